@@ -1,0 +1,139 @@
+"""Every exception that durabletest raises, under one root.
+
+Three families, never mixed:
+
+* :class:`UsageError`: the test or its configuration is wrong. The message names what was wrong and what to write instead.
+* The failure of a test is an ``AssertionError`` (``failureException`` of the test case), never one of these.
+* Everything else says what became of a run: it failed, it is stuck, its server died.
+
+Refusals of the Lambda API are not here: they are botocore's own modelled ``ClientError`` classes, as boto3 raises them.
+"""
+
+from __future__ import annotations
+
+
+class DurableTestError(Exception):
+    """The root of every exception of durabletest."""
+
+
+# --- the tool was used wrongly ---------------------------------------------------------------------------------------
+
+
+class UsageError(DurableTestError):
+    """durabletest was used in a way that cannot work; the message says what to write instead."""
+
+
+class ConfigurationError(UsageError):
+    """A class attribute, argument or environment variable has a value that means nothing."""
+
+
+class HandlerNotDurableError(UsageError):
+    """The handler was called as Lambda calls it, and never entered the SDK's ``@durable_execution``."""
+
+
+class PayloadError(UsageError, ValueError):
+    """A value that must travel as JSON is not JSON; the message holds the path inside the value."""
+
+
+class OperationNotFoundError(UsageError, LookupError):
+    """No operation has that name, path, index or id; the message lists those that exist."""
+
+
+class AmbiguousOperationError(UsageError, LookupError):
+    """A path can be read in two ways; the message says how to write each."""
+
+
+class WrongOperationTypeError(UsageError, TypeError):
+    """Details or callback methods of one operation type were asked of an operation of another type."""
+
+
+class FunctionNotRegisteredError(UsageError, LookupError):
+    """A chained invoke names a function that the test did not register; the message lists those it did."""
+
+
+class CallbackCompletedError(UsageError):
+    """A callback was answered that is completed, timed out or unknown; the first answer stands (R11.5)."""
+
+
+class CallbackNotReadyError(UsageError):
+    """A callback was answered before it exists; wait for ``WaitingStatus.SUBMITTED`` first."""
+
+
+class ExecutionNotCompletedError(UsageError):
+    """The result of an execution was asked for while it is still running."""
+
+
+class RunnerClosedError(UsageError):
+    """A closed runner was used again."""
+
+
+class EnvironmentAlreadySetUpError(UsageError):
+    """``setup_test_environment`` was called twice without ``teardown_test_environment`` in between."""
+
+
+class EnvironmentNotSetUpError(UsageError):
+    """``teardown_test_environment`` was called without ``setup_test_environment``."""
+
+
+class ForeignClockError(UsageError):
+    """Another tool (freezegun, time-machine) holds the clock that durabletest has to move."""
+
+
+class NotAvailableError(UsageError):
+    """The feature does not exist in this mode (virtual time, stubs and registered functions are local)."""
+
+
+class MissingSdkError(UsageError, ImportError):
+    """The AWS Durable Execution SDK is not installed, or its version is not supported."""
+
+
+# --- what became of a run --------------------------------------------------------------------------------------------
+
+
+class ExecutionFailedError(DurableTestError):
+    """The result of an execution was asked for that did not succeed.
+
+    ``status`` is the execution's status (FAILED, TIMED_OUT, STOPPED); ``error_type``, ``error_message``, ``error_data`` and
+    ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str = "FAILED",
+        error_type: str | None = None,
+        error_message: str | None = None,
+        error_data: str | None = None,
+        stack_trace: list[str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.error_message = error_message
+        self.error_data = error_data
+        self.stack_trace = stack_trace
+
+
+class OperationNotReachedError(DurableTestError):
+    """The execution ended before the operation reached the state that was waited for (R15.4)."""
+
+
+class ExecutionStuckError(DurableTestError):
+    """Somebody waits, nothing runs, and no timer is left that could change that (DESIGN: time)."""
+
+
+class HandlerStuckError(DurableTestError):
+    """A handler made no progress for the watchdog's number of real seconds; the message holds its threads' stacks."""
+
+
+class WaitTimeoutError(DurableTestError, TimeoutError):
+    """A wait with a timeout in real seconds ran out; the message says what was awaited."""
+
+
+class CheckpointServerError(DurableTestError):
+    """The checkpoint server's thread is dead; ``__cause__`` is what ended it."""
+
+
+class OrchestratorError(DurableTestError):
+    """The orchestrator's thread is dead; ``__cause__`` is what ended it."""
