@@ -2,7 +2,8 @@
 
 Three families, never mixed:
 
-* :class:`UsageError`: the test or its configuration is wrong. The message names what was wrong and what to write instead.
+* :class:`UsageError`: the test or its configuration is wrong. The message names what was wrong and what to write
+instead.
 * The failure of a test is an ``AssertionError`` (``failureException`` of the test case), never one of these.
 * Everything else says what became of a run: it failed, it is stuck, its server died.
 
@@ -93,8 +94,8 @@ class MissingSdkError(UsageError, ImportError):
 class ExecutionFailedError(DurableTestError):
     """The result of an execution was asked for that did not succeed.
 
-    ``status`` is the execution's status (FAILED, TIMED_OUT, STOPPED); ``error_type``, ``error_message``, ``error_data`` and
-    ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing.
+    ``status`` is the execution's status (FAILED, TIMED_OUT, STOPPED); ``error_type``, ``error_message``, ``error_data``
+    and ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing.
     """
 
     def __init__(

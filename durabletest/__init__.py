@@ -1,0 +1,102 @@
+"""durabletest: unittest-compatible tests, with fluent assertions, for AWS Lambda durable functions."""
+
+from durabletest._version import __version__
+from durabletest.case import DurableTestCase
+from durabletest.errors import (
+    AmbiguousOperationError,
+    CallbackCompletedError,
+    CallbackNotReadyError,
+    CheckpointServerError,
+    ConfigurationError,
+    DurableTestError,
+    EnvironmentAlreadySetUpError,
+    EnvironmentNotSetUpError,
+    ExecutionFailedError,
+    ExecutionNotCompletedError,
+    ExecutionStuckError,
+    ForeignClockError,
+    FunctionNotRegisteredError,
+    HandlerNotDurableError,
+    HandlerStuckError,
+    MissingSdkError,
+    NotAvailableError,
+    OperationNotFoundError,
+    OperationNotReachedError,
+    OrchestratorError,
+    PayloadError,
+    RunnerClosedError,
+    UsageError,
+    WaitTimeoutError,
+    WrongOperationTypeError,
+)
+from durabletest.execution import Execution, Pending
+from durabletest.local.runner import LocalDurableTestRunner
+from durabletest.model.details import (
+    CallbackDetails,
+    ContextDetails,
+    ErrorDetails,
+    InvokeDetails,
+    StepDetails,
+    WaitDetails,
+)
+from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
+from durabletest.model.operation import DurableOperation
+from durabletest.model.records import Invocation
+from durabletest.model.result import TestResult
+from durabletest.scripts import CallbackScript, ScriptedCallback
+
+__all__ = [  # noqa: RUF022 - grouped by what they are for
+    # tests
+    "DurableTestCase",
+    # runners, and what they give
+    "LocalDurableTestRunner",
+    "Execution",
+    "Pending",
+    "TestResult",
+    "DurableOperation",
+    "Invocation",
+    # facts about one operation
+    "StepDetails",
+    "WaitDetails",
+    "CallbackDetails",
+    "InvokeDetails",
+    "ContextDetails",
+    "ErrorDetails",
+    # statuses and types
+    "ExecutionStatus",
+    "OperationStatus",
+    "OperationType",
+    "WaitingStatus",
+    # the world outside
+    "CallbackScript",
+    "ScriptedCallback",
+    # errors, of misuse
+    "DurableTestError",
+    "UsageError",
+    "AmbiguousOperationError",
+    "CallbackCompletedError",
+    "CallbackNotReadyError",
+    "ConfigurationError",
+    "EnvironmentAlreadySetUpError",
+    "EnvironmentNotSetUpError",
+    "ExecutionNotCompletedError",
+    "ForeignClockError",
+    "FunctionNotRegisteredError",
+    "HandlerNotDurableError",
+    "MissingSdkError",
+    "NotAvailableError",
+    "OperationNotFoundError",
+    "PayloadError",
+    "RunnerClosedError",
+    "WrongOperationTypeError",
+    # errors, of runs
+    "CheckpointServerError",
+    "ExecutionFailedError",
+    "ExecutionStuckError",
+    "HandlerStuckError",
+    "OperationNotReachedError",
+    "OrchestratorError",
+    "WaitTimeoutError",
+    # the package
+    "__version__",
+]

@@ -1,0 +1,130 @@
+"""A running execution in the hands of a test, local or in the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from durabletest.errors import UsageError
+from durabletest.model.callbacks import ErrorSource, error_object
+from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.operation import DurableOperation
+from durabletest.model.result import TestResult
+from durabletest.model.view import ExecutionView, execution_title
+
+_ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
+
+
+class ExecutionControl(ExecutionView, Protocol):
+    """A view that can also be waited for and stopped; runners implement it."""
+
+    def wait_until_ended(self, timeout: float | None) -> None:
+        """Return when the execution has ended; ``timeout`` is in real seconds."""
+
+    def stop(self, error: Mapping[str, Any]) -> None:
+        """End the execution with STOPPED."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of the environment."""
+        ...
+
+    def advance(self, delta: timedelta | None) -> None:
+        """Let that much virtual time pass, or as much as there is until something is due."""
+
+    def due_times(self) -> list[tuple[str | None, str, datetime]]:
+        """What is due: the operation's id (None for the execution itself), why, and when."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Something that an execution waits for.
+
+    ``operation`` is the operation's path, None for the execution itself; ``reason`` says what is waited for
+    (``"wait"``, ``"step retry"``, ``"callback"``, ``"callback timeout"``, ``"scripted answer"``, ...); ``due`` is when
+    it comes, None if nothing but an answer from outside can bring it.
+    """
+
+    operation: str | None
+    reason: str
+    due: datetime | None
+
+
+class Execution:
+    """One execution that was started and goes on in the background.
+
+    Virtual time stands still until somebody waits: in ``result``, for a future of ``wait_for_data``, or by ``advance``.
+    """
+
+    def __init__(self, control: ExecutionControl) -> None:
+        self._control = control
+
+    @property
+    def arn(self) -> str:
+        """The durable execution's ARN."""
+        return self._control.arn
+
+    @property
+    def status(self) -> ExecutionStatus:
+        """The status at this moment."""
+        return self._control.history().execution.status
+
+    def operation(self, path: str, index: int = 0) -> DurableOperation:
+        """A handle on an operation, which need not exist yet; names and paths as in ``TestResult.get_operation``."""
+        return DurableOperation(self._control, path, index)
+
+    def result(self, timeout: timedelta | float | None = None) -> TestResult:
+        """Wait for the end, at most ``timeout`` real seconds (then ``WaitTimeoutError``), and give the result."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        self._control.wait_until_ended(seconds)
+        return TestResult(self._control)
+
+    def snapshot(self) -> TestResult:
+        """The execution as it stands, without waiting for its end."""
+        return TestResult(self._control)
+
+    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
+        """End the execution with STOPPED; error type and message, or an exception, are recorded as the reason."""
+        self._control.stop(error_object(error, message, None, None))
+
+    # --- virtual time by hand ---
+
+    @property
+    def now(self) -> datetime:
+        """The environment's time."""
+        return self._control.now
+
+    def advance(self, delta: timedelta) -> None:
+        """Let that much virtual time pass: what comes due on the way happens, and handlers run, each at its time.
+
+        Returns when everything that this has set off has come to rest again.
+        """
+        if delta < timedelta(0):
+            raise UsageError(f"advance({delta!r}): virtual time does not go back; give a positive timedelta")
+        self._control.advance(delta)
+
+    def advance_to_next(self) -> None:
+        """Move virtual time to the next instant at which anything is due; without such an instant it raises."""
+        self._control.advance(None)
+
+    def pending(self) -> list[Pending]:
+        """What the execution waits for, the earliest first, and last what only an answer from outside can bring."""
+        history = self._control.history()
+        due_times = self._control.due_times()
+        due = [
+            Pending(None if key is None else history.path_of(history.by_id(key)), reason, when)
+            for key, reason, when in due_times
+        ]
+        timed = {key for key, _, _ in due_times}
+        waiting = [
+            Pending(history.path_of(record), str(record.type).lower().replace("_", " "), None)
+            for record in history.operations
+            if record.id not in timed and not record.status.is_terminal and record.type in _ANSWERED_FROM_OUTSIDE
+        ]
+        return due + waiting
+
+    def __repr__(self) -> str:
+        return f"<Execution {execution_title(self.arn)}: {self.status}>"

@@ -1,0 +1,92 @@
+"""The Lambda client of an environment: boto3's methods for durable executions, answered by the local server."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+from durabletest.local.server.modelled import EXCEPTIONS, modelled_error
+from durabletest.local.server.worker import CheckpointWorkerManager
+
+
+class LocalLambdaClient:
+    """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
+
+    ``exceptions`` holds the modelled exception classes. ``checkpoint_delay`` is a latency in real seconds that every
+    checkpoint gets.
+    """
+
+    exceptions = EXCEPTIONS
+
+    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float = 0.0) -> None:
+        self._server = server
+        self._checkpoint_delay = checkpoint_delay
+        self._never = Event()
+
+    def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Record a batch of operation updates."""
+        if self._checkpoint_delay:
+            self._never.wait(self._checkpoint_delay)
+        return self._call("checkpoint_durable_execution", request)
+
+    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
+        """One page of an execution's operations."""
+        return self._call("get_durable_execution_state", request)
+
+    def get_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """An execution's status, input, result or error."""
+        return self._call("get_durable_execution", request)
+
+    def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
+        """One page of an execution's history."""
+        return self._call("get_durable_execution_history", request)
+
+    def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
+        """The executions of a function."""
+        return self._call("list_durable_executions_by_function", request)
+
+    def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """End an execution with STOPPED."""
+        return self._call("stop_durable_execution", request)
+
+    def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
+        """Complete a callback."""
+        return self._call("send_durable_execution_callback_success", request)
+
+    def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
+        """Fail a callback."""
+        return self._call("send_durable_execution_callback_failure", request)
+
+    def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
+        """Keep a callback alive."""
+        return self._call("send_durable_execution_callback_heartbeat", request)
+
+    def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._server.call(method, **request)
+        return answer
+
+
+class InvocationClient:
+    """The client that one invocation is given: what it may use of the API, until it is revoked."""
+
+    def __init__(self, client: LocalLambdaClient) -> None:
+        self._client = client
+        self._revoked = Event()
+
+    def revoke(self) -> None:
+        """Take no more from this invocation."""
+        self._revoked.set()
+
+    def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Record a batch of operation updates."""
+        self._check("CheckpointDurableExecution")
+        return self._client.checkpoint_durable_execution(**request)
+
+    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
+        """One page of the execution's operations."""
+        self._check("GetDurableExecutionState")
+        return self._client.get_durable_execution_state(**request)
+
+    def _check(self, api_operation: str) -> None:
+        if self._revoked.is_set():
+            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)

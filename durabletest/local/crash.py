@@ -1,0 +1,56 @@
+"""Handler code that ends its process: in Lambda the invocation crashes, here the test process has to survive it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Thread, current_thread
+from typing import Any, NoReturn
+
+
+class ProcessExit(BaseException):
+    """Raised in place of ``os._exit`` in handler code; ``status`` is the exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"exit status {status}")
+        self.status = status
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status that a process has which ends by this exception."""
+    if isinstance(error, ProcessExit):
+        return error.status
+    if isinstance(error, SystemExit):
+        if error.code is None:
+            return 0
+        return error.code if isinstance(error.code, int) else 1
+    return 130
+
+
+class ExitGuard:
+    """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
+
+    ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
+    Other threads, and other processes (a forked child), exit for real.
+    """
+
+    def __init__(self, is_handler_thread: Callable[[Thread], bool], crashed: Callable[[], None]) -> None:
+        self._is_handler_thread = is_handler_thread
+        self._crashed = crashed
+        self._pid = os.getpid()
+        self._real_exit: Any = None
+
+    def install(self) -> None:
+        """Put the replacement in place."""
+        self._real_exit = os._exit
+        os._exit = self._exit
+
+    def remove(self) -> None:
+        """Put the real function back."""
+        os._exit = self._real_exit
+
+    def _exit(self, status: int) -> NoReturn:
+        if os.getpid() != self._pid or not self._is_handler_thread(current_thread()):
+            self._real_exit(status)
+        self._crashed()
+        raise ProcessExit(status)

@@ -1,0 +1,185 @@
+"""One test environment: a clock, a server, an orchestrator, shared by the runners that are open."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Thread, main_thread
+
+from durabletest import sdk
+from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
+from durabletest.local.client import LocalLambdaClient
+from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
+from durabletest.local.crash import ExitGuard
+from durabletest.local.freezing import FrozenTime
+from durabletest.local.orchestrator import TestExecutionOrchestrator
+from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
+from durabletest.local.scope import RunnerScope
+from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an environment is set up.
+
+    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins.
+    """
+
+    skip_time: bool = True
+    checkpoint_delay: float = 0.0
+    start_time: datetime = DEFAULT_START
+
+
+class LocalEnvironment:
+    """Owns the threads and the clock. There is one at a time in a process, as there is one clock."""
+
+    def __init__(self, settings: Settings) -> None:
+        sdk.require()
+        self.settings = settings
+        self.clock: Clock
+        scheduler: Scheduler
+        self._frozen: FrozenTime | None = None
+        if settings.skip_time:
+            self._virtual = self.clock = VirtualClock(settings.start_time)
+            scheduler = QueueScheduler(self._virtual)
+            self._frozen = FrozenTime()
+        else:
+            self.clock = RealClock()
+            scheduler = TimerScheduler(self.clock)
+        self.server = CheckpointWorkerManager(self._make_server)
+        self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
+        self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
+        self._hooks = sdk.Hooks(self.orchestrator.crash)
+        self._exit_guard = ExitGuard(self._runs_handler_code, self.orchestrator.crash)
+        self._numbers = itertools.count(1)
+        self._open_runners: set[int] = set()
+
+    def start(self) -> None:
+        """Freeze time, start the threads, prepare the SDK; what was begun is undone if a later part fails."""
+        if self._frozen is not None:
+            self._frozen.start(self.settings.start_time)
+            self._virtual.followers.append(self._frozen.move_to)
+        try:
+            self.server.start()
+        except BaseException:
+            self._thaw()
+            raise
+        self.orchestrator.start()
+        self.orchestrator.logs.install()
+        self._hooks.install()
+        self._exit_guard.install()
+
+    def stop(self) -> None:
+        """Undo ``start``, in the reverse order."""
+        self._exit_guard.remove()
+        self._hooks.remove()
+        self.orchestrator.logs.remove()
+        self.orchestrator.stop()
+        self.server.stop()
+        self._thaw()
+
+    def open_runner(self, scope: RunnerScope) -> None:
+        """A runner begins to use this environment; the only one finds it as new."""
+        if not self._open_runners:
+            self._restart()
+        self._open_runners.add(scope.number)
+        self.orchestrator.add_scope(scope)
+
+    def reset_runner(self, scope: RunnerScope) -> None:
+        """Forget the runner's executions; if it is the only one, time and ids begin anew."""
+        self.orchestrator.forget(scope.number)
+        if self._open_runners == {scope.number}:
+            self._restart()
+
+    def close_runner(self, scope: RunnerScope) -> None:
+        """The runner is closed: its executions are given up."""
+        self.orchestrator.forget(scope.number)
+        self._open_runners.discard(scope.number)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a runner is open."""
+        return bool(self._open_runners)
+
+    def next_scope(self) -> int:
+        """A number for a new runner."""
+        return next(self._numbers)
+
+    def check_clock(self) -> None:
+        """Refuse to run under a clock that another tool holds."""
+        if self._frozen is not None:
+            self._frozen.check()
+
+    def _restart(self) -> None:
+        self.server.call("restart_ids")
+        if self._frozen is not None:
+            self._virtual.restart(self.settings.start_time)
+
+    def _make_server(self) -> CheckpointServer:
+        return CheckpointServer(self.clock.now, self.orchestrator.announce)
+
+    def _runs_handler_code(self, thread: Thread) -> bool:
+        return thread is not main_thread() and thread in self.orchestrator.invoker.handler_threads()
+
+    def _thaw(self) -> None:
+        if self._frozen is not None:
+            self._frozen.stop()
+
+
+_current: list[LocalEnvironment] = []
+_set_up: list[LocalEnvironment] = []
+
+
+def set_up(settings: Settings) -> LocalEnvironment:
+    """Make the process-wide environment."""
+    if _set_up:
+        raise EnvironmentAlreadySetUpError(
+            "setup_test_environment was called twice: call teardown_test_environment in between, or leave one out"
+        )
+    if _current:
+        raise EnvironmentAlreadySetUpError(
+            "a runner is open that made an environment of its own: close it first, or set up before it is made"
+        )
+    environment = _begin(settings)
+    _set_up.append(environment)
+    return environment
+
+
+def tear_down() -> None:
+    """Undo ``set_up``."""
+    if not _set_up:
+        raise EnvironmentNotSetUpError("teardown_test_environment without setup_test_environment: nothing is set up")
+    _set_up.clear()
+    _end()
+
+
+def acquire(settings: Settings | None) -> LocalEnvironment:
+    """The environment for a new runner: the one that is there, else a new one that ends with its last runner."""
+    if not _current:
+        return _begin(settings or Settings())
+    environment = _current[0]
+    if settings is not None and settings != environment.settings:
+        raise ConfigurationError(
+            f"a runner with {settings} cannot join the environment with {environment.settings}: "
+            "time is shared by all runners of a process; give them the same settings, or close the others first"
+        )
+    return environment
+
+
+def release(environment: LocalEnvironment) -> None:
+    """A runner of this environment has been closed."""
+    if _current == [environment] and not _set_up and not environment.in_use:
+        _end()
+
+
+def _begin(settings: Settings) -> LocalEnvironment:
+    environment = LocalEnvironment(settings)
+    environment.start()
+    _current.append(environment)
+    return environment
+
+
+def _end() -> None:
+    _current.pop().stop()

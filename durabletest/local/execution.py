@@ -1,0 +1,138 @@
+"""A local execution, as the model reads it and as the test holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from durabletest import sdk
+from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
+from durabletest.local.clock import Clock, VirtualClock
+from durabletest.local.orchestrator import TestExecutionOrchestrator
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.model.enums import OperationType, WaitingStatus
+from durabletest.model.history import History
+from durabletest.model.lookup import listing
+from durabletest.model.records import OperationRecord
+from durabletest.model.view import execution_title
+from durabletest.model.waiting import Watch
+
+
+class LocalExecution:
+    """Reads one execution's history from the server as it grows; once ended, it is kept and never asked for again."""
+
+    def __init__(
+        self,
+        arn: str,
+        client: Any,
+        server: CheckpointWorkerManager,
+        orchestrator: TestExecutionOrchestrator,
+        clock: Clock,
+    ) -> None:
+        self._arn = arn
+        self._client = client
+        self._server = server
+        self._orchestrator = orchestrator
+        self._clock = clock
+        self._history = History()
+        self._lock = Lock()
+
+    @property
+    def arn(self) -> str:
+        """The durable execution's ARN."""
+        return self._arn
+
+    @property
+    def client(self) -> Any:
+        """The environment's Lambda client."""
+        return self._client
+
+    def history(self) -> History:
+        """The history so far."""
+        with self._lock:
+            if not self._history.execution.ended:
+                seen = len(self._history.events)
+                self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
+            return self._history
+
+    def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
+        """The value behind a payload: what the SDK's serialiser wrote, a callback's text, or JSON."""
+        if payload is None:
+            return None
+        if record is None or record.type is OperationType.CHAINED_INVOKE:
+            return _json_or_text(payload)
+        if record.type is OperationType.CALLBACK:
+            return payload
+        return sdk.decode_result(payload)
+
+    def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
+        """See :mod:`durabletest.model.waiting`."""
+        watch = Watch(path, index, status)
+        self._orchestrator.watch(self._arn, watch)
+        return watch.future
+
+    def blocking(self) -> AbstractContextManager[object]:
+        """The thread counts as one that waits."""
+        return self._orchestrator.blocking()
+
+    def wait_until_ended(self, timeout: float | None) -> None:
+        """Wait for the end; virtual time moves meanwhile."""
+        if self.history().execution.ended:
+            self._orchestrator.raise_if_broken(self._arn)
+            return
+        wait = self._orchestrator.wait(self._arn)
+        try:
+            wait.future.result(timeout)
+        except FutureTimeoutError:
+            raise self._timed_out(timeout) from None
+        finally:
+            self._orchestrator.withdraw(wait)
+        self.history()
+
+    def stop(self, error: Mapping[str, Any]) -> None:
+        """End the execution with STOPPED."""
+        self._client.stop_durable_execution(DurableExecutionArn=self._arn, **({"Error": error} if error else {}))
+
+    @property
+    def now(self) -> datetime:
+        """The environment's time."""
+        return self._clock.now()
+
+    def advance(self, delta: timedelta | None) -> None:
+        """Let virtual time pass."""
+        if not isinstance(self._clock, VirtualClock):
+            raise NotAvailableError("advance moves virtual time: with skip_time = False time passes by itself")
+        until = self._next_due() if delta is None else self._clock.now() + delta
+        wait = self._orchestrator.wait(None, until)
+        wait.future.result()
+        self._orchestrator.next_due()
+
+    def due_times(self) -> list[tuple[str | None, str, datetime]]:
+        """What is due, and when."""
+        return self._orchestrator.due_times(self._arn)
+
+    def _next_due(self) -> datetime:
+        due = self._orchestrator.next_due()
+        if due is None:
+            raise UsageError(
+                f"{execution_title(self._arn)} has nothing to advance to: no timer is armed\n{listing(self.history())}"
+            )
+        return due
+
+    def _timed_out(self, timeout: float | None) -> WaitTimeoutError:
+        return WaitTimeoutError(
+            f"{execution_title(self._arn)} did not end within {timeout:g} real seconds\n{listing(self.history())}"
+        )
+
+
+def _json_or_text(payload: str) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload

@@ -1,0 +1,94 @@
+"""The virtual clock as handler code sees it: freezegun, with the exceptions that threads and test runners need.
+
+freezegun's ignore list serves two purposes: modules on it are left out of the scan that replaces time functions, and
+calls of ``time.time()`` from one of the five nearest frames of such a module get the real time. Here the scan's list is
+long and the frames' list is short: test runners and this package keep real clocks, while whatever they call sees
+virtual time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import freezegun.api
+
+from durabletest.errors import ForeignClockError
+
+_KEEP_REAL_MODULES = (
+    "durabletest.",
+    "_pytest.",
+    "pytest_timeout",
+    "unittest.",
+    "hypothesis.",
+    "coverage.",
+    "concurrent.futures",
+    "multiprocessing.",
+    "asyncio.",
+    "freezegun.",
+)
+_REAL_IN_FRAMES_OF = ("multiprocessing.",)
+_MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+_REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
+
+
+class FrozenTime:
+    """What ``datetime.now()``, ``date.today()`` and ``time.time()`` answer in this process, from ``start`` to ``stop``.
+
+    Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
+    ``time.monotonic()`` endless, and tests without a duration.
+    """
+
+    def __init__(self) -> None:
+        self._freezer: Any = None
+        self._factory: Any = None
+
+    def start(self, instant: datetime) -> None:
+        """Freeze time at that instant; a clock that another tool holds is not touched, but refused."""
+        refuse_foreign_clock(None)
+        self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
+        self._freezer.ignore = _KEEP_REAL_MODULES
+        self._factory = self._freezer.start()
+        freezegun.api.ignore_lists[-1] = _REAL_IN_FRAMES_OF
+        self._restore_monotonic_clocks()
+
+    def move_to(self, instant: datetime) -> None:
+        """Show another time."""
+        refuse_foreign_clock(self._factory)
+        self._factory.move_to(instant)
+
+    def check(self) -> None:
+        """Refuse to go on if another tool has put its own time on top."""
+        refuse_foreign_clock(self._factory)
+
+    def stop(self) -> None:
+        """Give the real time back."""
+        self._freezer.stop()
+
+    def _restore_monotonic_clocks(self) -> None:
+        for name, real in _REAL_MONOTONIC.items():
+            setattr(time, name, real)
+        real_ids = {id(real) for real in _REAL_MONOTONIC.values()}
+        for owner, attribute, original in self._freezer.undo_changes:
+            if id(original) in real_ids:
+                setattr(owner, attribute, original)
+
+
+def refuse_foreign_clock(own_factory: object) -> None:
+    """Raise :class:`ForeignClockError` if freezegun or time-machine hold the clock for somebody else."""
+    factories = freezegun.api.freeze_factories
+    if factories and factories[-1] is not own_factory:
+        raise ForeignClockError(_advice("freezegun's freeze_time"))
+    time_machine = sys.modules.get("time_machine")
+    if time_machine is not None and getattr(time_machine, "coordinates_stack", None):
+        raise ForeignClockError(_advice("time-machine's travel"))
+
+
+def _advice(tool: str) -> str:
+    return (
+        f"{tool} is active, and virtual time cannot move under it. Leave it out: set start_time on the test class "
+        "(or in setup_test_environment) to choose the time at which a test begins, and let waits, "
+        "on_callback(...).succeed(..., after=...) or execution.advance(...) move it"
+    )

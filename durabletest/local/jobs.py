@@ -1,0 +1,170 @@
+"""One call of a handler or of a plain function, and what its end means to the server."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from durabletest import sdk
+from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
+from durabletest.local.client import InvocationClient, LocalLambdaClient
+from durabletest.local.context import INVOCATION_TIMEOUT, LambdaContext
+from durabletest.local.crash import exit_status
+from durabletest.local.invoker import Answered, Raised
+from durabletest.local.scope import RunnerScope, name_of
+from durabletest.local.server.messages import FunctionCallDue
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.model.payloads import encode
+
+_STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
+
+
+class Job(Protocol):
+    """Something to run when nothing else runs."""
+
+    @property
+    def arn(self) -> str:
+        """The execution that it is run for."""
+        ...
+
+    def call(self) -> Any:
+        """The call itself; runs in the worker thread."""
+        ...
+
+    def report(self, outcome: Answered | Raised) -> DurableTestError | None:
+        """Tell the server how the call ended; what is given back is the end of the whole run."""
+        ...
+
+    def revoke(self) -> None:
+        """The call is dead: nothing that it still sends counts. Any thread may say so."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class HandlerInvocation:
+    """One invocation of a durable handler."""
+
+    arn: str
+    handler: Callable[..., Any]
+    event: sdk.InvocationEvent
+    context: LambdaContext
+    server: CheckpointWorkerManager
+    client: InvocationClient
+
+    def call(self) -> Any:
+        """Call the handler as Lambda does."""
+        return self.handler(self.event, self.context)
+
+    def report(self, outcome: Answered | Raised) -> DurableTestError | None:
+        """Tell the server the answer, or why there is none."""
+        crashed = isinstance(outcome, Raised) and outcome.crashed
+        if not self.event.entered and not crashed:
+            return self._not_durable(outcome)
+        if isinstance(outcome, Raised):
+            error = invocation_error(outcome, self.context.aws_request_id)
+            self.server.call("invocation_failed", arn=self.arn, error=error)
+        elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
+            return HandlerNotDurableError(
+                f"{name_of(self.handler)} answered {outcome.value!r} instead of what @durable_execution answers with, "
+                "a dictionary with Status: whatever is wrapped around it must pass its answer on"
+            )
+        else:
+            self.server.call("invocation_answered", arn=self.arn, output=outcome.value)
+        return None
+
+    def revoke(self) -> None:
+        """Take its token away, and its client, should a later execution get the same token."""
+        self.client.revoke()
+        self.server.call("revoke", arn=self.arn)
+
+    def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
+        what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
+        error = HandlerNotDurableError(
+            f"{name_of(self.handler)} {what} without entering @durable_execution: decorate it with "
+            "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain"
+        )
+        error.__cause__ = outcome.error if isinstance(outcome, Raised) else None
+        return error
+
+
+@dataclass(slots=True, eq=False)
+class FunctionCall:
+    """One call of a plain function, for a chained invoke."""
+
+    due: FunctionCallDue
+    function: Callable[..., Any]
+    context: LambdaContext
+    server: CheckpointWorkerManager
+
+    @property
+    def arn(self) -> str:
+        """The execution that invoked it."""
+        return self.due.arn
+
+    def call(self) -> Any:
+        """Call the function with its decoded payload and a context, and encode what it returns."""
+        event = None if self.due.payload is None else json.loads(self.due.payload)
+        return encode(self.function(event, self.context), f"{name_of(self.function)} returned")
+
+    def report(self, outcome: Answered | Raised) -> None:
+        """Complete the invoke."""
+        error = None
+        if isinstance(outcome, Raised):
+            error = invocation_error(outcome, self.context.aws_request_id)
+        result = outcome.value if isinstance(outcome, Answered) else None
+        self.server.call(
+            "function_answered", arn=self.due.arn, operation_id=self.due.operation_id, result=result, error=error
+        )
+
+    def revoke(self) -> None:
+        """A plain function writes no checkpoints."""
+
+
+def handler_invocation(
+    arn: str,
+    event: Mapping[str, Any],
+    scope: RunnerScope,
+    server: CheckpointWorkerManager,
+    client: LocalLambdaClient,
+    now: Callable[[], datetime],
+) -> HandlerInvocation:
+    """The invocation that the server's event describes."""
+    context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
+    own_client = InvocationClient(client)
+    handler = scope.handler_of(event["Target"])
+    return HandlerInvocation(arn, handler, sdk.invocation_event(event, own_client), context, server, own_client)
+
+
+def function_call(
+    due: FunctionCallDue, scope: RunnerScope, server: CheckpointWorkerManager, now: Callable[[], datetime]
+) -> FunctionCall:
+    """The call that the server has announced."""
+    request_id = server.call("request_id")
+    context = _context(request_id, due.function, "$LATEST", due.tenant_id, now)
+    return FunctionCall(due, scope.functions[due.function], context, server)
+
+
+def _context(
+    request_id: str, function: str, version: str, tenant_id: str | None, now: Callable[[], datetime]
+) -> LambdaContext:
+    return LambdaContext(request_id, function, version, now, now() + INVOCATION_TIMEOUT, tenant_id)
+
+
+def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
+    """The error object that Lambda makes of a failed invocation: a crash, or an exception with its stack trace."""
+    if outcome.crashed:
+        status = exit_status(outcome.error)
+        message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}"
+        return {"ErrorType": "Runtime.ExitError", "ErrorMessage": message}
+    if isinstance(outcome.error, PayloadError):
+        return {"ErrorType": "Runtime.MarshalError", "ErrorMessage": f"Unable to marshal response: {outcome.error}"}
+    lines = traceback.format_tb(outcome.error.__traceback__)
+    return {
+        "ErrorType": type(outcome.error).__name__,
+        "ErrorMessage": str(outcome.error),
+        "StackTrace": [line.rstrip("\n") for line in lines],
+    }

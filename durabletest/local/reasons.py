@@ -1,0 +1,66 @@
+"""Why a run cannot go on, in words: what is waited for, and what to write."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from durabletest.errors import ExecutionStuckError
+from durabletest.local.jobs import Job
+from durabletest.local.scope import RunnerScope, name_of
+from durabletest.model.enums import OperationType
+from durabletest.model.history import History
+from durabletest.model.records import OperationRecord
+from durabletest.model.view import execution_title
+
+
+def stuck(arn: str, history: History, scope: RunnerScope) -> ExecutionStuckError:
+    """The execution waits for something that nobody will do."""
+    lines = [_waiting_for(record, history, scope) for record in history.operations if _is_waited_for(record)]
+    reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
+    return ExecutionStuckError(
+        f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"
+        f"{reasons}"
+    )
+
+
+def _is_waited_for(record: OperationRecord) -> bool:
+    open_types = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE, OperationType.WAIT)
+    return record.type in open_types and not record.status.is_terminal
+
+
+def _waiting_for(record: OperationRecord, history: History, scope: RunnerScope) -> str:
+    if record.type is not OperationType.CALLBACK:
+        return f"{record.type} {history.path_of(record)!r} since {record.started_at:%Y-%m-%d %H:%M:%S}"
+    parent = history.parent(record)
+    named = parent if parent is not None and parent.is_wait_for_callback and parent.name else record
+    name = named.name or record.id
+    line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
+    script = scope.scripts.find((name,))
+    if script is not None:
+        line = f"callback {history.path_of(named)!r}: its script's {len(script.answers)} answer(s) are used up"
+    return (
+        f"{line}: write self.on_callback({name!r}).succeed(...) before the run, or start() it and call "
+        "send_callback_success on its operation; on_callback(...).never() needs a timeout in the workflow"
+    )
+
+
+def not_registered(function: str, scope: RunnerScope) -> str:
+    """A chained invoke has no target."""
+    known = [*scope.durable_functions, *scope.functions]
+    close = get_close_matches(function, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    listing = ", ".join(map(repr, known)) or "none"
+    return (
+        f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
+        f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
+        f"register_durable_function({function!r}, handler) / register_function({function!r}, handler)"
+    )
+
+
+def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:
+    """A handler has stopped to make progress."""
+    return (
+        f"{name_of(scope.handler)} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
+        "no checkpoint, no end. It may block, wait for real time, or poll a clock that stands still while it runs. "
+        f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
+    )

@@ -1,0 +1,236 @@
+"""Runs durable functions in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from durabletest.errors import ConfigurationError, OperationNotFoundError, RunnerClosedError
+from durabletest.execution import Execution
+from durabletest.local import environment as environments
+from durabletest.local.clock import DEFAULT_START
+from durabletest.local.environment import Settings
+from durabletest.local.execution import LocalExecution
+from durabletest.local.scope import RunnerScope, name_of
+from durabletest.model.operation import DurableOperation
+from durabletest.model.payloads import encode
+from durabletest.model.result import TestResult
+from durabletest.scripts import CallbackScript
+
+MAX_EXECUTION_TIMEOUT = timedelta(days=366)
+"""What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
+DEFAULT_FUNCTION_NAME = "handler"
+
+
+class LocalDurableTestRunner:
+    """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
+
+    ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
+    bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
+    chained invokes. ``execution_timeout`` is virtual; ``watchdog`` is how many real seconds a handler may go without
+    progress; ``state_page_size`` bounds how many operations the handler gets at once.
+
+    Use it as a context manager, or call ``close``. ``skip_time`` and ``start_time`` shape the environment that the
+    runner makes if ``setup_test_environment`` was not called before.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        durable_functions: Mapping[str, Callable[..., Any]] | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        function_name: str | None = None,
+        skip_time: bool | None = None,
+        start_time: datetime | None = None,
+        execution_timeout: timedelta | None = None,
+        watchdog: float = 30.0,
+        state_page_size: int | None = None,
+    ) -> None:
+        _check_callable(handler, "handler")
+        _check_timeout(execution_timeout)
+        _check_aware(start_time)
+        self._function_name = function_name or DEFAULT_FUNCTION_NAME
+        self._timeout = execution_timeout
+        self._page_size = state_page_size
+        self._environment = environments.acquire(_settings(skip_time, start_time))
+        self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog)
+        self._environment.open_runner(self._scope)
+        self._last: LocalExecution | None = None
+        self._closed = False
+        for name, function in (durable_functions or {}).items():
+            self.register_durable_function(name, function)
+        for name, function in (functions or {}).items():
+            self.register_function(name, function)
+
+    # --- the process-wide environment ---
+
+    @staticmethod
+    def setup_test_environment(
+        skip_time: bool = True, checkpoint_delay: float | None = None, start_time: datetime | None = None
+    ) -> None:
+        """Set the process-wide environment up, which runners then share (R2.1).
+
+        With ``skip_time`` virtual time begins at ``start_time`` and passes without waiting. ``checkpoint_delay`` is a
+        latency in real seconds for every checkpoint.
+        """
+        _check_aware(start_time)
+        environments.set_up(Settings(skip_time, checkpoint_delay or 0.0, start_time or DEFAULT_START))
+
+    @staticmethod
+    def teardown_test_environment() -> None:
+        """End the process-wide environment and restore the real clock (R2.4)."""
+        environments.tear_down()
+
+    # --- run ---
+
+    def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Execute the handler with a JSON-able payload until the execution ends (R1.2).
+
+        ``name`` is the execution's name (a second run with the same name and payload is the same execution).
+        """
+        return self.start(payload, name=name, tenant_id=tenant_id).result()
+
+    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
+        """Start an execution in the background; virtual time stands until somebody waits for something."""
+        self._check_open()
+        self._environment.check_clock()
+        arn = self._environment.server.call(
+            "start",
+            scope=self._scope.number,
+            function=self._function_name,
+            payload=encode(payload),
+            name=name,
+            timeout=None if self._timeout is None else round(self._timeout.total_seconds()),
+            tenant_id=tenant_id,
+            page_size=self._page_size,
+        )
+        self._last = self._execution(arn)
+        return Execution(self._last)
+
+    def execution(self, arn: str) -> Execution:
+        """A handle on an execution of this environment by its ARN, a child's for example."""
+        self._check_open()
+        return Execution(self._execution(arn))
+
+    def reset(self) -> None:
+        """Forget all executions, their operations and histories, and all scripts (R1.6); registrations stay.
+
+        If no other runner is open, virtual time and all ids begin anew.
+        """
+        self._check_open()
+        self._environment.reset_runner(self._scope)
+        self._scope.scripts.clear()
+        self._last = None
+
+    def close(self) -> None:
+        """Give everything back; executions that still run are given up. Calling it twice does no harm."""
+        if not self._closed:
+            self._closed = True
+            self._environment.close_runner(self._scope)
+            environments.release(self._environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- the world around ---
+
+    @property
+    def client(self) -> Any:
+        """The Lambda client of the environment: boto3's methods for durable executions, answered locally."""
+        return self._environment.client
+
+    @property
+    def now(self) -> datetime:
+        """The environment's time, virtual or real."""
+        return self._environment.clock.now()
+
+    def register_durable_function(
+        self, name: str, handler: Callable[..., Any], *, execution_timeout: timedelta | None = None
+    ) -> None:
+        """Register a durable function as a target of ``context.invoke`` (R7.1); each invoke is an execution of its own.
+
+        ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual.
+        """
+        self._register(name, handler, durable=True, timeout=execution_timeout)
+        self._scope.durable_functions[name] = handler
+
+    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
+        """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
+        self._register(name, handler, durable=False, timeout=None)
+        self._scope.functions[name] = handler
+
+    def on_callback(self, name: str) -> CallbackScript:
+        """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`."""
+        self._check_open()
+        return self._scope.scripts.on_callback(name)
+
+    # --- look-ups in the last execution ---
+
+    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
+        """The first operation of that name, or at that path (R4.1)."""
+        return self._result().get_operation(path, index)
+
+    def get_operation_by_index(self, index: int) -> DurableOperation:
+        """The operation at that place in execution order (R4.2)."""
+        return self._result().get_operation_by_index(index)
+
+    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
+        """The operation of that name at that place, counted from 0 (R4.3)."""
+        return self._result().get_operation_by_name_and_index(name, index)
+
+    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
+        """The operation with that id (R4.4)."""
+        return self._result().get_operation_by_id(operation_id)
+
+    def _result(self) -> TestResult:
+        if self._last is None:
+            raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
+        return TestResult(self._last)
+
+    def _execution(self, arn: str) -> LocalExecution:
+        environment = self._environment
+        return LocalExecution(arn, environment.client, environment.server, environment.orchestrator, environment.clock)
+
+    def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: timedelta | None) -> None:
+        self._check_open()
+        _check_callable(handler, f"the function registered as {name!r}")
+        _check_timeout(timeout)
+        seconds = None if timeout is None else round(timeout.total_seconds())
+        self._environment.server.call("register", scope=self._scope.number, name=name, durable=durable, timeout=seconds)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RunnerClosedError(
+                f"this runner for {name_of(self._scope.handler)} is closed: make a new one, or stay in its with block"
+            )
+
+
+def _settings(skip_time: bool | None, start_time: datetime | None) -> Settings | None:
+    if skip_time is None and start_time is None:
+        return None
+    return Settings(skip_time is not False, start_time=start_time or DEFAULT_START)
+
+
+def _check_callable(handler: object, what: str) -> None:
+    if not callable(handler):
+        raise ConfigurationError(f"{what} is {handler!r}: give the function decorated with @durable_execution")
+
+
+def _check_timeout(timeout: timedelta | None) -> None:
+    if timeout is not None and not timedelta(seconds=1) <= timeout <= MAX_EXECUTION_TIMEOUT:
+        raise ConfigurationError(
+            f"execution_timeout is {timeout!r}: give a timedelta from 1 second to 366 days, as the service allows"
+        )
+
+
+def _check_aware(start_time: datetime | None) -> None:
+    if start_time is not None and start_time.tzinfo is None:
+        raise ConfigurationError(f"start_time is {start_time!r}, without a time zone: write datetime(..., tzinfo=UTC)")

@@ -1,0 +1,118 @@
+"""When things are due: one ordered queue for every kind of timer, in virtual or in real time."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from durabletest.local.clock import Clock, VirtualClock
+
+
+@dataclass(order=True, slots=True)
+class Scheduled:
+    """One entry: ``update`` is what happens at ``due``. Entries are ordered by due time, then by arrival."""
+
+    due: datetime
+    sequence: int
+    key: Hashable = field(compare=False)
+    update: Callable[[], None] = field(compare=False)
+    cancelled: bool = field(compare=False, default=False)
+
+
+class Scheduler(ABC):
+    """An ordered queue of updates (R17). Subclasses decide when an entry's time has come."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[Scheduled] = []
+        self._by_key: dict[Hashable, Scheduled] = {}
+        self._sequence = itertools.count()
+
+    def schedule(self, key: Hashable, due: datetime, update: Callable[[], None]) -> None:
+        """Put an update in the queue; one with the same key is replaced, and loses its place."""
+        self.cancel(key)
+        entry = Scheduled(due, next(self._sequence), key, update)
+        self._by_key[key] = entry
+        heapq.heappush(self._heap, entry)
+
+    def cancel(self, key: Hashable) -> None:
+        """Take an update out of the queue, if it is there."""
+        entry = self._by_key.pop(key, None)
+        if entry is not None:
+            entry.cancelled = True
+
+    def flush(self, condition: Callable[[Hashable], bool] = lambda _key: True) -> None:
+        """Drop every update whose key fulfils the condition, without running it (R17.5)."""
+        for key in [key for key in self._by_key if condition(key)]:
+            self.cancel(key)
+
+    def has_scheduled_function(self) -> bool:
+        """Whether anything is still to come (R17.4)."""
+        return self.next_due() is not None
+
+    def next_due(self) -> datetime | None:
+        """When the earliest update is due."""
+        while self._heap and self._heap[0].cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0].due if self._heap else None
+
+    def scheduled(self) -> list[Scheduled]:
+        """What is to come, in order."""
+        return sorted(self._by_key.values())
+
+    @abstractmethod
+    def run_due(self) -> bool:
+        """Run the updates whose time has come, in order; tell whether there were any."""
+
+    @abstractmethod
+    def seconds_until_next(self) -> float | None:
+        """How many real seconds to wait before ``run_due`` can find something; None if only time itself must move."""
+
+    def _run_until(self, instant: datetime) -> bool:
+        ran = False
+        while (due := self.next_due()) is not None and due <= instant:
+            entry = heapq.heappop(self._heap)
+            del self._by_key[entry.key]
+            entry.update()
+            ran = True
+        return ran
+
+
+class QueueScheduler(Scheduler):
+    """Virtual time: the clock is moved to the earliest entry, and all entries of that instant run, first in first out.
+
+    An entry that is added for the same instant while they run is run with them.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self._virtual = clock
+
+    def run_due(self) -> bool:
+        """Jump to the next instant and run what is due then."""
+        due = self.next_due()
+        if due is None:
+            return False
+        self._virtual.move_to(max(due, self._virtual.now()))
+        return self._run_until(due)
+
+    def seconds_until_next(self) -> float | None:
+        """Virtual time costs none."""
+        return None
+
+
+class TimerScheduler(Scheduler):
+    """Real time: entries run when the real clock has reached them."""
+
+    def run_due(self) -> bool:
+        """Run what is due by now."""
+        return self._run_until(self._clock.now())
+
+    def seconds_until_next(self) -> float | None:
+        """The real seconds until the earliest entry."""
+        due = self.next_due()
+        return None if due is None else max(0.0, (due - self._clock.now()).total_seconds())

@@ -1,0 +1,176 @@
+"""The Lambda durable-execution API as boto3 shapes it: same keyword arguments, same answers, same modelled errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from durabletest.local.server.callbacks import CallbackManager
+from durabletest.local.server.events import error_of, result_of, without_execution_data
+from durabletest.local.server.executions import DEFAULT_EXECUTION_TIMEOUT, Execution, ExecutionManager
+from durabletest.local.server.functions import split_name
+from durabletest.local.server.modelled import modelled_error
+from durabletest.local.server.rules import check_callback_result
+from durabletest.local.server.validation import validate_request
+
+DEFAULT_PAGE = 1000
+
+
+class LambdaApi:
+    """One method for each operation of the API, with the request's members as keyword arguments."""
+
+    def __init__(self, executions: ExecutionManager, callbacks: CallbackManager, now: Callable[[], datetime]) -> None:
+        self._executions = executions
+        self._callbacks = callbacks
+        self._now = now
+
+    def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Record a batch of operation updates."""
+        validate_request("CheckpointDurableExecution", request)
+        execution = self._token_holder(request["DurableExecutionArn"], "CheckpointDurableExecution")
+        return execution.checkpoints.checkpoint(
+            request["CheckpointToken"], request.get("Updates", ()), request.get("ClientToken")
+        )
+
+    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
+        """One page of the operations."""
+        validate_request("GetDurableExecutionState", request)
+        execution = self._token_holder(request["DurableExecutionArn"], "GetDurableExecutionState")
+        return execution.checkpoints.state(
+            request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or None
+        )
+
+    def get_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """The execution: its status, input, result or error."""
+        validate_request("GetDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecution")
+        included = request.get("IncludeExecutionData", True)
+        answer = {
+            **_summary(execution),
+            "Version": execution.request.function.version,
+            "ExecutionDataIncluded": included,
+            "DurableConfig": {
+                "ExecutionTimeout": execution.request.timeout or DEFAULT_EXECUTION_TIMEOUT,
+                "RetentionPeriodInDays": 14,
+            },
+        }
+        if included:
+            data = {
+                "InputPayload": execution.request.payload,
+                "Result": execution.result,
+                "Error": execution.error,
+            }
+            answer |= {key: value for key, value in data.items() if value is not None}
+        return answer
+
+    def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
+        """One page of the history; payloads only with ``IncludeExecutionData``."""
+        validate_request("GetDurableExecutionHistory", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecutionHistory")
+        events: Sequence[dict[str, Any]] = execution.checkpoints.events.events
+        if request.get("ReverseOrder"):
+            events = events[::-1]
+        if not request.get("IncludeExecutionData"):
+            events = [without_execution_data(event) for event in events]
+        return _page("Events", events, request, "GetDurableExecutionHistory")
+
+    def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
+        """The executions of one function, filtered by qualifier, name, status and start time."""
+        validate_request("ListDurableExecutionsByFunction", request)
+        name, qualifier = split_name(request["FunctionName"])
+        qualifier = request.get("Qualifier", qualifier)
+        of_function = [e for e in self._executions.all() if e.request.function.name == name]
+        if not of_function:
+            raise modelled_error(
+                "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
+            )
+        found = [_summary(e) for e in of_function if _matches(e, request, qualifier)]
+        if request.get("ReverseOrder"):
+            found.reverse()
+        return _page("DurableExecutions", found, request, "ListDurableExecutionsByFunction")
+
+    def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """End a running execution with STOPPED; one that has ended stays as it is."""
+        validate_request("StopDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "StopDurableExecution")
+        if execution.running:
+            self._executions.stop(execution, request.get("Error"))
+        return {"StopTimestamp": execution.ended_at}
+
+    def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
+        """Complete a callback; ``Result`` is bytes, and reaches the handler as the text they are."""
+        validate_request("SendDurableExecutionCallbackSuccess", request)
+        raw: bytes | str | None = request.get("Result")
+        result = raw.decode() if isinstance(raw, bytes | bytearray) else raw
+        check_callback_result(result)
+        self._complete(request["CallbackId"], "SendDurableExecutionCallbackSuccess", "SUCCEEDED", result, None)
+        return {}
+
+    def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
+        """Fail a callback with ``Error``."""
+        validate_request("SendDurableExecutionCallbackFailure", request)
+        error = request.get("Error", {})
+        self._complete(request["CallbackId"], "SendDurableExecutionCallbackFailure", "FAILED", None, error)
+        return {}
+
+    def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
+        """Start the callback's heartbeat timeout anew."""
+        validate_request("SendDurableExecutionCallbackHeartbeat", request)
+        self._callbacks.heartbeat(request["CallbackId"])
+        return {}
+
+    def _token_holder(self, arn: str, api_operation: str) -> Execution:
+        """The model has no ResourceNotFoundException for these operations: a foreign ARN is a wrong token."""
+        for execution in self._executions.all():
+            if execution.arn == arn:
+                return execution
+        raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+
+    def _complete(
+        self, callback_id: str, api_operation: str, status: str, result: str | None, error: Mapping[str, Any] | None
+    ) -> None:
+        record = self._callbacks.open(callback_id, api_operation)
+        checkpoints = self._executions.get(record.arn, api_operation).checkpoints
+        self._callbacks.close(callback_id, status.lower())
+        details = {"Result": result, "Error": error}
+        operation = checkpoints.operations.change(record.operation_id, status, details, self._now())
+        if status == "SUCCEEDED":
+            checkpoints.events.record("CallbackSucceeded", {"Result": result_of(result)}, operation)
+        else:
+            checkpoints.events.record("CallbackFailed", {"Error": error_of(error)}, operation)
+        checkpoints.changed_outside(record.operation_id)
+
+
+def _summary(execution: Execution) -> dict[str, Any]:
+    summary = {
+        "DurableExecutionArn": execution.arn,
+        "DurableExecutionName": execution.name,
+        "FunctionArn": execution.request.function.qualified_arn,
+        "StartTimestamp": execution.started_at,
+        "Status": execution.status,
+    }
+    return summary if execution.ended_at is None else {**summary, "EndTimestamp": execution.ended_at}
+
+
+def _matches(execution: Execution, request: Mapping[str, Any], qualifier: str | None) -> bool:
+    return (
+        qualifier in (None, execution.request.function.version)
+        and request.get("DurableExecutionName") in (None, execution.name)
+        and ("Statuses" not in request or execution.status in request["Statuses"])
+        and ("StartedAfter" not in request or execution.started_at > request["StartedAfter"])
+        and ("StartedBefore" not in request or execution.started_at < request["StartedBefore"])
+    )
+
+
+def _page(key: str, items: Sequence[dict[str, Any]], request: Mapping[str, Any], api_operation: str) -> dict[str, Any]:
+    marker = request.get("Marker") or "item-0"
+    prefix, _, number = marker.partition("-")
+    if prefix != "item" or not number.isdecimal():
+        raise modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
+    start = int(number)
+    end = start + (request.get("MaxItems") or DEFAULT_PAGE)
+    page: dict[str, Any] = {key: list(items[start:end])}
+    if end < len(items):
+        page["NextMarker"] = f"item-{end}"
+    return page

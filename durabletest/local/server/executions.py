@@ -1,0 +1,201 @@
+"""All executions of an environment: how they start, go on and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from durabletest.local.server.callbacks import CallbackManager
+from durabletest.local.server.checkpoints import CheckpointManager
+from durabletest.local.server.events import ErrorObject, EventProcessor, Operation, error_of, result_of
+from durabletest.local.server.functions import FunctionSpec
+from durabletest.local.server.ids import IdSource
+from durabletest.local.server.messages import Announce, Changed, Ended, InvocationDue, Timer, TimerKind
+from durabletest.local.server.modelled import modelled_error
+from durabletest.local.server.operations import OperationTable
+from durabletest.local.server.transitions import InvokeStarter, Transitions
+
+DEFAULT_EXECUTION_TIMEOUT = 31_622_400
+"""Seconds (366 days): what the service allows at most. It is recorded, but no timer, when nobody set a timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What an execution is started with; ``payload`` is JSON text, ``timeout`` seconds or None.
+
+    ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
+    registered; both are None for an execution that a test started.
+    """
+
+    function: FunctionSpec
+    payload: str | None
+    name: str | None = None
+    timeout: int | None = None
+    tenant_id: str | None = None
+    parent: tuple[str, str] | None = None
+    page_size: int | None = None
+    target: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Execution:
+    """One durable execution and where it stands; ``failures`` counts failed invocations in a row."""
+
+    execution_id: str
+    name: str
+    arn: str
+    request: StartRequest
+    started_at: datetime
+    checkpoints: CheckpointManager
+    status: str = "RUNNING"
+    result: str | None = None
+    error: ErrorObject | None = None
+    ended_at: datetime | None = None
+    failures: int = 0
+    empty_pendings: int = 0
+    children: list[str] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        """Whether no terminal status is reached yet."""
+        return self.status == "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all parts of the server share."""
+
+    now: Callable[[], datetime]
+    announce: Announce
+    ids: IdSource
+
+
+class ExecutionManager:
+    """Creates executions, each with a checkpoint manager of its own (R9.3, R10.1), and ends them."""
+
+    def __init__(self, services: Services, callbacks: CallbackManager) -> None:
+        self._services = services
+        self._callbacks = callbacks
+        self._by_arn: dict[str, Execution] = {}
+        self.on_ended: Callable[[Execution], None] = lambda _execution: None
+        self.invoke_starter: Callable[[Execution], InvokeStarter]
+
+    def get(self, arn: str, api_operation: str) -> Execution:
+        """The execution of that ARN; an unknown one is refused with the service's own error."""
+        execution = self._by_arn.get(arn)
+        if execution is None:
+            raise modelled_error("ResourceNotFoundException", f"Durable execution not found: {arn}", api_operation)
+        return execution
+
+    def all(self) -> list[Execution]:
+        """Every execution, in the order in which they started."""
+        return list(self._by_arn.values())
+
+    def drop(self, arn: str) -> None:
+        """Forget an execution."""
+        del self._by_arn[arn]
+
+    # --- start ---
+
+    def start(self, request: StartRequest) -> Execution:
+        """Start an execution; with the name and input of one that exists, that one is answered (idempotent)."""
+        execution_id = self._services.ids.execution()
+        name = request.name or f"execution-{len(self._by_arn) + 1}"
+        existing = self._named(request.function, name)
+        if existing is not None:
+            return self._same_or_refused(existing, request)
+        arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
+        execution = self._create(execution_id, name, arn, request)
+        self._by_arn[arn] = execution
+        self._record_start(execution)
+        self._services.announce(InvocationDue(arn))
+        return execution
+
+    def _named(self, function: FunctionSpec, name: str) -> Execution | None:
+        same = (e for e in self._by_arn.values() if e.name == name and e.request.function.name == function.name)
+        return next(same, None)
+
+    def _same_or_refused(self, existing: Execution, request: StartRequest) -> Execution:
+        if existing.request.payload == request.payload:
+            return existing
+        raise modelled_error(
+            "DurableExecutionAlreadyStartedException",
+            f"Durable execution {existing.name!r} was already started with another input",
+            "Invoke",
+        )
+
+    def _create(self, execution_id: str, name: str, arn: str, request: StartRequest) -> Execution:
+        services = self._services
+        operations = OperationTable()
+        events = EventProcessor(services.now)
+        execution: Execution
+
+        def start_invoke(operation: Operation, update: Mapping[str, Any]) -> None:
+            self.invoke_starter(execution)(operation, update)
+
+        transitions = Transitions(
+            arn, operations, events, self._callbacks, services.now, services.announce, start_invoke
+        )
+        checkpoints = CheckpointManager(
+            execution_id,
+            arn,
+            operations=operations,
+            events=events,
+            transitions=transitions,
+            ids=services.ids,
+            now=services.now,
+            announce=services.announce,
+            page_size=request.page_size,
+        )
+        execution = Execution(execution_id, name, arn, request, services.now(), checkpoints)
+        return execution
+
+    def _record_start(self, execution: Execution) -> None:
+        request, checkpoints = execution.request, execution.checkpoints
+        timeout = request.timeout if request.timeout is not None else DEFAULT_EXECUTION_TIMEOUT
+        checkpoints.events.record(
+            "ExecutionStarted", {"Input": result_of(request.payload), "ExecutionTimeout": timeout}
+        )
+        operation_id = execution.execution_id
+        checkpoints.operations.ensure({"Id": operation_id, "Type": "EXECUTION"}, execution.started_at)
+        checkpoints.operations.change(operation_id, "STARTED", {"InputPayload": request.payload})
+        if request.timeout is not None:
+            due = execution.started_at + timedelta(seconds=request.timeout)
+            self._services.announce(Timer(due, TimerKind.EXECUTION_TIMEOUT, execution.arn))
+
+    # --- end ---
+
+    def succeed(self, execution: Execution, result: str | None) -> None:
+        """End with SUCCEEDED; ``result`` is JSON text."""
+        execution.result = result
+        self._end(execution, "SUCCEEDED", "ExecutionSucceeded", {"Result": result_of(result)})
+
+    def fail(self, execution: Execution, error: ErrorObject) -> None:
+        """End with FAILED."""
+        execution.error = error
+        self._end(execution, "FAILED", "ExecutionFailed", {"Error": error_of(error)})
+
+    def time_out(self, execution: Execution) -> None:
+        """End with TIMED_OUT. Error type and text are not documented by the service; chosen here, once."""
+        execution.error = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
+        self._end(execution, "TIMED_OUT", "ExecutionTimedOut", {"Error": error_of(execution.error)})
+
+    def stop(self, execution: Execution, error: ErrorObject | None) -> None:
+        """End with STOPPED; ``error`` is what the caller of the API gave as the reason."""
+        execution.error = error or {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"}
+        self._end(execution, "STOPPED", "ExecutionStopped", {"Error": error_of(execution.error)})
+
+    def _end(self, execution: Execution, status: str, event_type: str, details: Mapping[str, Any]) -> None:
+        checkpoints = execution.checkpoints
+        checkpoints.release()
+        checkpoints.end_invocation()
+        execution.status = status
+        execution.ended_at = self._services.now()
+        checkpoints.operations.change(execution.execution_id, status, {}, execution.ended_at)
+        checkpoints.events.record(event_type, details)
+        self._callbacks.close_all(execution.arn, "closed: its execution ended")
+        self._services.announce(Changed(execution.arn))
+        self._services.announce(Ended(execution.arn))
+        self.on_ended(execution)

@@ -1,0 +1,133 @@
+"""The server object that lives in the server's thread: the API, and what only the orchestrator may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from durabletest.local.server.api import LambdaApi
+from durabletest.local.server.callbacks import CallbackManager
+from durabletest.local.server.executions import ExecutionManager, Services, StartRequest
+from durabletest.local.server.functions import FunctionDirectory, FunctionSpec, executed_version, split_name
+from durabletest.local.server.ids import IdSource
+from durabletest.local.server.invokes import InvokeManager
+from durabletest.local.server.lifecycle import InvocationOutcomes
+from durabletest.local.server.messages import Announce, Timer
+from durabletest.local.server.rules import check_input_size
+from durabletest.local.server.timers import TimerActions
+
+
+class CheckpointServer(LambdaApi):
+    """All managers, wired together; every method runs in the one server thread."""
+
+    def __init__(self, now: Callable[[], datetime], announce: Announce) -> None:
+        services = Services(now, announce, IdSource())
+        callbacks = CallbackManager(services.ids, now, announce)
+        executions = ExecutionManager(services, callbacks)
+        super().__init__(executions, callbacks, now)
+        self._directories: dict[int, FunctionDirectory] = {}
+        self._scopes: dict[str, int] = {}
+        self._invokes = InvokeManager(executions, self._directories, self._scopes, now, announce)
+        self._outcomes = InvocationOutcomes(executions, now, announce)
+        self._ids = services.ids
+        self._timers = TimerActions(executions, callbacks, now, announce)
+
+    def register(self, scope: int, name: str, durable: bool, timeout: int | None = None) -> None:
+        """Register a function for the executions of one runner (``scope``).
+
+        ``timeout`` is its executions', in seconds.
+        """
+        self._directories.setdefault(scope, FunctionDirectory()).register(name, durable=durable, timeout=timeout)
+
+    def start(
+        self,
+        scope: int,
+        function: str,
+        payload: str | None,
+        name: str | None = None,
+        timeout: int | None = None,
+        tenant_id: str | None = None,
+        page_size: int | None = None,
+    ) -> str:
+        """Start an execution and give its ARN; ``page_size`` bounds the operations in one page of its state."""
+        check_input_size(payload)
+        self._directories.setdefault(scope, FunctionDirectory())
+        bare, qualifier = split_name(function)
+        spec = FunctionSpec(bare, version=executed_version(qualifier))
+        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size)
+        execution = self._executions.start(request)
+        self._scopes[execution.arn] = scope
+        return execution.arn
+
+    def begin_invocation(self, arn: str) -> dict[str, Any] | None:
+        """The event to invoke the handler with, and what goes into its context; None if the execution has ended.
+
+        ``Target`` is the name under which the function was registered, None for the runner's own handler.
+        """
+        execution = self._executions.get(arn, "Invoke")
+        if not execution.running:
+            return None
+        request = execution.request
+        return {
+            **execution.checkpoints.begin_invocation(),
+            "FunctionName": request.function.name,
+            "Version": request.function.version,
+            "TenantId": request.tenant_id,
+            "Target": request.target,
+        }
+
+    def invocation_answered(self, arn: str, output: Mapping[str, Any]) -> None:
+        """The handler answered."""
+        self._outcomes.answered(self._executions.get(arn, "Invoke"), output)
+
+    def invocation_failed(self, arn: str, error: Mapping[str, Any]) -> None:
+        """The invocation failed."""
+        self._outcomes.failed(self._executions.get(arn, "Invoke"), error)
+
+    def revoke(self, arn: str) -> None:
+        """The invocation of this execution is dead from this moment on."""
+        self._executions.get(arn, "Invoke").checkpoints.revoke()
+
+    def function_answered(
+        self, arn: str, operation_id: str, result: str | None, error: Mapping[str, Any] | None
+    ) -> None:
+        """A plain function that a chained invoke named has ended."""
+        self._invokes.complete(arn, operation_id, "SUCCEEDED" if error is None else "FAILED", result, error)
+
+    def request_id(self) -> str:
+        """The request id for one call of a plain function."""
+        return self._ids.request()
+
+    def fire(self, timer: Timer) -> None:
+        """A timer is due."""
+        self._timers.fire(timer)
+
+    def forget(self, scope: int) -> list[str]:
+        """Drop every execution of one runner without a trace in any history; their ARNs are given."""
+        arns = [arn for arn, number in self._scopes.items() if number == scope]
+        for arn in arns:
+            self._executions.drop(arn)
+            self._callbacks.drop(arn)
+            del self._scopes[arn]
+        return arns
+
+    def restart_ids(self) -> None:
+        """Number everything from the beginning again."""
+        self._ids.restart()
+
+    def scope_of(self, arn: str) -> int:
+        """The runner whose execution this is, or whose execution invoked it."""
+        return self._scopes[arn]
+
+    def parent_of(self, arn: str) -> str | None:
+        """The ARN of the execution that invoked this one, if one did."""
+        parent = self._executions.get(arn, "Invoke").request.parent
+        return None if parent is None else parent[0]
+
+    def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
+        """The history's events after that one."""
+        return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.events.events[event_id:]
+
+    def drain(self) -> None:
+        """Do nothing: whoever waits for the answer knows that everything sent before has been worked off."""

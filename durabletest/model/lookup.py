@@ -1,0 +1,118 @@
+"""How a name or path finds an operation, and what is said when it finds none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from durabletest.errors import AmbiguousOperationError, OperationNotFoundError
+from durabletest.model.records import OperationRecord
+
+if TYPE_CHECKING:
+    from durabletest.model.history import History
+
+_LISTED = 40
+
+
+def match(history: History, path: str) -> list[OperationRecord]:
+    """All operations that ``path`` means; one literally named so and one inside a context must not compete."""
+    literal = history.named(path)
+    inside = [record for name in _last_names(path) for record in history.named(name) if _is_at(history, record, path)]
+    if literal and inside:
+        raise _ambiguous(history, path, literal[0], inside[0])
+    return literal or sorted(inside, key=_first_event)
+
+
+def path_of(history: History, record: OperationRecord) -> str:
+    return "/".join([*_named_ancestors(history, record), record.name or "(unnamed)"])
+
+
+def closest(history: History, path: str) -> str | None:
+    """The existing name or path that was most likely meant."""
+    names = dict.fromkeys(record.name for record in history.operations if record.name)
+    paths = dict.fromkeys(path_of(history, record) for record in history.operations if record.name)
+    candidates = [*names, *(p for p in paths if p not in names)]
+    close = get_close_matches(path, candidates, n=1)
+    if not close and "/" in path:
+        close = get_close_matches(path.rsplit("/", 1)[1], candidates, n=1)
+    return close[0] if close else None
+
+
+def why_not_found(history: History, path: str, index: int, found: int) -> str:
+    """One sentence on why this path and index find nothing."""
+    if found:
+        count = "1 operation has" if found == 1 else f"{found} operations have"
+        return f"{count} that name, so there is no index {index}"
+    near = closest(history, path)
+    return "no operation has that name" + (f"; did you mean {near!r}?" if near else "")
+
+
+def not_found(history: History, path: str, index: int, found: int) -> OperationNotFoundError:
+    asked = f"operation {path!r}" + (f" (index {index})" if index else "")
+    reason = why_not_found(history, path, index, found)
+    return OperationNotFoundError(f"{asked} not found: {reason}\n{listing(history)}")
+
+
+def no_such_index(history: History, index: int) -> OperationNotFoundError:
+    return OperationNotFoundError(f"there is no operation with index {index}\n{listing(history)}")
+
+
+def no_such_id(history: History, operation_id: str) -> OperationNotFoundError:
+    near = get_close_matches(operation_id, [record.id for record in history.operations], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return OperationNotFoundError(f"there is no operation with id {operation_id!r}{hint}\n{listing(history)}")
+
+
+def listing(history: History) -> str:
+    """Every operation with its path and type, the way to write it first."""
+    if not history.operations:
+        return "The execution has no operations."
+    rows = [(path_of(history, record), record) for record in history.operations[:_LISTED]]
+    width = max(len(path) for path, _ in rows)
+    lines = [f"  {path:{width}}  {_kind(record)}" for path, record in rows]
+    if len(history.operations) > _LISTED:
+        lines.append(f"  ... and {len(history.operations) - _LISTED} more")
+    return "\n".join(["The operations of the execution:", *lines])
+
+
+def _first_event(record: OperationRecord) -> int:
+    first: int = record.events[0]["EventId"]
+    return first
+
+
+def _kind(record: OperationRecord) -> str:
+    return f"{record.type} (id {record.id!r})" if record.name is None else str(record.type)
+
+
+def _last_names(path: str) -> Iterable[str]:
+    """Names may contain slashes, so every tail of a path can be the name of an operation."""
+    parts = path.split("/")
+    return ("/".join(parts[i:]) for i in range(1, len(parts)))
+
+
+def _is_at(history: History, record: OperationRecord, path: str) -> bool:
+    return f"/{path_of(history, record)}".endswith(f"/{path}")
+
+
+def _named_ancestors(history: History, record: OperationRecord) -> list[str]:
+    """Unnamed contexts are left out: nobody could write them."""
+    names: list[str] = []
+    parent = history.parent(record)
+    while parent is not None:
+        if parent.name:
+            names.append(parent.name)
+        parent = history.parent(parent)
+    return names[::-1]
+
+
+def _ambiguous(
+    history: History, path: str, literal: OperationRecord, inside: OperationRecord
+) -> AmbiguousOperationError:
+    outer = path[: -len(inside.name or "") - 1]
+    return AmbiguousOperationError(
+        f"{path!r} can be read in two ways\n"
+        f"  the {literal.type} named {path!r}: get_operation_by_id({literal.id!r})\n"
+        f"  the {inside.type} {inside.name!r} in {outer!r}: get_operation_by_id({inside.id!r})\n"
+        f"{listing(history)}"
+    )

@@ -1,0 +1,90 @@
+"""Times at the border: real ``datetime`` objects in UTC come in, readable and reproducible text goes out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from durabletest.errors import UsageError
+
+
+class _Real:
+    """The real classes, also while freezegun has put its own under the usual names.
+
+    freezegun replaces module globals, so they are held in a class. If this module is first imported under a frozen
+    clock, the names are fakes already: the real ones are among their bases, the first without a metaclass.
+    """
+
+    DATETIME: type[datetime] = next(c for c in datetime.__mro__ if type(c) is type)
+    DATE: type[date] = next(c for c in date.__mro__ if type(c) is type)
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment as a plain ``datetime`` in UTC, never a subclass."""
+    if moment.tzinfo is None:
+        msg = f"{moment.isoformat()} has no time zone; times of executions are aware, as in boto3's answers"
+        raise UsageError(msg)
+    if type(moment) is _Real.DATETIME and moment.tzinfo is UTC:
+        return moment
+    return _rebuilt(moment.astimezone(UTC))
+
+
+def plain(value: Any) -> Any:
+    """A copy in which no datetime is a stand-in of a clock tool, at any depth; aware ones keep their zone."""
+    kind = type(value)
+    if kind is dict:
+        return {plain(key): plain(item) for key, item in value.items()}
+    if kind in (list, tuple, set, frozenset):
+        return kind(map(plain, value))
+    if kind in (str, int, bool, type(None), _Real.DATETIME, _Real.DATE):
+        return value
+    if isinstance(value, datetime):
+        return _rebuilt(value)
+    if isinstance(value, date):
+        return _Real.DATE(value.year, value.month, value.day)
+    return value
+
+
+def plain_event(event: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an event that shares nothing with its source, its times in UTC."""
+    return {key: _plain_field(value) for key, value in event.items()}
+
+
+def _plain_field(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return plain_event(value)
+    if isinstance(value, list):
+        return [_plain_field(item) for item in value]
+    return utc(value) if isinstance(value, datetime) else value
+
+
+def _rebuilt(moment: datetime) -> datetime:
+    clock = (moment.hour, moment.minute, moment.second, moment.microsecond)
+    return _Real.DATETIME(moment.year, moment.month, moment.day, *clock, tzinfo=moment.tzinfo, fold=moment.fold)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment for people, ``2026-01-01 02:00:00 UTC``; milliseconds only where there are any."""
+    return f"{utc(moment).replace(tzinfo=None).isoformat(' ', precision(moment))} UTC"
+
+
+def precision(*moments: datetime) -> str:
+    """The coarsest ``timespec`` that shows all these moments alike."""
+    return "milliseconds" if any(moment.microsecond for moment in moments) else "seconds"
+
+
+def span(duration: timedelta) -> str:
+    """A duration for people: ``1h 30m``, ``2d``, ``0.25s``, ``0s``."""
+    if duration < timedelta():
+        return f"-{span(-duration)}"
+    minutes, seconds = divmod(duration.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{n}{unit}" for n, unit in ((duration.days, "d"), (hours, "h"), (minutes, "m")) if n]
+    fraction = f"{duration.microseconds:06d}".rstrip("0")
+    if fraction:
+        parts.append(f"{seconds}.{fraction}s")
+    elif seconds or not parts:
+        parts.append(f"{seconds}s")
+    return " ".join(parts)

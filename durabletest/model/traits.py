@@ -1,0 +1,26 @@
+"""The parts of a ``wait_for_callback``: to its author one operation, to the service a context with two children."""
+
+from __future__ import annotations
+
+from durabletest.model.enums import OperationType
+from durabletest.model.history import History
+from durabletest.model.records import OperationRecord
+
+
+def callback_child(history: History, record: OperationRecord) -> OperationRecord | None:
+    return _child(history, record, OperationType.CALLBACK)
+
+
+def submitter_child(history: History, record: OperationRecord) -> OperationRecord | None:
+    return _child(history, record, OperationType.STEP)
+
+
+def callback_of(history: History, record: OperationRecord) -> OperationRecord | None:
+    """The CALLBACK that an operation is or stands for, ``None`` if there is none (yet)."""
+    if record.type is OperationType.CALLBACK:
+        return record
+    return callback_child(history, record) if record.is_wait_for_callback else None
+
+
+def _child(history: History, record: OperationRecord, type_: OperationType) -> OperationRecord | None:
+    return next((child for child in history.children(record) if child.type is type_), None)

@@ -1,0 +1,100 @@
+"""Futures for operations that do not exist yet or have not got far enough (``wait_for_data``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from durabletest.errors import (
+    DurableTestError,
+    OperationNotFoundError,
+    OperationNotReachedError,
+    WrongOperationTypeError,
+)
+from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
+from durabletest.model.history import History
+from durabletest.model.lookup import listing
+from durabletest.model.records import OperationRecord
+from durabletest.model.titles import title
+from durabletest.model.traits import callback_child, submitter_child
+
+__all__ = ["WaitingStatus", "Watch", "resolve"]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One outstanding wait; ``future`` gets the record, or the reason why it never will."""
+
+    path: str
+    index: int = 0
+    status: WaitingStatus = WaitingStatus.STARTED
+    future: Future[OperationRecord] = field(default_factory=Future)
+
+
+def resolve(watches: Iterable[Watch], history: History, ended: bool) -> list[Watch]:
+    """Settle every watch that the history decides, and return those that are still open.
+
+    Once the execution has ended nothing can change any more, so none stays open: the rest fail. Watches whose future
+    was cancelled are dropped.
+    """
+    return [watch for watch in watches if not watch.future.done() and not _settled(watch, history, ended)]
+
+
+def _settled(watch: Watch, history: History, ended: bool) -> bool:
+    try:
+        record = _reached(watch, history)
+        if record is None and ended:
+            raise _never_reached(watch, history)
+    except DurableTestError as error:
+        if watch.future.set_running_or_notify_cancel():
+            watch.future.set_exception(error)
+        return True
+    if record is None:
+        return False
+    if watch.future.set_running_or_notify_cancel():
+        watch.future.set_result(record)
+    return True
+
+
+def _reached(watch: Watch, history: History) -> OperationRecord | None:
+    """The record if it is where it was waited for, ``None`` if it may still get there."""
+    try:
+        record = history.find(watch.path, watch.index)
+    except OperationNotFoundError:
+        return None
+    if watch.status is WaitingStatus.SUBMITTED and not _is_submitted(record, history):
+        if record.status.is_terminal:
+            raise _never_reached(watch, history)
+        return None
+    if watch.status is WaitingStatus.COMPLETED and not record.status.is_terminal:
+        return None
+    return record
+
+
+def _is_submitted(record: OperationRecord, history: History) -> bool:
+    if record.type is OperationType.CALLBACK:
+        return True
+    if not record.is_wait_for_callback:
+        msg = (
+            f"{title(history, record)} is a {record.type}: only callbacks are SUBMITTED; wait for STARTED or COMPLETED"
+        )
+        raise WrongOperationTypeError(msg)
+    submitter = submitter_child(history, record)
+    return (
+        callback_child(history, record) is not None
+        and submitter is not None
+        and submitter.status is OperationStatus.SUCCEEDED
+    )
+
+
+def _never_reached(watch: Watch, history: History) -> OperationNotReachedError:
+    status = history.execution.status
+    try:
+        record = history.find(watch.path, watch.index)
+    except OperationNotFoundError as error:
+        msg = f"the execution is {status}, and {watch.path!r} was never {watch.status}\n{error}"
+        return OperationNotReachedError(msg)
+    end = f": {record.error}" if record.error else ""
+    msg = f"{title(history, record)} was never {watch.status}: it is {record.status}{end}; the execution is {status}"
+    return OperationNotReachedError(f"{msg}\n{listing(history)}")

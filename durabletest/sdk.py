@@ -1,0 +1,191 @@
+"""All that durabletest knows of the AWS SDK's insides; no other module imports it.
+
+Whatever is private to the SDK is looked for, not presumed: where it is missing, the slower or plainer way is taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Protocol
+
+from durabletest.errors import MissingSdkError
+
+LOGGER = "aws_durable_execution_sdk_python"
+_PACKAGE = "aws_durable_execution_sdk_python"
+_SUPPORTED_MAJORS = ("2", "3")
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{_PACKAGE}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(_PACKAGE):
+            raise
+        raise MissingSdkError(
+            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' "
+            "(or aws-durable-execution-sdk-python, version 2 or 3)"
+        ) from error
+
+
+def require() -> str:
+    """The SDK's version; raises :class:`MissingSdkError` if it is absent or of a major that is not supported."""
+    version: str = _module("__about__").__version__
+    if version.split(".", maxsplit=1)[0] not in _SUPPORTED_MAJORS:
+        raise MissingSdkError(
+            f"aws-durable-execution-sdk-python {version} is not supported: install version 2 or 3, "
+            "pip install 'aws-durable-execution-sdk-python>=2,<4'"
+        )
+    return version
+
+
+# --- the way in ------------------------------------------------------------------------------------------------------
+
+
+class InvocationEvent(Protocol):
+    """The event of one invocation; ``entered`` tells whether the SDK's decorator has taken it."""
+
+    @property
+    def entered(self) -> bool:
+        """Whether ``@durable_execution`` was reached."""
+        ...
+
+
+@functools.cache
+def _event_class() -> type[Any]:
+    """The SDK's own injection class, which also notes that the decorator reads the client from it."""
+    base: Any = _module("execution").DurableExecutionInvocationInputWithClient
+
+    class WatchedInvocationInput(base):  # type: ignore[misc]
+        entered = False
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "service_client":
+                object.__setattr__(self, "entered", True)
+            return super().__getattribute__(name)
+
+    return WatchedInvocationInput
+
+
+def invocation_event(event: Mapping[str, Any], client: object) -> InvocationEvent:
+    """The event as the SDK takes it in tests: with a Lambda client of ours, and datetimes instead of milliseconds."""
+    execution = _module("execution")
+    cls = _event_class()
+    arguments = {
+        "durable_execution_arn": event["DurableExecutionArn"],
+        "checkpoint_token": event["CheckpointToken"],
+        "initial_execution_state": execution.InitialExecutionState.from_dict(event["InitialExecutionState"]),
+        "service_client": _module("lambda_service").LambdaClient(client=client),
+    }
+    if "updated_operation_ids" in cls.__dataclass_fields__:
+        arguments["updated_operation_ids"] = event["UpdatedOperationIds"]
+    watched: InvocationEvent = cls(**arguments)
+    return watched
+
+
+# --- while handlers run ----------------------------------------------------------------------------------------------
+
+
+def can_wake_up() -> bool:
+    """Whether this SDK lets its checkpoint thread be woken when it is told to stop.
+
+    Without the wake-up the thread notices within its poll interval, a tenth of a second for each invocation: slow, but
+    right (SDK 2.0).
+    """
+    state = _module("state")
+    signal = getattr(state, "_Signal", None)
+    return hasattr(signal, "REFRESH_WAKE") and hasattr(state.ExecutionState, "stop_checkpointing")
+
+
+class Hooks:
+    """Two changes to the SDK's execution state while handlers are run here, and the way back.
+
+    Its checkpoint thread is woken as soon as an invocation has told it to stop. ``crashed`` is called when a
+    ``SystemExit`` or ``KeyboardInterrupt`` leaves user code, before the SDK waits for sibling branches; an SDK without
+    the place to hook into reports the crash once they have ended.
+    """
+
+    def __init__(self, crashed: Callable[[], None]) -> None:
+        self._crashed = crashed
+        self._originals: dict[str, Any] = {}
+
+    def install(self) -> None:
+        """Install what this SDK has a place for."""
+        state_class = _module("state").ExecutionState
+        if can_wake_up():
+            self._replace(state_class, "stop_checkpointing", self._waking)
+        if hasattr(state_class, "wrap_user_function"):
+            self._replace(state_class, "wrap_user_function", self._watching)
+
+    def remove(self) -> None:
+        """Put the SDK back as it was."""
+        for name, original in self._originals.items():
+            setattr(_module("state").ExecutionState, name, original)
+        self._originals.clear()
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self._originals[name] = getattr(owner, name)
+        setattr(owner, name, make(self._originals[name]))
+
+    def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        wake = _module("state")._Signal.REFRESH_WAKE
+
+        def stop_checkpointing(execution_state: Any) -> None:
+            original(execution_state)
+            queue = getattr(execution_state, "_checkpoint_queue", None)
+            if queue is not None:
+                queue.put(wake)
+
+        return stop_checkpointing
+
+    def _watching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        crashed = self._crashed
+
+        def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            wrapped = original(*args, **kwargs)
+
+            @functools.wraps(wrapped)
+            def watched(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return wrapped(*args, **kwargs)
+                except (SystemExit, KeyboardInterrupt):
+                    crashed()
+                    raise
+
+            return watched
+
+        return wrap_user_function
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def decode_result(payload: str) -> Any:
+    """The value behind a step's or context's payload, if the SDK's default serialiser wrote it.
+
+    That serialiser writes JSON: plain for primitives and lists of them, else an envelope with type tags. Other JSON
+    comes from a JSON serialiser of the user's and is parsed; text that is no JSON comes from another serialiser and is
+    given as it is. The raw payload stays available beside the value.
+    """
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        return payload
+    if not isinstance(value, Mapping):
+        return value
+    serdes = _module("serdes")
+    try:
+        return serdes.EXTENDED_TYPES_SERDES.deserialize(payload, None)
+    except (_module("exceptions").SerDesError, _module("exceptions").DurableExecutionsError):
+        return value
+
+
+def is_durable(handler: Callable[..., Any]) -> bool:
+    """Whether the callable is the very wrapper that ``@durable_execution`` makes (which it need not be.
+
+    See ``entered``).
+    """
+    return getattr(handler, "__globals__", {}).get("__name__") == f"{_PACKAGE}.execution"

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from datetime import timedelta
+from typing import Any
+
+from durabletest.errors import (
+    CallbackNotReadyError,
+    OperationNotFoundError,
+    OperationNotReachedError,
+    WrongOperationTypeError,
+)
+from durabletest.model.details import (
+    CallbackDetails,
+    ContextDetails,
+    ErrorDetails,
+    InvokeDetails,
+    StepDetails,
+    WaitDetails,
+)
+from durabletest.model.enums import OperationStatus, WaitingStatus
+from durabletest.model.operation import DurableOperation
+from durabletest.model.records import OperationId
+from tests.model.histories import START, Script, View, error, order, payload, retry, seconds
+
+SUBMITTED, COMPLETED = WaitingStatus.SUBMITTED, WaitingStatus.COMPLETED
+
+
+def handle(script: Script, path: str, index: int = 0) -> DurableOperation:
+    return DurableOperation(View(script), path, index)
+
+
+class FactsTest(unittest.TestCase):
+    def test_what_is_known_of_every_operation(self) -> None:
+        charge = handle(order(), "charge")
+        self.assertEqual((charge.id, charge.name, charge.type, charge.sub_type), ("1-1", "charge", "STEP", "Step"))
+        self.assertEqual((charge.parent_id, charge.status, charge.attempts), ("1", "SUCCEEDED", 2))
+        self.assertEqual((charge.started_at, charge.ended_at), (START, seconds(5)))
+        self.assertEqual((charge.duration, charge.error), (timedelta(seconds=5), None))
+        self.assertEqual(charge.record.result, "7")
+
+    def test_events(self) -> None:
+        kinds = [event["EventType"] for event in handle(order(), "charge").events]
+        self.assertEqual(kinds, ["StepStarted", "StepFailed", "StepStarted", "StepSucceeded"])
+
+    def test_a_handle_follows_the_execution(self) -> None:
+        script = Script()
+        nap = handle(script, "nap")
+        with self.assertRaises(OperationNotFoundError):
+            nap.status
+        script.wait("1", 5, name="nap")
+        self.assertEqual(nap.status, OperationStatus.STARTED)
+        script.op("WaitSucceeded", "1")
+        self.assertEqual(nap.status, OperationStatus.SUCCEEDED)
+
+    def test_repr(self) -> None:
+        for path, index, text in (
+            ("charge", 0, "<DurableOperation step 'order/charge': SUCCEEDED>"),
+            ("chrage", 0, "<DurableOperation 'chrage': does not exist (yet)>"),
+            (OperationId("2"), 0, "<DurableOperation wait 'cool-down': SUCCEEDED>"),
+            ("charge", 1, "<DurableOperation 'charge', index=1: does not exist (yet)>"),
+        ):
+            with self.subTest(path):
+                self.assertEqual(repr(handle(order(), path, index)), text)
+
+    def test_two_handles_on_one_operation_are_equal(self) -> None:
+        script = order()
+        charge = handle(script, "charge")
+        for other in (handle(script, "order/charge"), handle(script, OperationId("1-1")), handle(script, "charge", -1)):
+            with self.subTest(repr(other)):
+                self.assertEqual(charge, other)
+                self.assertEqual(hash(charge), hash(other))
+        self.assertNotEqual(charge, handle(script, "order"))
+        self.assertNotEqual(charge, handle(script, "refund"))
+        self.assertEqual(handle(script, "refund"), handle(script, "refund"))
+        self.assertNotEqual(charge, "charge")
+
+
+class DetailsTest(unittest.TestCase):
+    def test_step(self) -> None:
+        details = handle(order(), "charge").get_step_details()
+        self.assertEqual(details, StepDetails(2, 7, None, "7", (timedelta(seconds=5),)))
+
+    def test_pending_step(self) -> None:
+        script = Script().op("StepStarted", "1", name="charge")
+        script.op("StepFailed", "1", {"Error": error(), "RetryDetails": retry(1, 5)})
+        details = handle(script, "charge").get_step_details()
+        declined = ErrorDetails("PaymentDeclined", "card expired")
+        self.assertEqual(details, StepDetails(1, None, declined, None, (timedelta(seconds=5),), seconds(5)))
+
+    def test_wait(self) -> None:
+        details = handle(order(), "cool-down").get_wait_details()
+        self.assertEqual(details, WaitDetails(timedelta(hours=1), seconds(3605)))
+
+    def test_callback(self) -> None:
+        script = Script().op("CallbackStarted", "1", {"CallbackId": "cb-1", "Timeout": 60}, name="answer")
+        script.op("CallbackFailed", "1", {"Error": error()})
+        declined = ErrorDetails("PaymentDeclined", "card expired")
+        self.assertEqual(
+            handle(script, "answer").get_callback_details(),
+            CallbackDetails("cb-1", None, declined, None, timedelta(minutes=1), None),
+        )
+
+    def test_wait_for_callback_has_the_details_of_both(self) -> None:
+        approval = handle(order(), "approval")
+        self.assertEqual(approval.get_callback_details(), CallbackDetails("cb-1", "yes", None, '"yes"'))
+        self.assertEqual(approval.get_context_details(), ContextDetails("yes", None, '"yes"'))
+
+    def test_wait_for_callback_before_its_callback_exists(self) -> None:
+        approval = handle(Script().context("1", "WaitForCallback", name="approval"), "approval")
+        with self.assertRaises(CallbackNotReadyError) as raised:
+            approval.get_callback_details()
+        self.assertEqual(str(raised.exception), "callback 'approval' has not created its callback yet")
+
+    def test_invoke(self) -> None:
+        started = {"FunctionName": "charge", "Input": payload("1"), "DurableExecutionArn": "arn:child"}
+        script = Script().op("ChainedInvokeStarted", "1", started, name="pay")
+        script.op("ChainedInvokeSucceeded", "1", {"Result": payload("2")})
+        self.assertEqual(
+            handle(script, "pay").get_invoke_details(), InvokeDetails("charge", 2, None, "2", "1", "arn:child")
+        )
+
+    def test_wrong_type(self) -> None:
+        script = order().op("ChainedInvokeStarted", "9", {"FunctionName": "f"}, name="pay").callback("8", name="answer")
+        getters: tuple[tuple[str, Callable[[DurableOperation], Any], str], ...] = (
+            ("cool-down", DurableOperation.get_step_details, "is a WAIT, not a STEP: use get_wait_details()"),
+            ("charge", DurableOperation.get_wait_details, "is a STEP, not a WAIT: use get_step_details()"),
+            ("order", DurableOperation.get_callback_details, "is a CONTEXT, not a CALLBACK: use get_context_details()"),
+            ("answer", DurableOperation.get_invoke_details, "is a CALLBACK, not a CHAINED_INVOKE: {callback}"),
+            (
+                "pay",
+                DurableOperation.get_context_details,
+                "is a CHAINED_INVOKE, not a CONTEXT: use get_invoke_details()",
+            ),
+        )
+        for path, getter, message in getters:
+            with self.subTest(path), self.assertRaises(WrongOperationTypeError) as raised:
+                getter(handle(script, path))
+            expected = message.format(callback="use get_callback_details()")
+            self.assertEqual(str(raised.exception).split("' ")[1], expected)
+
+
+class WaitForDataTest(unittest.TestCase):
+    def test_resolves_with_a_handle(self) -> None:
+        view = View(Script())
+        future = DurableOperation(view, "approval").wait_for_data(SUBMITTED)
+        view.resolve()
+        self.assertFalse(future.done())
+        view.script.wait_for_callback("1", "approval").submitted("1")
+        view.resolve()
+        self.assertEqual(future.result(timeout=0).id, "1")
+
+    def test_waits_for_the_start_by_default_and_for_ids_too(self) -> None:
+        view = View(Script().wait("1", 5))
+        future = DurableOperation(view, OperationId("1")).wait_for_data()
+        view.resolve()
+        self.assertEqual(future.result(timeout=0), DurableOperation(view, OperationId("1")))
+
+    def test_a_status_may_be_its_string(self) -> None:
+        view = View(Script())
+        DurableOperation(view, "a").wait_for_data("COMPLETED")  # type: ignore[arg-type]
+        self.assertIs(view.watches[0].status, COMPLETED)
+
+    def test_the_end_of_the_execution_fails_it(self) -> None:
+        view = View(Script())
+        future = DurableOperation(view, "approval").wait_for_data(COMPLETED)
+        view.script.succeeded()
+        view.resolve()
+        self.assertIsInstance(future.exception(timeout=0), OperationNotReachedError)
+
+    def test_cancelling_gives_up_the_watch(self) -> None:
+        view = View(Script())
+        future = DurableOperation(view, "approval").wait_for_data()
+        self.assertTrue(future.cancel())
+        self.assertTrue(view.watches[0].future.cancelled())
+        view.resolve()
+        self.assertEqual(view.watches, [])
+
+    def test_a_runner_may_cancel_the_watch(self) -> None:
+        view = View(Script())
+        future = DurableOperation(view, "approval").wait_for_data()
+        view.watches[0].future.cancel()
+        with self.assertRaises(CancelledError):
+            future.result(timeout=0)

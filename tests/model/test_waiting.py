@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import unittest
+
+from durabletest.errors import AmbiguousOperationError, OperationNotReachedError, WrongOperationTypeError
+from durabletest.model.enums import WaitingStatus
+from durabletest.model.records import OperationId
+from durabletest.model.waiting import Watch, resolve
+from tests.model.histories import Script, error, history_of, payload, retry
+
+STARTED, SUBMITTED, COMPLETED = WaitingStatus
+
+
+class ResolveTest(unittest.TestCase):
+    maxDiff = None
+
+    def watch(self, path: str, status: WaitingStatus, script: Script, ended: bool = False) -> Watch:
+        """A watch after one look at the history; it is still open exactly if its future is not done."""
+        watch = Watch(path, 0, status)
+        left = resolve([watch], history_of(script), ended)
+        self.assertEqual(left, [] if watch.future.done() else [watch])
+        return watch
+
+    def failure(self, watch: Watch) -> str:
+        error = watch.future.exception(timeout=0)
+        self.assertIsInstance(error, OperationNotReachedError)
+        return str(error)
+
+    def test_reached(self) -> None:
+        waiting = Script().wait_for_callback("1", "approval")
+        for path, status, script in (
+            ("a", STARTED, Script().wait("1", 5, name="a")),
+            ("a", STARTED, Script().step("1", name="a")),
+            (OperationId("1"), STARTED, Script().wait("1", 5)),
+            ("a", COMPLETED, Script().step("1", name="a")),
+            ("a", COMPLETED, Script().wait("1", 5, name="a").op("WaitCancelled", "1")),
+            ("a", SUBMITTED, Script().callback("1", name="a")),
+            ("approval create callback id", SUBMITTED, waiting),
+            ("approval", STARTED, waiting),
+            ("approval", SUBMITTED, Script().wait_for_callback("1", "approval").submitted("1")),
+        ):
+            with self.subTest(path=path, status=status):
+                self.assertEqual(self.watch(path, status, script).future.result(timeout=0).id[0], "1")
+
+    def test_still_open(self) -> None:
+        submitter_failed = Script().wait_for_callback("1", "approval")
+        submitter_failed.op("StepFailed", "1-2", {"Error": error(), "RetryDetails": retry(1, 5)})
+        for path, status, script in (
+            ("a", STARTED, Script()),
+            ("a", COMPLETED, Script().wait("1", 5, name="a")),
+            ("approval", SUBMITTED, Script()),
+            ("approval", SUBMITTED, Script().context("1", "WaitForCallback", name="approval")),
+            (
+                "approval",
+                SUBMITTED,
+                Script().context("1", "WaitForCallback", name="approval").callback("2", parent="1"),
+            ),
+            ("approval", SUBMITTED, Script().wait_for_callback("1", "approval")),
+            ("approval", SUBMITTED, submitter_failed),
+        ):
+            with self.subTest(path=path, status=status, events=len(script.events)):
+                self.assertFalse(self.watch(path, status, script).future.done())
+
+    def test_a_submission_that_can_no_longer_happen_fails_before_the_end(self) -> None:
+        script = Script().wait_for_callback("1", "approval").op("ContextFailed", "1", {"Error": error()})
+        message = self.failure(self.watch("approval", SUBMITTED, script))
+        self.assertEqual(
+            message.splitlines()[0],
+            "callback 'approval' was never SUBMITTED: it is FAILED: PaymentDeclined: card expired; "
+            "the execution is RUNNING",
+        )
+
+    def test_only_callbacks_are_submitted(self) -> None:
+        error = self.watch("a", SUBMITTED, Script().wait("1", 5, name="a")).future.exception(timeout=0)
+        self.assertIsInstance(error, WrongOperationTypeError)
+        self.assertEqual(str(error), "wait 'a' is a WAIT: only callbacks are SUBMITTED; wait for STARTED or COMPLETED")
+
+    def test_an_ambiguous_path_fails(self) -> None:
+        script = Script().context("1", name="a").step("2", name="b", parent="1").step("3", name="a/b")
+        error = self.watch("a/b", STARTED, script).future.exception(timeout=0)
+        self.assertIsInstance(error, AmbiguousOperationError)
+
+    def test_the_end_fails_what_never_started(self) -> None:
+        script = Script().step("1", name="charge").succeeded()
+        self.assertEqual(
+            self.failure(self.watch("chrage", STARTED, script, ended=True)),
+            "the execution is SUCCEEDED, and 'chrage' was never STARTED\n"
+            "operation 'chrage' not found: no operation has that name; did you mean 'charge'?\n"
+            "The operations of the execution:\n"
+            "  charge  STEP",
+        )
+
+    def test_the_end_fails_what_did_not_get_there(self) -> None:
+        script = Script().wait("1", 5, name="nap").failed()
+        self.assertEqual(
+            self.failure(self.watch("nap", COMPLETED, script, ended=True)),
+            "wait 'nap' was never COMPLETED: it is STARTED; the execution is FAILED\n"
+            "The operations of the execution:\n"
+            "  nap  WAIT",
+        )
+
+    def test_what_was_reached_before_the_end_succeeds(self) -> None:
+        watch = self.watch("a", COMPLETED, Script().step("1", name="a").succeeded(), ended=True)
+        self.assertEqual(watch.future.result(timeout=0).name, "a")
+
+    def test_the_index_counts(self) -> None:
+        script = Script().step("1", name="a")
+        watch = Watch("a", 1, STARTED)
+        self.assertEqual(resolve([watch], history_of(script), False), [watch])
+        self.assertEqual(resolve([watch], history_of(script.step("2", name="a")), False), [])
+        self.assertEqual(watch.future.result(timeout=0).id, "2")
+
+    def test_cancelled_watches_are_dropped(self) -> None:
+        watch = Watch("a")
+        watch.future.cancel()
+        self.assertEqual(resolve([watch], history_of(Script()), False), [])
+
+    def test_a_cancellation_while_it_is_resolved_is_respected(self) -> None:
+        for script in (Script().step("1", name="a"), Script()):
+            with self.subTest(events=len(script.events)):
+                watch = Watch("a")
+                watch.future.cancel()
+                watch.future.done = lambda: False  # type: ignore[method-assign]  # it is cancelled a moment later
+                self.assertEqual(resolve([watch], history_of(script), True), [])
+                self.assertTrue(watch.future.cancelled())
+
+    def test_every_watch_is_looked_at(self) -> None:
+        watches = [Watch("a"), Watch("b"), Watch("c")]
+        script = Script().step("1", name="a").op("StepSucceeded", "2", {"Result": payload("1")}, name="c")
+        self.assertEqual(resolve(watches, history_of(script), False), watches[1:2])

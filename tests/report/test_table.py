@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import unittest
+
+from durabletest.errors import UsageError
+from durabletest.model.history import History
+from durabletest.model.operation import DurableOperation
+from durabletest.model.result import TestResult
+from durabletest.report.table import COLUMNS, operation_table, print_operations
+from tests.model.histories import Script, View, error, history_of, order, retry
+
+
+EXPECTED = """
+name                           type      status     started              ended                duration    attempts
+-----------------------------  --------  ---------  -------------------  -------------------  ----------  ----------
+order                          CONTEXT   SUCCEEDED  2026-01-01 00:00:00  2026-01-01 00:00:05  5s
+  charge                       STEP      SUCCEEDED  2026-01-01 00:00:00  2026-01-01 00:00:05  5s          2
+cool-down                      WAIT      SUCCEEDED  2026-01-01 00:00:05  2026-01-01 01:00:05  1h
+approval                       CONTEXT   SUCCEEDED  2026-01-01 01:00:05  2026-01-01 02:00:05  1h
+  approval create callback id  CALLBACK  SUCCEEDED  2026-01-01 01:00:05  2026-01-01 02:00:05  1h
+  approval submitter           STEP      SUCCEEDED  2026-01-01 01:00:05  2026-01-01 01:00:05  0s          1
+(unnamed)                      WAIT      STARTED    2026-01-01 02:00:05
+"""
+
+
+class DefaultTableTest(unittest.TestCase):
+    maxDiff = None
+
+    def test_names_types_statuses_and_times(self) -> None:
+        table = operation_table(history_of(order().wait("9", 60)).operations)
+        self.assertEqual(table, EXPECTED.strip("\n"))
+
+    def test_milliseconds_where_there_are_any(self) -> None:
+        script = Script().step("1", name="a").at(0.25).wait("2", 5, name="b")
+        table = operation_table(history_of(script).operations, ["name", "started", "ended", "duration"])
+        self.assertEqual(table.splitlines()[2:], [
+            "a       2026-01-01 00:00:00.000  2026-01-01 00:00:00.000  0s",
+            "b       2026-01-01 00:00:00.250",
+        ])  # fmt: skip
+
+    def test_no_operations(self) -> None:
+        self.assertEqual(operation_table(History().operations), "(no operations)")
+
+    def test_print(self) -> None:
+        stdout = io.StringIO()
+        with contextlib.redirect_stdout(stdout):
+            print_operations([])
+        self.assertEqual(stdout.getvalue(), "(no operations)\n")
+
+
+class ColumnsTest(unittest.TestCase):
+    def cells(self, *columns: str) -> list[list[str]]:
+        script = Script().context("1", name="order").op("StepStarted", "2", name="charge", parent="1")
+        script.op("StepFailed", "2", {"Error": error(), "RetryDetails": retry(1)})
+        lines = operation_table(history_of(script).operations, columns).splitlines()
+        self.assertEqual(lines[0].split(), list(columns))
+        return [line.split("  ") for line in lines[2:]]
+
+    def test_chosen_columns(self) -> None:
+        for column, cells in (
+            ("path", ["order", "order/charge"]),
+            ("sub_type", ["RunInChildContext", "Step"]),
+            ("id", ["1", "2"]),
+            ("parent", ["", "1"]),
+            ("error", ["", "PaymentDeclined: card expired"]),
+            ("attempts", ["", "1"]),
+        ):
+            with self.subTest(column):
+                self.assertEqual(self.cells(column), [[cell] for cell in cells])
+
+    def test_every_column_can_be_chosen(self) -> None:
+        for column in COLUMNS:
+            with self.subTest(column):
+                self.assertEqual(len(self.cells(column)), 2)
+
+    def test_one_name_is_one_column(self) -> None:
+        table = operation_table(history_of(Script().step("1")).operations, "type")
+        self.assertEqual(table, "type\n------\nSTEP")
+
+    def test_an_unknown_column(self) -> None:
+        for operations in ([], history_of(order()).operations):
+            with self.subTest(len(operations)), self.assertRaises(UsageError) as raised:
+                operation_table(operations, ["name", "Statsu"])
+            self.assertEqual(
+                str(raised.exception),
+                "'Statsu' is no column of the operation table; did you mean 'status'? There are name, path, type, "
+                "sub_type, status, started, ended, duration, attempts, error, id, parent.",
+            )
+
+
+class RowsTest(unittest.TestCase):
+    def names(self, script: Script) -> list[str]:
+        return operation_table(history_of(script).operations, ["name"]).splitlines()[2:]
+
+    def test_names_stay_on_one_line(self) -> None:
+        self.assertEqual(self.names(Script().step("1", name="a\nb\tc")), ["a\\nb\\tc"])
+
+    def test_long_names_are_cut(self) -> None:
+        self.assertEqual(self.names(Script().step("1", name="x" * 61)), ["x" * 57 + "..."])
+
+    def test_numbers_stay_text(self) -> None:
+        script = Script().step("1", name="1e5").step("2", name="007")
+        self.assertEqual(self.names(script), ["1e5", "007"])
+
+    def test_handles_and_parts_of_an_execution(self) -> None:
+        result = TestResult(View(order()))
+        operations: list[DurableOperation] = [result.get_operation("charge"), result.get_operation("cool-down")]
+        self.assertEqual(operation_table(operations, ["name"]).splitlines()[2:], ["charge", "cool-down"])
