@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event
 from typing import Any
 
-from durabletest.local.server.modelled import EXCEPTIONS, modelled_error
+from durabletest.local.server.modelled import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
 
 
@@ -16,12 +16,15 @@ class LocalLambdaClient:
     checkpoint gets.
     """
 
-    exceptions = EXCEPTIONS
-
     def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float = 0.0) -> None:
         self._server = server
         self._checkpoint_delay = checkpoint_delay
         self._never = Event()
+
+    @property
+    def exceptions(self) -> Any:
+        """The modelled exception classes, as on a client of boto3."""
+        return exceptions()
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Record a batch of operation updates."""

@@ -1,0 +1,47 @@
+"""What botocore's service model of Lambda says: shapes, and the exception classes that boto3 raises."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.errorfactory import ClientExceptionsFactory
+from botocore.exceptions import ClientError
+from botocore.model import ServiceModel
+
+_DEFAULT_HTTP_STATUS = 400
+
+
+@cache
+def service_model() -> ServiceModel:
+    """The model of the Lambda API."""
+    model: ServiceModel = botocore.session.get_session().get_service_model("lambda")
+    return model
+
+
+@cache
+def exceptions() -> Any:
+    """The modelled exception classes, as a client's ``exceptions`` holds them."""
+    return ClientExceptionsFactory().create_client_exceptions(service_model())
+
+
+def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
+    """The error that boto3 raises when the service refuses with ``code``; the HTTP status is the model's own."""
+    status = _http_statuses().get(code, _DEFAULT_HTTP_STATUS)
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0},
+    }
+    error: ClientError = exceptions().from_code(code)(response, api_operation)
+    return error
+
+
+@cache
+def _http_statuses() -> dict[str, int]:
+    shapes = service_model().error_shapes
+    return {shape.error_code: shape.metadata.get("error", {}).get("httpStatusCode", _status(shape)) for shape in shapes}
+
+
+def _status(shape: Any) -> int:
+    return 500 if shape.metadata.get("fault") else _DEFAULT_HTTP_STATUS

@@ -1,0 +1,120 @@
+"""Requests, answers and events against the service model, including what botocore's own validator leaves out.
+
+botocore checks types, required and unknown members and lower bounds, but neither enums nor upper bounds nor patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+from botocore.model import Shape
+from botocore.validate import ParamValidator
+
+from durabletest.local.server.modelled import modelled_error, service_model
+
+Check: TypeAlias = Callable[[Any, str], Iterator[str]]
+
+_SHOWN = 100
+
+
+def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
+    """Raise ``InvalidParameterValueException`` for a request that the model does not allow."""
+    found = findings(service_model().operation_model(api_operation).input_shape, request)
+    if found:
+        raise modelled_error("InvalidParameterValueException", "; ".join(found), api_operation)
+
+
+def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an answer, or nothing."""
+    return findings(service_model().operation_model(api_operation).output_shape, response)
+
+
+def event_findings(event: Mapping[str, Any]) -> list[str]:
+    """What is wrong with one event of a history, or nothing."""
+    return findings(service_model().shape_for("Event"), event)
+
+
+def findings(shape: Shape | None, value: Any) -> list[str]:
+    """Every way in which ``value`` is not what the shape says, each with its path; an empty list if there is none."""
+    if shape is None:
+        return [] if not value else [f"nothing is expected, and {_show(value)} was given"]
+    report = ParamValidator().validate(value, shape)
+    if report.has_errors():
+        return [line.strip() for line in report.generate_report().splitlines()]
+    return list(_check_of(shape)(value, ""))
+
+
+# --- what botocore's validator leaves out, compiled once for each shape ---
+
+
+def _check_of(shape: Shape) -> Check:
+    return _compiled(shape.name)
+
+
+@cache
+def _compiled(shape_name: str) -> Check:
+    shape = service_model().shape_for(shape_name)
+    make = {"structure": _structure, "list": _list, "string": _string, "blob": _bounded, "integer": _bounded}
+    return make.get(shape.type_name, _anything)(shape)
+
+
+def _structure(shape: Any) -> Check:
+    members = {name: _check_of(member) for name, member in shape.members.items()}
+
+    def check(value: Mapping[str, Any], path: str) -> Iterator[str]:
+        for name, member in value.items():
+            yield from members[name](member, f"{path}.{name}" if path else name)
+
+    return check
+
+
+def _list(shape: Any) -> Check:
+    bounded, member = _bounded(shape), _check_of(shape.member)
+
+    def check(value: Any, path: str) -> Iterator[str]:
+        yield from bounded(value, path)
+        for index, item in enumerate(value):
+            yield from member(item, f"{path}[{index}]")
+
+    return check
+
+
+def _string(shape: Any) -> Check:
+    bounded, allowed = _bounded(shape), frozenset(getattr(shape, "enum", None) or ())
+    pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
+
+    def check(value: str, path: str) -> Iterator[str]:
+        yield from bounded(value, path)
+        if allowed and value not in allowed:
+            yield f"{path} is {_show(value)}: it must be one of {', '.join(sorted(allowed))}"
+        if pattern is not None and pattern.fullmatch(value) is None:
+            yield f"{path} is {_show(value)}: it must match {pattern.pattern}"
+
+    return check
+
+
+def _bounded(shape: Any) -> Check:
+    upper = shape.metadata.get("max")
+    if upper is None:
+        return _anything(shape)
+
+    def check(value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, int):
+            if value > upper:
+                yield f"{path} is {value}: it must be at most {upper}"
+        elif len(value) > upper:
+            yield f"{path} has length {len(value)}: it must be at most {upper}"
+
+    return check
+
+
+def _anything(_shape: Any) -> Check:
+    return lambda _value, _path: iter(())
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
