@@ -36,7 +36,7 @@ def answer(view: ExecutionView, path: str, index: int, action: str, **arguments:
     try:
         send(CallbackId=callback.callback_id, **arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _TOO_LATE:
+        if error.response.get("Error", {}).get("Code") not in _TOO_LATE:
             raise
         raise CallbackCompletedError(_why_too_late(view, path, index, error)) from error
 

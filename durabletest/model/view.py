@@ -20,6 +20,7 @@ class ExecutionView(Protocol):
     @property
     def client(self) -> Any:
         """A Lambda client as boto3 shapes it, for answering callbacks."""
+        ...
 
     def blocking(self) -> AbstractContextManager[object]:
         """Entered by a thread while it is blocked by one of the futures of ``watch``."""
@@ -27,13 +28,18 @@ class ExecutionView(Protocol):
 
     def history(self) -> History:
         """The history so far; of a running execution, with whatever is new."""
+        ...
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """A payload as the value it stands for; without a record it is the execution's own."""
+        ...
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """Resolves when the operation gets there; see :mod:`durabletest.model.waiting`. ``path`` may be an
-        :class:`~durabletest.model.records.OperationId` and has to be handed on as it is."""
+        """Resolves when the operation gets there; see :mod:`durabletest.model.waiting`.
+
+        ``path`` may be an :class:`~durabletest.model.records.OperationId` and has to be handed on as it is.
+        """
+        ...
 
 
 def execution_name(arn: str) -> str:

@@ -11,7 +11,6 @@ from durabletest.model.result import TestResult
 from durabletest.report.table import COLUMNS, operation_table, print_operations
 from tests.model.histories import Script, View, error, history_of, order, retry
 
-
 EXPECTED = """
 name                           type      status     started              ended                duration    attempts
 -----------------------------  --------  ---------  -------------------  -------------------  ----------  ----------

@@ -39,9 +39,11 @@ def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
 
 @cache
 def _http_statuses() -> dict[str, int]:
-    shapes = service_model().error_shapes
-    return {shape.error_code: shape.metadata.get("error", {}).get("httpStatusCode", _status(shape)) for shape in shapes}
+    shapes: list[Any] = service_model().error_shapes
+    return {shape.error_code: _http_status(shape) for shape in shapes}
 
 
-def _status(shape: Any) -> int:
-    return 500 if shape.metadata.get("fault") else _DEFAULT_HTTP_STATUS
+def _http_status(shape: Any) -> int:
+    unstated = 500 if shape.metadata.get("fault") else _DEFAULT_HTTP_STATUS
+    status: int = shape.metadata.get("error", {}).get("httpStatusCode", unstated)
+    return status

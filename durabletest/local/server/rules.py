@@ -164,7 +164,9 @@ def _check_parent(update: Update, known: Operations, operations: Operations) -> 
         return
     parent = known.get(parent_id) or operations.get(parent_id)
     if parent is None:
-        _refuse(update, f"its parent {parent_id!r} does not exist: it must come earlier in the batch or be in the state")
+        _refuse(
+            update, f"its parent {parent_id!r} does not exist: it must come earlier in the batch or be in the state"
+        )
     elif parent["Type"] != "CONTEXT":
         _refuse(update, f"its parent {parent_id!r} is a {parent['Type']}: only a CONTEXT has children")
 
