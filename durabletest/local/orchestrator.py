@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -14,9 +13,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, HandlerStuckError, OrchestratorError
+from durabletest.local.answers import ScriptedAnswers
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.invoker import Answered, Invoker, Raised
 from durabletest.local.jobs import Job, function_call, handler_invocation
@@ -37,10 +35,9 @@ from durabletest.local.server.messages import (
     TimerKind,
 )
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.waiting import Wait
+from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.history import History
-from durabletest.model.waiting import Watch, resolve
-from durabletest.scripts import Action, CallbackScript, ScriptedCallback
+from durabletest.model.waiting import Watch
 
 _monotonic = [time.monotonic]
 """In a list, where a tool that freezes time does not look for it."""
@@ -77,11 +74,8 @@ class TestExecutionOrchestrator:
         self._due: dict[Hashable, Callable[[], Job | None]] = {}
         self._active: Active | None = None
         self._at_rest: list[Callable[[], None]] = []
-        self._waits: list[Wait] = []
-        self._watches: dict[str, list[Watch]] = defaultdict(list)
-        self._watchers: set[Thread] = set()
-        self._histories: dict[str, History] = {}
-        self._ended: set[str] = set()
+        self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
+        self._answers = ScriptedAnswers(client, scheduler, clock)
         self._broken: dict[str, DurableTestError] = {}
         self._forgotten: set[str] = set()
         self._last_progress = _monotonic[0]()
@@ -118,7 +112,7 @@ class TestExecutionOrchestrator:
     def wait(self, arn: str | None, until: datetime | None = None) -> Wait:
         """Begin to wait, in the calling thread, for the end of an execution or for an instant of virtual time."""
         wait = Wait(arn, current_thread(), until)
-        self._send(partial(self._add_wait, wait), wait.future)
+        self._send(partial(self._waiters.add, wait), wait.future)
         return wait
 
     @contextmanager
@@ -144,11 +138,11 @@ class TestExecutionOrchestrator:
 
     def withdraw(self, wait: Wait) -> None:
         """The thread does not wait any longer."""
-        self._inbox.put(partial(self._drop_wait, wait))
+        self._inbox.put(partial(self._waiters.withdraw, wait))
 
     def watch(self, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
-        self._send(partial(self._add_watch, arn, watch, current_thread()), watch.future)
+        self._send(partial(self._waiters.add_watch, arn, watch, current_thread()), watch.future)
 
     def crash(self) -> None:
         """Handler code ends its process.
@@ -186,7 +180,7 @@ class TestExecutionOrchestrator:
         except BaseException as error:
             self._cause = error
         finally:
-            self._fail_everybody(self._failure())
+            self._waiters.fail_all(self._failure())
 
     def _turn(self) -> None:
         try:
@@ -216,7 +210,7 @@ class TestExecutionOrchestrator:
     def _patience(self) -> float | None:
         """How many real seconds to wait for a message before something has to be done without one."""
         limits = [self._scheduler.seconds_until_next()]
-        if self._active is not None or self._waits or any(self._watches.values()):
+        if self._active is not None or self._waiters:
             limits.append(max(0.0, self._watchdog() - self._silence()))
         return min((limit for limit in limits if limit is not None), default=None)
 
@@ -228,7 +222,7 @@ class TestExecutionOrchestrator:
         if self._active is not None:
             self._give_up_handler(self._active)
         else:
-            self._declare_stuck()
+            self._waiters.give_up(self._stuck_error)
 
     def _silence(self) -> float:
         return _monotonic[0]() - self._last_progress
@@ -243,30 +237,18 @@ class TestExecutionOrchestrator:
         """Move on to the next instant at which something is due, if the rule allows it; tell whether it did."""
         if self._virtual is None:
             return self._scheduler.run_due()
-        if not self._waits and not any(self._watches.values()):
+        if not self._waiters:
             return False
-        goals = sorted(wait.until for wait in self._waits if wait.until is not None)
-        due = self._scheduler.next_due()
-        if goals and (due is None or goals[0] < due):
-            self._virtual.move_to(max(goals[0], self._virtual.now()))
-            self._resolve_goals()
+        goal, due = self._waiters.next_goal(), self._scheduler.next_due()
+        if goal is not None and (due is None or goal < due):
+            self._virtual.move_to(max(goal, self._virtual.now()))
+            self._waiters.reach(self._virtual.now())
             return True
         if due is None:
-            if self._all_watchers_blocked():
-                self._declare_stuck()
+            if self._waiters.all_blocked:
+                self._waiters.give_up(self._stuck_error)
             return False
         return self._scheduler.run_due()
-
-    def _resolve_goals(self) -> None:
-        now = self._clock.now()
-        for wait in [w for w in self._waits if w.until is not None and w.until <= now]:
-            self._waits.remove(wait)
-            wait.future.set_result(None)
-
-    def _all_watchers_blocked(self) -> bool:
-        """Whether no thread that follows this environment is free to answer something."""
-        blocked = {wait.thread for wait in self._waits}
-        return all(thread in blocked for thread in self._watchers if thread.is_alive())
 
     def _due_times(self, arn: str) -> list[tuple[str | None, str, datetime]]:
         keys: list[tuple[Any, datetime]] = [(entry.key, entry.due) for entry in self._scheduler.scheduled()]
@@ -335,7 +317,7 @@ class TestExecutionOrchestrator:
         self._due[due] = partial(self._function_job, due)
 
     def _function_job(self, due: FunctionCallDue) -> Job | None:
-        if due.arn in self._ended:
+        if self._waiters.has_ended(due.arn):
             return None
         scope = self._scopes[self._server.call("scope_of", arn=due.arn)]
         return function_call(due, scope, self._server, self._clock.now)
@@ -345,84 +327,15 @@ class TestExecutionOrchestrator:
         self._break(unknown.arn, FunctionNotRegisteredError(not_registered(unknown.function, scope)))
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
-        scope = self._scopes[self._server.call("scope_of", arn=created.arn)]
-        found = scope.scripts.take(created.names)
-        if found is None:
-            return
-        script, answer = found
-        callback = ScriptedCallback(
-            created.callback_id,
-            created.names[0] if created.names else None,
-            created.arn,
-            created.timeout,
-            created.heartbeat_timeout,
-        )
-        for number, action in enumerate(answer.actions):
-            key = ("scripted answer", created.arn, created.operation_id, number)
-            self._scheduler.schedule(
-                key, self._clock.now() + action.after, partial(self._act, script, action, callback)
-            )
-
-    def _act(self, script: CallbackScript, action: Action, callback: ScriptedCallback) -> None:
-        """A scripted answer that comes too late is refused as any other; the script keeps the service's words."""
-        try:
-            action.send(self._client, callback)
-        except ClientError as refusal:
-            script.refused.append(str(refusal))
+        self._answers.created(created, self._scopes[self._server.call("scope_of", arn=created.arn)])
 
     def _on_changed(self, changed: Changed) -> None:
-        self._check_watches(changed.arn, ended=False)
+        self._waiters.check(changed.arn)
 
     def _on_ended(self, ended: Ended) -> None:
-        self._ended.add(ended.arn)
         self._due.pop(ended.arn, None)
         self._flush(ended.arn)
-        self._check_watches(ended.arn, ended=True)
-        for wait in [w for w in self._waits if w.arn == ended.arn]:
-            self._waits.remove(wait)
-            self._end_wait(wait)
-
-    # --- those who wait ---
-
-    def _add_wait(self, wait: Wait) -> None:
-        if wait.arn in self._ended:
-            self._end_wait(wait)
-        else:
-            self._waits.append(wait)
-
-    def _end_wait(self, wait: Wait) -> None:
-        error = self._broken.get(wait.arn or "")
-        if error is not None:
-            wait.future.set_exception(error)
-        else:
-            wait.future.set_result(None)
-
-    def _drop_wait(self, wait: Wait) -> None:
-        if wait in self._waits:
-            self._waits.remove(wait)
-
-    def _add_watch(self, arn: str, watch: Watch, thread: Thread) -> None:
-        self._watchers.add(thread)
-        self._watches[arn].append(watch)
-        self._check_watches(arn, ended=arn in self._ended)
-
-    def _check_watches(self, arn: str, ended: bool) -> None:
-        watches = self._watches.get(arn)
-        if watches:
-            history = self._histories.setdefault(arn, History())
-            history.extend(self._server.call("events_after", arn=arn, event_id=len(history.events)))
-            self._watches[arn] = resolve(watches, history, ended)
-
-    def _declare_stuck(self) -> None:
-        """Nothing can happen any more: tell everybody who waits."""
-        for wait in [wait for wait in self._waits if wait.arn is not None]:
-            self._waits.remove(wait)
-            wait.future.set_exception(self._stuck_error(wait.arn or ""))
-        for arn, watches in list(self._watches.items()):
-            self._watches[arn] = []
-            for watch in watches:
-                if watch.future.set_running_or_notify_cancel():
-                    watch.future.set_exception(self._stuck_error(arn))
+        self._waiters.end(ended.arn, self._broken.get(ended.arn))
 
     def _stuck_error(self, arn: str) -> DurableTestError:
         history = History(self._server.call("events_after", arn=arn, event_id=0))
@@ -447,9 +360,9 @@ class TestExecutionOrchestrator:
         future.set_result(None)
 
     def _drop(self, arn: str) -> None:
-        for table in (self._due, self._histories, self._broken, self._watches):
-            table.pop(arn, None)
-        self._ended.discard(arn)
+        self._due.pop(arn, None)
+        self._broken.pop(arn, None)
+        self._waiters.forget(arn)
         self.logs.forget(arn)
         self._flush(arn)
 
@@ -474,13 +387,6 @@ class TestExecutionOrchestrator:
         failure = OrchestratorError(f"the orchestrator's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
-
-    def _fail_everybody(self, error: OrchestratorError) -> None:
-        futures: list[Future[Any]] = [wait.future for wait in self._waits]
-        futures += [watch.future for watches in self._watches.values() for watch in watches]
-        for future in futures:
-            if not future.done():
-                future.set_exception(error)
 
 
 _REACTIONS: dict[type, Callable[[TestExecutionOrchestrator, Any], None]] = {

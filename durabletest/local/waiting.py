@@ -1,12 +1,18 @@
-"""Who waits for what, in an environment."""
+"""Those who wait: for the end of an execution, for an instant of virtual time, for the state of an operation."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
 from typing import Any
+
+from durabletest.errors import DurableTestError
+from durabletest.model.history import History
+from durabletest.model.waiting import Watch, resolve
 
 
 @dataclass(slots=True, eq=False)
@@ -20,3 +26,115 @@ class Wait:
     thread: Thread
     until: datetime | None = None
     future: Future[Any] = field(default_factory=Future)
+
+
+class Waiters:
+    """Keeps everybody who waits, and settles their futures; belongs to the orchestrator's thread.
+
+    ``events_after`` gives the events of an execution's history that come after the first so many.
+    """
+
+    def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
+        self._events_after = events_after
+        self._waits: list[Wait] = []
+        self._watches: dict[str, list[Watch]] = defaultdict(list)
+        self._watchers: set[Thread] = set()
+        self._histories: dict[str, History] = {}
+        self._ended: dict[str, DurableTestError | None] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits, so that time may move."""
+        return bool(self._waits) or any(self._watches.values())
+
+    def has_ended(self, arn: str) -> bool:
+        """Whether the execution has ended."""
+        return arn in self._ended
+
+    @property
+    def all_blocked(self) -> bool:
+        """Whether no thread that follows this environment is free to answer something."""
+        blocked = {wait.thread for wait in self._waits}
+        return all(thread in blocked for thread in self._watchers if thread.is_alive())
+
+    # --- they come and go ---
+
+    def add(self, wait: Wait) -> None:
+        """Somebody begins to wait."""
+        if wait.arn in self._ended:
+            _settle(wait.future, self._ended[wait.arn])
+        else:
+            self._waits.append(wait)
+
+    def withdraw(self, wait: Wait) -> None:
+        """Somebody does not wait any longer."""
+        if wait in self._waits:
+            self._waits.remove(wait)
+
+    def add_watch(self, arn: str, watch: Watch, thread: Thread) -> None:
+        """Somebody begins to follow an operation."""
+        self._watchers.add(thread)
+        self._watches[arn].append(watch)
+        self.check(arn)
+
+    # --- what they wait for ---
+
+    def check(self, arn: str) -> None:
+        """Something happened in this execution: settle the watches that have what they wait for."""
+        watches = self._watches.get(arn)
+        if watches:
+            history = self._histories.setdefault(arn, History())
+            history.extend(self._events_after(arn, len(history.events)))
+            self._watches[arn] = resolve(watches, history, ended=self.has_ended(arn))
+
+    def end(self, arn: str, error: DurableTestError | None) -> None:
+        """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""
+        self._ended[arn] = error
+        self.check(arn)
+        for wait in self._take(lambda wait: wait.arn == arn):
+            _settle(wait.future, error)
+
+    def next_goal(self) -> datetime | None:
+        """The earliest instant that somebody waits for."""
+        return min((wait.until for wait in self._waits if wait.until is not None), default=None)
+
+    def reach(self, now: datetime) -> None:
+        """It is that late now."""
+        for wait in self._take(lambda wait: wait.until is not None and wait.until <= now):
+            _settle(wait.future, None)
+
+    def give_up(self, reason: Callable[[str], DurableTestError]) -> None:
+        """Nothing can happen any more: tell everybody who waits for an execution."""
+        for wait in self._take(lambda wait: wait.arn is not None):
+            _settle(wait.future, reason(wait.arn or ""))
+        for arn, watches in list(self._watches.items()):
+            self._watches[arn] = []
+            for watch in watches:
+                if watch.future.set_running_or_notify_cancel():
+                    watch.future.set_exception(reason(arn))
+
+    def fail_all(self, error: DurableTestError) -> None:
+        """The orchestrator ends: nobody may wait for it."""
+        futures: list[Future[Any]] = [wait.future for wait in self._waits]
+        futures += [watch.future for watches in self._watches.values() for watch in watches]
+        for future in futures:
+            _settle(future, error)
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up, and its ARN may be given out anew."""
+        self._histories.pop(arn, None)
+        self._watches.pop(arn, None)
+        self._ended.pop(arn, None)
+
+    def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
+        taken = [wait for wait in self._waits if condition(wait)]
+        self._waits = [wait for wait in self._waits if wait not in taken]
+        return taken
+
+
+def _settle(future: Future[Any], error: DurableTestError | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(None)
