@@ -10,8 +10,11 @@ from typing import Any, Protocol
 from durabletest.errors import UsageError
 from durabletest.model.callbacks import ErrorSource, error_object
 from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.history import History
 from durabletest.model.operation import DurableOperation
+from durabletest.model.records import OperationRecord
 from durabletest.model.result import TestResult
+from durabletest.model.traits import as_written
 from durabletest.model.view import ExecutionView, execution_title
 
 _ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
@@ -115,12 +118,12 @@ class Execution:
         history = self._control.history()
         due_times = self._control.due_times()
         due = [
-            Pending(None if key is None else history.path_of(history.by_id(key)), reason, when)
+            Pending(None if key is None else _path(history, history.by_id(key)), reason, when)
             for key, reason, when in due_times
         ]
         timed = {key for key, _, _ in due_times}
         waiting = [
-            Pending(history.path_of(record), str(record.type).lower().replace("_", " "), None)
+            Pending(_path(history, record), str(record.type).lower().replace("_", " "), None)
             for record in history.operations
             if record.id not in timed and not record.status.is_terminal and record.type in _ANSWERED_FROM_OUTSIDE
         ]
@@ -128,3 +131,7 @@ class Execution:
 
     def __repr__(self) -> str:
         return f"<Execution {execution_title(self.arn)}: {self.status}>"
+
+
+def _path(history: History, record: OperationRecord) -> str:
+    return history.path_of(as_written(history, record))

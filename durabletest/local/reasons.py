@@ -10,6 +10,7 @@ from durabletest.local.scope import RunnerScope, name_of
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
+from durabletest.model.traits import as_written
 from durabletest.model.view import execution_title
 
 
@@ -31,8 +32,7 @@ def _is_waited_for(record: OperationRecord) -> bool:
 def _waiting_for(record: OperationRecord, history: History, scope: RunnerScope) -> str:
     if record.type is not OperationType.CALLBACK:
         return f"{record.type} {history.path_of(record)!r} since {record.started_at:%Y-%m-%d %H:%M:%S}"
-    parent = history.parent(record)
-    named = parent if parent is not None and parent.is_wait_for_callback and parent.name else record
+    named = as_written(history, record)
     name = named.name or record.id
     line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
     script = scope.scripts.find((name,))

@@ -22,5 +22,13 @@ def callback_of(history: History, record: OperationRecord) -> OperationRecord | 
     return callback_child(history, record) if record.is_wait_for_callback else None
 
 
+def as_written(history: History, record: OperationRecord) -> OperationRecord:
+    """The operation that the author wrote: for the callback inside a ``wait_for_callback`` that whole."""
+    parent = history.parent(record)
+    if record.type is OperationType.CALLBACK and parent is not None and parent.is_wait_for_callback:
+        return parent
+    return record
+
+
 def _child(history: History, record: OperationRecord, type_: OperationType) -> OperationRecord | None:
     return next((child for child in history.children(record) if child.type is type_), None)

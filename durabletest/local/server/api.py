@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from botocore.utils import parse_to_aware_datetime
+
 from durabletest.local.server.callbacks import CallbackManager
 from durabletest.local.server.events import error_of, result_of, without_execution_data
 from durabletest.local.server.executions import DEFAULT_EXECUTION_TIMEOUT, Execution, ExecutionManager
 from durabletest.local.server.functions import split_name
 from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.rules import check_callback_result
+from durabletest.local.server.paging import DEFAULT_ITEMS
+from durabletest.local.server.rules import callback_result, check_error_size
 from durabletest.local.server.validation import validate_request
-
-DEFAULT_PAGE = 1000
 
 
 class LambdaApi:
@@ -38,7 +39,7 @@ class LambdaApi:
         validate_request("GetDurableExecutionState", request)
         execution = self._token_holder(request["DurableExecutionArn"], "GetDurableExecutionState")
         return execution.checkpoints.state(
-            request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or None
+            request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or DEFAULT_ITEMS
         )
 
     def get_durable_execution(self, **request: Any) -> dict[str, Any]:
@@ -76,7 +77,10 @@ class LambdaApi:
         return _page("Events", events, request, "GetDurableExecutionHistory")
 
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
-        """The executions of one function, filtered by qualifier, name, status and start time."""
+        """The executions of one function, filtered by qualifier, name, status and start time; the newest first.
+
+        With ``ReverseOrder`` the oldest comes first.
+        """
         validate_request("ListDurableExecutionsByFunction", request)
         name, qualifier = split_name(request["FunctionName"])
         qualifier = request.get("Qualifier", qualifier)
@@ -86,7 +90,7 @@ class LambdaApi:
                 "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
             )
         found = [_summary(e) for e in of_function if _matches(e, request, qualifier)]
-        if request.get("ReverseOrder"):
+        if not request.get("ReverseOrder"):
             found.reverse()
         return _page("DurableExecutions", found, request, "ListDurableExecutionsByFunction")
 
@@ -94,6 +98,7 @@ class LambdaApi:
         """End a running execution with STOPPED; one that has ended stays as it is."""
         validate_request("StopDurableExecution", request)
         execution = self._executions.get(request["DurableExecutionArn"], "StopDurableExecution")
+        check_error_size(request.get("Error"), "StopDurableExecution")
         if execution.running:
             self._executions.stop(execution, request.get("Error"))
         return {"StopTimestamp": execution.ended_at}
@@ -101,9 +106,7 @@ class LambdaApi:
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback; ``Result`` is bytes, and reaches the handler as the text they are."""
         validate_request("SendDurableExecutionCallbackSuccess", request)
-        raw: bytes | str | None = request.get("Result")
-        result = raw.decode() if isinstance(raw, bytes | bytearray) else raw
-        check_callback_result(result)
+        result = callback_result(request.get("Result"))
         self._complete(request["CallbackId"], "SendDurableExecutionCallbackSuccess", "SUCCEEDED", result, None)
         return {}
 
@@ -111,6 +114,7 @@ class LambdaApi:
         """Fail a callback with ``Error``."""
         validate_request("SendDurableExecutionCallbackFailure", request)
         error = request.get("Error", {})
+        check_error_size(error, "SendDurableExecutionCallbackFailure")
         self._complete(request["CallbackId"], "SendDurableExecutionCallbackFailure", "FAILED", None, error)
         return {}
 
@@ -158,8 +162,8 @@ def _matches(execution: Execution, request: Mapping[str, Any], qualifier: str | 
         qualifier in (None, execution.request.function.version)
         and request.get("DurableExecutionName") in (None, execution.name)
         and ("Statuses" not in request or execution.status in request["Statuses"])
-        and ("StartedAfter" not in request or execution.started_at > request["StartedAfter"])
-        and ("StartedBefore" not in request or execution.started_at < request["StartedBefore"])
+        and ("StartedAfter" not in request or execution.started_at > parse_to_aware_datetime(request["StartedAfter"]))
+        and ("StartedBefore" not in request or execution.started_at < parse_to_aware_datetime(request["StartedBefore"]))
     )
 
 
@@ -169,7 +173,7 @@ def _page(key: str, items: Sequence[dict[str, Any]], request: Mapping[str, Any],
     if prefix != "item" or not number.isdecimal():
         raise modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
     start = int(number)
-    end = start + (request.get("MaxItems") or DEFAULT_PAGE)
+    end = start + (request.get("MaxItems") or DEFAULT_ITEMS)
     page: dict[str, Any] = {key: list(items[start:end])}
     if end < len(items):
         page["NextMarker"] = f"item-{end}"

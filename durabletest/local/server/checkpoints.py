@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from durabletest.local.server.events import EventProcessor, Operation
 from durabletest.local.server.ids import IdSource
@@ -17,6 +19,8 @@ from durabletest.local.server.rules import check_batch
 from durabletest.local.server.transitions import Transitions, Update
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
+_CLIENT_TOKEN_LIFE = timedelta(minutes=15)
+"""For how long a repeated request is known by its client token (API documentation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,16 @@ class ActiveInvocation:
 
     request_id: str
     started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that carried a client token, and the answer that it got."""
+
+    token: str
+    updates: Sequence[Update]
+    at: datetime
+    answer: dict[str, Any]
 
 
 class CheckpointManager:
@@ -57,7 +71,7 @@ class CheckpointManager:
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
-        self._answers: dict[str, dict[str, Any]] = {}
+        self._answered: dict[str, Answered] = {}
         self._updated: dict[str, None] = {}
         self._undelivered: set[str] = set()
         self._unconsumed: set[str] = set()
@@ -115,8 +129,9 @@ class CheckpointManager:
 
         A batch is taken whole or refused whole. The same ``client_token`` gives the same answer again.
         """
-        if client_token is not None and client_token in self._answers:
-            return self._answers[client_token]
+        repeated = self._repeated(token, updates, client_token)
+        if repeated is not None:
+            return repeated
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
         self._check_token(token, "CheckpointDurableExecution")
@@ -127,8 +142,23 @@ class CheckpointManager:
             self._announce(Changed(self._arn))
         answer = self._answer()
         if client_token is not None:
-            self._answers[client_token] = answer
+            self._answered[client_token] = Answered(token, updates, self._now(), answer)
         return answer
+
+    def _repeated(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any] | None:
+        """The answer to a request that was taken before; its client token must not stand for another request."""
+        first = self._answered.get(client_token or "")
+        if first is None or self._now() - first.at > _CLIENT_TOKEN_LIFE:
+            return None
+        if token not in (first.token, self._token):
+            raise _invalid_token("CheckpointDurableExecution")
+        if updates != first.updates:
+            raise modelled_error(
+                "InvalidParameterValueException",
+                f"ClientToken {client_token!r} was used for other updates",
+                "CheckpointDurableExecution",
+            )
+        return first.answer
 
     def state(self, token: str, marker: str | None, limit: int | None) -> dict[str, Any]:
         """One page of the state; without a marker the first one."""
@@ -158,6 +188,7 @@ class CheckpointManager:
 
     def _answer(self) -> dict[str, Any]:
         self._unconsumed |= self._undelivered
+        self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
         page = self._pages.first(self.operations.take_changed())
         if self.outcome is not None:
@@ -171,7 +202,7 @@ class CheckpointManager:
 
     def _check_token(self, token: str, api_operation: str) -> None:
         if self._token is None or token != self._token:
-            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+            raise _invalid_token(api_operation)
 
     # --- what happens from outside ---
 
@@ -183,3 +214,7 @@ class CheckpointManager:
             self._announce(InvocationDue(self._arn))
         else:
             self._undelivered.add(operation_id)
+
+
+def _invalid_token(api_operation: str) -> ClientError:
+    return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)

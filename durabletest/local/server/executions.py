@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from durabletest.local.server.functions import FunctionSpec
 from durabletest.local.server.ids import IdSource
 from durabletest.local.server.messages import Announce, Changed, Ended, InvocationDue, Timer, TimerKind
 from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.operations import OperationTable
+from durabletest.local.server.operations import TERMINAL, OperationTable
 from durabletest.local.server.transitions import InvokeStarter, Transitions
 
 DEFAULT_EXECUTION_TIMEOUT = 31_622_400
@@ -26,7 +27,8 @@ class StartRequest:
     """What an execution is started with; ``payload`` is JSON text, ``timeout`` seconds or None.
 
     ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
-    registered; both are None for an execution that a test started.
+    registered; both are None for an execution that a test started. ``scope`` is the runner's number: each runner
+    stands for a deployment of its own, in which execution names are unique.
     """
 
     function: FunctionSpec
@@ -37,6 +39,7 @@ class StartRequest:
     parent: tuple[str, str] | None = None
     page_size: int | None = None
     target: str | None = None
+    scope: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -101,11 +104,11 @@ class ExecutionManager:
 
     def start(self, request: StartRequest) -> Execution:
         """Start an execution; with the name and input of one that exists, that one is answered (idempotent)."""
-        execution_id = self._services.ids.execution()
-        name = request.name or f"execution-{len(self._by_arn) + 1}"
-        existing = self._named(request.function, name)
+        existing = None if request.name is None else self._named(request, request.name)
         if existing is not None:
             return self._same_or_refused(existing, request)
+        execution_id = self._services.ids.execution()
+        name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         execution = self._create(execution_id, name, arn, request)
         self._by_arn[arn] = execution
@@ -113,9 +116,16 @@ class ExecutionManager:
         self._services.announce(InvocationDue(arn))
         return execution
 
-    def _named(self, function: FunctionSpec, name: str) -> Execution | None:
-        same = (e for e in self._by_arn.values() if e.name == name and e.request.function.name == function.name)
-        return next(same, None)
+    def _named(self, request: StartRequest, name: str) -> Execution | None:
+        for execution in self._by_arn.values():
+            other = execution.request
+            if (execution.name, other.function.name, other.scope) == (name, request.function.name, request.scope):
+                return execution
+        return None
+
+    def _new_name(self, request: StartRequest) -> str:
+        names = (f"execution-{number}" for number in itertools.count(len(self._by_arn) + 1))
+        return next(name for name in names if self._named(request, name) is None)
 
     def _same_or_refused(self, existing: Execution, request: StartRequest) -> Execution:
         if existing.request.payload == request.payload:
@@ -181,11 +191,23 @@ class ExecutionManager:
         """End with TIMED_OUT. Error type and text are not documented by the service; chosen here, once."""
         execution.error = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
         self._end(execution, "TIMED_OUT", "ExecutionTimedOut", {"Error": error_of(execution.error)})
+        self._end_what_is_open(execution)
 
     def stop(self, execution: Execution, error: ErrorObject | None) -> None:
         """End with STOPPED; ``error`` is what the caller of the API gave as the reason."""
         execution.error = error or {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"}
         self._end(execution, "STOPPED", "ExecutionStopped", {"Error": error_of(execution.error)})
+        self._end_what_is_open(execution)
+
+    def _end_what_is_open(self, execution: Execution) -> None:
+        """Operations in progress end as their execution did, without events of their own; its children are stopped."""
+        operations = execution.checkpoints.operations
+        for operation in [operation for operation in operations if operation["Status"] not in TERMINAL]:
+            operations.change(operation["Id"], execution.status, {}, execution.ended_at)
+        reason = {"ErrorType": "ExecutionStopped", "ErrorMessage": f"its invoking execution is {execution.status}"}
+        for child in [self._by_arn[arn] for arn in execution.children]:
+            if child.running:
+                self.stop(child, reason)
 
     def _end(self, execution: Execution, status: str, event_type: str, details: Mapping[str, Any]) -> None:
         checkpoints = execution.checkpoints

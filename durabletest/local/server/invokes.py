@@ -79,6 +79,7 @@ class InvokeManager:
                 parent=(parent.arn, operation["Id"]),
                 page_size=parent.request.page_size,
                 target=target,
+                scope=parent.request.scope,
             )
         )
         parent.children.append(child.arn)

@@ -27,20 +27,26 @@ def exceptions() -> Any:
 
 
 def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
-    """The error that boto3 raises when the service refuses with ``code``; the HTTP status is the model's own."""
-    status = _http_statuses().get(code, _DEFAULT_HTTP_STATUS)
+    """The error that boto3 raises when the service refuses with ``code``; the HTTP status is the model's own.
+
+    Its ``response`` holds what boto3 parses: ``Error``, ``ResponseMetadata``, and the error's own modelled members.
+    """
+    shape: Any = _error_shapes()[code]
+    status = _http_status(shape)
+    texts = {"Type": "User" if status < 500 else "Service", "message": message, "Message": message}
     response = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0},
+        **{name: texts[name] for name in shape.members if name in texts},
     }
     error: ClientError = exceptions().from_code(code)(response, api_operation)
     return error
 
 
 @cache
-def _http_statuses() -> dict[str, int]:
+def _error_shapes() -> dict[str, Any]:
     shapes: list[Any] = service_model().error_shapes
-    return {shape.error_code: _http_status(shape) for shape in shapes}
+    return {shape.error_code: shape for shape in shapes}
 
 
 def _http_status(shape: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from durabletest.local.server.modelled import modelled_error
 from durabletest.local.server.operations import TERMINAL
@@ -36,7 +36,7 @@ _NEEDED_OPTIONS = {
 }
 _MAX_PAYLOADS = {"CHAINED_INVOKE": MAX_INVOKE_PAYLOAD, "EXECUTION": MAX_EXECUTION_PAYLOAD}
 _IDENTITY = ("Type", "SubType", "Name", "ParentId")
-_MAY_START_TWICE = frozenset({"STEP", "CONTEXT"})
+_MAY_COME_TWICE = frozenset({"STEP", "CONTEXT"})
 
 
 def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
@@ -45,33 +45,49 @@ def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
     ``operations`` is the state before the batch, by id. A batch is refused whole, so nothing is changed here.
     """
     known: dict[str, Mapping[str, Any]] = {}
-    for position, update in enumerate(updates):
-        current = known.get(update["Id"]) or operations.get(update["Id"])
+    for position, update in enumerate(updates, start=1):
+        earlier = known.get(update["Id"])
+        current = earlier or operations.get(update["Id"])
         for rule in _RULES:
             rule(update, current)
         _check_parent(update, known, operations)
-        _check_repetition(update, updates[:position])
-        if update["Type"] == "EXECUTION" and position < len(updates) - 1:
+        _check_repetition(update, earlier)
+        if update["Type"] == "EXECUTION" and position < len(updates):
             _refuse(update, "an EXECUTION update must be the only one and the last one of its batch")
-        known[update["Id"]] = {**update, "Status": _STATUS_AFTER[update["Action"]]}
+        known[update["Id"]] = {**(current or {}), **update, "Status": _STATUS_AFTER[update["Action"]]}
 
 
-def check_callback_result(result: str | None) -> None:
-    """Refuse a callback's result of more than 1 MiB."""
-    if result is not None and _size(result) > MAX_INVOKE_PAYLOAD:
-        raise modelled_error(
-            "InvalidParameterValueException",
-            f"Result has {_size(result)} bytes: a callback's result may have {MAX_INVOKE_PAYLOAD}",
-            "SendDurableExecutionCallbackSuccess",
-        )
+def callback_result(raw: Any) -> str | None:
+    """The text that a callback's result is, whichever kind of blob it came as; refused beyond 1 MiB, or if no text."""
+    if hasattr(raw, "read"):
+        raw = raw.read()
+    if isinstance(raw, bytes | bytearray):
+        raw = _decoded(raw)
+    if raw is not None and size(raw) > MAX_INVOKE_PAYLOAD:
+        _refuse_result(f"it has {size(raw)} bytes, and a callback's result may have {MAX_INVOKE_PAYLOAD}")
+    text: str | None = raw
+    return text
+
+
+def _decoded(raw: bytes | bytearray) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        return _refuse_result(f"it must be UTF-8, {error}")
+
+
+def _refuse_result(reason: str) -> NoReturn:
+    raise modelled_error(
+        "InvalidParameterValueException", f"Result is refused: {reason}", "SendDurableExecutionCallbackSuccess"
+    )
 
 
 def check_input_size(payload: str | None) -> None:
     """Refuse an execution's input of more than 6 MB."""
-    if payload is not None and _size(payload) > MAX_EXECUTION_PAYLOAD:
+    if payload is not None and size(payload) > MAX_EXECUTION_PAYLOAD:
         raise modelled_error(
             "RequestTooLargeException",
-            f"the payload has {_size(payload)} bytes: an execution's input may have {MAX_EXECUTION_PAYLOAD}",
+            f"the payload has {size(payload)} bytes: an execution's input may have {MAX_EXECUTION_PAYLOAD}",
             "Invoke",
         )
 
@@ -108,7 +124,7 @@ def _check_identity(update: Update, current: Update | None) -> None:
         return
     for member in _IDENTITY:
         before, after = current.get(member), update.get(member)
-        if before != after:
+        if after not in (None, before):
             _refuse(update, f"{member} of an existing operation cannot change from {before!r} to {after!r}")
 
 
@@ -142,10 +158,10 @@ def _check_outcome(update: Update, _current: Update | None) -> None:
 
 def _check_sizes(update: Update, _current: Update | None) -> None:
     limit = _MAX_PAYLOADS.get(update["Type"], MAX_PAYLOAD)
-    if "Payload" in update and (size := _size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {size} bytes: a {update['Type']} may have {limit}")
-    if "Error" in update and (size := _error_size(update["Error"])) > MAX_ERROR:
-        _refuse(update, f"Error has {size} bytes as JSON: an error may have {MAX_ERROR}")
+    if "Payload" in update and (found := size(update["Payload"])) > limit:
+        _refuse(update, f"Payload has {found} bytes: a {update['Type']} may have {limit}")
+    if "Error" in update and (found := _error_size(update["Error"])) > MAX_ERROR:
+        _refuse(update, f"Error has {found} bytes as JSON: an error may have {MAX_ERROR}")
 
 
 _RULES: tuple[Callable[[Update, Update | None], None], ...] = (
@@ -171,17 +187,16 @@ def _check_parent(update: Update, known: Operations, operations: Operations) -> 
         _refuse(update, f"its parent {parent_id!r} is a {parent['Type']}: only a CONTEXT has children")
 
 
-def _check_repetition(update: Update, earlier: Sequence[Update]) -> None:
+def _check_repetition(update: Update, earlier: Update | None) -> None:
     """An id comes twice only as START followed by one other update of a STEP or CONTEXT."""
-    same = [other for other in earlier if other["Id"] == update["Id"]]
-    if not same:
+    if earlier is None:
         return
-    allowed = len(same) == 1 and same[0]["Action"] == "START" and update["Action"] != "START"
-    if not allowed or update["Type"] not in _MAY_START_TWICE:
+    allowed = earlier["Action"] == "START" and update["Action"] != "START"
+    if not allowed or update["Type"] not in _MAY_COME_TWICE:
         _refuse(update, "an id may come twice in a batch only as START and then one other update of a STEP or CONTEXT")
 
 
-def _refuse(update: Update, rule: str) -> None:
+def _refuse(update: Update, rule: str) -> NoReturn:
     name = f" {update['Name']!r}" if "Name" in update else ""
     raise modelled_error(
         "InvalidParameterValueException",
@@ -190,9 +205,10 @@ def _refuse(update: Update, rule: str) -> None:
     )
 
 
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+def size(text: str) -> int:
+    """How many bytes a text has on the wire; half of a surrogate pair counts, though UTF-8 has no place for it."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def _error_size(error: Mapping[str, Any]) -> int:
-    return len(json.dumps(error, ensure_ascii=False).encode())
+    return size(json.dumps(error, ensure_ascii=False))

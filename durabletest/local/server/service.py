@@ -16,6 +16,7 @@ from durabletest.local.server.lifecycle import InvocationOutcomes
 from durabletest.local.server.messages import Announce, Timer
 from durabletest.local.server.rules import check_input_size
 from durabletest.local.server.timers import TimerActions
+from durabletest.local.server.validation import validate_request
 
 
 class CheckpointServer(LambdaApi):
@@ -52,10 +53,12 @@ class CheckpointServer(LambdaApi):
     ) -> str:
         """Start an execution and give its ARN; ``page_size`` bounds the operations in one page of its state."""
         check_input_size(payload)
+        given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
+        validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
         self._directories.setdefault(scope, FunctionDirectory())
         bare, qualifier = split_name(function)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
-        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size)
+        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, scope=scope)
         execution = self._executions.start(request)
         self._scopes[execution.arn] = scope
         return execution.arn

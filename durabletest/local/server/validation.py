@@ -22,9 +22,16 @@ _SHOWN = 100
 
 def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
     """Raise ``InvalidParameterValueException`` for a request that the model does not allow."""
-    found = findings(service_model().operation_model(api_operation).input_shape, request)
+    found = findings(_input_shape(api_operation), request)
     if found:
         raise modelled_error("InvalidParameterValueException", "; ".join(found), api_operation)
+
+
+@cache
+def _input_shape(api_operation: str) -> Shape | None:
+    """Kept, because a shape resolves its members anew in every operation model that is asked for it."""
+    shape: Shape | None = service_model().operation_model(api_operation).input_shape
+    return shape
 
 
 def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
@@ -57,7 +64,7 @@ def _check_of(shape: Shape) -> Check:
 @cache
 def _compiled(shape_name: str) -> Check:
     shape = service_model().shape_for(shape_name)
-    make = {"structure": _structure, "list": _list, "string": _string, "blob": _bounded, "integer": _bounded}
+    make = {"structure": _structure, "list": _list, "string": _string, "blob": _blob, "integer": _bounded}
     return make.get(shape.type_name, _anything)(shape)
 
 
@@ -109,6 +116,12 @@ def _bounded(shape: Any) -> Check:
             yield f"{path} has length {len(value)}: it must be at most {upper}"
 
     return check
+
+
+def _blob(shape: Any) -> Check:
+    """A file is a blob too; how long it is shows when it is read."""
+    bounded = _bounded(shape)
+    return lambda value, path: iter(()) if hasattr(value, "read") else bounded(value, path)
 
 
 def _anything(_shape: Any) -> Check:

@@ -1,0 +1,117 @@
+"""Benchmarks: ``python tests/benchmarks`` prints ratios that are measured side by side in one run.
+
+They are no tests: absolute times depend on the machine. AWS's own testing package takes part where it is installed
+(``pip install aws-durable-execution-sdk-python-testing==1.4.0``), else its column is empty.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import workflows
+from bare import run_bare
+from tabulate import tabulate
+
+from durabletest import LocalDurableTestRunner
+
+
+try:
+    from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+except ModuleNotFoundError:
+    DurableFunctionTestRunner = None
+
+CASES: list[tuple[str, Callable[..., Any], Any, int]] = [
+    ("one step", workflows.one_step, None, 30),
+    ("ten steps, ten waits of an hour", workflows.ten_steps_ten_waits, None, 7),
+    ("parallel waits of 1 s, 60 s, 1 h, 2 h", workflows.parallel_waits, None, 3),
+    ("1000 steps", workflows.many_steps, 1000, 3),
+]
+LINEAR = (500, 1000, 2000, 4000)
+
+
+Contender = Callable[[], float]
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def with_durabletest(handler: Callable[..., Any], payload: Any) -> Contender:
+    """Warm, as the second test of a class; the environment is taken down afterwards, so that it speeds up nobody."""
+
+    def run() -> None:
+        with LocalDurableTestRunner(handler) as runner:
+            runner.run(payload).get_result()
+
+    def measure() -> float:
+        LocalDurableTestRunner.setup_test_environment()
+        try:
+            run()
+            return seconds(run)
+        finally:
+            LocalDurableTestRunner.teardown_test_environment()
+
+    return measure
+
+
+def with_aws(handler: Callable[..., Any], payload: Any) -> Contender | None:
+    if DurableFunctionTestRunner is None:
+        return None
+
+    def run() -> None:
+        with DurableFunctionTestRunner(handler=handler) as runner:
+            runner.run(input=json.dumps(payload), execution_timeout=120)
+
+    return lambda: seconds(run)
+
+
+def bare(handler: Callable[..., Any], payload: Any) -> Contender | None:
+    """Only handlers that end in their first invocation can run without a service that lets time pass."""
+    if handler not in (workflows.one_step, workflows.many_steps):
+        return None
+    return lambda: seconds(lambda: run_bare(handler, payload))
+
+
+def medians(contenders: list[Contender | None], rounds: int) -> list[float | None]:
+    """The median of each contender, measured in turns, after one round that does not count."""
+    times: list[list[float]] = [[] for _ in contenders]
+    for number in range(rounds + 1):
+        for contender, measured in zip(contenders, times, strict=True):
+            if contender is not None:
+                took = contender()
+                measured.extend([took] if number else [])
+    return [statistics.median(measured) if measured else None for measured in times]
+
+
+def row(title: str, handler: Callable[..., Any], payload: Any, rounds: int) -> list[Any]:
+    ours, sdk, aws = medians(
+        [with_durabletest(handler, payload), bare(handler, payload), with_aws(handler, payload)], rounds
+    )
+    assert ours is not None
+    return [
+        title,
+        f"{ours * 1000:.1f} ms",
+        "" if sdk is None else f"{ours / sdk:.2f} x",
+        "" if aws is None else f"{aws / ours:.0f} x",
+    ]
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    rows = [row(*case) for case in CASES]
+    print(tabulate(rows, headers=["workflow", "durabletest", "of the bare SDK", "faster than AWS's package"]))
+    print()
+    for count in LINEAR:
+        took = statistics.median(with_durabletest(workflows.many_steps, count)() for _ in range(3))
+        print(f"{count} steps: {took:.2f} s, {took / count * 1000:.2f} ms a step")
+
+
+if __name__ == "__main__":
+    main()
