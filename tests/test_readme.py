@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import sys
@@ -41,14 +42,15 @@ class Page:
         """Execute one block and the test cases that it defines; what unittest prints is given back."""
         before = set(vars(self.module))
         code = compile("\n" * (block.line - 1) + block.code, str(self.path), "exec")
-        exec(code, vars(self.module))
+        stream = io.StringIO()
+        with contextlib.redirect_stdout(stream):
+            exec(code, vars(self.module))
         new = [value for name, value in vars(self.module).items() if name not in before]
         suite = unittest.TestSuite(
             unittest.defaultTestLoader.loadTestsFromTestCase(case)
             for case in new
             if isinstance(case, type) and issubclass(case, unittest.TestCase) and case.__module__ == "readme"
         )
-        stream = io.StringIO()
         unittest.TextTestRunner(stream).run(suite)
         return stream.getvalue()
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from durabletest.errors import ConfigurationError
+
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 LATEST = "$LATEST"
 
 _ARN_PREFIX = re.compile(r"^(arn:[^:]+:lambda:)?([a-z0-9-]+-\d:)?(\d{12}:)?(function:)?")
+_DURABLE_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _VERSION = re.compile(r"\$LATEST(\.PUBLISHED)?|[0-9]+")
 
 
@@ -39,6 +42,14 @@ def split_name(name: str) -> tuple[str, str | None]:
     return bare, qualifier or None
 
 
+def check_durable_name(bare: str) -> None:
+    """Raise for a name that can be no part of a durable execution's ARN, though a function may have it."""
+    if _DURABLE_NAME.fullmatch(bare) is None:
+        raise ConfigurationError(
+            f"{bare!r} cannot be the name of a durable function: write letters, digits, '-' and '_' only"
+        )
+
+
 def executed_version(qualifier: str | None) -> str:
     """The version that runs for a qualifier: a version number itself, else ``$LATEST`` (an alias points to it here)."""
     return qualifier if qualifier is not None and _VERSION.fullmatch(qualifier) else LATEST
@@ -53,6 +64,8 @@ class FunctionDirectory:
     def register(self, name: str, *, durable: bool, timeout: int | None = None) -> None:
         """Register a function, in place of one that had the same name."""
         bare, qualifier = split_name(name)
+        if durable:
+            check_durable_name(bare)
         self._specs[name] = FunctionSpec(bare, durable, timeout, executed_version(qualifier))
 
     def find(self, target: str) -> tuple[str, FunctionSpec] | None:

@@ -11,6 +11,7 @@ from durabletest.local.server.events import ErrorObject, Operation, error_of, re
 from durabletest.local.server.executions import Execution, ExecutionManager, StartRequest
 from durabletest.local.server.functions import FunctionDirectory, FunctionSpec, executed_version, split_name
 from durabletest.local.server.messages import Announce, Changed, FunctionCallDue, FunctionUnknown
+from durabletest.local.server.rules import MAX_INVOKE_PAYLOAD, too_large_result
 from durabletest.local.server.transitions import InvokeStarter, Update
 
 _OUTCOMES = {
@@ -39,6 +40,12 @@ class InvokeManager:
         self._announce = announce
         executions.invoke_starter = self._starter
         executions.on_ended = self._child_ended
+
+    def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
+        """Complete the chained invoke of a plain function; more than 1 MiB of result is a failure."""
+        if error is None and result is not None:
+            error = too_large_result(result, MAX_INVOKE_PAYLOAD)
+        self.complete(arn, operation_id, "FAILED" if error else "SUCCEEDED", None if error else result, error)
 
     def complete(self, arn: str, operation_id: str, status: str, result: str | None, error: ErrorObject | None) -> None:
         """Complete a chained invoke; one whose execution has ended, or that was cancelled, stays as it is."""
@@ -116,4 +123,14 @@ class InvokeManager:
     def _child_ended(self, child: Execution) -> None:
         if child.request.parent is not None:
             arn, operation_id = child.request.parent
-            self.complete(arn, operation_id, child.status, child.result, child.error)
+            error = _timed_out(child) if child.status == "TIMED_OUT" else child.error
+            self.complete(arn, operation_id, child.status, child.result, error)
+
+
+def _timed_out(child: Execution) -> ErrorObject:
+    """What the invoking execution is told of a child's timeout: an error type of its own, as callbacks have theirs.
+
+    A child that was stopped or has failed hands on its own error instead.
+    """
+    seconds = child.request.timeout
+    return {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": f"Chained invoke timed out after {seconds} seconds"}

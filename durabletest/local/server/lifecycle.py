@@ -8,6 +8,7 @@ from typing import Any
 
 from durabletest.local.server.executions import Execution, ExecutionManager
 from durabletest.local.server.messages import Announce, InvocationDue, Timer, TimerKind
+from durabletest.local.server.rules import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, too_large_result
 
 MAX_FAILED_INVOCATIONS = 5
 MAX_EMPTY_PENDINGS = 3
@@ -63,6 +64,9 @@ class InvocationOutcomes:
         else:
             succeeded, result, error = output["Status"] == "SUCCEEDED", output.get("Result"), output.get("Error")
         execution.checkpoints.end_invocation()
+        if succeeded and result is not None:
+            error = too_large_result(result, MAX_INVOKE_PAYLOAD if execution.request.parent else MAX_EXECUTION_PAYLOAD)
+            succeeded = error is None
         if succeeded:
             self._executions.succeed(execution, result)
         else:

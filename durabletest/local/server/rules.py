@@ -17,7 +17,7 @@ MAX_PAYLOAD = 262_144
 MAX_ERROR = 32 * 1024
 """Bytes of an error object as JSON (service quota)."""
 MAX_INVOKE_PAYLOAD = 1_048_576
-"""Bytes of a chained invoke's input, and of a callback's result (service quota)."""
+"""Bytes of a chained invoke's input and result, and of a callback's result (service quota)."""
 MAX_EXECUTION_PAYLOAD = 6_291_456
 """Bytes of an execution's input and result (service quota)."""
 
@@ -90,6 +90,14 @@ def check_input_size(payload: str | None) -> None:
             f"the payload has {size(payload)} bytes: an execution's input may have {MAX_EXECUTION_PAYLOAD}",
             "Invoke",
         )
+
+
+def too_large_result(result: str, limit: int) -> dict[str, str] | None:
+    """The error of an execution or function whose result is larger than ``limit`` bytes; None if it is not."""
+    if (found := size(result)) <= limit:
+        return None
+    message = f"the result has {found} bytes: at most {limit} are allowed"
+    return {"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}
 
 
 def check_error_size(error: Mapping[str, Any] | None, api_operation: str) -> None:

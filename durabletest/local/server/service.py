@@ -9,7 +9,13 @@ from typing import Any
 from durabletest.local.server.api import LambdaApi
 from durabletest.local.server.callbacks import CallbackManager
 from durabletest.local.server.executions import ExecutionManager, Services, StartRequest
-from durabletest.local.server.functions import FunctionDirectory, FunctionSpec, executed_version, split_name
+from durabletest.local.server.functions import (
+    FunctionDirectory,
+    FunctionSpec,
+    check_durable_name,
+    executed_version,
+    split_name,
+)
 from durabletest.local.server.ids import IdSource
 from durabletest.local.server.invokes import InvokeManager
 from durabletest.local.server.lifecycle import InvocationOutcomes
@@ -57,6 +63,7 @@ class CheckpointServer(LambdaApi):
         validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
         self._directories.setdefault(scope, FunctionDirectory())
         bare, qualifier = split_name(function)
+        check_durable_name(bare)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
         request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, scope=scope)
         execution = self._executions.start(request)
@@ -96,7 +103,7 @@ class CheckpointServer(LambdaApi):
         self, arn: str, operation_id: str, result: str | None, error: Mapping[str, Any] | None
     ) -> None:
         """A plain function that a chained invoke named has ended."""
-        self._invokes.complete(arn, operation_id, "SUCCEEDED" if error is None else "FAILED", result, error)
+        self._invokes.function_answered(arn, operation_id, result, error)
 
     def request_id(self) -> str:
         """The request id for one call of a plain function."""

@@ -1,0 +1,124 @@
+"""What can go wrong between a client and the service, to be injected into single answers."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any
+
+from tests.endpoint.protocol import HttpAnswer, refusal
+
+Answering = Callable[[], HttpAnswer]
+
+
+class DroppedConnection(Exception):
+    """The connection is closed without an answer."""
+
+
+Fault = Callable[[Answering, Event], HttpAnswer]
+"""Given what the service would do, and an event that is set when the endpoint closes; gives or raises its own."""
+
+
+def throttled(answering: Answering, closing: Event) -> HttpAnswer:
+    return refusal(429, "TooManyRequestsException", "Rate exceeded")
+
+
+def broken(answering: Answering, closing: Event) -> HttpAnswer:
+    return refusal(500, "ServiceException", "An internal error occurred")
+
+
+def forbidden(answering: Answering, closing: Event) -> HttpAnswer:
+    message = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action"
+    return refusal(403, "AccessDeniedException", message)
+
+
+def expired(answering: Answering, closing: Event) -> HttpAnswer:
+    return refusal(403, "ExpiredTokenException", "The security token included in the request is expired")
+
+
+def not_found(answering: Answering, closing: Event) -> HttpAnswer:
+    return refusal(404, "ResourceNotFoundException", "Durable execution not found")
+
+
+def dropped(answering: Answering, closing: Event) -> HttpAnswer:
+    """The request never reaches the service."""
+    raise DroppedConnection
+
+
+def lost(answering: Answering, closing: Event) -> HttpAnswer:
+    """The service does what was asked, and the answer never arrives."""
+    answering()
+    raise DroppedConnection
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The answer takes its time."""
+
+    seconds: float
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        closing.wait(self.seconds)
+        return answering()
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The JSON document of the answer is changed."""
+
+    change: Callable[[dict[str, Any]], dict[str, Any]]
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        answer = answering()
+        answer.body = json.dumps(self.change(json.loads(answer.body))).encode()
+        return answer
+
+
+class Repeated:
+    """Every answer is given twice, the second time in place of the one that was asked for."""
+
+    def __init__(self) -> None:
+        self._last: HttpAnswer | None = None
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        if self._last is None:
+            self._last = answering()
+            return self._last
+        again, self._last = self._last, None
+        return again
+
+
+class Faults:
+    """The faults in store, by API operation; each is used ``times`` times, after ``skip`` answers without one."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._stored: dict[str, deque[Fault | None]] = {}
+        self._always: dict[str, Fault] = {}
+
+    def add(self, operation: str, fault: Fault, times: int = 1, skip: int = 0) -> None:
+        with self._lock:
+            self._stored.setdefault(operation, deque()).extend([None] * skip + [fault] * times)
+
+    def always(self, operation: str, fault: Fault) -> None:
+        """For every answer that no other fault is in store for."""
+        with self._lock:
+            self._always[operation] = fault
+
+    def take(self, operation: str) -> Fault | None:
+        with self._lock:
+            stored = self._stored.get(operation)
+            return stored.popleft() if stored else self._always.get(operation)
+
+    def left(self) -> int:
+        """How many faults are still in store: a test that expects them sees whether they happened."""
+        with self._lock:
+            return sum(fault is not None for stored in self._stored.values() for fault in stored)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._stored.clear()
+            self._always.clear()

@@ -1,0 +1,116 @@
+"""Moves the virtual time behind the endpoint, as if the hours between polls had passed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from threading import Condition, Thread
+
+from durabletest import Execution, ExecutionStatus
+from durabletest.errors import DurableTestError, UsageError
+
+PATIENCE = 25
+"""After so many polls of an execution whose callback nobody answered, it counts as one that nobody will answer."""
+
+
+class Timekeeper:
+    """A thread that lets time pass whenever the executions have nothing else to do.
+
+    In the cloud a callback is answered in real time, while the hours of its timeout would pass in an instant here. So
+    time stands still while a callback is open, until the client has looked at the history often enough to have
+    answered it; then it moves on by one instant, and stands still again.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._executions: dict[str, Execution] = {}
+        self._polls: Counter[str] = Counter()
+        self._news = 0
+        self._closed = False
+        self._thread = Thread(target=self._run, name="endpoint-timekeeper", daemon=True)
+        self.problem: Exception | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(10)
+
+    # --- told by the threads that answer requests ---
+
+    def started(self, execution: Execution) -> None:
+        with self._changed:
+            self._executions[execution.arn] = execution
+        self.touched()
+
+    def touched(self) -> None:
+        """Something was answered or stopped from outside: what comes next is open again."""
+        with self._changed:
+            self._news += 1
+            self._polls.clear()
+            self._changed.notify_all()
+
+    def polled(self, arn: str) -> None:
+        with self._changed:
+            self._polls[arn] += 1
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        with self._changed:
+            self._executions.clear()
+
+    def running(self) -> list[Execution]:
+        with self._changed:
+            executions = list(self._executions.values())
+        return [execution for execution in executions if execution.status is ExecutionStatus.RUNNING]
+
+    def wait_for_end(self, execution: Execution, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: execution.status is not ExecutionStatus.RUNNING, timeout)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                self._step()
+        except DurableTestError as error:
+            self.problem = None if self._closed else error
+
+    def _step(self) -> None:
+        news = self._news
+        running = self.running()
+        if not running:
+            self._wait_for_news(news)
+            return
+        running[0].advance(timedelta(0))
+        self._tell()
+        if self._is_time_standing(running):
+            with self._changed:
+                self._changed.wait(1.0)
+        elif news == self._news:
+            self._advance(running[0], news)
+
+    def _advance(self, execution: Execution, news: int) -> None:
+        with self._changed:
+            self._polls.clear()
+        try:
+            execution.advance_to_next()
+        except UsageError:
+            self._wait_for_news(news)
+        self._tell()
+
+    def _is_time_standing(self, running: list[Execution]) -> bool:
+        waiting = [e for e in running if any(p.reason.startswith("callback") for p in e.pending())]
+        return any(self._polls[execution.arn] < PATIENCE for execution in waiting)
+
+    def _wait_for_news(self, news: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._news != news)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
