@@ -84,6 +84,34 @@ class NotAvailableError(UsageError):
     """The feature does not exist in this mode (virtual time, stubs and registered functions are local)."""
 
 
+class CloudSetupError(UsageError):
+    """The cloud refuses to run the function as things are set up; the message names what to set."""
+
+
+class CloudCredentialsError(CloudSetupError):
+    """There are no AWS credentials, or the service does not take them."""
+
+
+class CloudRegionError(CloudSetupError):
+    """No AWS region is set."""
+
+
+class CloudPermissionError(CloudSetupError, PermissionError):
+    """The credentials do not permit an action that the run needs; the message names it."""
+
+
+class CloudFunctionNotFoundError(CloudSetupError, LookupError):
+    """The function, or the version or alias of it, does not exist in that account and region."""
+
+
+class CloudFunctionNotDurableError(CloudSetupError):
+    """The function exists, and is no durable function."""
+
+
+class CloudFunctionNotQualifiedError(CloudSetupError):
+    """A durable function was named without its version or alias, which the service demands."""
+
+
 class MissingSdkError(UsageError, ImportError):
     """The AWS Durable Execution SDK is not installed, or its version is not supported."""
 
@@ -130,6 +158,18 @@ class HandlerStuckError(DurableTestError):
 
 class WaitTimeoutError(DurableTestError, TimeoutError):
     """A wait with a timeout in real seconds ran out; the message says what was awaited."""
+
+
+class CloudTimeoutError(WaitTimeoutError):
+    """A run in the cloud took longer than its timeout, and was stopped."""
+
+
+class CloudServiceError(DurableTestError):
+    """The service, or the way to it, kept failing after all retries; ``__cause__`` is the last failure."""
+
+
+class CloudHistoryError(DurableTestError):
+    """The service says that the execution has ended, in a way that its history does not tell."""
 
 
 class CheckpointServerError(DurableTestError):

@@ -124,7 +124,7 @@ _STATUS_AFTER = {
 def _check_action(update: Update, _current: Update | None) -> None:
     allowed = _ACTIONS[update["Type"]]
     if update["Action"] not in allowed:
-        _refuse(update, f"a {update['Type']} takes only {', '.join(allowed)}")
+        _refuse(update, f"{update['Type']} takes only {', '.join(allowed)}")
 
 
 def _check_identity(update: Update, current: Update | None) -> None:
@@ -167,7 +167,7 @@ def _check_outcome(update: Update, _current: Update | None) -> None:
 def _check_sizes(update: Update, _current: Update | None) -> None:
     limit = _MAX_PAYLOADS.get(update["Type"], MAX_PAYLOAD)
     if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: a {update['Type']} may have {limit}")
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}")
     if "Error" in update and (found := _error_size(update["Error"])) > MAX_ERROR:
         _refuse(update, f"Error has {found} bytes as JSON: an error may have {MAX_ERROR}")
 

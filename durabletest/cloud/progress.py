@@ -1,0 +1,63 @@
+"""One line on the terminal that tells what a cloud test is waiting for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
+from typing import TextIO
+
+from durabletest.model.history import History
+from durabletest.model.times import span
+from durabletest.model.titles import title
+from durabletest.model.view import execution_name
+
+_clock = [monotonic]
+"""In a list, where a tool that freezes time does not look for it."""
+_WIDTH = 100
+
+
+class Progress:
+    """Shows the operation last seen and the time elapsed, while somebody waits and only on a terminal.
+
+    ``stream`` is standard error at the moment of writing, unless another one is given.
+    """
+
+    def __init__(self, arn: str, stream: TextIO | None = None) -> None:
+        self._arn = arn
+        self._stream = stream
+        self._began = _clock[0]()
+        self._waiting = 0
+        self._shown = 0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody waits; with the last of them the line disappears."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._write("")
+
+    def show(self, history: History) -> None:
+        """Write the line anew."""
+        if self._waiting:
+            self._write(self._line(history)[:_WIDTH])
+
+    def _line(self, history: History) -> str:
+        last = next((r for r in reversed(history.operations) if not r.status.is_terminal), None)
+        last = last or next(reversed(history.operations), None)
+        seen = "no operation yet" if last is None else f"{title(history, last)} {last.status}"
+        elapsed = span(timedelta(seconds=int(_clock[0]() - self._began)))
+        return f"{execution_name(self._arn)}: {seen}, {elapsed}"
+
+    def _write(self, line: str) -> None:
+        stream = self._stream or sys.stderr
+        if (line or self._shown) and stream.isatty():
+            stream.write(f"\r{line.ljust(self._shown)}" if line else f"\r{' ' * self._shown}\r")
+            stream.flush()
+            self._shown = len(line)

@@ -1,0 +1,106 @@
+"""What a failed call of the cloud means to the person who runs the tests, and what to set."""
+
+from __future__ import annotations
+
+from botocore import exceptions as botocore
+from botocore.exceptions import ClientError
+
+from durabletest.errors import (
+    CloudCredentialsError,
+    CloudFunctionNotDurableError,
+    CloudFunctionNotFoundError,
+    CloudFunctionNotQualifiedError,
+    CloudPermissionError,
+    CloudRegionError,
+    CloudServiceError,
+    CloudSetupError,
+    DurableTestError,
+)
+
+_NO_CREDENTIALS = (
+    botocore.NoCredentialsError,
+    botocore.PartialCredentialsError,
+    botocore.CredentialRetrievalError,
+    botocore.ProfileNotFound,
+    botocore.SSOError,
+    botocore.TokenRetrievalError,
+)
+_CREDENTIALS_REFUSED = frozenset({
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+})  # fmt: skip
+_SET_CREDENTIALS = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), or AWS_PROFILE to a "
+    "profile of your AWS configuration, logged in"
+)
+_ACTIONS = {"Invoke": "lambda:InvokeFunction"}
+
+
+def is_not_found(error: BaseException) -> bool:
+    """Whether the service does not know what was asked about (yet)."""
+    return isinstance(error, ClientError) and code_of(error) == "ResourceNotFoundException"
+
+
+def code_of(error: ClientError) -> str:
+    """The error's name in the service model."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def explained(error: Exception, function: str | None = None) -> DurableTestError:
+    """The error of ours for one of botocore's, to be raised from it; ``function`` is the one that was invoked."""
+    if isinstance(error, botocore.NoRegionError):
+        return CloudRegionError("no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one")
+    if isinstance(error, _NO_CREDENTIALS):
+        return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
+    if not isinstance(error, ClientError):
+        return CloudServiceError(f"the Lambda service cannot be reached, after all retries: {error}")
+    return _setup_error(error, function) or CloudServiceError(
+        f"the Lambda service refuses {error.operation_name}{_retried(error)}: {error}"
+    )
+
+
+def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | None:
+    code, operation = code_of(error), error.operation_name
+    if code in _CREDENTIALS_REFUSED:
+        return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
+    if code == "AccessDeniedException":
+        action = _ACTIONS.get(operation, f"lambda:{operation}")
+        return CloudPermissionError(f"the credentials do not permit {action}: allow it in their IAM policy\n{error}")
+    if function is None:
+        return None
+    if code == "ResourceNotFoundException":
+        return CloudFunctionNotFoundError(
+            f"there is no function {function!r} in that account and region: deploy it, or set function_name (or "
+            f"DURABLETEST_FUNCTION_NAMES) to the deployed name or ARN, and AWS_DEFAULT_REGION to its region\n{error}"
+        )
+    return _about_durability(error, function) if code == "InvalidParameterValueException" else None
+
+
+def _about_durability(error: ClientError, function: str) -> CloudSetupError | None:
+    """The service has one code for all invalid parameters; which one it means is in its message."""
+    message = str(error).lower()
+    if "qualif" in message:
+        return CloudFunctionNotQualifiedError(
+            f"durable functions need a version or an alias, and {function!r} has none: write "
+            f"'{function}:$LATEST', or a version or alias of yours\n{error}"
+        )
+    return not_durable(function, str(error)) if "durable" in message else None
+
+
+def not_durable(function: str, words: str = "") -> CloudFunctionNotDurableError:
+    """The function was invoked, and no durable execution came of it."""
+    return CloudFunctionNotDurableError(
+        f"{function!r} is no durable function: deploy it with a DurableConfig (ExecutionTimeout), which only a new "
+        f"function can be given, and name the new version\n{words}".rstrip()
+    )
+
+
+def _retried(error: ClientError) -> str:
+    attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    return f", after {attempts} retries" if attempts else ""
