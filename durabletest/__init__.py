@@ -2,11 +2,22 @@
 
 from durabletest._version import __version__
 from durabletest.case import DurableTestCase
+from durabletest.cloud.runner import CloudDurableTestRunner
 from durabletest.errors import (
     AmbiguousOperationError,
     CallbackCompletedError,
     CallbackNotReadyError,
     CheckpointServerError,
+    CloudCredentialsError,
+    CloudFunctionNotDurableError,
+    CloudFunctionNotFoundError,
+    CloudFunctionNotQualifiedError,
+    CloudHistoryError,
+    CloudPermissionError,
+    CloudRegionError,
+    CloudServiceError,
+    CloudSetupError,
+    CloudTimeoutError,
     ConfigurationError,
     DurableTestError,
     EnvironmentAlreadySetUpError,
@@ -43,13 +54,17 @@ from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationT
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import Invocation
 from durabletest.model.result import TestResult
+from durabletest.modes import cloud_only, local_only
 from durabletest.scripts import CallbackScript, ScriptedCallback
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # tests
     "DurableTestCase",
+    "local_only",
+    "cloud_only",
     # runners, and what they give
     "LocalDurableTestRunner",
+    "CloudDurableTestRunner",
     "Execution",
     "Pending",
     "TestResult",
@@ -76,6 +91,13 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AmbiguousOperationError",
     "CallbackCompletedError",
     "CallbackNotReadyError",
+    "CloudCredentialsError",
+    "CloudFunctionNotDurableError",
+    "CloudFunctionNotFoundError",
+    "CloudFunctionNotQualifiedError",
+    "CloudPermissionError",
+    "CloudRegionError",
+    "CloudSetupError",
     "ConfigurationError",
     "EnvironmentAlreadySetUpError",
     "EnvironmentNotSetUpError",
@@ -91,6 +113,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "WrongOperationTypeError",
     # errors, of runs
     "CheckpointServerError",
+    "CloudHistoryError",
+    "CloudServiceError",
+    "CloudTimeoutError",
     "ExecutionFailedError",
     "ExecutionStuckError",
     "HandlerStuckError",

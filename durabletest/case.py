@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest import assertions
+from durabletest.asserting import DurableAssertions
+from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
+from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import Mode, mode_of, validate
-from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
+from durabletest.modes import why_left_out
 from durabletest.scripts import CallbackScript
 
 __unittest = True
+__tracebackhide__ = True
+
+_NO_MESSAGE: Any = object()
 
 
-class DurableTestCase(unittest.TestCase):
+class DurableTestCase(DurableAssertions):
     """A unittest test case for one durable function.
 
     The configuration is class attributes. Each test gets a runner of its own (``self.runner``), and begins anew at
@@ -48,13 +55,22 @@ class DurableTestCase(unittest.TestCase):
     state_page_size: int | None = None
     """How many operations the handler is given in one page of its state; None is as many as the service would."""
 
-    runner: LocalDurableTestRunner
+    cloud: str = "skip"
+    """A test that does what cannot work in the cloud is skipped there; with ``"strict"`` that is an error."""
+    cloud_timeout: timedelta | float = DEFAULT_TIMEOUT
+    """How long one execution may take in the cloud, before it is stopped."""
+    poll_interval: float = 1.0
+    """Seconds between two looks at an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
+
+    runner: LocalDurableTestRunner | CloudDurableTestRunner
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__durable_ready = False
+        cls.__cloud = None
 
     __durable_ready = False
+    __cloud: CloudSuite | None = None
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -64,9 +80,15 @@ class DurableTestCase(unittest.TestCase):
     @classmethod
     def __prepare(cls) -> Mode:
         mode = mode_of(cls)
+        reason = why_left_out(cls)
+        if reason is not None:
+            raise unittest.SkipTest(reason)
         if not cls.__durable_ready:
-            validate(cls)
-            LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
+            if mode is Mode.CLOUD:
+                cls.__cloud = CloudSuite(cls)
+            else:
+                validate(cls)
+                LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
             cls.__durable_ready = True
             cls.addClassCleanup(cls.__finish)
         return mode
@@ -74,29 +96,79 @@ class DurableTestCase(unittest.TestCase):
     @classmethod
     def __finish(cls) -> None:
         cls.__durable_ready = False
-        LocalDurableTestRunner.teardown_test_environment()
+        if cls.__cloud is not None:
+            cls.__cloud = None
+        else:
+            LocalDurableTestRunner.teardown_test_environment()
 
     # --- around each test ---
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test with a runner of its own."""
-        if not type(self).__durable_ready:
+        method = getattr(self, self._testMethodName)
+        reason = why_left_out(type(self), method)
+        if reason is not None:
+            setattr(self, self._testMethodName, unittest.skip(reason)(method))
+        if reason is not None or not type(self).__durable_ready:
             return super().run(result)
-        with self.__open_runner():
+        with self.__open_runner(), self.__replaced(self._durable_watched(self.__telling_where(method))):
             return super().run(result)
 
     def debug(self) -> None:
         """Run the test without collecting the result, with a runner of its own."""
         type(self).__prepare()
         try:
-            with self.__open_runner():
+            method = self._durable_watched(getattr(self, self._testMethodName))
+            with self.__open_runner(), self.__replaced(method):
                 super().debug()
         finally:
             type(self).doClassCleanups()
 
-    def __open_runner(self) -> LocalDurableTestRunner:
+    @contextmanager
+    def subTest(self, msg: Any = _NO_MESSAGE, **params: Any) -> Iterator[None]:
+        """As in unittest."""
+        message = () if msg is _NO_MESSAGE else (msg,)
+        with super().subTest(*message, **params), self._durable_reporting(), self.__where():
+            yield
+
+    def __telling_where(self, method: Callable[[], Any]) -> Callable[[], Any]:
+        """In the cloud, a failure of the test method tells where to look at the execution."""
+
+        @functools.wraps(method)
+        def telling() -> Any:
+            with self.__where():
+                return method()
+
+        return telling
+
+    @contextmanager
+    def __replaced(self, method: Callable[[], Any]) -> Iterator[None]:
+        """For one run the test method is another one; afterwards it is what it was, also on the instance."""
+        name, before = self._testMethodName, dict(vars(self))
+        setattr(self, name, method)
+        try:
+            yield
+        finally:
+            if name in before:
+                setattr(self, name, before[name])
+            else:
+                delattr(self, name)
+
+    def __where(self) -> AbstractContextManager[None]:
+        if type(self).__cloud is None:
+            return nullcontext()
+        return telling_where(self.__last_arn)
+
+    def __last_arn(self) -> str | None:
+        last = self._durable_last()
+        return None if last is None else last.arn
+
+    def __open_runner(self) -> LocalDurableTestRunner | CloudDurableTestRunner:
         cls = type(self)
-        self.__last: Execution | None = None
+        self._durable_began()
+        if cls.__cloud is not None:
+            self.runner = cls.__cloud.runner(self)
+            return self.runner
         self.runner = LocalDurableTestRunner(
             cls.handler,  # type: ignore[arg-type]
             durable_functions=cls.durable_functions,
@@ -116,12 +188,11 @@ class DurableTestCase(unittest.TestCase):
 
     def start(self, payload: Any = None) -> Execution:
         """Start an execution in the background; see :class:`durabletest.Execution`."""
-        self.__last = self.runner.start(payload)
-        return self.__last
+        return self._durable_executed(self.runner.start(payload))
 
     @property
     def now(self) -> datetime:
-        """The virtual time of the test."""
+        """The virtual time of the test; in the cloud the real time."""
         return self.runner.now
 
     def on_callback(self, name: str) -> CallbackScript:
@@ -135,37 +206,3 @@ class DurableTestCase(unittest.TestCase):
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain target of ``context.invoke`` for this test."""
         self.runner.register_function(name, handler)
-
-    # --- assertions ---
-
-    def assertExecution(self, execution: Execution | TestResult | None = None) -> assertions.ExecutionSubject:
-        """Assert on the last execution of the test, or on another one."""
-        return assertions.execution(self.__result(execution), fail=self.__fail)
-
-    def assertOperation(
-        self, path: str, index: int = 0, *, execution: Execution | TestResult | None = None
-    ) -> assertions.OperationSubject:
-        """Assert on the operation of that name or path; it fails if there is none."""
-        return assertions.operation(self.__result(execution), path, index, fail=self.__fail)
-
-    def assertNoOperation(self, path: str, *, execution: Execution | TestResult | None = None) -> None:
-        """Assert that there is no operation of that name or path."""
-        assertions.no_operation(self.__result(execution), path, fail=self.__fail)
-
-    @property
-    def __fail(self) -> type[AssertionError]:
-        """What a failed assertion raises; unittest's own declaration is wider than what it can report as a failure."""
-        failure: type[BaseException] = self.failureException
-        if not issubclass(failure, AssertionError):
-            raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")
-        return failure
-
-    def __result(self, execution: Execution | TestResult | None) -> TestResult:
-        if isinstance(execution, TestResult):
-            return execution
-        chosen = execution or self.__last
-        if chosen is None:
-            raise UsageError(
-                "there is no execution to assert on: call self.execute(payload) or self.start(payload) first"
-            )
-        return chosen.snapshot()

@@ -1,12 +1,13 @@
-"""The one function through which every check goes: it decides, words the failure, and raises."""
+"""The one function through which every check goes: it decides, words the failure, and has it raised."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
+from durabletest.assertions.current import CurrentTest
 from durabletest.model.view import ExecutionView
-from durabletest.report.table import operation_table
 
 __unittest = True
 __tracebackhide__ = True
@@ -14,42 +15,45 @@ __tracebackhide__ = True
 
 @dataclass(frozen=True)
 class About:
-    """What all checks of one subject share: its name, the run to show, and how to fail.
+    """What all checks of one subject share: its name, the run to show, and the test in whose name it is spoken.
 
-    ``negated`` turns a claim into its opposite. What a claim takes for granted is claimed with :func:`require`.
+    ``negated`` turns the next claim into its opposite; ``note`` is the ``msg`` of the test's author.
     """
 
     title: str
     view: ExecutionView
-    fail: type[AssertionError] = AssertionError
+    test: CurrentTest
+    note: object = None
     negated: bool = False
+
+    def of(self, title: str, view: ExecutionView | None = None) -> Self:
+        """The same for another subject, which was reached from this one."""
+        return replace(self, title=title, view=view or self.view, negated=False)
 
 
 @dataclass(frozen=True)
 class Claim:
     """One statement about a subject. ``actual`` says what is, whether the statement holds or not.
 
-    ``expected`` and ``actual`` may have several lines, which then belong together one by one. ``remedy`` is what to do
-    about it, ``trace`` the stack trace of the user's error.
+    ``expected`` and ``actual`` may have several lines, which then belong together one by one. ``instead`` is the check
+    that would hold, ``remedy`` whatever else there is to do; ``trace`` is the stack trace of the user's error. With
+    ``granted`` the statement is what a check takes for granted, so that its negation wants it too.
     """
 
     holds: bool
     expected: str
     actual: str
+    instead: str = ""
     remedy: str = ""
     trace: tuple[str, ...] = ()
+    granted: bool = False
 
 
 def check(about: About, claim: Claim) -> None:
     """Fail unless the claim holds, or if it does where the subject is negated."""
-    if claim.holds is about.negated:
-        raise about.fail(_message(about, claim, about.negated))
-
-
-def require(about: About, claim: Claim) -> None:
-    """Fail unless the claim holds: a negated check takes the same things for granted."""
-    if not claim.holds:
-        raise about.fail(_message(about, claim, negated=False))
+    negated = about.negated and not claim.granted
+    if claim.holds is negated:
+        about.test.fail(_message(about, claim, negated), about.view, about.note)
 
 
 def _message(about: About, claim: Claim, negated: bool) -> str:
@@ -58,11 +62,18 @@ def _message(about: About, claim: Claim, negated: bool) -> str:
         _aligned("Expected: ", "not " * negated + claim.expected),
         _aligned("     but: ", claim.actual),
     ]
-    if claim.remedy:
-        parts.append(claim.remedy)
+    remedy = _remedy(claim, negated)
+    if remedy:
+        parts.append(remedy)
     if claim.trace:
         parts.append("\n".join(["Stack trace:", *_indented(claim.trace)]))
-    return "\n".join([*parts, "", operation_table(about.view.history().operations)])
+    return "\n".join(parts)
+
+
+def _remedy(claim: Claim, negated: bool) -> str:
+    if negated:
+        return "If that is right, take .never away."
+    return claim.remedy or (claim.instead and f"If that is right, write {claim.instead}")
 
 
 def _aligned(label: str, text: str) -> str:

@@ -8,12 +8,14 @@ from itertools import zip_longest
 from typing import Any
 
 from durabletest.assertions.check import Claim
-from durabletest.assertions.text import show
+from durabletest.assertions.text import counted, show
 
 __unittest = True
 __tracebackhide__ = True
 
 _ABSENT: Any = object()
+_SHOWN = 20
+_PARTS = "If that is right, change the expected value; where it may vary, put unittest.mock.ANY or another matcher."
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,17 @@ class Difference:
     actual: str
 
 
-def equals(expected: object, actual: object, path: str) -> Claim:
-    """The claim that ``path`` has this value."""
+def equals(expected: object, actual: object, path: str, instead: str) -> Claim:
+    """The claim that ``path`` has this value; ``instead`` is the check for the value that it has."""
     found = list(differences(expected, actual, path))
     if not found:
         return Claim(True, f"{path} == {show(expected)}", f"{path} == {show(actual)}")
-    wanted = "\n".join(f"{difference.path} {difference.expected}" for difference in found)
-    return Claim(False, wanted, "\n".join(f"{difference.path} {difference.actual}" for difference in found))
+    shown, more = found[:_SHOWN], found[_SHOWN:]
+    rest = [f"... and {counted(len(more), 'more difference')}"] if more else []
+    wanted = "\n".join([f"{difference.path} {difference.expected}" for difference in shown] + rest)
+    actually = "\n".join([f"{difference.path} {difference.actual}" for difference in shown] + rest)
+    remedy = "" if [difference.path for difference in found] == [path] else _PARTS
+    return Claim(False, wanted, actually, instead, remedy)
 
 
 def differences(expected: Any, actual: Any, path: str) -> Iterator[Difference]:

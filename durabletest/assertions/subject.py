@@ -1,78 +1,77 @@
-"""What executions and operations have in common: they end, with a result or an error."""
+"""What all subjects have in common: claims are made about facts, one at a time, and can be negated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Generic, Self, TypeVar
 
 from durabletest.assertions.check import About, Claim, check
-from durabletest.assertions.compare import equals
-from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.text import show
-from durabletest.model.details import ErrorDetails
+from durabletest.errors import UsageError
 
 __unittest = True
 __tracebackhide__ = True
 
-UNSET: object = type("_Unset", (), {"__repr__": lambda _: "<not given>"})()
-"""The default of a result to compare with: ``None`` is a result."""
+FactsT = TypeVar("FactsT")
+OtherT = TypeVar("OtherT")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How far a subject got. ``story`` is that in words, ``result`` decodes the result when somebody asks for it."""
+class Missing:
+    """Stands for the facts of something that does not exist; ``claim`` is that it does."""
 
-    status: str
-    error: ErrorDetails | None
-    story: str
-    result: Callable[[], object]
-    remedy: str = ""
+    claim: Claim
 
 
-@dataclass(frozen=True, repr=False)
-class Subject:
-    """The checks of everything that ends. Each returns the subject itself, so that claims can be chained."""
+@dataclass(frozen=True, repr=False, eq=False)
+class Subject(Generic[FactsT]):
+    """Something to make claims about. Each check returns the subject, so that claims can be chained."""
 
     _about: About
-    _outcome: Outcome
+    _facts: FactsT | Missing
 
-    def succeeded(self, result: object = UNSET) -> Self:
-        """It has SUCCEEDED, and with this result if one is given (compared with ``==``, matchers welcome)."""
-        expected = "SUCCEEDED" if result is UNSET else f"SUCCEEDED with result == {show(result)}"
-        return self._check(self._with_result(result, expected))
+    @property
+    def never(self) -> Self:
+        """The opposite of the next check, and of that one only: ``.never.failed().attempts(1)``.
 
-    def failed(self, error: ErrorType | None = None, message: Message | None = None) -> Self:
-        """It has FAILED, with this type of error and a message that contains or matches ``message``.
-
-        ``error`` is an exception class, or the recorded name or its last dotted part.
+        What a check takes for granted it still does: ``never.attempts(2)`` is about a step.
         """
-        pattern = ErrorPattern(error, message)
-        holds = self._outcome.status == "FAILED" and pattern.matches(self._outcome.error)
-        return self._check(self._claim(holds, f"FAILED{pattern}"))
-
-    def timed_out(self) -> Self:
-        return self._has_status("TIMED_OUT")
-
-    def stopped(self) -> Self:
-        return self._has_status("STOPPED")
+        if self._about.negated:
+            raise UsageError(f"{self._about.title}: .never.never says nothing; leave both out")
+        self._about.test.claimed(self)
+        return begun(replace(self, _about=replace(self._about, negated=True)), "a check, for example .never.failed()")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._about.title}>"
 
-    def _has_status(self, status: str) -> Self:
-        return self._check(self._claim(self._outcome.status == status, status))
+    def _check(self, claim: Callable[[FactsT], Claim]) -> Self:
+        """Every check goes through here."""
+        about = self._about
+        about.test.claimed(self)
+        check(about, self._facts.claim if isinstance(self._facts, Missing) else claim(self._facts))
+        return replace(self, _about=replace(about, negated=False)) if about.negated else self
 
-    def _with_result(self, result: object, expected: str) -> Claim:
-        status = self._claim(self._outcome.status == "SUCCEEDED", expected)
-        if result is UNSET or not status.holds:
-            return status
-        return equals(result, self._outcome.result(), "result")
+    def _reach(self, find: Callable[[FactsT], OtherT | Missing]) -> OtherT | Missing:
+        """Every navigation goes through here; what does not exist fails, and softly is all that follows lost."""
+        about = self._about
+        if about.negated:
+            raise UsageError(f"{about.title}: .never belongs before a check, not before a step to another subject")
+        about.test.claimed(self)
+        found = self._facts if isinstance(self._facts, Missing) else find(self._facts)
+        if isinstance(found, Missing):
+            check(about, found.claim)
+        return found
 
-    def _claim(self, holds: bool, expected: str) -> Claim:
-        trace = self._outcome.error.stack_trace if self._outcome.error else ()
-        return Claim(holds, expected, self._outcome.story, self._outcome.remedy, trace)
 
-    def _check(self, claim: Claim) -> Self:
-        check(self._about, claim)
-        return self
+SubjectT = TypeVar("SubjectT", bound=Subject)  # type: ignore[type-arg]
+
+
+def begun(subject: SubjectT, missing: str) -> SubjectT:
+    """A subject that claims nothing as it stands: the test is told if it stays so."""
+    about = subject._about
+
+    def complain() -> None:
+        raise UsageError(f"nothing was claimed about {about.title}: add {missing}")
+
+    about.test.begun(subject, complain)
+    return subject

@@ -29,7 +29,7 @@ def lambda_client() -> Any:
 
 def _config(session: Any) -> Config:
     """The standard retry mode with more attempts than usual, unless somebody has chosen."""
-    retries: dict[str, Any] = {"mode": session.get_config_variable("retry_mode") or "standard"}
+    retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
     if session.get_config_variable("max_attempts") is None:
         retries["total_max_attempts"] = ATTEMPTS
     return Config(retries=retries)

@@ -1,21 +1,23 @@
-"""Where a person can look at an execution: its page in the AWS console."""
+"""Where a person can look at an execution: in the AWS console."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+_PARTS = 7
+"""``arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME``, and maybe more."""
 
 
 def console_link(arn: str) -> str | None:
-    """The page of a durable execution, ``None`` for what is no execution's ARN."""
-    function_arn, separator, execution = arn.partition("/durable-execution/")
+    """The page with the function's durable executions, ``None`` for what is no execution's ARN."""
+    function_arn, separator, _ = arn.partition("/durable-execution/")
     parts = function_arn.split(":")
-    if not separator or len(parts) < 7:
+    if not separator or len(parts) < _PARTS:
         return None
     partition, region, name = parts[1], parts[3], parts[6]
     domain = _DOMAINS.get(partition, "console.aws.amazon.com")
-    page = f"functions/{quote(name)}/durableExecutions/{quote(arn, safe='')}"
+    page = f"functions/{quote(name)}?tab=durableExecutions"
     return f"https://{region}.{domain}/lambda/home?region={region}#/{page}"
 
 

@@ -41,4 +41,4 @@ def execution_name(prefix: str | None) -> str:
     """
     unique = uuid4().hex[:12]
     readable = _REFUSED.sub("-", prefix or "durabletest").strip("-")
-    return f"{readable[-(_LONGEST - len(unique) - 1):].lstrip('-')}-{unique}"
+    return f"{readable[-(_LONGEST - len(unique) - 1) :].lstrip('-')}-{unique}"

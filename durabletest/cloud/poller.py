@@ -40,10 +40,11 @@ class HistoryPoller:
         if self.has_gap:
             self._marker = None
             self._gap_reads += 1
-        new = {event["EventId"]: event for page in self._pages() for event in page if event["EventId"] not in self._seen}
-        self._seen.update(new)
+        events = {event["EventId"]: event for page in self._pages() for event in page}
+        new = [event for event_id, event in events.items() if event_id not in self._seen]
+        self._seen.update(events)
         self._count_missing()
-        return list(new.values())
+        return new
 
     @property
     def has_gap(self) -> bool:

@@ -81,6 +81,28 @@ class LocalExecution:
         """The thread counts as one that waits."""
         return self._orchestrator.blocking()
 
+    @property
+    def exact_time(self) -> bool:
+        """Whether time is virtual."""
+        return isinstance(self._clock, VirtualClock)
+
+    def sibling(self, arn: str) -> LocalExecution:
+        """Another execution of the environment."""
+        return LocalExecution(arn, self._client, self._server, self._orchestrator, self._clock)
+
+    def heartbeats(self, record: OperationRecord) -> int:
+        """The server counts them."""
+        count: int = self._server.call("heartbeats", callback_id=record.callback_id)
+        return count
+
+    def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
+        """Nothing is left out."""
+        return timedelta(0)
+
+    def unavailable(self, what: str) -> NotAvailableError:
+        """For what needs virtual time."""
+        return NotAvailableError(what)
+
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
         if self.history().execution.ended:

@@ -71,7 +71,7 @@ class TestExecutionOrchestrator:
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._scopes: dict[int, RunnerScope] = {}
-        self._due: dict[Hashable, Callable[[], Job | None]] = {}
+        self._due: dict[Hashable, Callable[[], Active | None]] = {}
         self._active: Active | None = None
         self._at_rest: list[Callable[[], None]] = []
         self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
@@ -257,14 +257,14 @@ class TestExecutionOrchestrator:
 
     # --- jobs ---
 
-    def _begin(self, make: Callable[[], Job | None]) -> None:
-        job = make()
-        if job is None:
+    def _begin(self, make: Callable[[], Active | None]) -> None:
+        active = make()
+        if active is None:
             return
-        active = self._active = Active(job, self._scopes[self._server.call("scope_of", arn=job.arn)])
+        self._active = active
         self._last_progress = _monotonic[0]()
-        self.logs.begin(job.arn)
-        self.invoker.invoke(job.call, lambda outcome: self._inbox.put(partial(self._finish, active, outcome)))
+        self.logs.begin(active.job.arn)
+        self.invoker.invoke(active.job.call, lambda outcome: self._inbox.put(partial(self._finish, active, outcome)))
 
     def _finish(self, active: Active, outcome: Answered | Raised) -> None:
         if self._active is not active:
@@ -306,28 +306,32 @@ class TestExecutionOrchestrator:
     def _on_invocation_due(self, due: InvocationDue) -> None:
         self._due.setdefault(due.arn, partial(self._handler_job, due.arn))
 
-    def _handler_job(self, arn: str) -> Job | None:
+    def _handler_job(self, arn: str) -> Active | None:
         event = self._server.call("begin_invocation", arn=arn)
         if event is None:
             return None
-        scope = self._scopes[self._server.call("scope_of", arn=arn)]
-        return handler_invocation(arn, event, scope, self._server, self._client, self._clock.now)
+        scope = self._scope_of(arn)
+        return Active(handler_invocation(arn, event, scope, self._server, self._client, self._clock.now), scope)
 
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
         self._due[due] = partial(self._function_job, due)
 
-    def _function_job(self, due: FunctionCallDue) -> Job | None:
+    def _function_job(self, due: FunctionCallDue) -> Active | None:
         if self._waiters.has_ended(due.arn):
             return None
-        scope = self._scopes[self._server.call("scope_of", arn=due.arn)]
-        return function_call(due, scope, self._server, self._clock.now)
+        scope = self._scope_of(due.arn)
+        return Active(function_call(due, scope, self._server, self._clock.now), scope)
+
+    def _scope_of(self, arn: str) -> RunnerScope:
+        return self._scopes[self._server.call("scope_of", arn=arn)]
 
     def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
-        scope = self._scopes[self._server.call("scope_of", arn=unknown.arn)]
-        self._break(unknown.arn, FunctionNotRegisteredError(not_registered(unknown.function, scope)))
+        self._break(
+            unknown.arn, FunctionNotRegisteredError(not_registered(unknown.function, self._scope_of(unknown.arn)))
+        )
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
-        self._answers.created(created, self._scopes[self._server.call("scope_of", arn=created.arn)])
+        self._answers.created(created, self._scope_of(created.arn))
 
     def _on_changed(self, changed: Changed) -> None:
         self._waiters.check(changed.arn)
@@ -339,7 +343,7 @@ class TestExecutionOrchestrator:
 
     def _stuck_error(self, arn: str) -> DurableTestError:
         history = History(self._server.call("events_after", arn=arn, event_id=0))
-        return stuck(arn, history, self._scopes[self._server.call("scope_of", arn=arn)])
+        return stuck(arn, history, self._scope_of(arn))
 
     # --- the end ---
 

@@ -96,7 +96,8 @@ def _why_too_late(view: ExecutionView, path: str, index: int, refusal: ClientErr
     callback = ready_callback(history, path, index)
     about = f"{title(history, record)} of {execution_title(view.arn)}"
     execution = history.execution
-    if callback.ended_at is not None:
+    answered = callback.events[-1]["EventType"] != "CallbackStarted"
+    if answered and callback.ended_at is not None:
         since = f"is {callback.status} since {stamp(callback.ended_at)}: the first answer stands"
     elif execution.ended_at is not None:
         since = f"can no longer be answered: the execution is {execution.status} since {stamp(execution.ended_at)}"

@@ -39,6 +39,10 @@ EXECUTION_EVENTS = {
     "ExecutionTimedOut": ExecutionStatus.TIMED_OUT,
     "ExecutionStopped": ExecutionStatus.STOPPED,
 }
+_ENDED_WITH = {
+    ExecutionStatus.TIMED_OUT: OperationStatus.TIMED_OUT,
+    ExecutionStatus.STOPPED: OperationStatus.STOPPED,
+}
 _STARTED_FIELDS = {
     "Duration": "wait_seconds",
     "ScheduledEndTimestamp": "scheduled_end",
@@ -70,6 +74,13 @@ def fold_execution(execution: ExecutionRecord, event: Event) -> None:
         execution.ended_at = event["EventTimestamp"]
         execution.result = payload_of(details, "Result")
         execution.error = error_of(details)
+
+
+def end_with_execution(record: OperationRecord, execution: ExecutionRecord) -> None:
+    """What is still in progress when an execution times out or is stopped ends with it, without an event of its own."""
+    status = _ENDED_WITH.get(execution.status)
+    if status is not None and not record.status.is_terminal:
+        record.status, record.ended_at, record.next_attempt_at = status, execution.ended_at, None
 
 
 def invocation(index: int, event: Event) -> Invocation:

@@ -98,6 +98,8 @@ class History:
             fold.fold_operation(self._record(event), event)
         elif kind in fold.EXECUTION_EVENTS:
             fold.fold_execution(self.execution, event)
+            for record in self.operations:
+                fold.end_with_execution(record, self.execution)
         elif kind == "InvocationCompleted":
             self.invocations.append(fold.invocation(len(self.invocations) + 1, event))
         if event.get("Id") in self._by_id:

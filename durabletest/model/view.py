@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any, Protocol
 
+from durabletest.errors import NotAvailableError
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
@@ -20,6 +22,11 @@ class ExecutionView(Protocol):
     @property
     def client(self) -> Any:
         """A Lambda client as boto3 shapes it, for answering callbacks."""
+        ...
+
+    @property
+    def exact_time(self) -> bool:
+        """Whether time is virtual, so that durations are exact; otherwise they are lower bounds of what is measured."""
         ...
 
     def blocking(self) -> AbstractContextManager[object]:
@@ -39,6 +46,22 @@ class ExecutionView(Protocol):
 
         ``path`` may be an :class:`~durabletest.model.records.OperationId` and has to be handed on as it is.
         """
+        ...
+
+    def sibling(self, arn: str) -> ExecutionView:
+        """Another execution in the same place, for example one that a chained invoke has started."""
+        ...
+
+    def heartbeats(self, record: OperationRecord) -> int:
+        """How many heartbeats a CALLBACK was sent; they leave no event, so the history does not tell."""
+        ...
+
+    def delay_left_out(self, record: OperationRecord) -> timedelta:
+        """By how much a scripted answer came earlier than its script says, because nobody waits in real time."""
+        ...
+
+    def unavailable(self, what: str) -> NotAvailableError:
+        """The error for something that cannot be asked of an execution that runs where this one does."""
         ...
 
 

@@ -19,7 +19,6 @@ from tabulate import tabulate
 
 from durabletest import LocalDurableTestRunner
 
-
 try:
     from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 except ModuleNotFoundError:

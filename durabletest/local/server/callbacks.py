@@ -15,7 +15,10 @@ _TIMEOUT_KINDS = (TimerKind.CALLBACK_TIMEOUT, TimerKind.HEARTBEAT_TIMEOUT)
 
 @dataclass(frozen=True, slots=True)
 class CallbackRecord:
-    """One callback; the timeouts are seconds, None where none was configured; ``closed`` says how it ended."""
+    """One callback; the timeouts are seconds, None where none was configured; ``closed`` says how it ended.
+
+    ``heartbeats`` are those that were sent: they leave no event, so that this is the only place to count them.
+    """
 
     callback_id: str
     arn: str
@@ -23,6 +26,7 @@ class CallbackRecord:
     timeout: int | None
     heartbeat_timeout: int | None
     closed: str | None = None
+    heartbeats: int = 0
 
 
 class CallbackManager:
@@ -65,7 +69,12 @@ class CallbackManager:
     def heartbeat(self, callback_id: str) -> None:
         """Start the heartbeat timeout anew; the callback's own timeout runs on (R11.2)."""
         record = self.open(callback_id, "SendDurableExecutionCallbackHeartbeat")
+        self._records[callback_id] = replace(record, heartbeats=record.heartbeats + 1)
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
+
+    def heartbeats(self, callback_id: str) -> int:
+        """How many heartbeats a callback was sent."""
+        return self._records[callback_id].heartbeats
 
     def close(self, callback_id: str, how: str) -> None:
         """Mark the callback as ended, by an answer, a timeout or the end of its execution."""

@@ -45,8 +45,8 @@ def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
 
 @cache
 def _error_shapes() -> dict[str, Any]:
-    shapes: list[Any] = service_model().error_shapes
-    return {shape.error_code: shape for shape in shapes}
+    model: Any = service_model()
+    return {shape.error_code: shape for shape in model.error_shapes}
 
 
 def _http_status(shape: Any) -> int:

@@ -139,5 +139,9 @@ class CheckpointServer(LambdaApi):
         """The history's events after that one."""
         return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.events.events[event_id:]
 
+    def heartbeats(self, callback_id: str) -> int:
+        """How many heartbeats a callback was sent."""
+        return self._callbacks.heartbeats(callback_id)
+
     def drain(self) -> None:
         """Do nothing: whoever waits for the answer knows that everything sent before has been worked off."""

@@ -30,13 +30,15 @@ def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
 @cache
 def _input_shape(api_operation: str) -> Shape | None:
     """Kept, because a shape resolves its members anew in every operation model that is asked for it."""
-    shape: Shape | None = service_model().operation_model(api_operation).input_shape
+    operation: Any = service_model().operation_model(api_operation)
+    shape: Shape | None = operation.input_shape
     return shape
 
 
 def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
     """What is wrong with an answer, or nothing."""
-    return findings(service_model().operation_model(api_operation).output_shape, response)
+    operation: Any = service_model().operation_model(api_operation)
+    return findings(operation.output_shape, response)
 
 
 def event_findings(event: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,112 @@
+"""The assertions of a test case: where they begin, and how they fail."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from durabletest import assertions
+from durabletest.errors import ConfigurationError, UsageError
+from durabletest.execution import Execution
+from durabletest.model.result import TestResult
+from durabletest.model.view import ExecutionView
+
+__unittest = True
+__tracebackhide__ = True
+
+
+class DurableAssertions(unittest.TestCase):
+    """What ``DurableTestCase`` can assert.
+
+    Every method begins with a subject: the last execution of the test, or ``execution=``, or something in it.
+    ``msg`` is unittest's: a note that is shown with the failure.
+    """
+
+    __current: assertions.CurrentTest | None = None
+    __last: Execution | None = None
+
+    def assertExecution(
+        self, execution: Execution | TestResult | None = None, *, msg: object = None
+    ) -> assertions.ExecutionSubject:
+        """Assert on the last execution of the test, or on another one."""
+        return assertions.execution(self.__view(execution), self.__test, msg)
+
+    def assertOperation(
+        self, path: str, index: int = 0, *, execution: Execution | TestResult | None = None, msg: object = None
+    ) -> assertions.OperationSubject:
+        """Assert on the operation of that name or path; it fails if there is none, unless it was ``never_started``."""
+        return assertions.operation(self.__view(execution), self.__test, path, index, msg)
+
+    def assertNoOperation(
+        self, path: str, *, execution: Execution | TestResult | None = None, msg: object = None
+    ) -> None:
+        """Assert that there is no operation of that name or path."""
+        self.assertOperation(path, execution=execution, msg=msg).never_started()
+
+    def softly(self) -> assertions.SoftScope:
+        """``with self.softly():`` lets every claim be made, and fails at the end with all that failed, numbered.
+
+        It is about the claims that begin with this package's assertions; what else raises ends the block at once.
+        """
+        return self.__test.softly()
+
+    # --- for the test case ---
+
+    def _durable_began(self) -> None:
+        """A test begins."""
+        self.__current = self.__last = None
+
+    def _durable_last(self) -> Execution | None:
+        return self.__last
+
+    def _durable_executed(self, execution: Execution) -> Execution:
+        """An execution was started, which assertions are about from now on."""
+        self.__last = execution
+        return execution
+
+    @contextmanager
+    def _durable_reporting(self) -> Iterator[None]:
+        """Failures in here carry a report of the last execution."""
+        with self.__test.reporting(lambda: None if self.__last is None else self.__last.snapshot().view):
+            yield
+
+    def _durable_watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
+        """The test method, with reports for its failures, and a complaint about assertions that claim nothing."""
+
+        @functools.wraps(method)
+        def watched() -> Any:
+            with self._durable_reporting():
+                value = method()
+                self.__test.finish()
+                return value
+
+        return watched
+
+    @property
+    def __test(self) -> assertions.CurrentTest:
+        if self.__current is None:
+            file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+            folder = None if file is None else Path(file).parent
+            self.__current = assertions.CurrentTest(self.__failure, self._formatMessage, folder)
+        return self.__current
+
+    @property
+    def __failure(self) -> type[AssertionError]:
+        """What a failed assertion raises; unittest's own declaration is wider than what it can report as a failure."""
+        failure: type[BaseException] = self.failureException
+        if not issubclass(failure, AssertionError):
+            raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")
+        return failure
+
+    def __view(self, execution: Execution | TestResult | None) -> ExecutionView:
+        chosen = execution or self.__last
+        if chosen is None:
+            raise UsageError(
+                "there is no execution to assert on: call self.execute(payload) or self.start(payload) first"
+            )
+        return chosen.view if isinstance(chosen, TestResult) else chosen.snapshot().view

@@ -1,0 +1,181 @@
+"""The test in whose name claims are made: how it fails, what it collects softly, and what it has shown already."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from durabletest.errors import DurableTestError, ExecutionFailedError
+from durabletest.model.view import ExecutionView, execution_title
+from durabletest.report.failure import failure_report
+
+__unittest = True
+__tracebackhide__ = True
+
+
+def _plain(note: object, text: str) -> str:
+    return text if note is None else f"{text} : {note}"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """One failed claim of a soft scope."""
+
+    text: str
+    view: ExecutionView
+    place: str
+
+
+class CurrentTest:
+    """One for each test. ``failure`` is what a failed claim raises, ``worded`` is unittest's ``_formatMessage``.
+
+    ``folder`` is the directory of the test's module, ``None`` where it has none.
+    """
+
+    def __init__(
+        self,
+        failure: type[AssertionError] = AssertionError,
+        worded: Callable[[Any, str], str] = _plain,
+        folder: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        self._failure = failure
+        self._worded = worded
+        self.scopes: list[SoftScope] = []
+        self._open: dict[int, tuple[object, Callable[[], None]]] = {}
+        self._shown: set[str] = set()
+
+    # --- failing ---
+
+    def fail(self, text: str, view: ExecutionView, note: object = None) -> None:
+        """Raise the failure, or keep it if a soft scope is open."""
+        worded = self._worded(note, text)
+        if self.scopes:
+            self.scopes[-1].add(_Failure(worded, view, _place()))
+        else:
+            raise self.error(worded, [view])
+
+    def error(self, text: str, views: list[ExecutionView]) -> AssertionError:
+        """The failure, with a report of these executions at its end."""
+        report = _reports(views)
+        error = self._failure(f"{text}\n\n{report}")
+        error.__durable_report__ = (text, report)  # type: ignore[attr-defined]
+        return error
+
+    # --- soft scopes ---
+
+    def softly(self) -> SoftScope:
+        """A scope that collects failures and raises them together when it is left."""
+        return SoftScope(self)
+
+    # --- claims that were begun ---
+
+    def begun(self, subject: object, complaint: Callable[[], None]) -> None:
+        """Something was said that claims nothing yet; ``complaint`` raises if it stays so."""
+        self._open[id(subject)] = (subject, complaint)
+
+    def claimed(self, subject: object) -> None:
+        """A claim was made about this subject."""
+        self._open.pop(id(subject), None)
+
+    def finish(self) -> None:
+        """The test is over: complain of what was begun and never claimed."""
+        while self._open:
+            _, (_, complaint) = self._open.popitem()
+            complaint()
+
+    # --- reports ---
+
+    @contextmanager
+    def reporting(self, last: Callable[[], ExecutionView | None]) -> Iterator[None]:
+        """What fails in here carries a report of the last execution, unless the test has shown the same before."""
+        try:
+            yield
+        except unittest.SkipTest:
+            raise
+        except (self._failure, ExecutionFailedError) as error:
+            self._report_once(error, last())
+            raise
+
+    def _report_once(self, error: BaseException, view: ExecutionView | None) -> None:
+        text, report = getattr(error, "__durable_report__", (None, None))
+        if report is None and view is not None:
+            report = _reports([view])
+            if report not in self._shown:
+                error.add_note(f"\n{report}")
+        elif report in self._shown:
+            error.args = (f"{text}\n\n(The operations are shown with the failure before.)",)
+        if report is not None:
+            self._shown.add(report)
+
+
+class SoftScope:
+    """``with self.softly():`` collects the failures of claims, and raises them numbered in one error at its end.
+
+    An exception that ends the block early is raised as it is, and carries what was collected as a note. In a nested
+    scope failures are handed to the outer one.
+    """
+
+    def __init__(self, test: CurrentTest) -> None:
+        self._test = test
+        self._failures: list[_Failure] = []
+
+    def add(self, failure: _Failure) -> None:
+        """Keep a failure; one that repeats another word for word tells nothing new."""
+        if failure.text not in [known.text for known in self._failures]:
+            self._failures.append(failure)
+
+    def __enter__(self) -> None:
+        self._test.scopes.append(self)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._test.scopes.remove(self)
+        if not self._failures:
+            return
+        if exc is not None and not isinstance(exc, unittest.SkipTest):
+            exc.add_note(f"\nBefore that, {self._listed()}")
+        elif self._test.scopes:
+            for failure in self._failures:
+                self._test.scopes[-1].add(failure)
+        else:
+            views = {failure.view.arn: failure.view for failure in self._failures}
+            raise self._test.error(self._listed(), list(views.values()))
+
+    def _listed(self) -> str:
+        count = len(self._failures)
+        head = "1 claim failed" if count == 1 else f"{count} claims failed"
+        return "\n\n".join([head, *(_numbered(n, failure) for n, failure in enumerate(self._failures, 1))])
+
+
+def _numbered(number: int, failure: _Failure) -> str:
+    label = f"{number}. "
+    return label + f"{failure.text}\n(at {failure.place})".replace("\n", "\n" + " " * len(label))
+
+
+def _reports(views: list[ExecutionView]) -> str:
+    return "\n\n".join(map(_report_of, views))
+
+
+def _report_of(view: ExecutionView) -> str:
+    """A report that cannot be had must not hide the failure itself."""
+    title = execution_title(view.arn)
+    try:
+        return failure_report(view.history(), title)
+    except DurableTestError as error:
+        return f"The operations of {title} cannot be shown: {error}"
+
+
+def _place() -> str:
+    """Where the test made the claim: the nearest line of code that is not ours."""
+    frame = sys._getframe(1)
+    while "__unittest" in frame.f_globals and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

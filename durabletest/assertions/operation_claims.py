@@ -1,0 +1,132 @@
+"""The claims about one operation that are not about time or outcome."""
+
+from __future__ import annotations
+
+from durabletest.assertions.check import Claim
+from durabletest.assertions.compare import equals
+from durabletest.assertions.facts import ExecutionFacts, OperationFacts, as_check
+from durabletest.assertions.outcome import UNSET
+from durabletest.assertions.subject import Missing
+from durabletest.assertions.text import call, counted, show
+from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.history import History
+from durabletest.model.lookup import why_not_found
+from durabletest.model.records import OperationRecord
+from durabletest.model.times import plain
+from durabletest.model.titles import title
+from durabletest.model.view import ExecutionView
+
+__unittest = True
+__tracebackhide__ = True
+
+_NO_ID = "It gets its id when it is created, which a CALLBACK inside a wait_for_callback is a moment after it started."
+_NO_CHILD = (
+    "Only durable functions run as executions of their own; of plain ones claim .invoked(name, payload) and .result()."
+)
+
+
+def asked(path: str, index: int) -> str:
+    """An operation by what was asked for, since it does not exist."""
+    return f"operation {path!r}" + (f" (index {index})" if index else "")
+
+
+def found_all(history: History, path: str, index: int) -> tuple[list[OperationRecord], bool]:
+    """The operations that a path means, and whether there is one at the index."""
+    found = history.find_all(path)
+    return found, -len(found) <= index < len(found)
+
+
+def exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:
+    """An execution that failed on the way is the likeliest reason why an operation is missing, so it is told too."""
+    execution = ExecutionFacts(view)
+    succeeded = execution.record.status is ExecutionStatus.SUCCEEDED
+    likely = "" if succeeded else f"The execution is {execution.story}\n"
+    remedy = execution.remedy or "If that is right, write .never_started()"
+    trace = execution.error.stack_trace if execution.error else ()
+    reason = why_not_found(view.history(), path, index, found)
+    return Claim(False, "exists", reason, remedy=likely + remedy, trace=trace, granted=True)
+
+
+def is_of_type(facts: OperationFacts, wanted: OperationType) -> Claim:
+    actual = facts.record.type
+    return Claim(actual is wanted, f"a {wanted}", f"a {actual}", call("of_type", str(actual)))
+
+
+def wrong_type(facts: OperationFacts, wanted: str) -> Claim:
+    """What is claimed first: that the operation is of a type that the check has a meaning for."""
+    record = facts.record
+    sub_type = f" ({record.sub_type})" if record.sub_type else ""
+    return Claim(False, wanted, f"a {record.type}{sub_type}", call("of_type", str(record.type)), granted=True)
+
+
+def attempts(facts: OperationFacts, number: object) -> Claim:
+    record = facts.record
+    if record.type is not OperationType.STEP:
+        return wrong_type(facts, "a STEP, which has attempts")
+    expected = counted(number, "attempt") if isinstance(number, int) else f"attempts == {show(number)}"
+    story = f"{counted(record.attempts, 'attempt')}: {facts.story}"
+    return Claim(bool(number == record.attempts), expected, story, call("attempts", record.attempts), facts.remedy)
+
+
+def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
+    history, around = facts.history, []
+    parent = history.parent(facts.record)
+    while parent is not None:
+        around.append(parent)
+        parent = history.parent(parent)
+    found = history.find_all(context)
+    wanted = found if index is None else found[index : index + 1]
+    holds = any(record is candidate for record in around for candidate in wanted)
+    where = " in ".join(title(history, record) for record in around) or "in no context"
+    instead = call("inside", history.path_of(around[0])) if around else ".never.inside(...)"
+    which = "" if index is None else f" (index {index})"
+    return Claim(holds, f"inside {context!r}{which}", f"inside {where}" if around else where, instead)
+
+
+def has_callback_id(facts: OperationFacts, value: object) -> Claim:
+    callback = facts.callback
+    if callback is None and not facts.record.is_wait_for_callback:
+        return wrong_type(facts, "a CALLBACK, which has an id")
+    actual = None if callback is None else callback.callback_id
+    if value is UNSET or actual is None:
+        story = "has none yet" if actual is None else f"callback id {actual!r}"
+        return Claim(actual is not None, "a callback id", story, remedy=_NO_ID)
+    return equals(value, actual, "callback id", ".callback_id()")
+
+
+def has_heartbeats(facts: OperationFacts, number: object) -> Claim:
+    callback = facts.callback
+    if callback is None and not facts.record.is_wait_for_callback:
+        return wrong_type(facts, "a CALLBACK, which can be sent heartbeats")
+    actual = 0 if callback is None else facts.view.heartbeats(callback)
+    expected = counted(number, "heartbeat") if isinstance(number, int) else f"heartbeats == {show(number)}"
+    story = f"{counted(actual, 'heartbeat')}: {facts.story}"
+    return Claim(bool(number == actual), expected, story, call("heartbeats", actual), facts.remedy)
+
+
+def has_invoked(facts: OperationFacts, function_name: object, payload: object) -> Claim:
+    record = facts.record
+    if record.type is not OperationType.CHAINED_INVOKE:
+        return wrong_type(facts, "a CHAINED_INVOKE, which invokes a function")
+    if not bool(function_name == record.function_name):
+        instead = call("invoked", record.function_name)
+        return Claim(False, f"invoked {show(function_name)}", f"invoked {record.function_name!r}", instead)
+    if payload is UNSET:
+        return Claim(True, f"invoked {show(function_name)}", f"invoked {record.function_name!r}")
+    sent = plain(facts.view.decode(record.input, record))
+    return equals(payload, sent, "payload", call("invoked", record.function_name, sent))
+
+
+def child_of(facts: OperationFacts) -> ExecutionView | Missing:
+    """The execution that a chained invoke has started."""
+    record = facts.record
+    if record.type is not OperationType.CHAINED_INVOKE:
+        return Missing(wrong_type(facts, "a CHAINED_INVOKE, which starts a child execution"))
+    if record.child_arn is None:
+        story = f"{record.function_name!r} is a plain function: {facts.story}"
+        return Missing(Claim(False, "started a child execution", story, remedy=_NO_CHILD, granted=True))
+    return facts.view.sibling(record.child_arn)
+
+
+def never_started(facts: OperationFacts) -> Claim:
+    return Claim(False, "never started", facts.story, as_check(facts))

@@ -1,0 +1,94 @@
+"""The checks of everything that ends: executions and operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Self, TypeVar
+
+from durabletest.assertions.check import Claim
+from durabletest.assertions.compare import equals
+from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
+from durabletest.assertions.facts import Outcome, as_check, error_check
+from durabletest.assertions.subject import Subject
+from durabletest.assertions.text import call, show
+
+__unittest = True
+__tracebackhide__ = True
+
+UNSET: object = type("_Unset", (), {"__repr__": lambda _: "<not given>"})()
+"""The default of a value to compare with: ``None`` is a value."""
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+class OutcomeSubject(Subject[OutcomeT]):
+    """Something that ``succeeded``, ``failed``, ``timed_out`` or was ``stopped``."""
+
+    def succeeded(self, result: object = UNSET) -> Self:
+        """It has SUCCEEDED, and with this result if one is given (compared with ``==``, matchers welcome)."""
+        return self._check(lambda facts: succeeded(facts, result))
+
+    def failed(self, error: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
+        """It has FAILED, with this type of error and a message that contains or matches ``message``.
+
+        ``error`` is an exception class, or the recorded name or its last dotted part. ``data`` is the error's data,
+        as recorded or, where that is JSON, as the value it stands for.
+        """
+        pattern = ErrorPattern(error, message, data)
+        return self._check(lambda facts: failed(facts, pattern))
+
+    def timed_out(self) -> Self:
+        """It has TIMED_OUT; a ``wait_for_callback`` has if the callback inside it has (it FAILED itself then)."""
+        return self._has_status("TIMED_OUT")
+
+    def stopped(self) -> Self:
+        """It was STOPPED."""
+        return self._has_status("STOPPED")
+
+    def result(self, value: object) -> Self:
+        """It has a result, and this one (compared with ``==``)."""
+        return self._check(lambda facts: has_result(facts, value))
+
+    def error(self, type: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
+        """Its last error is this one, also between two attempts of a step; the arguments are those of ``failed``."""
+        pattern = ErrorPattern(type, message, data)
+        return self._check(lambda facts: has_error(facts, pattern))
+
+    def _has_status(self, status: str) -> Self:
+        return self._check(lambda facts: has_status(facts, status))
+
+
+def has_status(outcome: Outcome, status: str) -> Claim:
+    return _claim(outcome, outcome.has(status), status)
+
+
+def succeeded(outcome: Outcome, result: object) -> Claim:
+    expected = "SUCCEEDED" if result is UNSET else f"SUCCEEDED with result == {show(result)}"
+    claim = _claim(outcome, outcome.has("SUCCEEDED"), expected)
+    if result is UNSET or not claim.holds:
+        return claim
+    actual = outcome.result()
+    return equals(result, actual, "result", call("succeeded", actual))
+
+
+def has_result(outcome: Outcome, value: object) -> Claim:
+    if not outcome.has("SUCCEEDED"):
+        return _claim(outcome, False, f"result == {show(value)}")
+    actual = outcome.result()
+    return equals(value, actual, "result", call("result", actual))
+
+
+def failed(outcome: Outcome, pattern: ErrorPattern) -> Claim:
+    holds = outcome.has("FAILED") and pattern.matches(outcome.error)
+    return _claim(outcome, holds, f"FAILED{pattern}", pattern.details(outcome.error))
+
+
+def has_error(outcome: Outcome, pattern: ErrorPattern) -> Claim:
+    holds = outcome.error is not None and pattern.matches(outcome.error)
+    instead = as_check(outcome) if outcome.error is None else error_check(outcome.error)
+    return replace(_claim(outcome, holds, f"an error{pattern}", pattern.details(outcome.error)), instead=instead)
+
+
+def _claim(outcome: Outcome, holds: bool, expected: str, more: str = "") -> Claim:
+    trace = outcome.error.stack_trace if outcome.error else ()
+    return Claim(holds, expected, outcome.story + more, as_check(outcome), outcome.remedy, trace)

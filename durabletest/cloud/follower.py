@@ -1,0 +1,241 @@
+"""Follows one execution in the cloud from its start to its end, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event, Lock, Thread, Timer
+from time import monotonic
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from durabletest.cloud.answers import CloudAnswers
+from durabletest.cloud.console import whereabouts
+from durabletest.cloud.poller import HistoryPoller
+from durabletest.cloud.progress import Progress
+from durabletest.cloud.refusals import explained, is_not_found
+from durabletest.errors import (
+    CloudHistoryError,
+    CloudTimeoutError,
+    DurableTestError,
+    OrchestratorError,
+    RunnerClosedError,
+)
+from durabletest.model.history import History
+from durabletest.model.lookup import listing
+from durabletest.model.records import OperationRecord
+from durabletest.model.times import span
+from durabletest.model.view import execution_title
+from durabletest.model.waiting import Watch, resolve
+from durabletest.scripts import ScriptBook
+
+_clock = [monotonic]
+"""In a list, where a tool that freezes time does not look for it."""
+FRESH_SECONDS = 30.0
+"""For so long after its start an execution may be unknown to some part of the service."""
+IDLE_POLLS = 10
+"""After so many polls without news the service is asked whether the execution runs at all."""
+LATE_ANSWERS = 3
+"""So often it may say that the execution has ended before its history has to tell how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an execution is followed: real seconds between polls and for the whole run; whether scripts take time."""
+
+    poll_interval: float
+    timeout: float
+    real_delays: bool = False
+
+
+class Follower:
+    """Polls the history, answers callbacks by script, and settles the futures of those who wait.
+
+    ``ended`` is set at the end; ``error`` then says why the run is not to be trusted, if so. A run that takes longer
+    than its timeout is ended from a second thread, since the first one may be waiting for a slow answer.
+    """
+
+    def __init__(self, arn: str, client: Any, scripts: ScriptBook, pace: Pace) -> None:
+        self.arn = arn
+        self.ended = Event()
+        self.error: DurableTestError | None = None
+        self.progress = Progress(arn)
+        self.answers = CloudAnswers(client, arn, scripts, pace.real_delays)
+        self._client = client
+        self._pace = pace
+        self._poller = HistoryPoller(client, arn)
+        self._history = History()
+        self._lock = Lock()
+        self._fresh: list[Mapping[str, Any]] = []
+        self._watches: list[Watch] = []
+        self._wake = Event()
+        self._began = _clock[0]()
+        self._idle = 0
+        self._late_answers = 0
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
+        self._timer = Timer(pace.timeout, self._expire)
+        self._timer.daemon = True
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._timer.start()
+        self._thread.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Follow no longer; who still waits is told."""
+        self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
+        for thread in (self._timer, self._thread):
+            if thread.is_alive():
+                thread.join(timeout)
+
+    @property
+    def running(self) -> bool:
+        """Whether the execution runs, as far as is known here."""
+        return not (self._stopped or self._history.execution.ended)
+
+    # --- for the threads of the test ---
+
+    def take_fresh(self) -> list[Mapping[str, Any]]:
+        """The events that came since this was last asked."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def watch(self, watch: Watch) -> Future[OperationRecord]:
+        """Have the watch's future settled when its operation gets there, or cannot any more."""
+        with self._lock:
+            self._watches.append(watch)
+        if self.ended.is_set():
+            self._settle_rest()
+        else:
+            self._wake.set()
+        return watch.future
+
+    def stop(self, error: Mapping[str, Any]) -> None:
+        """Stop the execution in the cloud; right after its start the service may not know it yet."""
+        reason = {"Error": dict(error)} if error else {}
+        while True:
+            try:
+                self._client.stop_durable_execution(DurableExecutionArn=self.arn, **reason)
+                self._stopped = True
+                return
+            except ClientError as refusal:
+                if not (is_not_found(refusal) and self._is_fresh()):
+                    raise
+                Event().wait(self._pace.poll_interval)
+
+    # --- the thread that polls ---
+
+    def _run(self) -> None:
+        try:
+            while not self.ended.is_set():
+                self._turn()
+                self._pause()
+        except (BotoCoreError, ClientError) as error:
+            self._give_up(explained(error), error)
+        except DurableTestError as error:
+            self._give_up(error)
+        except Exception as error:
+            self._give_up(OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}"), error)
+        finally:
+            self._settle_rest()
+
+    def _turn(self) -> None:
+        new = self._poll()
+        self._idle = 0 if new else self._idle + 1
+        with self._lock:
+            self._fresh += new
+        self._history.extend(new)
+        now = _clock[0]()
+        self.answers.look(self._history, now)
+        self.answers.act(now)
+        self.progress.show(self._history)
+        self._settle_watches()
+        if self._history.execution.ended and not self._poller.has_gap:
+            self._finish(None)
+        elif self._idle and self._idle % IDLE_POLLS == 0:
+            self._check_status()
+
+    def _poll(self) -> list[dict[str, Any]]:
+        try:
+            return self._poller.poll()
+        except ClientError as error:
+            if is_not_found(error) and self._is_fresh():
+                return []
+            raise
+
+    def _pause(self) -> None:
+        """Until the next poll is due; meanwhile scripted answers become due, and futures are asked for."""
+        end = _clock[0]() + self._pace.poll_interval
+        while not self.ended.is_set() and (now := _clock[0]()) < end:
+            due = self.answers.next_due()
+            self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
+            self._wake.clear()
+            self._settle_watches()
+            self.answers.act(_clock[0]())
+
+    def _check_status(self) -> None:
+        """An end that the history does not tell would be waited for until the timeout."""
+        execution = self._client.get_durable_execution(DurableExecutionArn=self.arn, IncludeExecutionData=False)
+        self._late_answers += "EndTimestamp" in execution
+        if self._late_answers >= LATE_ANSWERS:
+            last = self._history.events[-1]["EventType"] if self._history.events else None
+            raise CloudHistoryError(
+                f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
+                f"version of durabletest does not know what that means\n{whereabouts(self.arn)}\n"
+                f"{listing(self._history)}"
+            )
+
+    # --- the end ---
+
+    def _expire(self) -> None:
+        limit = span(timedelta(seconds=self._pace.timeout))
+        self._give_up(
+            CloudTimeoutError(
+                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout, and was stopped\n"
+                f"{whereabouts(self.arn)}\n{listing(self._history)}"
+            )
+        )
+
+    def _give_up(self, error: DurableTestError, cause: Exception | None = None) -> None:
+        error.__cause__ = cause
+        if self._finish(error):
+            with suppress(BotoCoreError, ClientError):
+                self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
+
+    def _finish(self, error: DurableTestError | None) -> bool:
+        """The end, unless it has come before."""
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self.error = error
+            self.ended.set()
+        self._timer.cancel()
+        self._wake.set()
+        self._settle_rest()
+        return True
+
+    def _settle_watches(self) -> None:
+        with self._lock:
+            watches, self._watches = self._watches, []
+        still_open = resolve(watches, self._history, ended=False)
+        with self._lock:
+            self._watches += still_open
+
+    def _settle_rest(self) -> None:
+        with self._lock:
+            watches, self._watches = self._watches, []
+        if self.error is None:
+            resolve(watches, self._history, ended=True)
+            return
+        for watch in watches:
+            if watch.future.set_running_or_notify_cancel():
+                watch.future.set_exception(self.error)
+
+    def _is_fresh(self) -> bool:
+        return _clock[0]() - self._began < FRESH_SECONDS

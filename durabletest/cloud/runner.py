@@ -1,0 +1,260 @@
+"""Runs durable functions where they are deployed."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from durabletest.cloud.answers import real_delays
+from durabletest.cloud.client import lambda_client
+from durabletest.cloud.execution import CloudExecution
+from durabletest.cloud.follower import Follower, Pace
+from durabletest.cloud.invocation import Invocation
+from durabletest.cloud.names import execution_name
+from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
+from durabletest.errors import (
+    CloudServiceError,
+    ConfigurationError,
+    NotAvailableError,
+    OperationNotFoundError,
+    RunnerClosedError,
+)
+from durabletest.execution import Execution
+from durabletest.model.operation import DurableOperation
+from durabletest.model.payloads import encode
+from durabletest.model.result import TestResult
+from durabletest.model.times import utc
+from durabletest.scripts import CallbackScript, ScriptBook
+
+DEFAULT_TIMEOUT = timedelta(minutes=5)
+_INVOCATION_TYPES = ("Event", "RequestResponse")
+
+
+class CloudDurableTestRunner:
+    """Executes a deployed durable function and follows its history (R8).
+
+    ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
+    its ARN. ``client`` is a Lambda client of boto3; without one it is made by boto3's own variables.
+    ``poll_interval`` are the seconds between two looks at the history, ``timeout`` bounds each execution.
+    ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``.
+    ``execution_prefix`` is what the names of the executions begin with.
+
+    Use it as a context manager, or call ``close``: executions that still run are then stopped.
+    """
+
+    def __init__(
+        self,
+        function_name: str,
+        client: Any = None,
+        poll_interval: float = 1.0,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        invocation_type: str = "Event",
+        *,
+        execution_prefix: str | None = None,
+        unavailable: type[NotAvailableError] = NotAvailableError,
+    ) -> None:
+        _check(function_name, poll_interval, invocation_type)
+        pace = Pace(poll_interval, seconds_of(timeout, "timeout"), real_delays())
+        self._pace = pace
+        self._function_name = function_name
+        self._prefix = execution_prefix
+        self._unavailable = unavailable
+        self._client = client if client is not None else lambda_client()
+        self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
+        self._scripts = ScriptBook()
+        self._followers: list[Follower] = []
+        self._started: list[Follower] = []
+        self._last: CloudExecution | None = None
+        self._closed = False
+        keep_unknown_fields(self._client)
+        self._stop_at_exit = partial(_stop_quietly, self._started)
+        atexit.register(self._stop_at_exit)
+
+    # --- run ---
+
+    def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Invoke the function with a JSON-able payload and follow it until the execution ends (R8.2, R8.3).
+
+        If that is interrupted, the execution is stopped.
+        """
+        execution = self.start(payload, name=name, tenant_id=tenant_id)
+        try:
+            return execution.result()
+        except BaseException:
+            _stop_quietly(self._started)
+            raise
+
+    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
+        """Start an execution and follow it in the background.
+
+        ``name`` is the execution's name; one that was used before, with the same payload, means the same execution.
+        """
+        self._check_open()
+        chosen = name or execution_name(self._prefix)
+        arn = self._invocation.start(encode(payload), chosen, tenant_id)
+        self._last = self._follow(arn)
+        self._started.append(self._followers[-1])
+        return Execution(self._last)
+
+    def execution(self, arn: str) -> Execution:
+        """A handle on an execution by its ARN, a child's for example; it is followed, and not stopped at the end."""
+        self._check_open()
+        return Execution(self._follow(arn))
+
+    def reset(self) -> None:
+        """Stop what still runs, and forget all executions and scripts."""
+        self._check_open()
+        self._end_all()
+        self._scripts.clear()
+        self._last = None
+
+    def close(self) -> None:
+        """Stop what still runs in the cloud, and give everything back. Calling it twice does no harm."""
+        if not self._closed:
+            self._closed = True
+            atexit.unregister(self._stop_at_exit)
+            drop_unknown_fields(self._client)
+            self._end_all()
+            self._invocation.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except CloudServiceError as error:
+            if exc is None:
+                raise
+            exc.add_note(str(error))
+
+    # --- the world around ---
+
+    @property
+    def client(self) -> Any:
+        """The Lambda client."""
+        return self._client
+
+    @property
+    def now(self) -> datetime:
+        """The real time."""
+        return utc(datetime.now(UTC))
+
+    def on_callback(self, name: str) -> CallbackScript:
+        """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
+
+        They are given as soon as the callback can be answered, unless ``DURABLETEST_REAL_DELAYS=1``.
+        """
+        self._check_open()
+        return self._scripts.on_callback(name)
+
+    def register_durable_function(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        execution_timeout: timedelta | None = None,  # noqa: ARG002 - the local runner's signature
+    ) -> None:
+        """Functions cannot be registered in the cloud."""
+        self._refuse_to_register(name, handler)
+
+    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
+        """Functions cannot be registered in the cloud."""
+        self._refuse_to_register(name, handler)
+
+    # --- look-ups in the last execution ---
+
+    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
+        """The first operation of that name, or at that path (R4.1)."""
+        return self._result().get_operation(path, index)
+
+    def get_operation_by_index(self, index: int) -> DurableOperation:
+        """The operation at that place in execution order (R4.2)."""
+        return self._result().get_operation_by_index(index)
+
+    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
+        """The operation of that name at that place, counted from 0 (R4.3)."""
+        return self._result().get_operation_by_name_and_index(name, index)
+
+    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
+        """The operation with that id (R4.4)."""
+        return self._result().get_operation_by_id(operation_id)
+
+    def _result(self) -> TestResult:
+        if self._last is None:
+            raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
+        return TestResult(self._last)
+
+    def _follow(self, arn: str) -> CloudExecution:
+        follower = Follower(arn, self._client, self._scripts, self._pace)
+        self._followers.append(follower)
+        follower.start()
+        return CloudExecution(follower, self._client, self._unavailable, self._follow)
+
+    def _end_all(self) -> None:
+        left = _stop(self._started)
+        for follower in self._followers:
+            follower.close()
+        self._followers.clear()
+        self._started.clear()
+        if left:
+            lines = "\n".join(f"  {arn}: {error}" for arn, error in left)
+            raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
+
+    def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
+        raise self._unavailable(
+            f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
+            "deploy a function of that name, and list it in durable_functions or functions of the class for local "
+            "runs; or mark the test @local_only"
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RunnerClosedError(
+                f"this runner for {self._function_name!r} is closed: make a new one, or stay in its with block"
+            )
+
+
+def seconds_of(value: object, what: str) -> float:
+    """A duration as seconds: a timedelta, or a number of them."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise ConfigurationError(f"{what} is {value!r}: give a timedelta, or a positive number of seconds")
+    return float(seconds)
+
+
+def _check(function_name: object, poll_interval: object, invocation_type: object) -> None:
+    if not isinstance(function_name, str) or not function_name:
+        raise ConfigurationError(
+            f"function_name is {function_name!r}: give the deployed function's name with a version or alias, "
+            "like 'orders:live'"
+        )
+    seconds_of(poll_interval, "poll_interval")
+    if invocation_type not in _INVOCATION_TYPES:
+        raise ConfigurationError(f"invocation_type is {invocation_type!r}: write 'Event' or 'RequestResponse'")
+
+
+def _stop(followers: list[Follower]) -> list[tuple[str, Exception]]:
+    """Stop what still runs; what could not be stopped is given back."""
+    left: list[tuple[str, Exception]] = []
+    for follower in followers:
+        if follower.running:
+            try:
+                follower.stop({"ErrorType": "durabletest", "ErrorMessage": "The test has ended"})
+            except (BotoCoreError, ClientError) as error:
+                left.append((follower.arn, error))
+    return left
+
+
+def _stop_quietly(followers: list[Follower]) -> None:
+    with suppress(Exception):
+        _stop(followers)

@@ -1,0 +1,98 @@
+"""How a test case class runs in the cloud: its configuration, and the runner that each of its tests gets."""
+
+from __future__ import annotations
+
+import os
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from durabletest.cloud.client import lambda_client
+from durabletest.cloud.console import whereabouts
+from durabletest.cloud.names import FUNCTION_NAMES_VARIABLE, deployed_name, deployed_names
+from durabletest.cloud.runner import CloudDurableTestRunner, seconds_of
+from durabletest.errors import ConfigurationError, NotAvailableError
+
+POLL_INTERVAL_VARIABLE = "DURABLETEST_POLL_INTERVAL"
+
+__unittest = True
+
+
+class SkippedInCloudError(NotAvailableError, unittest.SkipTest):
+    """What cannot work in the cloud skips the test that does it, unless the class is strict."""
+
+
+_STRICTNESS: dict[object, type[NotAvailableError]] = {"skip": SkippedInCloudError, "strict": NotAvailableError}
+
+
+class CloudSuite:
+    """One test case class in the cloud: checked when it is made; its tests share one client."""
+
+    def __init__(self, cls: type[Any]) -> None:
+        self._function = deployed_name(_function_name(cls))
+        self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
+        self._poll_interval = _poll_interval(cls)
+        self._unavailable = _unavailable(cls)
+        self._client = lambda_client()
+
+    def runner(self, test: unittest.TestCase) -> CloudDurableTestRunner:
+        """The runner for one test; its executions carry the test's id."""
+        return CloudDurableTestRunner(
+            self._function,
+            client=self._client,
+            poll_interval=self._poll_interval,
+            timeout=self._timeout,
+            execution_prefix=test.id(),
+            unavailable=self._unavailable,
+        )
+
+
+@contextmanager
+def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
+    """Failures tell where to look at the execution."""
+    try:
+        yield
+    except unittest.SkipTest:
+        raise
+    except Exception as error:
+        arn = last_arn()
+        if arn is not None and arn not in str(error) and not getattr(error, "__notes__", None):
+            error.add_note(whereabouts(arn))
+        raise
+
+
+def _function_name(cls: type[Any]) -> str:
+    """The name in the class; without one the handler's name, if the environment variable knows it."""
+    if cls.function_name is not None:
+        if not isinstance(cls.function_name, str) or not cls.function_name:
+            raise ConfigurationError(
+                f"{cls.__qualname__}.function_name is {cls.function_name!r}: give a function's name"
+            )
+        return cls.function_name
+    name = getattr(cls.handler, "__name__", None)
+    if name in deployed_names():
+        return str(name)
+    key = name or "name"
+    raise ConfigurationError(
+        f"{cls.__qualname__} has no function_name, so nothing can be invoked in the cloud: write "
+        f'function_name = \'orders:live\', or set {FUNCTION_NAMES_VARIABLE}={{"{key}": "orders:live"}}'
+    )
+
+
+def _poll_interval(cls: type[Any]) -> float:
+    text = os.environ.get(POLL_INTERVAL_VARIABLE)
+    if not text:
+        return seconds_of(cls.poll_interval, f"{cls.__qualname__}.poll_interval")
+    where = f"the environment variable {POLL_INTERVAL_VARIABLE}"
+    try:
+        return seconds_of(float(text), where)
+    except ValueError:
+        raise ConfigurationError(f"{where} is {text!r}: give a positive number of seconds") from None
+
+
+def _unavailable(cls: type[Any]) -> type[NotAvailableError]:
+    try:
+        return _STRICTNESS[cls.cloud]
+    except (KeyError, TypeError):
+        raise ConfigurationError(f"{cls.__qualname__}.cloud is {cls.cloud!r}: write 'skip' or 'strict'") from None

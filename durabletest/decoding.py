@@ -1,0 +1,28 @@
+"""The values behind payloads: the same for local and deployed executions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from durabletest import sdk
+from durabletest.model.enums import OperationType
+from durabletest.model.records import OperationRecord
+
+
+def decode(payload: str | None, record: OperationRecord | None) -> Any:
+    """What the SDK's serialiser wrote, a callback's text, or JSON; without a record it is the execution's own."""
+    if payload is None:
+        return None
+    if record is None or record.type is OperationType.CHAINED_INVOKE:
+        return _json_or_text(payload)
+    if record.type is OperationType.CALLBACK:
+        return payload
+    return sdk.decode_result(payload)
+
+
+def _json_or_text(payload: str) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload

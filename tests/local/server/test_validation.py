@@ -1,0 +1,103 @@
+"""Values against shapes of the service model: every finding has its path, and nothing is made up."""
+
+from __future__ import annotations
+
+import io
+import unittest
+from typing import Any
+
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from durabletest.local.server.modelled import service_model
+from durabletest.local.server.validation import event_findings, findings, response_findings, validate_request
+from tests.local.server.harness import START
+
+OPERATION = {"Id": "s", "Type": "STEP", "StartTimestamp": START, "Status": "STARTED"}
+EVENT = {"EventType": "StepStarted", "EventId": 1, "EventTimestamp": START, "Id": "s", "StepStartedDetails": {}}
+
+
+def of_shape(name: str, value: object) -> list[str]:
+    return findings(service_model().shape_for(name), value)
+
+
+class Findings(unittest.TestCase):
+    def test_a_value_as_the_shape_says_has_none(self) -> None:
+        self.assertEqual(of_shape("Operation", OPERATION), [])
+
+    def test_each_thing_that_is_wrong_is_one_finding(self) -> None:
+        wrong = {**OPERATION, "Id": "a b", "Status": "DONE", "Name": "x" * 300}
+        self.assertEqual(len(of_shape("Operation", wrong)), 3)
+
+    def test_paths_lead_into_lists_and_structures(self) -> None:
+        state = {"Operations": [OPERATION, {**OPERATION, "CallbackDetails": {"CallbackId": "?"}}]}
+        (finding,) = of_shape("CheckpointUpdatedExecutionState", state)
+        self.assertTrue(finding.startswith("Operations[1].CallbackDetails.CallbackId is '?': it must match"), finding)
+
+    def test_long_values_are_shown_in_part(self) -> None:
+        (finding,) = of_shape("OperationId", "é" * 60)
+        self.assertLess(len(finding), 160)
+
+    def test_a_pattern_must_match_the_whole_value(self) -> None:
+        self.assertEqual(of_shape("OperationId", "ok"), [])
+        self.assertEqual(len(of_shape("OperationId", "ok\n")), 1)
+        self.assertEqual(len(of_shape("OperationId", "ok!")), 1)
+
+    def test_a_file_is_a_blob_and_is_not_measured(self) -> None:
+        request = {"CallbackId": "abc", "Result": io.BytesIO(b"yes")}
+        validate_request("SendDurableExecutionCallbackSuccess", request)
+        self.assertEqual(request["Result"].read(), b"yes")  # type: ignore[union-attr]
+
+    def test_an_operation_without_an_answer_takes_an_empty_one_only(self) -> None:
+        self.assertEqual(findings(None, {}), [])
+        self.assertEqual(findings(None, {"a": 1}), ["nothing is expected, and {'a': 1} was given"])
+
+    def test_a_list_that_is_too_long(self) -> None:
+        (finding,) = of_shape("ExecutionStatusList", ["RUNNING"] * 11)
+        self.assertIn("has length 11: it must be at most 10", finding)
+
+
+class RequestsAnswersAndEvents(unittest.TestCase):
+    def test_a_request_is_refused_with_all_its_findings(self) -> None:
+        with self.assertRaises(ClientError) as caught:
+            validate_request("GetDurableExecutionState", {"DurableExecutionArn": "x", "CheckpointToken": "?"})
+        self.assertIn("DurableExecutionArn is 'x'", str(caught.exception))
+        self.assertIn("; CheckpointToken is '?'", str(caught.exception))
+
+    def test_an_answer_without_a_required_member(self) -> None:
+        (finding,) = response_findings("CheckpointDurableExecution", {"CheckpointToken": "abc"})
+        self.assertIn("NewExecutionState", finding)
+
+    def test_an_answer_with_a_member_too_many(self) -> None:
+        (finding,) = response_findings("SendDurableExecutionCallbackHeartbeat", {"Beats": 1})
+        self.assertIn("Beats", finding)
+
+    def test_events(self) -> None:
+        self.assertEqual(event_findings(EVENT), [])
+        self.assertIn("EventType is 'StepBegan'", event_findings({**EVENT, "EventType": "StepBegan"})[0])
+        self.assertIn("StepBeganDetails", event_findings({**EVENT, "StepBeganDetails": {}})[0])
+        self.assertIn("Result", event_findings({**EVENT, "StepSucceededDetails": {"RetryDetails": {}}})[0])
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = st.sampled_from(["CheckpointToken", "Updates", "ClientToken", "Marker", "MaxItems", "Id"])
+
+
+class Nonsense(unittest.TestCase):
+    @settings(derandomize=True, database=None, max_examples=150, deadline=None)
+    @given(st.dictionaries(MEMBERS, JSON_LIKE, max_size=4))
+    def test_whatever_is_sent_is_refused_in_the_apis_own_way(self, request: dict[str, Any]) -> None:
+        for api_operation in ("CheckpointDurableExecution", "GetDurableExecutionState"):
+            with self.assertRaises(ClientError) as caught:
+                validate_request(api_operation, request)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "InvalidParameterValueException")
+            self.assertIn("DurableExecutionArn", str(caught.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()
