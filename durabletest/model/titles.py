@@ -24,7 +24,12 @@ _BY_TYPE = {
 
 
 def word(record: OperationRecord) -> str:
-    return _BY_SUB_TYPE.get(record.sub_type or "") or _BY_TYPE[record.type]
+    return word_for(record.sub_type, record.type)
+
+
+def word_for(sub_type: str | None, type_: str) -> str:
+    """The word for an operation of that sub-type, or else of that type: ``callback``, ``branch``, ``step``."""
+    return _BY_SUB_TYPE.get(sub_type or "") or _BY_TYPE[OperationType(type_)]
 
 
 def title(history: History, record: OperationRecord) -> str:
