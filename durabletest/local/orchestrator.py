@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Any
 
-from durabletest.errors import DurableTestError, FunctionNotRegisteredError, HandlerStuckError, OrchestratorError
-from durabletest.local.answers import ScriptedAnswers
+from durabletest.errors import HandlerStuckError, OrchestratorError
+from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
-from durabletest.local.invoker import Answered, Invoker, Raised
-from durabletest.local.jobs import Job, function_call, handler_invocation
+from durabletest.local.failures import Failures
+from durabletest.local.invoker import Invoker
 from durabletest.local.logs import LogCapture
-from durabletest.local.reasons import not_registered, stuck, stuck_handler
+from durabletest.local.reactions import Parts, Reactions
+from durabletest.local.reasons import stuck_handler
+from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
-from durabletest.local.scope import RunnerScope
-from durabletest.local.server.messages import (
-    Announcement,
-    CallbackCreated,
-    Changed,
-    Ended,
-    FunctionCallDue,
-    FunctionUnknown,
-    InvocationDue,
-    Timer,
-    TimerCancelled,
-    TimerKind,
-)
+from durabletest.local.scope import RunnerScope, Scopes
+from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.waiting import Wait, Waiters
-from durabletest.model.history import History
 from durabletest.model.waiting import Watch
-
-_monotonic = [time.monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
-_NO_WATCHDOG = 30.0
-
-
-@dataclass(slots=True, eq=False)
-class Active:
-    """The job that runs now, for which runner, and whether it was given up in the meantime."""
-
-    job: Job
-    scope: RunnerScope
-    crashed: bool = False
 
 
 class TestExecutionOrchestrator:
@@ -63,27 +38,24 @@ class TestExecutionOrchestrator:
 
     __test__ = False
 
-    def __init__(self, server: CheckpointWorkerManager, client: Any, scheduler: Scheduler, clock: Clock) -> None:
+    def __init__(
+        self, server: CheckpointWorkerManager, client: LocalLambdaClient, scheduler: Scheduler, clock: Clock
+    ) -> None:
         self._server = server
-        self._client = client
         self._scheduler = scheduler
-        self._clock = clock
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._scopes: dict[int, RunnerScope] = {}
-        self._due: dict[Hashable, Callable[[], Active | None]] = {}
-        self._active: Active | None = None
-        self._at_rest: list[Callable[[], None]] = []
+        self._scopes = Scopes(server)
         self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
-        self._answers = ScriptedAnswers(client, scheduler, clock)
-        self._broken: dict[str, DurableTestError] = {}
-        self._forgotten: set[str] = set()
-        self._last_progress = _monotonic[0]()
+        self._failures = Failures(server, client, self._scopes)
+        self._runs = RunQueue(self._inbox.put, self._failures.break_run)
+        self._reactions = Reactions(
+            Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
+        )
+        self._at_rest: list[Callable[[], None]] = []
         self._stopped = False
         self._cause: BaseException | None = None
         self._thread = Thread(target=self._run, name="durabletest-orchestrator", daemon=True)
-        self.invoker = Invoker()
-        self.logs = LogCapture()
 
     # --- for other threads ---
 
@@ -101,13 +73,35 @@ class TestExecutionOrchestrator:
         """The orchestrator's thread."""
         return self._thread
 
+    @property
+    def invoker(self) -> Invoker:
+        """Who calls the handlers."""
+        return self._runs.invoker
+
+    @property
+    def logs(self) -> LogCapture:
+        """What handlers log."""
+        return self._runs.logs
+
     def announce(self, announcement: Announcement) -> None:
         """Take a message of the server (called in the server's thread)."""
-        self._inbox.put(partial(self._react, announcement))
+        self._inbox.put(partial(self._reactions.react, announcement))
+
+    def crash(self) -> None:
+        """Handler code ends its process: from now on its invocation writes nothing (any thread may call this)."""
+        self._runs.crash()
 
     def add_scope(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
-        self._inbox.put(partial(self._scopes.__setitem__, scope.number, scope))
+        self._inbox.put(partial(self._scopes.add, scope))
+
+    def forget(self, scope: int) -> None:
+        """A runner is reset or closed: its executions are given up, whatever they wait for."""
+        future: Future[None] = Future()
+        self._send(partial(self._forget, scope, future), future)
+        future.result()
+
+    # --- waiting, in other threads ---
 
     def wait(self, arn: str | None, until: datetime | None = None) -> Wait:
         """Begin to wait, in the calling thread, for the end of an execution or for an instant of virtual time."""
@@ -124,6 +118,14 @@ class TestExecutionOrchestrator:
         finally:
             self.withdraw(wait)
 
+    def withdraw(self, wait: Wait) -> None:
+        """The thread does not wait any longer."""
+        self._inbox.put(partial(self._waiters.withdraw, wait))
+
+    def watch(self, arn: str, watch: Watch) -> None:
+        """Have the watch's future settled when its operation gets there, or cannot any more."""
+        self._send(partial(self._waiters.add_watch, arn, watch, current_thread()), watch.future)
+
     def next_due(self) -> datetime | None:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
@@ -136,35 +138,11 @@ class TestExecutionOrchestrator:
         self._send(lambda: future.set_result(self._due_times(arn)), future)
         return future.result()
 
-    def withdraw(self, wait: Wait) -> None:
-        """The thread does not wait any longer."""
-        self._inbox.put(partial(self._waiters.withdraw, wait))
-
-    def watch(self, arn: str, watch: Watch) -> None:
-        """Have the watch's future settled when its operation gets there, or cannot any more."""
-        self._send(partial(self._waiters.add_watch, arn, watch, current_thread()), watch.future)
-
-    def crash(self) -> None:
-        """Handler code ends its process.
-
-        From this moment on its invocation writes nothing (any thread may call this).
-        """
-        active = self._active
-        if active is not None:
-            active.crashed = True
-            active.job.revoke()
-
     def raise_if_broken(self, arn: str) -> None:
         """Raise what ended the run of this execution, if it was not the execution's own outcome."""
-        error = self._broken.get(arn)
+        error = self._failures.of(arn)
         if error is not None:
             raise error
-
-    def forget(self, scope: int) -> None:
-        """A runner is reset or closed: its executions are given up, whatever they wait for."""
-        future: Future[None] = Future()
-        self._send(partial(self._forget, scope, future), future)
-        future.result()
 
     def _send(self, message: Callable[[], None], future: Future[Any]) -> None:
         self._inbox.put(message)
@@ -188,16 +166,15 @@ class TestExecutionOrchestrator:
         except Empty:
             self._lose_patience()
         else:
-            self._last_progress = _monotonic[0]()
+            self._runs.progressed()
             message()
         if self._inbox.empty():
             self._settle()
 
     def _settle(self) -> None:
         """Go on until something runs, a message is there, or nothing is left to do but wait."""
-        while self._active is None and not self._stopped and self._inbox.empty():
-            if self._due:
-                self._begin(self._due.pop(next(iter(self._due))))
+        while self._runs.idle and not self._stopped and self._inbox.empty():
+            if self._runs.begin_next():
                 continue
             self._server.call("drain")
             if not self._inbox.empty():
@@ -206,32 +183,6 @@ class TestExecutionOrchestrator:
                 self._at_rest.pop(0)()
             elif not self._move_time():
                 return
-
-    def _patience(self) -> float | None:
-        """How many real seconds to wait for a message before something has to be done without one."""
-        limits = [self._scheduler.seconds_until_next()]
-        if self._active is not None or self._waiters:
-            limits.append(max(0.0, self._watchdog() - self._silence()))
-        return min((limit for limit in limits if limit is not None), default=None)
-
-    def _lose_patience(self) -> None:
-        if self._virtual is None:
-            self._scheduler.run_due()
-        if self._silence() < self._watchdog():
-            return
-        if self._active is not None:
-            self._give_up_handler(self._active)
-        else:
-            self._waiters.give_up(self._stuck_error)
-
-    def _silence(self) -> float:
-        return _monotonic[0]() - self._last_progress
-
-    def _watchdog(self) -> float:
-        scopes = [self._active.scope] if self._active is not None else self._scopes.values()
-        return min((scope.watchdog for scope in scopes), default=_NO_WATCHDOG)
-
-    # --- time ---
 
     def _move_time(self) -> bool:
         """Move on to the next instant at which something is due, if the rule allows it; tell whether it did."""
@@ -246,7 +197,7 @@ class TestExecutionOrchestrator:
             return True
         if due is None:
             if self._waiters.all_blocked:
-                self._waiters.give_up(self._stuck_error)
+                self._waiters.give_up(self._failures.stuck)
             return False
         return self._scheduler.run_due()
 
@@ -255,134 +206,52 @@ class TestExecutionOrchestrator:
         mine = [(key, due) for key, due in keys if key[1] == arn]
         return [(key[2], key[0].value if isinstance(key[0], TimerKind) else key[0], due) for key, due in mine]
 
-    # --- jobs ---
+    # --- patience: nothing hangs ---
 
-    def _begin(self, make: Callable[[], Active | None]) -> None:
-        active = make()
-        if active is None:
-            return
-        self._active = active
-        self._last_progress = _monotonic[0]()
-        self.logs.begin(active.job.arn)
-        self.invoker.invoke(active.job.call, lambda outcome: self._inbox.put(partial(self._finish, active, outcome)))
+    def _patience(self) -> float | None:
+        """How many real seconds to wait for a message before something has to be done without one."""
+        limits = [self._scheduler.seconds_until_next()]
+        if not self._runs.idle or self._waiters:
+            limits.append(max(0.0, self._watchdog() - self._runs.silence()))
+        return min((limit for limit in limits if limit is not None), default=None)
 
-    def _finish(self, active: Active, outcome: Answered | Raised) -> None:
-        if self._active is not active:
+    def _lose_patience(self) -> None:
+        if self._virtual is None:
+            self._scheduler.run_due()
+        if self._runs.silence() < self._watchdog():
             return
-        self._active = None
-        self.logs.end()
-        if active.crashed and not (isinstance(outcome, Raised) and outcome.crashed):
-            outcome = Raised(SystemExit(1), crashed=True)
-        error = active.job.report(outcome)
-        if error is not None:
-            self._break(active.job.arn, error)
+        if self._runs.active is not None:
+            self._give_up_handler(self._runs.active)
+        else:
+            self._waiters.give_up(self._failures.stuck)
+
+    def _watchdog(self) -> float:
+        active = self._runs.active
+        return self._scopes.shortest_watchdog() if active is None else active.scope.watchdog
 
     def _give_up_handler(self, active: Active) -> None:
         error = HandlerStuckError(stuck_handler(active.job, active.scope, self.invoker.stacks()))
-        self._abandon(active)
-        self._break(active.job.arn, error)
-
-    def _break(self, arn: str, error: DurableTestError) -> None:
-        """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
-        while (parent := self._server.call("parent_of", arn=arn)) is not None:
-            self._client.stop_durable_execution(DurableExecutionArn=arn)
-            arn = parent
-        self._broken[arn] = error
-        self._client.stop_durable_execution(DurableExecutionArn=arn)
-
-    # --- reactions to the server ---
-
-    def _react(self, announcement: Announcement) -> None:
-        if announcement.arn not in self._forgotten:
-            _REACTIONS[type(announcement)](self, announcement)
-
-    def _on_timer(self, timer: Timer) -> None:
-        key = (timer.kind, timer.arn, timer.operation_id)
-        self._scheduler.schedule(key, timer.due, lambda: self._server.call("fire", timer=timer))
-
-    def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
-        self._scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
-
-    def _on_invocation_due(self, due: InvocationDue) -> None:
-        self._due.setdefault(due.arn, partial(self._handler_job, due.arn))
-
-    def _handler_job(self, arn: str) -> Active | None:
-        event = self._server.call("begin_invocation", arn=arn)
-        if event is None:
-            return None
-        scope = self._scope_of(arn)
-        return Active(handler_invocation(arn, event, scope, self._server, self._client, self._clock.now), scope)
-
-    def _on_function_call_due(self, due: FunctionCallDue) -> None:
-        self._due[due] = partial(self._function_job, due)
-
-    def _function_job(self, due: FunctionCallDue) -> Active | None:
-        if self._waiters.has_ended(due.arn):
-            return None
-        scope = self._scope_of(due.arn)
-        return Active(function_call(due, scope, self._server, self._clock.now), scope)
-
-    def _scope_of(self, arn: str) -> RunnerScope:
-        return self._scopes[self._server.call("scope_of", arn=arn)]
-
-    def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
-        self._break(
-            unknown.arn, FunctionNotRegisteredError(not_registered(unknown.function, self._scope_of(unknown.arn)))
-        )
-
-    def _on_callback_created(self, created: CallbackCreated) -> None:
-        self._answers.created(created, self._scope_of(created.arn))
-
-    def _on_changed(self, changed: Changed) -> None:
-        self._waiters.check(changed.arn)
-
-    def _on_ended(self, ended: Ended) -> None:
-        self._due.pop(ended.arn, None)
-        self._flush(ended.arn)
-        self._waiters.end(ended.arn, self._broken.get(ended.arn))
-
-    def _stuck_error(self, arn: str) -> DurableTestError:
-        history = History(self._server.call("events_after", arn=arn, event_id=0))
-        return stuck(arn, history, self._scope_of(arn))
+        self._runs.abandon()
+        self._failures.break_run(active.job.arn, error)
 
     # --- the end ---
 
     def _forget(self, scope: int, future: Future[None]) -> None:
-        if self._active is not None and self._active.scope.number == scope:
-            self._abandon(self._active)
+        active = self._runs.active
+        if active is not None and active.scope.number == scope:
+            self._runs.abandon()
         for arn in self._server.call("forget", scope=scope):
-            self._forgotten.add(arn)
-            self._drop(arn)
+            self._reactions.forget(arn)
         self._inbox.put(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
-        """What the server had announced of the forgotten executions came before this.
-
-        Their ARNs may be given out anew.
-        """
-        self._forgotten.clear()
+        """What the server had announced of the forgotten executions came before this."""
+        self._reactions.all_forgotten()
         future.set_result(None)
-
-    def _drop(self, arn: str) -> None:
-        self._due.pop(arn, None)
-        self._broken.pop(arn, None)
-        self._waiters.forget(arn)
-        self.logs.forget(arn)
-        self._flush(arn)
-
-    def _flush(self, arn: str) -> None:
-        self._scheduler.flush(lambda key: isinstance(key, tuple) and key[1] == arn)
-
-    def _abandon(self, active: Active) -> None:
-        active.job.revoke()
-        self.invoker.abandon()
-        self.logs.end()
-        self._active = None
 
     def _stop(self) -> None:
         self._stopped = True
-        if self._active is not None:
-            self._abandon(self._active)
+        self._runs.abandon()
         self.invoker.stop()
 
     def _failure(self) -> OrchestratorError:
@@ -391,15 +260,3 @@ class TestExecutionOrchestrator:
         failure = OrchestratorError(f"the orchestrator's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
-
-
-_REACTIONS: dict[type, Callable[[TestExecutionOrchestrator, Any], None]] = {
-    Timer: TestExecutionOrchestrator._on_timer,
-    TimerCancelled: TestExecutionOrchestrator._on_timer_cancelled,
-    InvocationDue: TestExecutionOrchestrator._on_invocation_due,
-    FunctionCallDue: TestExecutionOrchestrator._on_function_call_due,
-    FunctionUnknown: TestExecutionOrchestrator._on_function_unknown,
-    CallbackCreated: TestExecutionOrchestrator._on_callback_created,
-    Changed: TestExecutionOrchestrator._on_changed,
-    Ended: TestExecutionOrchestrator._on_ended,
-}

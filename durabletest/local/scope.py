@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
+
+_NO_WATCHDOG = 30.0
+"""Real seconds, while no runner is open that says otherwise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,6 +27,26 @@ class RunnerScope:
     def handler_of(self, target: str | None) -> Callable[..., Any]:
         """The runner's own handler, or the durable function that was registered by that name."""
         return self.handler if target is None else self.durable_functions[target]
+
+
+class Scopes:
+    """The runners of an environment, by their number."""
+
+    def __init__(self, server: CheckpointWorkerManager) -> None:
+        self._server = server
+        self._by_number: dict[int, RunnerScope] = {}
+
+    def add(self, scope: RunnerScope) -> None:
+        """A runner has been opened."""
+        self._by_number[scope.number] = scope
+
+    def of(self, arn: str) -> RunnerScope:
+        """The runner whose execution this is, or whose execution invoked it."""
+        return self._by_number[self._server.call("scope_of", arn=arn)]
+
+    def shortest_watchdog(self) -> float:
+        """The real seconds after which the most impatient runner wants to hear of silence."""
+        return min((scope.watchdog for scope in self._by_number.values()), default=_NO_WATCHDOG)
 
 
 def name_of(handler: object) -> str:

@@ -1,0 +1,42 @@
+"""Runs that end by an error of their own instead of the execution's outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durabletest.errors import DurableTestError
+from durabletest.local.reasons import stuck
+from durabletest.local.scope import Scopes
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.model.history import History
+
+
+class Failures:
+    """Remembers why runs were broken off: a stuck handler, an unknown function, a handler that is not durable."""
+
+    def __init__(self, server: CheckpointWorkerManager, client: Any, scopes: Scopes) -> None:
+        self._server = server
+        self._client = client
+        self._scopes = scopes
+        self._broken: dict[str, DurableTestError] = {}
+
+    def break_run(self, arn: str, error: DurableTestError) -> None:
+        """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
+        while (parent := self._server.call("parent_of", arn=arn)) is not None:
+            self._client.stop_durable_execution(DurableExecutionArn=arn)
+            arn = parent
+        self._broken[arn] = error
+        self._client.stop_durable_execution(DurableExecutionArn=arn)
+
+    def of(self, arn: str) -> DurableTestError | None:
+        """Why the run of this execution was broken off; None if it was not."""
+        return self._broken.get(arn)
+
+    def stuck(self, arn: str) -> DurableTestError:
+        """What to tell those who wait for an execution that nothing can move any more."""
+        history = History(self._server.call("events_after", arn=arn, event_id=0))
+        return stuck(arn, history, self._scopes.of(arn))
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up, and its ARN may be given out anew."""
+        self._broken.pop(arn, None)

@@ -1,0 +1,137 @@
+"""What the orchestrator does about each thing that the server announces (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from durabletest.errors import FunctionNotRegisteredError
+from durabletest.local.answers import ScriptedAnswers
+from durabletest.local.client import LocalLambdaClient
+from durabletest.local.clock import Clock
+from durabletest.local.failures import Failures
+from durabletest.local.jobs import function_call, handler_invocation
+from durabletest.local.reasons import not_registered
+from durabletest.local.runs import Active, RunQueue
+from durabletest.local.scheduler import Scheduler
+from durabletest.local.scope import Scopes
+from durabletest.local.server.messages import (
+    Announcement,
+    CallbackCreated,
+    Changed,
+    Ended,
+    FunctionCallDue,
+    FunctionUnknown,
+    InvocationDue,
+    Timer,
+    TimerCancelled,
+)
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.waiting import Waiters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What an orchestrator is made of."""
+
+    server: CheckpointWorkerManager
+    client: LocalLambdaClient
+    scheduler: Scheduler
+    clock: Clock
+    scopes: Scopes
+    waiters: Waiters
+    failures: Failures
+    runs: RunQueue
+
+
+class Reactions:
+    """Turns announcements into timers, jobs, scripted answers and news for those who wait.
+
+    What is still announced of executions that were given up is not heard, until ``all_forgotten``.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock)
+        self._forgotten: set[str] = set()
+        self._by_type: Mapping[type, Callable[[Any], None]] = {
+            Timer: self._on_timer,
+            TimerCancelled: self._on_timer_cancelled,
+            InvocationDue: self._on_invocation_due,
+            FunctionCallDue: self._on_function_call_due,
+            FunctionUnknown: self._on_function_unknown,
+            CallbackCreated: self._on_callback_created,
+            Changed: self._on_changed,
+            Ended: self._on_ended,
+        }
+
+    def react(self, announcement: Announcement) -> None:
+        """Do what the announcement asks for."""
+        if announcement.arn not in self._forgotten:
+            self._by_type[type(announcement)](announcement)
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up."""
+        self._forgotten.add(arn)
+        self._drop(arn)
+        for part in (self._parts.failures, self._parts.waiters, self._parts.runs.logs):
+            part.forget(arn)
+
+    def all_forgotten(self) -> None:
+        """Whatever the server had announced of forgotten executions has come: their ARNs may be given out anew."""
+        self._forgotten.clear()
+
+    # --- timers ---
+
+    def _on_timer(self, timer: Timer) -> None:
+        key = (timer.kind, timer.arn, timer.operation_id)
+        self._parts.scheduler.schedule(key, timer.due, lambda: self._parts.server.call("fire", timer=timer))
+
+    def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
+        self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
+
+    # --- jobs ---
+
+    def _on_invocation_due(self, due: InvocationDue) -> None:
+        self._parts.runs.put(due.arn, partial(self._handler_job, due.arn))
+
+    def _handler_job(self, arn: str) -> Active | None:
+        parts = self._parts
+        event = parts.server.call("begin_invocation", arn=arn)
+        if event is None:
+            return None
+        scope = parts.scopes.of(arn)
+        return Active(handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now), scope)
+
+    def _on_function_call_due(self, due: FunctionCallDue) -> None:
+        self._parts.runs.put(due, partial(self._function_job, due))
+
+    def _function_job(self, due: FunctionCallDue) -> Active | None:
+        parts = self._parts
+        if parts.waiters.has_ended(due.arn):
+            return None
+        scope = parts.scopes.of(due.arn)
+        return Active(function_call(due, scope, parts.server, parts.clock.now), scope)
+
+    def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
+        reason = not_registered(unknown.function, self._parts.scopes.of(unknown.arn))
+        self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
+
+    # --- news ---
+
+    def _on_callback_created(self, created: CallbackCreated) -> None:
+        self._answers.created(created, self._parts.scopes.of(created.arn))
+
+    def _on_changed(self, changed: Changed) -> None:
+        self._parts.waiters.check(changed.arn)
+
+    def _on_ended(self, ended: Ended) -> None:
+        self._drop(ended.arn)
+        self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
+
+    def _drop(self, arn: str) -> None:
+        """Nothing of what is to come for this execution is wanted (R17.5)."""
+        self._parts.runs.drop(arn)
+        self._parts.scheduler.flush(lambda key: isinstance(key, tuple) and key[1] == arn)

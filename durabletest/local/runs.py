@@ -1,0 +1,119 @@
+"""What is to run, and the one job that runs now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from durabletest.errors import DurableTestError
+from durabletest.local.invoker import Answered, Invoker, Raised
+from durabletest.local.jobs import Job
+from durabletest.local.logs import LogCapture
+from durabletest.local.scope import RunnerScope
+
+_monotonic = [time.monotonic]
+"""In a list, where a tool that freezes time does not look for it."""
+
+
+@dataclass(slots=True, eq=False)
+class Active:
+    """The job that runs now, for which runner, and whether its process was said to have ended in the meantime."""
+
+    job: Job
+    scope: RunnerScope
+    crashed: bool = False
+
+
+Make: TypeAlias = Callable[[], Active | None]
+"""Makes a job when its turn has come; None if it is not wanted any more."""
+Post: TypeAlias = Callable[[Callable[[], None]], None]
+"""Puts a message in the orchestrator's inbox."""
+
+
+class RunQueue:
+    """Jobs run one at a time, in the order in which they came due; belongs to the orchestrator's thread.
+
+    ``post`` brings the end of a job back to that thread; ``failed`` is told of an end that ends the whole run.
+    """
+
+    def __init__(self, post: Post, failed: Callable[[str, DurableTestError], None]) -> None:
+        self._post = post
+        self._failed = failed
+        self._due: dict[Hashable, Make] = {}
+        self._last_progress = _monotonic[0]()
+        self.active: Active | None = None
+        self.invoker = Invoker()
+        self.logs = LogCapture()
+
+    # --- what is due ---
+
+    def put(self, key: Hashable, make: Make) -> None:
+        """Queue a job; one that is queued with this key keeps its place."""
+        self._due.setdefault(key, make)
+
+    def drop(self, key: Hashable) -> None:
+        """Take a job out of the queue, if it is there."""
+        self._due.pop(key, None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return self.active is None
+
+    def begin_next(self) -> bool:
+        """Begin with the first job that is due; tell whether there was one."""
+        if not self._due:
+            return False
+        active = self._due.pop(next(iter(self._due)))()
+        if active is not None:
+            self._begin(active)
+        return True
+
+    # --- the one that runs ---
+
+    def _begin(self, active: Active) -> None:
+        self.active = active
+        self.progressed()
+        self.logs.begin(active.job.arn)
+        self.invoker.invoke(active.job.call, lambda outcome: self._post(partial(self._finish, active, outcome)))
+
+    def _finish(self, active: Active, outcome: Answered | Raised) -> None:
+        if self.active is not active:
+            return
+        self._end()
+        if active.crashed and not (isinstance(outcome, Raised) and outcome.crashed):
+            outcome = Raised(SystemExit(1), crashed=True)
+        error = active.job.report(outcome)
+        if error is not None:
+            self._failed(active.job.arn, error)
+
+    def crash(self) -> None:
+        """The job's process ends: from this moment on it writes nothing (any thread may say so)."""
+        active = self.active
+        if active is not None:
+            active.crashed = True
+            active.job.revoke()
+
+    def abandon(self) -> None:
+        """Give the job up, whatever it does: nothing that still comes of it counts."""
+        if self.active is not None:
+            self.active.job.revoke()
+            self.invoker.abandon()
+            self._end()
+
+    def _end(self) -> None:
+        self.active = None
+        self.logs.end()
+
+    # --- progress ---
+
+    def progressed(self) -> None:
+        """Something has happened; the watchdog's time begins anew."""
+        self._last_progress = _monotonic[0]()
+
+    def silence(self) -> float:
+        """Real seconds since anything happened."""
+        return _monotonic[0]() - self._last_progress
