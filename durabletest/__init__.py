@@ -51,6 +51,7 @@ from durabletest.model.details import (
     WaitDetails,
 )
 from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
+from durabletest.model.logs import LogEntry
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import Invocation
 from durabletest.model.result import TestResult
@@ -70,6 +71,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "TestResult",
     "DurableOperation",
     "Invocation",
+    "LogEntry",
     # facts about one operation
     "StepDetails",
     "WaitDetails",

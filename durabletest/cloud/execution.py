@@ -95,6 +95,9 @@ class CloudExecution:
             self._history.extend(self._follower.take_fresh())
             return self._history
 
+    def logs(self) -> None:
+        """They are in CloudWatch."""
+
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """The value behind a payload."""
         return decode(payload, record)

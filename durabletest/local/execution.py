@@ -18,6 +18,7 @@ from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
+from durabletest.model.logs import LogEntry
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
 from durabletest.model.view import execution_title
@@ -41,6 +42,7 @@ class LocalExecution:
         self._orchestrator = orchestrator
         self._clock = clock
         self._history = History()
+        self._logs = orchestrator.logs.entries(arn)
         self._lock = Lock()
 
     @property
@@ -60,6 +62,10 @@ class LocalExecution:
                 seen = len(self._history.events)
                 self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
             return self._history
+
+    def logs(self) -> list[LogEntry]:
+        """What was logged so far."""
+        return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """The value behind a payload: what the SDK's serialiser wrote, a callback's text, or JSON."""

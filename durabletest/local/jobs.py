@@ -31,6 +31,11 @@ class Job(Protocol):
         """The execution that it is run for."""
         ...
 
+    @property
+    def is_invocation(self) -> bool:
+        """Whether it is an invocation of that execution's own handler."""
+        ...
+
     def call(self) -> Any:
         """The call itself; runs in the worker thread."""
         ...
@@ -54,6 +59,7 @@ class HandlerInvocation:
     context: LambdaContext
     server: CheckpointWorkerManager
     client: InvocationClient
+    is_invocation: bool = True
 
     def call(self) -> Any:
         """Call the handler as Lambda does."""
@@ -99,6 +105,7 @@ class FunctionCall:
     function: Callable[..., Any]
     context: LambdaContext
     server: CheckpointWorkerManager
+    is_invocation: bool = False
 
     @property
     def arn(self) -> str:

@@ -3,71 +3,162 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from threading import Thread, current_thread, enumerate
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from durabletest.errors import ConfigurationError
+from durabletest.model.logs import LogEntry
+from durabletest.model.view import execution_name
+
+LOGS_VARIABLE = "DURABLETEST_LOGS"
+_CAPTURED, _LIVE = "captured", "live"
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_TRACEBACKS = logging.Formatter()
 
 
-@dataclass(frozen=True, slots=True)
-class CapturedRecord:
-    """One log record, and the number of the invocation (from 1) during which it was written."""
+def logs_are_live() -> bool:
+    """Whether ``DURABLETEST_LOGS`` asks for records on stderr as they are written."""
+    value = os.environ.get(LOGS_VARIABLE) or _CAPTURED
+    if value not in (_CAPTURED, _LIVE):
+        raise ConfigurationError(
+            f"the environment variable {LOGS_VARIABLE} is {value!r}: write 'live' to see log records on stderr as they "
+            f"are written, or 'captured' (the default) to have them in result.logs and failure reports only"
+        )
+    return value == _LIVE
 
+
+@dataclass(slots=True, eq=False)
+class _Source:
+    """One call of handler code: where its records go, and the threads that were there before it."""
+
+    arn: str
+    entries: list[LogEntry]
     invocation: int
-    record: logging.LogRecord
+    before: set[Thread]
 
 
-class LogCapture(logging.Handler):
-    """A handler on the root logger that keeps what is logged while a handler or function runs.
+class LogCapture:
+    """Keeps what is logged by the calls of handlers and functions, and by the threads that they start.
 
-    Its presence also silences logging's last resort, which would print a traceback for every step that a test expects
-    to fail. What is logged outside of invocations goes to the last resort as if this handler were not there; whatever
-    the user has set up (handlers, levels, ``assertLogs``, ``caplog``) works on.
+    It listens where a record that has passed its logger's level and filters sets out to the handlers, and lets it go on
+    to all of them: handlers, ``propagate``, ``assertLogs``, ``caplog`` and later set-ups of logging work as they do
+    without it. A record that would find no handler is not printed by logging's last resort, which would show a
+    traceback for every step that a test expects to fail. What other threads log is none of its business.
     """
 
-    def __init__(self) -> None:
-        super().__init__(logging.NOTSET)
-        self._records: dict[str, list[CapturedRecord]] = defaultdict(list)
-        self._invocations: dict[str, int] = defaultdict(int)
-        self._active: str | None = None
+    def __init__(self, now: Callable[[], datetime], live: bool = False) -> None:
+        self._now = now
+        self._live = live
+        self._entries: dict[str, list[LogEntry]] = {}
+        self._invocations: dict[str, int] = {}
+        self._active: _Source | None = None
+        self._owners: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
+        self._original: Any = None
+        self._replacement: Any = None
 
     def install(self) -> None:
         """Begin to listen."""
-        logging.getLogger().addHandler(self)
+        self._original = logging.Logger.callHandlers
+        self._replacement = self._call_handlers()
+        logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]
 
     def remove(self) -> None:
-        """Stop listening."""
-        logging.getLogger().removeHandler(self)
+        """Stop listening; another tool that has put itself on top since is left in place."""
+        if logging.Logger.callHandlers is self._replacement:
+            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
 
-    def begin(self, arn: str) -> None:
-        """An invocation for this execution begins."""
-        self._active = arn
-        self._invocations[arn] += 1
-
-    def end(self) -> None:
-        """No invocation runs."""
-        self._active = None
-
-    def records(self, arn: str) -> list[CapturedRecord]:
-        """What was logged for this execution, in order."""
-        return list(self._records.get(arn, ()))
+    def entries(self, arn: str) -> list[LogEntry]:
+        """What is logged for this execution, in order: the list itself, which grows and outlives ``forget``."""
+        return self._entries.setdefault(arn, [])
 
     def forget(self, arn: str) -> None:
-        """Drop what was logged for this execution."""
-        self._records.pop(arn, None)
+        """The ARN may be given out anew."""
+        self._entries.pop(arn, None)
         self._invocations.pop(arn, None)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record, or pass it on to the last resort."""
-        arn = self._active
-        if arn is not None:
-            self._records[arn].append(CapturedRecord(self._invocations[arn], record))
-        elif logging.lastResort is not None and self._is_alone(record) and record.levelno >= logging.lastResort.level:
-            logging.lastResort.handle(record)
+    # --- calls ---
 
-    def _is_alone(self, record: logging.LogRecord) -> bool:
-        """Whether no other handler gets the record."""
-        logger: logging.Logger | None = logging.getLogger(record.name)
-        while logger is not None:
-            if any(handler is not self for handler in logger.handlers):
-                return False
-            logger = logger.parent if logger.propagate else None
-        return True
+    def during(self, arn: str, call: Callable[[], Any], *, new_invocation: bool) -> Callable[[], Any]:
+        """The call, which when it is made logs for this execution: in a new invocation of it, or in the last one."""
+
+        def captured() -> Any:
+            source = self._begin(arn, new_invocation)
+            try:
+                return call()
+            finally:
+                self._end(source)
+
+        return captured
+
+    def abandon(self) -> None:
+        """The call that runs is given up; its threads still log for it, new ones do not."""
+        if self._active is not None:
+            self._end(self._active)
+
+    def _begin(self, arn: str, new_invocation: bool) -> _Source:
+        number = self._invocations.get(arn, 0) + new_invocation
+        self._invocations[arn] = number
+        source = _Source(arn, self.entries(arn), number, set(enumerate()))
+        self._owners[current_thread()] = source
+        self._active = source
+        return source
+
+    def _end(self, source: _Source) -> None:
+        """Threads that outlive the call stay its own."""
+        if self._active is source:
+            self._active = None
+            for thread in enumerate():
+                if thread not in source.before:
+                    self._owners.setdefault(thread, source)
+        if self._owners.get(current_thread()) is source:
+            del self._owners[current_thread()]
+
+    def _source(self) -> _Source | None:
+        """The call that the current thread works for."""
+        thread, active = current_thread(), self._active
+        owner = self._owners.get(thread)
+        if owner is None and active is not None and thread not in active.before:
+            return active
+        return owner
+
+    # --- records ---
+
+    def _call_handlers(self) -> Callable[[logging.Logger, logging.LogRecord], None]:
+        original: Callable[[logging.Logger, logging.LogRecord], None] = self._original
+
+        def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+            source = self._source()
+            if source is not None:
+                self._keep(source, record)
+            if source is None or logger.hasHandlers():
+                original(logger, record)
+
+        return callHandlers
+
+    def _keep(self, source: _Source, record: logging.LogRecord) -> None:
+        entry = LogEntry(
+            source.invocation,
+            record.levelname,
+            record.name,
+            _message(record),
+            self._now(),
+            _TRACEBACKS.formatException(record.exc_info) if record.exc_info else None,
+            {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS},
+        )
+        source.entries.append(entry)
+        if self._live:
+            sys.stderr.write(f"[{execution_name(source.arn)}] {entry}\n")
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message; one whose arguments do not fit is told as it was written, with the reason."""
+    try:
+        return record.getMessage()
+    except Exception as error:
+        return f"{record.msg!r} with arguments {record.args!r} (no message: {type(error).__name__}: {error})"

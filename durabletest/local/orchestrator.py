@@ -16,7 +16,7 @@ from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
 from durabletest.local.invoker import Invoker
-from durabletest.local.logs import LogCapture
+from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.reactions import Parts, Reactions
 from durabletest.local.reasons import stuck_handler
 from durabletest.local.runs import Active, RunQueue
@@ -48,7 +48,7 @@ class TestExecutionOrchestrator:
         self._scopes = Scopes(server)
         self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
         self._failures = Failures(server, client, self._scopes)
-        self._runs = RunQueue(self._inbox.put, self._failures.break_run)
+        self._runs = RunQueue(self._inbox.put, self._failures.break_run, LogCapture(clock.now, logs_are_live()))
         self._reactions = Reactions(
             Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
         )

@@ -39,14 +39,14 @@ class RunQueue:
     ``post`` brings the end of a job back to that thread; ``failed`` is told of an end that ends the whole run.
     """
 
-    def __init__(self, post: Post, failed: Callable[[str, DurableTestError], None]) -> None:
+    def __init__(self, post: Post, failed: Callable[[str, DurableTestError], None], logs: LogCapture) -> None:
         self._post = post
         self._failed = failed
         self._due: dict[Hashable, Make] = {}
         self._last_progress = _monotonic[0]()
         self.active: Active | None = None
         self.invoker = Invoker()
-        self.logs = LogCapture()
+        self.logs = logs
 
     # --- what is due ---
 
@@ -77,13 +77,13 @@ class RunQueue:
     def _begin(self, active: Active) -> None:
         self.active = active
         self.progressed()
-        self.logs.begin(active.job.arn)
-        self.invoker.invoke(active.job.call, lambda outcome: self._post(partial(self._finish, active, outcome)))
+        call = self.logs.during(active.job.arn, active.job.call, new_invocation=active.job.is_invocation)
+        self.invoker.invoke(call, lambda outcome: self._post(partial(self._finish, active, outcome)))
 
     def _finish(self, active: Active, outcome: Answered | Raised) -> None:
         if self.active is not active:
             return
-        self._end()
+        self.active = None
         if active.crashed and not (isinstance(outcome, Raised) and outcome.crashed):
             outcome = Raised(SystemExit(1), crashed=True)
         error = active.job.report(outcome)
@@ -102,11 +102,8 @@ class RunQueue:
         if self.active is not None:
             self.active.job.revoke()
             self.invoker.abandon()
-            self._end()
-
-    def _end(self) -> None:
-        self.active = None
-        self.logs.end()
+            self.logs.abandon()
+            self.active = None
 
     # --- progress ---
 

@@ -8,6 +8,7 @@ from typing import Any
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import ExecutionStatus, OperationStatus
+from durabletest.model.logs import LogEntry
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import ExecutionRecord, Invocation, OperationId, OperationRecord
 from durabletest.model.suggest import member
@@ -78,6 +79,20 @@ class TestResult:
     def get_invocations(self) -> list[Invocation]:
         """The completed calls of the handler, crashed ones included."""
         return list(self._view.history().invocations)
+
+    @property
+    def logs(self) -> tuple[LogEntry, ...]:
+        """What handler, SDK and plain functions have logged, in order; a child execution's is in its own result.
+
+        These are the records that have passed the levels and filters of their loggers, wherever these send them. In
+        the cloud records go to CloudWatch and do not come back: this then skips the test, as all that is local only.
+        """
+        logs = self._view.logs()
+        if logs is None:
+            raise self._view.unavailable(
+                "result.logs is local: what a deployed function logs is in CloudWatch; mark the test @local_only"
+            )
+        return tuple(logs)
 
     def print(self, columns: Sequence[str] | None = None) -> None:
         """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""

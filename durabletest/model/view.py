@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from durabletest.errors import NotAvailableError
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
+from durabletest.model.logs import LogEntry
 from durabletest.model.records import OperationRecord
 
 
@@ -35,6 +37,10 @@ class ExecutionView(Protocol):
 
     def history(self) -> History:
         """The history so far; of a running execution, with whatever is new."""
+        ...
+
+    def logs(self) -> Sequence[LogEntry] | None:
+        """What was logged so far, in order; ``None`` where log records do not come back to the test."""
         ...
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:

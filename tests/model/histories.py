@@ -10,8 +10,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from durabletest.errors import NotAvailableError
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
+from durabletest.model.logs import LogEntry
 from durabletest.model.records import OperationRecord
 from durabletest.model.waiting import Watch, resolve
 
@@ -135,6 +137,13 @@ class View:
         self.client = LambdaClient()
         self.watches: list[Watch] = []
         self._history = History()
+        self.logged: list[LogEntry] | None = []
+
+    def logs(self) -> list[LogEntry] | None:
+        return self.logged
+
+    def unavailable(self, what: str) -> NotAvailableError:
+        return NotAvailableError(what)
 
     def history(self) -> History:
         self._history.extend(self.script.events)

@@ -8,9 +8,16 @@ from typing import Any
 
 from freezegun import freeze_time
 
-from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError, OperationNotFoundError, UsageError
+from durabletest.errors import (
+    ExecutionFailedError,
+    ExecutionNotCompletedError,
+    NotAvailableError,
+    OperationNotFoundError,
+    UsageError,
+)
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import ExecutionStatus, OperationStatus
+from durabletest.model.logs import LogEntry
 from durabletest.model.records import OperationRecord
 from durabletest.model.result import TestResult
 from tests.model.histories import ARN, START, Script, View, error, order
@@ -167,3 +174,26 @@ class PrintTest(unittest.TestCase):
             "order                          SUCCEEDED",
             "  charge                       SUCCEEDED",
         ])  # fmt: skip
+
+
+class LogsTest(unittest.TestCase):
+    def test_what_was_logged_so_far(self) -> None:
+        view = View(order())
+        result = TestResult(view)
+        self.assertEqual(result.logs, ())
+        entry = LogEntry(2, "ERROR", "orders", "card expired", START)
+        view.logged = [entry]
+        self.assertEqual(result.logs, (entry,))
+
+    def test_an_entry_as_text(self) -> None:
+        entry = LogEntry(2, "ERROR", "orders", "declined", START, "Traceback ...\nValueError: card expired")
+        self.assertEqual(
+            str(entry),
+            "2026-01-01 00:00:00 invocation 2 ERROR orders: declined\nTraceback ...\nValueError: card expired",
+        )
+
+    def test_where_logs_do_not_come_back(self) -> None:
+        view = View(order())
+        view.logged = None
+        with self.assertRaisesRegex(NotAvailableError, r"result\.logs is local: .* CloudWatch; .* @local_only"):
+            _ = TestResult(view).logs
