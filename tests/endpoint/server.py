@@ -1,23 +1,22 @@
-"""An HTTP endpoint on the loopback interface that serves the Lambda API from the local checkpoint server."""
+"""A small Lambda on the loopback interface, which serves the API from the local checkpoint server."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from threading import Event
 from types import TracebackType
 from typing import Any, Self
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from durabletest import Execution, ExecutionStatus, LocalDurableTestRunner
 from tests.endpoint import protocol
-from tests.endpoint.faults import DroppedConnection, Faults
+from tests.endpoint.faults import Faults
+from tests.endpoint.http import HttpServer
+from tests.endpoint.log import RequestLog
 from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest, refusal
 from tests.endpoint.timekeeper import Timekeeper
 
@@ -49,45 +48,43 @@ class Deployed:
 
 
 class Endpoint:
-    """A small Lambda: functions are deployed into it, and any boto3 client can be pointed at its ``url``."""
+    """Functions are deployed into it, and any boto3 client can be pointed at its ``url``.
+
+    Handlers run in virtual time, which its timekeeper moves on while nobody has anything else to do.
+    """
 
     def __init__(self) -> None:
         self.faults = Faults()
-        self.calls: list[Call] = []
-        self.requests: list[HttpRequest] = []
-        self._lock = Lock()
+        self.log = RequestLog()
         self._closing = Event()
         self._deployed: dict[str, Deployed] = {}
-        self._anything: LocalDurableTestRunner | None = None
         self._time = Timekeeper()
-        self._http = _Server(self)
-        self._thread = Thread(target=self._http.serve_forever, args=(0.01,), name="endpoint-http", daemon=True)
+        self._http = HttpServer(self._answer)
 
     def __enter__(self) -> Self:
         LocalDurableTestRunner.setup_test_environment()
         self._time.start()
-        self._thread.start()
+        self._http.start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._http.shutdown()
-        self._http.hang_up()
-        self._http.server_close()
-        self._thread.join(10)
+        self._http.close()
         self._time.close()
         for deployed in self._deployed.values():
             if deployed.runner is not None:
                 deployed.runner.close()
         LocalDurableTestRunner.teardown_test_environment()
+        if exc is None:
+            self._time.raise_problem()
 
     # --- for tests ---
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return self._http.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -111,30 +108,18 @@ class Endpoint:
         """A function that is not durable."""
         self._replace(name, Deployed(None, function))
 
-    def leaked(self) -> list[str]:
-        """The executions that still run."""
+    def running(self) -> list[str]:
+        """The ARNs of the executions that run: what a test has left running is a leak."""
         return [execution.arn for execution in self._time.running()]
 
-    def counts(self) -> Counter[str]:
-        """How often each operation of the API was called."""
-        with self._lock:
-            return Counter(call.operation for call in self.calls)
-
-    def calls_of(self, operation: str) -> list[dict[str, Any]]:
-        with self._lock:
-            return [call.members for call in self.calls if call.operation == operation]
-
     def reset(self) -> None:
-        """End what runs, and forget faults and calls; what is deployed stays."""
+        """End what runs, and forget faults and requests; what is deployed stays."""
         self.faults.clear()
         for execution in self._time.running():
             execution.stop()
         self._time.forget()
-        with self._lock:
-            self.calls.clear()
-            self.requests.clear()
-        if self._time.problem is not None:
-            raise self._time.problem
+        self.log.clear()
+        self._time.raise_problem()
 
     def _replace(self, name: str, deployed: Deployed) -> None:
         old = self._deployed.pop(name, None)
@@ -144,13 +129,11 @@ class Endpoint:
 
     # --- for the threads that answer ---
 
-    def answer(self, request: HttpRequest) -> HttpAnswer:
+    def _answer(self, request: HttpRequest) -> HttpAnswer:
         if "AWS4-HMAC-SHA256" not in request.headers.get("authorization", ""):
             return refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         call = protocol.decode(request)
-        with self._lock:
-            self.calls.append(call)
-            self.requests.append(request)
+        self.log.add(call, request)
         fault = self.faults.take(call.operation)
         return self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
 
@@ -164,7 +147,7 @@ class Endpoint:
         runner = next((d.runner for d in self._deployed.values() if d.runner is not None), None)
         if runner is None:
             return refusal(404, "ResourceNotFoundException", "Nothing is deployed")
-        output = getattr(runner.client, _snake(call.operation))(**call.members)
+        output = getattr(runner.client, xform_name(call.operation))(**call.members)
         if call.operation == "GetDurableExecutionHistory":
             self._time.polled(call.members["DurableExecutionArn"])
         if call.operation in _POKES:
@@ -173,15 +156,14 @@ class Endpoint:
 
     def _invoke(self, members: dict[str, Any]) -> HttpAnswer:
         name, qualifier = _split(members["FunctionName"])
-        qualifier = members.get("Qualifier", qualifier)
         deployed = self._deployed.get(name)
         if deployed is None:
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
             return refusal(404, "ResourceNotFoundException", f"Function not found: {arn}")
         payload = json.loads(members.get("Payload") or b"null")
         if deployed.runner is None:
-            return self._plain(deployed, payload)
-        if qualifier is None:
+            return _plain(deployed, payload)
+        if members.get("Qualifier", qualifier) is None:
             message = "You cannot invoke a durable function using an unqualified ARN."
             return refusal(400, "InvalidParameterValueException", message)
         execution = deployed.runner.start(
@@ -203,67 +185,11 @@ class Endpoint:
         failed = {"FunctionError": "Unhandled", "Payload": json.dumps(details).encode()}
         return protocol.encode("Invoke", {**output, **failed})
 
-    def _plain(self, deployed: Deployed, payload: Any) -> HttpAnswer:
-        assert deployed.plain is not None
-        result = deployed.plain(payload, None)
-        return protocol.encode("Invoke", {"StatusCode": 202, "Payload": json.dumps(result).encode()})
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def hang_up(self) -> None:
-        """End the connections that clients keep alive, so that no thread is left behind."""
-        for connection in list(self.connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is none of ours."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
-
-    def finish(self) -> None:
-        self.server.connections.discard(self.connection)
-        super().finish()
-
-    def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        try:
-            answer = self.server.endpoint.answer(HttpRequest(self.command, self.path, headers, body))
-        except DroppedConnection:
-            self.close_connection = True
-            return
-        except Exception as error:
-            answer = refusal(501, type(error).__name__, repr(error))
-        self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    do_GET = do_POST = do_DELETE = _handle
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """The tests print nothing."""
-
-
-def _snake(operation: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in operation).lstrip("_")
+def _plain(deployed: Deployed, payload: Any) -> HttpAnswer:
+    assert deployed.plain is not None
+    result = deployed.plain(payload, None)
+    return protocol.encode("Invoke", {"StatusCode": 202, "Payload": json.dumps(result).encode()})
 
 
 def _split(function: str) -> tuple[str, str | None]:

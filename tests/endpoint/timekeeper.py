@@ -28,7 +28,7 @@ class Timekeeper:
         self._news = 0
         self._closed = False
         self._thread = Thread(target=self._run, name="endpoint-timekeeper", daemon=True)
-        self.problem: Exception | None = None
+        self._problem: Exception | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -38,6 +38,11 @@ class Timekeeper:
             self._closed = True
             self._changed.notify_all()
         self._thread.join(10)
+
+    def raise_problem(self) -> None:
+        """Raise what has ended the thread, if anything has."""
+        if self._problem is not None:
+            raise self._problem
 
     # --- told by the threads that answer requests ---
 
@@ -78,7 +83,7 @@ class Timekeeper:
             while not self._closed:
                 self._step()
         except DurableTestError as error:
-            self.problem = None if self._closed else error
+            self._problem = None if self._closed else error
 
     def _step(self) -> None:
         news = self._news
