@@ -1,6 +1,17 @@
 """durabletest: unittest-compatible tests, with fluent assertions, for AWS Lambda durable functions."""
 
 from durabletest._version import __version__
+from durabletest.assertions import (
+    EachInvocation,
+    EachOperation,
+    ExecutionSubject,
+    HistorySubject,
+    InvocationsSubject,
+    InvocationSubject,
+    OperationsSubject,
+    OperationSubject,
+    SoftScope,
+)
 from durabletest.case import DurableTestCase
 from durabletest.cloud.runner import CloudDurableTestRunner
 from durabletest.errors import (
@@ -63,6 +74,16 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "DurableTestCase",
     "local_only",
     "cloud_only",
+    # what assertions are about, for annotations
+    "ExecutionSubject",
+    "OperationSubject",
+    "OperationsSubject",
+    "EachOperation",
+    "InvocationSubject",
+    "InvocationsSubject",
+    "EachInvocation",
+    "HistorySubject",
+    "SoftScope",
     # runners, and what they give
     "LocalDurableTestRunner",
     "CloudDurableTestRunner",

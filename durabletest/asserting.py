@@ -13,6 +13,7 @@ from typing import Any
 from durabletest import assertions
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
+from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.result import TestResult
 from durabletest.model.view import ExecutionView
 
@@ -47,6 +48,30 @@ class DurableAssertions(unittest.TestCase):
     ) -> None:
         """Assert that there is no operation of that name or path."""
         self.assertOperation(path, execution=execution, msg=msg).never_started()
+
+    def assertOperations(
+        self,
+        *,
+        name: str | None = None,
+        status: OperationStatus | str | None = None,
+        type: OperationType | str | None = None,
+        execution: Execution | TestResult | None = None,
+        msg: object = None,
+    ) -> assertions.OperationsSubject:
+        """Assert on all operations, or on those of that name or path, status and type."""
+        return assertions.operations(self.__view(execution), self.__test, name, status, type, msg)
+
+    def assertInvocations(
+        self, *, execution: Execution | TestResult | None = None, msg: object = None
+    ) -> assertions.InvocationsSubject:
+        """Assert on the calls of the handler."""
+        return assertions.invocations(self.__view(execution), self.__test, msg)
+
+    def assertHistory(
+        self, *, execution: Execution | TestResult | None = None, msg: object = None
+    ) -> assertions.HistorySubject:
+        """Assert on the events that the service has recorded."""
+        return assertions.history(self.__view(execution), self.__test, msg)
 
     def softly(self) -> assertions.SoftScope:
         """``with self.softly():`` lets every claim be made, and fails at the end with all that failed, numbered.

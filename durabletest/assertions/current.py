@@ -55,7 +55,7 @@ class CurrentTest:
 
     def fail(self, text: str, view: ExecutionView, note: object = None) -> None:
         """Raise the failure, or keep it if a soft scope is open."""
-        worded = self._worded(note, text)
+        worded = self._noted(note, text)
         if self.scopes:
             self.scopes[-1].add(_Failure(worded, view, _place()))
         else:
@@ -67,6 +67,12 @@ class CurrentTest:
         error = self._failure(f"{text}\n\n{report}")
         error.__durable_report__ = (text, report)  # type: ignore[attr-defined]
         return error
+
+    def _noted(self, note: object, text: str) -> str:
+        """The author's note belongs to the subject, not to the end; without ``longMessage`` it stands alone."""
+        subject, line_break, rest = text.partition("\n")
+        worded = self._worded(note, subject)
+        return worded + line_break + rest if subject in worded else worded
 
     # --- soft scopes ---
 

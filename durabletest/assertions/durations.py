@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from durabletest.assertions.check import Claim
-from durabletest.assertions.facts import Outcome, as_check
+from durabletest.assertions.facts import Timed
 from durabletest.assertions.text import show, units
 from durabletest.errors import UsageError
 from durabletest.model.enums import OperationType
@@ -21,6 +21,11 @@ Unit = float | None
 Units = float | Sequence[float] | None
 
 
+def parts_given(days: Unit, hours: Unit, minutes: Unit, seconds: Unit) -> dict[str, Unit]:
+    """The units of a check, by name."""
+    return {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+
+
 def duration_given(check: str, duration: object, parts: Mapping[str, Unit]) -> object:
     """What a check was given: a ``timedelta`` by itself or in units, or a matcher for one."""
     given = {name: value for name, value in parts.items() if value is not None}
@@ -33,21 +38,21 @@ def duration_given(check: str, duration: object, parts: Mapping[str, Unit]) -> o
     return timedelta(**given) if duration is None else duration
 
 
-def lasted(verb: str, outcome: Outcome, expected: object, actual: timedelta | None, early: timedelta | None) -> Claim:
+def lasted(verb: str, outcome: Timed, expected: object, actual: timedelta | None, early: timedelta | None) -> Claim:
     """The claim that something took that long; ``verb`` is the check. ``early`` is that of :func:`leeway`."""
     story = outcome.story if actual is None else f"{verb} {span(actual)}: {outcome.story}"
-    instead = as_check(outcome) if actual is None else f".{verb}({units(actual)})"
+    instead = outcome.instead if actual is None else f".{verb}({units(actual)})"
     if early is None or not isinstance(expected, timedelta):
         return Claim(bool(expected == actual), f"{verb} {_shown(expected)}", story, instead, outcome.remedy)
     holds = actual is not None and actual + early >= expected
     return Claim(holds, f"{verb} at least {span(expected)} (real time)", story, instead, outcome.remedy)
 
 
-def happened(verb: str, outcome: Outcome, expected: object, actual: datetime | None) -> Claim:
+def happened(verb: str, outcome: Timed, expected: object, actual: datetime | None) -> Claim:
     """The claim that something started or ended at a moment, or so long after the execution's start."""
     zero = outcome.view.history().execution.started_at
     if actual is None or zero is None:
-        return Claim(False, f"{verb} {_moment(expected)}", outcome.story, as_check(outcome), outcome.remedy)
+        return Claim(False, f"{verb} {_moment(expected)}", outcome.story, outcome.instead, outcome.remedy)
     offset = actual - zero
     story = f"{verb} {stamp(actual)}, {span(offset)} after the execution's start"
     instead = f".{verb.replace(' ', '_')}({units(offset)})"
@@ -94,7 +99,7 @@ def delays_given(delays: Sequence[object], parts: Mapping[str, Units]) -> list[o
     return [duration_given("retried_after", delay, {}) for delay in delays or [timedelta(**single)]]
 
 
-def retried(outcome: Outcome, record: OperationRecord, expected: list[object]) -> Claim:
+def retried(outcome: Timed, record: OperationRecord, expected: list[object]) -> Claim:
     """The claim that these were the delays between the attempts; the service records them, so they are exact."""
     actual = [timedelta(seconds=seconds) for seconds in record.retry_delays]
     story = f"retried after {_listed(actual)}" if actual else "never retried"
@@ -126,7 +131,7 @@ def _moment(moment: object) -> str:
     return stamp(moment) if isinstance(moment, datetime) else f"== {show(moment)}"
 
 
-def _needs_virtual_time(outcome: Outcome, verb: str, moment: object) -> None:
+def _needs_virtual_time(outcome: Timed, verb: str, moment: object) -> None:
     if isinstance(moment, datetime) and not outcome.view.exact_time:
         check = verb.replace(" ", "_")
         raise outcome.view.unavailable(

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from durabletest.assertions.text import show
+from durabletest.assertions.text import short_type, show
 from durabletest.errors import UsageError
 from durabletest.model.details import ErrorDetails
 
@@ -45,7 +45,11 @@ class ErrorPattern:
 
     def details(self, error: ErrorDetails | None) -> str:
         """What the one-line form of an error leaves out, if the pattern asks for it."""
-        return "" if self.data is None or error is None else f", data {show(error.data)}"
+        if error is None:
+            return ""
+        namesake = error.type is not None and not self._type_matches(error.type) and self._is_namesake(error.type)
+        full = f", recorded as {error.type!r}" if namesake else ""
+        return full if self.data is None else f"{full}, data {show(error.data)}"
 
     def __str__(self) -> str:
         """As the tail of a sentence: `` with PaymentDeclined and a message containing 'expired'``, or nothing."""
@@ -58,8 +62,13 @@ class ErrorPattern:
         if isinstance(wanted, type):
             return recorded in (wanted.__name__, wanted.__qualname__, f"{wanted.__module__}.{wanted.__qualname__}")
         if isinstance(wanted, str):
-            return recorded is not None and wanted in (recorded, recorded.rpartition(".")[2])
+            return recorded is not None and wanted in (recorded, short_type(recorded))
         return wanted is None or bool(wanted == recorded)
+
+    def _is_namesake(self, recorded: str) -> bool:
+        """Whether only the modules of wanted and recorded type differ, which short names do not show."""
+        wanted = self.type.__name__ if isinstance(self.type, type) else str(self.type)
+        return short_type(wanted) == short_type(recorded)
 
     def _message_matches(self, recorded: str | None) -> bool:
         wanted = self.message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from durabletest.assertions.text import call
+from durabletest.assertions.text import brief, call, short_type
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
@@ -21,15 +21,11 @@ __tracebackhide__ = True
 _STILL_RUNNING = "It has not ended yet: wait for it with execution.result(timeout=...) first."
 
 
-class Outcome(Protocol):
-    """Something that starts and ends, with a result or an error."""
+class Timed(Protocol):
+    """Something that starts and ends."""
 
     @property
     def view(self) -> ExecutionView: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def error(self) -> ErrorDetails | None: ...
     @property
     def started_at(self) -> datetime | None: ...
     @property
@@ -46,6 +42,19 @@ class Outcome(Protocol):
         """What to do before anything can be claimed about its end; empty once it has ended."""
         ...
 
+    @property
+    def instead(self) -> str:
+        """The check that tells where it stands."""
+        ...
+
+
+class Outcome(Timed, Protocol):
+    """Something that ends with a result or an error."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def error(self) -> ErrorDetails | None: ...
     def has(self, status: str) -> bool: ...
     def result(self) -> object: ...
 
@@ -82,11 +91,15 @@ class ExecutionFacts:
 
     @property
     def story(self) -> str:
-        return f"{self.status} with {self.error}" if self.error else self.status
+        return f"{self.status} with {brief(self.error)}" if self.error else self.status
 
     @property
     def remedy(self) -> str:
         return "" if self.record.ended else _STILL_RUNNING
+
+    @property
+    def instead(self) -> str:
+        return _status_check(self.status, self.error)
 
     def has(self, status: str) -> bool:
         return self.status == status
@@ -130,19 +143,31 @@ class OperationFacts:
     def story(self) -> str:
         """``FAILED on attempt 3 with PaymentDeclined: card expired``."""
         record = self.record
-        error = f" with {record.error}" if record.error else ""
+        error = f" with {brief(record.error)}" if record.error else ""
         if record.next_attempt_at is not None:
             last = f"attempt {record.attempts} {'failed' if record.error else 'ended'}{error}"
             return f"{record.status}: {last}, the next is due {stamp(record.next_attempt_at)}"
         attempt = f" on attempt {record.attempts}" if record.attempts > 1 else ""
         if not record.status.is_terminal:
             return f"{record.status}{attempt} since {stamp(record.started_at)}"
-        return f"{record.status}{attempt}{error}"
+        inside = " (its callback TIMED_OUT)" if self._timed_out_inside else ""
+        return f"{record.status}{attempt}{error}{inside}"
 
     @property
     def remedy(self) -> str:
         running = not self.history.execution.ended and not self.record.status.is_terminal
         return _STILL_RUNNING.replace("It has", "The execution has") if running else ""
+
+    @property
+    def instead(self) -> str:
+        return ".timed_out()" if self._timed_out_inside else _status_check(self.status, self.error)
+
+    @property
+    def _timed_out_inside(self) -> bool:
+        """A ``wait_for_callback`` FAILED because the callback inside it has TIMED_OUT."""
+        callback = self.callback
+        timed_out = callback is not None and callback.status is OperationStatus.TIMED_OUT
+        return timed_out and self.record.status is OperationStatus.FAILED
 
     @property
     def callback(self) -> OperationRecord | None:
@@ -151,29 +176,21 @@ class OperationFacts:
 
     def has(self, status: str) -> bool:
         """A ``wait_for_callback`` has TIMED_OUT if the callback inside it has: it FAILED itself then."""
-        if self.record.status == status:
-            return True
-        return status == OperationStatus.TIMED_OUT and self.callback is not None and self.callback.status == status
+        return self.record.status == status or (status == OperationStatus.TIMED_OUT and self._timed_out_inside)
 
     def result(self) -> object:
         record = self.record
         return None if record.result is None else plain(self.view.decode(record.result, record))
 
 
-def as_check(outcome: Outcome) -> str:
-    """The check that tells its status as it is: ``.failed('CardDeclined', 'card expired')``."""
-    if outcome.status == "FAILED":
-        error = outcome.error or ErrorDetails()
-        return call("failed", *_given(error.type, error.message))
-    return call(outcome.status.lower())
+def error_check(check: str, error: ErrorDetails | None) -> str:
+    """A check that takes an error, with an error as it is: ``.failed('CardDeclined', 'card expired')``."""
+    error = error or ErrorDetails()
+    type_ = None if error.type is None else short_type(error.type)
+    if error.message is None:
+        return call(check) if type_ is None else call(check, type_)
+    return call(check, type_, error.message)
 
 
-def error_check(error: ErrorDetails) -> str:
-    """The check for an error as it is."""
-    return call("error", *_given(error.type, error.message))
-
-
-def _given(type_: str | None, message: str | None) -> list[object]:
-    if message is None:
-        return [] if type_ is None else [type_]
-    return [type_, message]
+def _status_check(status: str, error: ErrorDetails | None) -> str:
+    return error_check("failed", error) if status == "FAILED" else call(status.lower())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durabletest.assertions.check import Claim
 from durabletest.assertions.compare import equals
-from durabletest.assertions.facts import ExecutionFacts, OperationFacts, as_check
+from durabletest.assertions.facts import ExecutionFacts, OperationFacts
 from durabletest.assertions.outcome import UNSET
 from durabletest.assertions.subject import Missing
 from durabletest.assertions.text import call, counted, show
@@ -19,6 +19,13 @@ from durabletest.model.view import ExecutionView
 __unittest = True
 __tracebackhide__ = True
 
+_HAS = {
+    OperationType.STEP: ".attempts(...), .retried_after(...), .result(...) and .took(...)",
+    OperationType.WAIT: ".waited(...)",
+    OperationType.CALLBACK: ".callback_id(), .heartbeats(...), .waited(...) and .result(...)",
+    OperationType.CHAINED_INVOKE: ".invoked(...), .child(), .result(...) and .took(...)",
+    OperationType.CONTEXT: ".result(...) and .took(...)",
+}
 _NO_ID = "It gets its id when it is created, which a CALLBACK inside a wait_for_callback is a moment after it started."
 _NO_CHILD = (
     "Only durable functions run as executions of their own; of plain ones claim .invoked(name, payload) and .result()."
@@ -55,8 +62,9 @@ def is_of_type(facts: OperationFacts, wanted: OperationType) -> Claim:
 def wrong_type(facts: OperationFacts, wanted: str) -> Claim:
     """What is claimed first: that the operation is of a type that the check has a meaning for."""
     record = facts.record
-    sub_type = f" ({record.sub_type})" if record.sub_type else ""
-    return Claim(False, wanted, f"a {record.type}{sub_type}", call("of_type", str(record.type)), granted=True)
+    sub_type = f" ({record.sub_type})" if record.type is OperationType.CONTEXT and record.sub_type else ""
+    remedy = f"Of a {record.type} you can claim {_HAS[record.type]}"
+    return Claim(False, wanted, f"a {record.type}{sub_type}", remedy=remedy, granted=True)
 
 
 def attempts(facts: OperationFacts, number: object) -> Claim:
@@ -78,7 +86,7 @@ def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
     wanted = found if index is None else found[index : index + 1]
     holds = any(record is candidate for record in around for candidate in wanted)
     where = " in ".join(title(history, record) for record in around) or "in no context"
-    instead = call("inside", history.path_of(around[0])) if around else ".never.inside(...)"
+    instead = call("inside", history.path_of(around[0])) if around else call("never.inside", context)
     which = "" if index is None else f" (index {index})"
     return Claim(holds, f"inside {context!r}{which}", f"inside {where}" if around else where, instead)
 
@@ -129,4 +137,4 @@ def child_of(facts: OperationFacts) -> ExecutionView | Missing:
 
 
 def never_started(facts: OperationFacts) -> Claim:
-    return Claim(False, "never started", facts.story, as_check(facts))
+    return Claim(False, "never started", facts.story, facts.instead)

@@ -8,9 +8,9 @@ from typing import Self, TypeVar
 from durabletest.assertions.check import Claim
 from durabletest.assertions.compare import equals
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.facts import Outcome, as_check, error_check
-from durabletest.assertions.subject import Subject
+from durabletest.assertions.facts import Outcome, error_check
 from durabletest.assertions.text import call, show
+from durabletest.assertions.time_checks import TimedSubject
 
 __unittest = True
 __tracebackhide__ = True
@@ -21,7 +21,7 @@ UNSET: object = type("_Unset", (), {"__repr__": lambda _: "<not given>"})()
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
 
-class OutcomeSubject(Subject[OutcomeT]):
+class OutcomeSubject(TimedSubject[OutcomeT]):
     """Something that ``succeeded``, ``failed``, ``timed_out`` or was ``stopped``."""
 
     def succeeded(self, result: object = UNSET) -> Self:
@@ -85,10 +85,10 @@ def failed(outcome: Outcome, pattern: ErrorPattern) -> Claim:
 
 def has_error(outcome: Outcome, pattern: ErrorPattern) -> Claim:
     holds = outcome.error is not None and pattern.matches(outcome.error)
-    instead = as_check(outcome) if outcome.error is None else error_check(outcome.error)
+    instead = outcome.instead if outcome.error is None else error_check("error", outcome.error)
     return replace(_claim(outcome, holds, f"an error{pattern}", pattern.details(outcome.error)), instead=instead)
 
 
 def _claim(outcome: Outcome, holds: bool, expected: str, more: str = "") -> Claim:
     trace = outcome.error.stack_trace if outcome.error else ()
-    return Claim(holds, expected, outcome.story + more, as_check(outcome), outcome.remedy, trace)
+    return Claim(holds, expected, outcome.story + more, outcome.instead, outcome.remedy, trace)

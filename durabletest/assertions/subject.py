@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar
 
 from durabletest.assertions.check import About, Claim, check
+from durabletest.assertions.several import Several
 from durabletest.errors import UsageError
 
 __unittest = True
@@ -28,7 +29,7 @@ class Subject(Generic[FactsT]):
     """Something to make claims about. Each check returns the subject, so that claims can be chained."""
 
     _about: About
-    _facts: FactsT | Missing
+    _facts: FactsT | Missing | Several[FactsT]
 
     @property
     def never(self) -> Self:
@@ -48,8 +49,15 @@ class Subject(Generic[FactsT]):
         """Every check goes through here."""
         about = self._about
         about.test.claimed(self)
-        check(about, self._facts.claim if isinstance(self._facts, Missing) else claim(self._facts))
+        check(about, self._judged(claim))
         return replace(self, _about=replace(about, negated=False)) if about.negated else self
+
+    def _judged(self, claim: Callable[[FactsT], Claim]) -> Claim:
+        if isinstance(self._facts, Missing):
+            return self._facts.claim
+        if isinstance(self._facts, Several):
+            return self._facts.judge(claim, self._about.negated)
+        return claim(self._facts)
 
     def _reach(self, find: Callable[[FactsT], OtherT | Missing]) -> OtherT | Missing:
         """Every navigation goes through here; what does not exist fails, and softly is all that follows lost."""
@@ -57,6 +65,7 @@ class Subject(Generic[FactsT]):
         if about.negated:
             raise UsageError(f"{about.title}: .never belongs before a check, not before a step to another subject")
         about.test.claimed(self)
+        assert not isinstance(self._facts, Several), "each and any have checks only"
         found = self._facts if isinstance(self._facts, Missing) else find(self._facts)
         if isinstance(found, Missing):
             check(about, found.claim)

@@ -7,12 +7,10 @@ from typing import Self
 from durabletest.assertions import operation_claims as claims
 from durabletest.assertions.check import About, check
 from durabletest.assertions.facts import ExecutionFacts, OperationFacts
-from durabletest.assertions.outcome import UNSET
+from durabletest.assertions.operation_checks import OperationChecks
+from durabletest.assertions.outcome import OutcomeSubject
 from durabletest.assertions.subject import Missing
-from durabletest.assertions.time_checks import TimedOperation, TimedSubject
 from durabletest.errors import UsageError
-from durabletest.model.enums import OperationType
-from durabletest.model.suggest import member
 from durabletest.model.titles import title
 from durabletest.model.view import ExecutionView, execution_title
 
@@ -20,7 +18,7 @@ __unittest = True
 __tracebackhide__ = True
 
 
-class ExecutionSubject(TimedSubject[ExecutionFacts]):
+class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
     """One execution: it ``succeeded``, ``failed``, ``timed_out`` or was ``stopped``, or is still ``running``."""
 
     def running(self) -> Self:
@@ -35,20 +33,8 @@ class ExecutionSubject(TimedSubject[ExecutionFacts]):
         return operation_subject(self._about, path, index)
 
 
-class OperationSubject(TimedOperation):
-    """One operation. Claims that mean nothing for its type fail, and say of which type it is."""
-
-    def cancelled(self) -> Self:
-        """It was CANCELLED."""
-        return self._has_status("CANCELLED")
-
-    def started(self) -> Self:
-        """It is STARTED: in progress, and neither pending nor ended."""
-        return self._has_status("STARTED")
-
-    def pending(self) -> Self:
-        """It is PENDING: between two attempts."""
-        return self._has_status("PENDING")
+class OperationSubject(OperationChecks):
+    """One operation."""
 
     def never_started(self) -> Self:
         """There is no such operation: the workflow never got there."""
@@ -58,34 +44,9 @@ class OperationSubject(TimedOperation):
                 f"{about.title}: .never.never_started() says nothing; leave it out, or write another check"
             )
         about.test.claimed(self)
-        if not isinstance(self._facts, Missing):
+        if isinstance(self._facts, OperationFacts):
             check(about, claims.never_started(self._facts))
         return self
-
-    def attempts(self, number: object) -> Self:
-        """A step took that many attempts, a running one included; of a ``wait_for_condition``, that many polls."""
-        return self._check(lambda facts: claims.attempts(facts, number))
-
-    def of_type(self, type: OperationType | str) -> Self:
-        """It is a STEP, WAIT, CALLBACK, CHAINED_INVOKE or CONTEXT."""
-        wanted = member(OperationType, type, "operation type")
-        return self._check(lambda facts: claims.is_of_type(facts, wanted))
-
-    def inside(self, context: str, index: int | None = None) -> Self:
-        """It is inside a context of that name or path, directly or deeper; ``index`` picks one of several."""
-        return self._check(lambda facts: claims.is_inside(facts, context, index))
-
-    def callback_id(self, value: object = UNSET) -> Self:
-        """A callback was created and has an id, and this one if a value is given."""
-        return self._check(lambda facts: claims.has_callback_id(facts, value))
-
-    def heartbeats(self, number: object) -> Self:
-        """The callback was sent that many heartbeats; they leave no event, so in the cloud nobody can tell."""
-        return self._check(lambda facts: claims.has_heartbeats(facts, number))
-
-    def invoked(self, function_name: object, payload: object = UNSET) -> Self:
-        """A chained invoke called this function, by the name that the workflow used, and with this payload."""
-        return self._check(lambda facts: claims.has_invoked(facts, function_name, payload))
 
     def child(self) -> ExecutionSubject:
         """Go on to the execution that a chained invoke has started."""

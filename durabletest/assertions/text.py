@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from durabletest.model.details import ErrorDetails
 from durabletest.model.times import plain
 
 __unittest = True
@@ -13,6 +16,7 @@ __tracebackhide__ = True
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 2000
 _LONGEST_CODE = 60
+_LISTED = 12
 
 
 def show(value: object) -> str:
@@ -24,9 +28,25 @@ def show(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
+def short_type(recorded: str) -> str:
+    """The recorded name of an error's type without its module; some versions of the SDK record it, others do not."""
+    return recorded.rpartition(".")[2]
+
+
+def brief(error: ErrorDetails) -> str:
+    """An error in one line, ``CardDeclined: card expired``."""
+    return str(error if error.type is None else replace(error, type=short_type(error.type)))
+
+
 def counted(number: int, noun: str) -> str:
     """``1 attempt``, ``2 attempts``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """``a, b, c``; the last of a long list are only counted."""
+    shown, more = texts[:_LISTED], len(texts) - _LISTED
+    return ", ".join([*shown, f"... and {more} more"] if more > 0 else shown)
 
 
 def call(check: str, *arguments: object) -> str:

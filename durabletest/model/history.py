@@ -76,6 +76,10 @@ class History:
     def parent(self, record: OperationRecord) -> OperationRecord | None:
         return self._by_id.get(record.parent_id) if record.parent_id is not None else None
 
+    def operation_of(self, event: Mapping[str, Any]) -> OperationRecord | None:
+        """The operation that an event is about, ``None`` where that is the execution or an invocation."""
+        return self._by_id.get(event.get("Id"))
+
     def children(self, record: OperationRecord) -> list[OperationRecord]:
         """The operations directly inside a context."""
         return list(self._by_parent.get(record.id, ()))
@@ -88,7 +92,7 @@ class History:
         self.operations: list[OperationRecord] = []
         self.invocations: list[Invocation] = []
         self.execution = ExecutionRecord()
-        self._by_id: dict[str, OperationRecord] = {}
+        self._by_id: dict[str | None, OperationRecord] = {}
         self._by_name: dict[str | None, list[OperationRecord]] = {}
         self._by_parent: dict[str | None, list[OperationRecord]] = {}
 

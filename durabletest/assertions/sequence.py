@@ -1,0 +1,37 @@
+"""Whether things came in an order, where some of them may have come at one instant by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Broken(Generic[T]):
+    """Where a sequence breaks: ``name`` does not follow ``last``. ``instead`` are those of that name, if any.
+
+    ``by_chance``: one of them came at the same instant in a parallel branch, where any order may come.
+    """
+
+    name: str
+    last: T | None
+    instead: Sequence[T]
+    by_chance: bool
+
+
+def broken(
+    names: Iterable[str], candidates: Callable[[str], Sequence[T]], precedes: Callable[[T, T], bool | None]
+) -> Broken[T] | None:
+    """Where the first thing is missing that should follow the one before; others may come in between."""
+    last: T | None = None
+    for name in names:
+        found = candidates(name)
+        order = [(thing, True if last is None else precedes(last, thing)) for thing in found if thing is not last]
+        following = next((thing for thing, follows in order if follows), None)
+        if following is None:
+            return Broken(name, last, found, any(follows is None for _, follows in order))
+        last = following
+    return None
