@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import Lock
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
@@ -138,10 +139,11 @@ class CallbackScript:
 
 
 class ScriptBook:
-    """The scripts of one runner, by callback name."""
+    """The scripts of one runner, by callback name; in the cloud each execution takes from it in a thread of its own."""
 
     def __init__(self) -> None:
         self._scripts: dict[str, CallbackScript] = {}
+        self._taking = Lock()
 
     def on_callback(self, name: str) -> CallbackScript:
         """The script for callbacks of that name, new or begun."""
@@ -149,11 +151,12 @@ class ScriptBook:
 
     def take(self, names: tuple[str, ...]) -> tuple[CallbackScript, Answer] | None:
         """The next answer for a callback that is known by these names; None if no script has one left."""
-        for name in names:
-            script = self._scripts.get(name)
-            if script is not None and script.taken < len(script.answers):
-                script.taken += 1
-                return script, script.answers[script.taken - 1]
+        with self._taking:
+            for name in names:
+                script = self._scripts.get(name)
+                if script is not None and script.taken < len(script.answers):
+                    script.taken += 1
+                    return script, script.answers[script.taken - 1]
         return None
 
     def find(self, names: tuple[str, ...]) -> CallbackScript | None:
@@ -164,6 +167,11 @@ class ScriptBook:
     def scripts(self) -> Mapping[str, CallbackScript]:
         """All scripts, by name."""
         return self._scripts
+
+    @property
+    def has_answers_left(self) -> bool:
+        """Whether a callback may still be answered by a script."""
+        return any(script.taken < len(script.answers) for script in self._scripts.values())
 
     def clear(self) -> None:
         """Forget every script."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from durabletest.cloud.console import whereabouts
 from durabletest.cloud.poller import HistoryPoller
 from durabletest.cloud.progress import Progress
 from durabletest.cloud.refusals import explained, is_not_found
+from durabletest.cloud.watches import Watches
 from durabletest.errors import (
     CloudHistoryError,
     CloudTimeoutError,
@@ -29,8 +30,9 @@ from durabletest.model.history import History
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
+from durabletest.model.titles import title
 from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.waiting import Watch
 from durabletest.scripts import ScriptBook
 
 _clock = [monotonic]
@@ -56,22 +58,37 @@ class Follower:
     """Polls the history, answers callbacks by script, and settles the futures of those who wait.
 
     ``ended`` is set at the end; ``error`` then says why the run is not to be trusted, if so. A run that takes longer
-    than its timeout is ended from a second thread, since the first one may be waiting for a slow answer.
+    than its timeout is ended from a second thread, since the first one may be waiting for a slow answer; it is stopped
+    if it is ``owned``, that is if it was started here. ``on_child`` is told the ARN of each execution that this one
+    invokes.
     """
 
-    def __init__(self, arn: str, client: Any, scripts: ScriptBook, pace: Pace) -> None:
+    def __init__(
+        self,
+        arn: str,
+        client: Any,
+        scripts: ScriptBook,
+        pace: Pace,
+        *,
+        owned: bool,
+        on_child: Callable[[str], object],
+    ) -> None:
         self.arn = arn
+        self.owned = owned
         self.ended = Event()
         self.error: DurableTestError | None = None
         self.progress = Progress(arn)
         self.answers = CloudAnswers(client, arn, scripts, pace.real_delays)
         self._client = client
         self._pace = pace
+        self._on_child = on_child
         self._poller = HistoryPoller(client, arn)
         self._history = History()
+        self._children: set[str] = set()
+        self._watches = Watches()
         self._lock = Lock()
         self._fresh: list[Mapping[str, Any]] = []
-        self._watches: list[Watch] = []
+        self._looked = Event()
         self._wake = Event()
         self._began = _clock[0]()
         self._idle = 0
@@ -90,15 +107,20 @@ class Follower:
         """Follow no longer; who still waits is told."""
         self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
         for thread in (self._timer, self._thread):
-            if thread.is_alive():
-                thread.join(timeout)
+            thread.join(timeout)
 
     @property
     def running(self) -> bool:
-        """Whether the execution runs, as far as is known here."""
+        """Whether the execution runs, as far as it is known."""
         return not (self._stopped or self._history.execution.ended)
 
     # --- for the threads of the test ---
+
+    def wait_for_first_look(self) -> None:
+        """Return when the history was read once; raises what has made that impossible."""
+        self._looked.wait()
+        if self.error is not None:
+            raise self.error
 
     def take_fresh(self) -> list[Mapping[str, Any]]:
         """The events that came since this was last asked."""
@@ -108,26 +130,33 @@ class Follower:
 
     def watch(self, watch: Watch) -> Future[OperationRecord]:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
-        with self._lock:
-            self._watches.append(watch)
+        self._watches.add(watch)
         if self.ended.is_set():
-            self._settle_rest()
+            self._settle_all()
         else:
             self._wake.set()
         return watch.future
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        """Stop the execution in the cloud; right after its start the service may not know it yet."""
+        """Stop the execution in the cloud, and those that it waits for.
+
+        Right after its start the service may not know it yet; one that has ended stays as it is.
+        """
         reason = {"Error": dict(error)} if error else {}
-        while True:
+        while not self._stopped:
             try:
                 self._client.stop_durable_execution(DurableExecutionArn=self.arn, **reason)
                 self._stopped = True
-                return
             except ClientError as refusal:
                 if not (is_not_found(refusal) and self._is_fresh()):
                     raise
                 Event().wait(self._pace.poll_interval)
+        for child in self._open_children():
+            self._client.stop_durable_execution(DurableExecutionArn=child, **reason)
+
+    def _open_children(self) -> list[str]:
+        records = self._history.operations
+        return [record.child_arn for record in records if record.child_arn and not record.status.is_terminal]
 
     # --- the thread that polls ---
 
@@ -143,7 +172,7 @@ class Follower:
         except Exception as error:
             self._give_up(OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}"), error)
         finally:
-            self._settle_rest()
+            self._settle_all()
 
     def _turn(self) -> None:
         new = self._poll()
@@ -151,11 +180,14 @@ class Follower:
         with self._lock:
             self._fresh += new
         self._history.extend(new)
+        if new:
+            self._looked.set()
         now = _clock[0]()
         self.answers.look(self._history, now)
         self.answers.act(now)
+        self._tell_of_children()
         self.progress.show(self._history)
-        self._settle_watches()
+        self._watches.settle(self._history)
         if self._history.execution.ended and not self._poller.has_gap:
             self._finish(None)
         elif self._idle and self._idle % IDLE_POLLS == 0:
@@ -176,8 +208,14 @@ class Follower:
             due = self.answers.next_due()
             self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
             self._wake.clear()
-            self._settle_watches()
+            self._watches.settle(self._history)
             self.answers.act(_clock[0]())
+
+    def _tell_of_children(self) -> None:
+        for record in self._history.operations:
+            if record.child_arn is not None and record.child_arn not in self._children:
+                self._children.add(record.child_arn)
+                self._on_child(record.child_arn)
 
     def _check_status(self) -> None:
         """An end that the history does not tell would be waited for until the timeout."""
@@ -195,16 +233,17 @@ class Follower:
 
     def _expire(self) -> None:
         limit = span(timedelta(seconds=self._pace.timeout))
+        stopped = ", and was stopped" if self.owned else ""
         self._give_up(
             CloudTimeoutError(
-                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout, and was stopped\n"
-                f"{whereabouts(self.arn)}\n{listing(self._history)}"
+                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}\n"
+                f"{whereabouts(self.arn)}\n{_waited_for(self._history)}{listing(self._history)}"
             )
         )
 
     def _give_up(self, error: DurableTestError, cause: Exception | None = None) -> None:
         error.__cause__ = cause
-        if self._finish(error):
+        if self._finish(error) and self.owned:
             with suppress(BotoCoreError, ClientError):
                 self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
 
@@ -216,26 +255,23 @@ class Follower:
             self.error = error
             self.ended.set()
         self._timer.cancel()
+        self._looked.set()
         self._wake.set()
-        self._settle_rest()
+        self._settle_all()
         return True
 
-    def _settle_watches(self) -> None:
-        with self._lock:
-            watches, self._watches = self._watches, []
-        still_open = resolve(watches, self._history, ended=False)
-        with self._lock:
-            self._watches += still_open
-
-    def _settle_rest(self) -> None:
-        with self._lock:
-            watches, self._watches = self._watches, []
-        if self.error is None:
-            resolve(watches, self._history, ended=True)
-            return
-        for watch in watches:
-            if watch.future.set_running_or_notify_cancel():
-                watch.future.set_exception(self.error)
+    def _settle_all(self) -> None:
+        self._watches.settle_all(self._history, self.error)
 
     def _is_fresh(self) -> bool:
         return _clock[0]() - self._began < FRESH_SECONDS
+
+
+def _waited_for(history: History) -> str:
+    """The line that names what has not ended, contexts aside; empty if nothing is open."""
+    names = [
+        title(history, record)
+        for record in history.operations
+        if not record.status.is_terminal and not history.children(record)
+    ]
+    return f"It waits for {', '.join(names)}.\n" if names else ""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.client import lambda_client
 from durabletest.cloud.execution import CloudExecution
-from durabletest.cloud.follower import Follower, Pace
+from durabletest.cloud.follower import Pace
+from durabletest.cloud.following import Following
 from durabletest.cloud.invocation import Invocation
 from durabletest.cloud.names import execution_name
 from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
@@ -60,22 +57,19 @@ class CloudDurableTestRunner:
         execution_prefix: str | None = None,
         unavailable: type[NotAvailableError] = NotAvailableError,
     ) -> None:
-        _check(function_name, poll_interval, invocation_type)
-        pace = Pace(poll_interval, seconds_of(timeout, "timeout"), real_delays())
-        self._pace = pace
+        _check(function_name, invocation_type)
+        pace = Pace(seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout"), real_delays())
         self._function_name = function_name
         self._prefix = execution_prefix
         self._unavailable = unavailable
         self._client = client if client is not None else lambda_client()
         self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
         self._scripts = ScriptBook()
-        self._followers: list[Follower] = []
-        self._started: list[Follower] = []
+        self._following = Following(self._client, self._scripts, pace, unavailable)
         self._last: CloudExecution | None = None
         self._closed = False
         keep_unknown_fields(self._client)
-        self._stop_at_exit = partial(_stop_quietly, self._started)
-        atexit.register(self._stop_at_exit)
+        atexit.register(self._following.stop_quietly)
 
     # --- run ---
 
@@ -88,7 +82,7 @@ class CloudDurableTestRunner:
         try:
             return execution.result()
         except BaseException:
-            _stop_quietly(self._started)
+            self._following.stop_quietly()
             raise
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
@@ -99,19 +93,18 @@ class CloudDurableTestRunner:
         self._check_open()
         chosen = name or execution_name(self._prefix)
         arn = self._invocation.start(encode(payload), chosen, tenant_id)
-        self._last = self._follow(arn)
-        self._started.append(self._followers[-1])
+        self._last = self._following.started(arn)
         return Execution(self._last)
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution by its ARN, a child's for example; it is followed, and not stopped at the end."""
         self._check_open()
-        return Execution(self._follow(arn))
+        return Execution(self._following.other(arn))
 
     def reset(self) -> None:
         """Stop what still runs, and forget all executions and scripts."""
         self._check_open()
-        self._end_all()
+        self._following.end()
         self._scripts.clear()
         self._last = None
 
@@ -119,10 +112,12 @@ class CloudDurableTestRunner:
         """Stop what still runs in the cloud, and give everything back. Calling it twice does no harm."""
         if not self._closed:
             self._closed = True
-            atexit.unregister(self._stop_at_exit)
+            atexit.unregister(self._following.stop_quietly)
             drop_unknown_fields(self._client)
-            self._end_all()
-            self._invocation.close()
+            try:
+                self._following.end()
+            finally:
+                self._invocation.close()
 
     def __enter__(self) -> Self:
         return self
@@ -194,22 +189,6 @@ class CloudDurableTestRunner:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
         return TestResult(self._last)
 
-    def _follow(self, arn: str) -> CloudExecution:
-        follower = Follower(arn, self._client, self._scripts, self._pace)
-        self._followers.append(follower)
-        follower.start()
-        return CloudExecution(follower, self._client, self._unavailable, self._follow)
-
-    def _end_all(self) -> None:
-        left = _stop(self._started)
-        for follower in self._followers:
-            follower.close()
-        self._followers.clear()
-        self._started.clear()
-        if left:
-            lines = "\n".join(f"  {arn}: {error}" for arn, error in left)
-            raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
-
     def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
         raise self._unavailable(
             f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
@@ -232,29 +211,11 @@ def seconds_of(value: object, what: str) -> float:
     return float(seconds)
 
 
-def _check(function_name: object, poll_interval: object, invocation_type: object) -> None:
+def _check(function_name: object, invocation_type: object) -> None:
     if not isinstance(function_name, str) or not function_name:
         raise ConfigurationError(
             f"function_name is {function_name!r}: give the deployed function's name with a version or alias, "
             "like 'orders:live'"
         )
-    seconds_of(poll_interval, "poll_interval")
     if invocation_type not in _INVOCATION_TYPES:
         raise ConfigurationError(f"invocation_type is {invocation_type!r}: write 'Event' or 'RequestResponse'")
-
-
-def _stop(followers: list[Follower]) -> list[tuple[str, Exception]]:
-    """Stop what still runs; what could not be stopped is given back."""
-    left: list[tuple[str, Exception]] = []
-    for follower in followers:
-        if follower.running:
-            try:
-                follower.stop({"ErrorType": "durabletest", "ErrorMessage": "The test has ended"})
-            except (BotoCoreError, ClientError) as error:
-                left.append((follower.arn, error))
-    return left
-
-
-def _stop_quietly(followers: list[Follower]) -> None:
-    with suppress(Exception):
-        _stop(followers)

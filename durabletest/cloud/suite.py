@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,21 +64,32 @@ def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
 
 
 def _function_name(cls: type[Any]) -> str:
-    """The name in the class; without one the handler's name, if the environment variable knows it."""
+    """The name in the class; without one a name of its handler, if the environment variable knows it."""
     if cls.function_name is not None:
         if not isinstance(cls.function_name, str) or not cls.function_name:
             raise ConfigurationError(
                 f"{cls.__qualname__}.function_name is {cls.function_name!r}: give a function's name"
             )
         return cls.function_name
-    name = getattr(cls.handler, "__name__", None)
-    if name in deployed_names():
-        return str(name)
-    key = name or "name"
+    names = _handler_names(cls)
+    known = next((name for name in names if name in deployed_names()), None)
+    if known is not None:
+        return known
+    key = next(iter(names), "name")
     raise ConfigurationError(
         f"{cls.__qualname__} has no function_name, so nothing can be invoked in the cloud: write "
         f'function_name = \'orders:live\', or set {FUNCTION_NAMES_VARIABLE}={{"{key}": "orders:live"}}'
     )
+
+
+def _handler_names(cls: type[Any]) -> list[str]:
+    """What the handler is called in the class's module, and what it calls itself (version 2 of the SDK hides that)."""
+    if cls.handler is None:
+        return []
+    module = vars(sys.modules[cls.__module__])
+    names = [name for name, value in module.items() if value is cls.handler]
+    own = getattr(cls.handler, "__name__", None)
+    return list(dict.fromkeys([*names, *([] if own is None else [str(own)])]))
 
 
 def _poll_interval(cls: type[Any]) -> float:
