@@ -7,26 +7,7 @@ import unittest
 from collections.abc import Iterator
 from pathlib import Path
 
-CRITERIA = {
-    1: 6,
-    2: 4,
-    3: 7,
-    4: 5,
-    5: 6,
-    6: 4,
-    7: 4,
-    8: 5,
-    9: 6,
-    10: 5,
-    11: 5,
-    12: 5,
-    13: 4,
-    14: 3,
-    15: 4,
-    16: 6,
-    17: 5,
-    18: 6,
-}
+CRITERIA = dict(enumerate((6, 4, 7, 5, 6, 4, 4, 5, 6, 5, 5, 5, 4, 3, 4, 6, 5, 6), start=1))
 """How many criteria each requirement has."""
 NUMBER = re.compile(r"^test_r(\d+)_(\d+)_")
 HERE = Path(__file__).parent

@@ -22,7 +22,8 @@ def timetable(event: Any, context: DurableContext) -> list[str]:
     """What the clocks say before and after a wait."""
 
     def clocks(_: Any) -> str:
-        return f"{datetime.now(UTC):%d %H:%M} {date.today():%d} {datetime.fromtimestamp(time.time(), UTC):%d %H:%M}"
+        today = date.today()  # noqa: DTZ011 - it is one of the clocks
+        return f"{datetime.now(UTC):%d %H:%M} {today:%d} {datetime.fromtimestamp(time.time(), UTC):%d %H:%M}"
 
     before = context.step(clocks, name="before")
     context.wait(Duration.from_hours(36))
@@ -78,7 +79,7 @@ class TimeControlTests(unittest.TestCase):
             LocalDurableTestRunner.teardown_test_environment()
         self.assertLess(datetime.now(UTC) - before, timedelta(minutes=1))
         self.assertGreater(time.time(), SPRING.timestamp() + 1)
-        self.assertNotIn("Fake", f"{type(datetime.now(UTC)).__name__} {type(date.today()).__name__}")
+        self.assertEqual(type(datetime.now(UTC)).__name__, "datetime")
         with LocalDurableTestRunner(sleeper, skip_time=True, start_time=SPRING) as runner:
             self.assertEqual(runner.run().get_result(), "rested")
         self.assertLess(datetime.now(UTC) - before, timedelta(minutes=1))
