@@ -43,8 +43,12 @@ class Waiters:
         self._ended: dict[str, DurableTestError | None] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody waits, so that time may move."""
-        return bool(self._waits) or any(self._watches.values())
+        """Whether anybody waits, so that time may move.
+
+        A thread that is blocked by a future of the model waits as long as its watch is open, not until it has woken up.
+        """
+        waits = any(wait.arn is not None or wait.until is not None for wait in self._waits)
+        return waits or any(self._watches.values())
 
     def has_ended(self, arn: str) -> bool:
         """Whether the execution has ended."""
