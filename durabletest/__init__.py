@@ -67,6 +67,7 @@ from durabletest.model.operation import DurableOperation
 from durabletest.model.records import Invocation
 from durabletest.model.result import TestResult
 from durabletest.modes import cloud_only, local_only
+from durabletest.routing import Route, route
 from durabletest.scripts import CallbackScript, ScriptedCallback
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
@@ -108,6 +109,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # the world outside
     "CallbackScript",
     "ScriptedCallback",
+    "Route",
+    "route",
     # errors, of misuse
     "DurableTestError",
     "UsageError",

@@ -195,6 +195,14 @@ class DurableTestCase(DurableAssertions):
         """The virtual time of the test; in the cloud the real time."""
         return self.runner.now
 
+    def lambda_client(self) -> Any:
+        """A real Lambda client of boto3, for code under test that is given one: locally the local server answers it.
+
+        In cloud mode it is the client that the test talks to AWS with. For a client that exists already see
+        :func:`durabletest.route`.
+        """
+        return self.runner.lambda_client()
+
     def on_callback(self, name: str) -> CallbackScript:
         """Script who answers callbacks of that name, with what and when."""
         return self.runner.on_callback(name)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from durabletest import routing
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.client import lambda_client
 from durabletest.cloud.execution import CloudExecution
@@ -28,6 +29,7 @@ from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
 from durabletest.model.times import utc
+from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
@@ -70,6 +72,7 @@ class CloudDurableTestRunner:
         self._closed = False
         keep_unknown_fields(self._client)
         atexit.register(self._following.stop_quietly)
+        routing.opened(self)
 
     # --- run ---
 
@@ -112,6 +115,7 @@ class CloudDurableTestRunner:
         """Stop what still runs in the cloud, and give everything back. Calling it twice does no harm."""
         if not self._closed:
             self._closed = True
+            routing.closed(self)
             atexit.unregister(self._following.stop_quietly)
             drop_unknown_fields(self._client)
             try:
@@ -138,6 +142,16 @@ class CloudDurableTestRunner:
     def client(self) -> Any:
         """The Lambda client."""
         return self._client
+
+    def lambda_client(self) -> Any:
+        """The Lambda client, which is boto3's: for the code that the test shares with the function."""
+        self._check_open()
+        return self._client
+
+    def route(self, client: Any) -> Route:
+        """Leave the client as it is: it talks to AWS, and so does the deployed function."""
+        self._check_open()
+        return Route(client, lambda: None)
 
     @property
     def now(self) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Event
 from typing import Any
 
+from durabletest.local.server.invocations import Caller
 from durabletest.local.server.modelled import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
 
@@ -67,6 +68,18 @@ class LocalLambdaClient:
     def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._server.call(method, **request)
         return answer
+
+
+class RunnerClient(LocalLambdaClient):
+    """The client of one runner: it can also invoke the functions that the runner knows."""
+
+    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, caller: Caller) -> None:
+        super().__init__(server, checkpoint_delay)
+        self._caller = caller
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        """Start an execution of a durable function, with ``InvocationType="Event"``."""
+        return self._call("invoke", {"caller": self._caller, **request})
 
 
 class InvocationClient:

@@ -7,16 +7,22 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from durabletest import routing
 from durabletest.errors import ConfigurationError, OperationNotFoundError, RunnerClosedError
 from durabletest.execution import Execution
 from durabletest.local import environment as environments
+from durabletest.local.client import RunnerClient
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
+from durabletest.local.routing import Router
 from durabletest.local.scope import RunnerScope, name_of
+from durabletest.local.server.functions import FunctionSpec, split_name
+from durabletest.local.server.invocations import Caller
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
+from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
 
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
@@ -58,12 +64,15 @@ class LocalDurableTestRunner:
         self._environment = environments.acquire(_settings(skip_time, start_time))
         self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog)
         self._environment.open_runner(self._scope)
+        self._client = self._make_client()
+        self._router = Router(self._client)
         self._last: LocalExecution | None = None
         self._closed = False
         for name, function in (durable_functions or {}).items():
             self.register_durable_function(name, function)
         for name, function in (functions or {}).items():
             self.register_function(name, function)
+        routing.opened(self)
 
     # --- the process-wide environment ---
 
@@ -103,7 +112,7 @@ class LocalDurableTestRunner:
             function=self._function_name,
             payload=encode(payload),
             name=name,
-            timeout=None if self._timeout is None else round(self._timeout.total_seconds()),
+            timeout=_seconds(self._timeout),
             tenant_id=tenant_id,
             page_size=self._page_size,
         )
@@ -129,6 +138,8 @@ class LocalDurableTestRunner:
         """Give everything back; executions that still run are given up. Calling it twice does no harm."""
         if not self._closed:
             self._closed = True
+            routing.closed(self)
+            self._router.close()
             self._environment.close_runner(self._scope)
             environments.release(self._environment)
 
@@ -144,8 +155,23 @@ class LocalDurableTestRunner:
 
     @property
     def client(self) -> Any:
-        """The Lambda client of the environment: boto3's methods for durable executions, answered locally."""
-        return self._environment.client
+        """A Lambda client with boto3's methods for durable executions, answered locally and without boto3."""
+        return self._client
+
+    def lambda_client(self) -> Any:
+        """A real Lambda client of boto3 that the local server answers: for code under test that is given a client.
+
+        Serialisation, validation, parsing and exceptions are boto3's; neither network, region nor credentials are
+        needed. What durable executions need is answered, ``invoke`` with ``InvocationType="Event"`` included; the rest
+        raises :class:`NotAvailableError`. It is the same client each time.
+        """
+        self._check_open()
+        return self._router.client()
+
+    def route(self, client: Any) -> Route:
+        """Have an existing Lambda client of boto3 answered by the local server, until the route or runner is closed."""
+        self._check_open()
+        return self._router.route(client)
 
     @property
     def now(self) -> datetime:
@@ -195,6 +221,11 @@ class LocalDurableTestRunner:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
         return TestResult(self._last)
 
+    def _make_client(self) -> RunnerClient:
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
+        caller = Caller(self._scope.number, own, self._page_size)
+        return RunnerClient(self._environment.server, self._environment.settings.checkpoint_delay, caller)
+
     def _execution(self, arn: str) -> LocalExecution:
         environment = self._environment
         return LocalExecution(arn, environment.client, environment.server, environment.orchestrator, environment.clock)
@@ -203,8 +234,8 @@ class LocalDurableTestRunner:
         self._check_open()
         _check_callable(handler, f"the function registered as {name!r}")
         _check_timeout(timeout)
-        seconds = None if timeout is None else round(timeout.total_seconds())
-        self._environment.server.call("register", scope=self._scope.number, name=name, durable=durable, timeout=seconds)
+        scope, seconds = self._scope.number, _seconds(timeout)
+        self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -217,6 +248,10 @@ def _settings(skip_time: bool | None, start_time: datetime | None) -> Settings |
     if skip_time is None and start_time is None:
         return None
     return Settings(skip_time is not False, start_time=start_time or DEFAULT_START)
+
+
+def _seconds(timeout: timedelta | None) -> int | None:
+    return None if timeout is None else round(timeout.total_seconds())
 
 
 def _check_callable(handler: object, what: str) -> None:

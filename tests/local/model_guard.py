@@ -19,23 +19,12 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.api import LambdaApi
+from durabletest.errors import NotAvailableError
+from durabletest.local.routing import API_OPERATIONS
 from durabletest.local.server.events import EventProcessor
 from durabletest.local.server.modelled import service_model
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.validation import event_findings, findings, response_findings
-
-API_OPERATIONS = (
-    "CheckpointDurableExecution",
-    "GetDurableExecutionState",
-    "GetDurableExecution",
-    "GetDurableExecutionHistory",
-    "ListDurableExecutionsByFunction",
-    "StopDurableExecution",
-    "SendDurableExecutionCallbackSuccess",
-    "SendDurableExecutionCallbackFailure",
-    "SendDurableExecutionCallbackHeartbeat",
-)
 
 
 class Guard:
@@ -83,6 +72,8 @@ class Guard:
         def checked(server: Any, **request: Any) -> Any:
             try:
                 response = original(server, **request)
+            except NotAvailableError:
+                raise  # durabletest refuses, not the service: it does not answer this call at all
             except Exception as error:
                 self.object_to(f"the error of {api_operation}, {error!r},", error_findings(api_operation, error))
                 raise
@@ -168,7 +159,7 @@ def install() -> Guard:
     """Watch the server, all tests of this process, and its end."""
     guard = Guard()
     for api_operation in API_OPERATIONS:
-        guard.watch_api(LambdaApi, api_operation)
+        guard.watch_api(CheckpointServer, api_operation)
     guard.watch_events(EventProcessor)
     guard.watch_invocations(CheckpointServer)
     guard.watch_tests(unittest.TestCase)

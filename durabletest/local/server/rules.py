@@ -58,14 +58,17 @@ def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
 
 
 def callback_result(raw: Any) -> str | None:
-    """The text that a callback's result is, whichever kind of blob it came as; refused beyond 1 MiB, or if no text."""
+    """The text that a callback's result is, whichever kind of blob it came as; refused beyond 1 MiB, or if no text.
+
+    An empty one is none: it is the body of the request, and the wire cannot tell the two apart.
+    """
     if hasattr(raw, "read"):
         raw = raw.read()
     if isinstance(raw, bytes | bytearray):
         raw = _decoded(raw)
     if raw is not None and size(raw) > MAX_INVOKE_PAYLOAD:
         _refuse_result(f"it has {size(raw)} bytes, and a callback's result may have {MAX_INVOKE_PAYLOAD}")
-    text: str | None = raw
+    text: str | None = raw or None
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from durabletest.local.server.api import LambdaApi
 from durabletest.local.server.callbacks import CallbackManager
-from durabletest.local.server.executions import ExecutionManager, Services, StartRequest
+from durabletest.local.server.executions import Execution, ExecutionManager, Services, StartRequest
 from durabletest.local.server.functions import (
     FunctionDirectory,
     FunctionSpec,
@@ -17,6 +17,7 @@ from durabletest.local.server.functions import (
     split_name,
 )
 from durabletest.local.server.ids import IdSource
+from durabletest.local.server.invocations import Caller, Invocations
 from durabletest.local.server.invokes import InvokeManager
 from durabletest.local.server.lifecycle import InvocationOutcomes
 from durabletest.local.server.messages import Announce, Timer
@@ -35,6 +36,7 @@ class CheckpointServer(LambdaApi):
         super().__init__(executions, callbacks, now)
         self._directories: dict[int, FunctionDirectory] = {}
         self._scopes: dict[str, int] = {}
+        self._invocations = Invocations(self._directories, self._start)
         self._invokes = InvokeManager(executions, self._directories, self._scopes, now, announce)
         self._outcomes = InvocationOutcomes(executions, now, announce)
         self._ids = services.ids
@@ -66,9 +68,17 @@ class CheckpointServer(LambdaApi):
         check_durable_name(bare)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
         request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, scope=scope)
+        return self._start(request).arn
+
+    def _start(self, request: StartRequest) -> Execution:
         execution = self._executions.start(request)
-        self._scopes[execution.arn] = scope
-        return execution.arn
+        self._scopes[execution.arn] = request.scope
+        return execution
+
+    def invoke(self, caller: Caller, **request: Any) -> dict[str, Any]:
+        """The API's ``Invoke``, by code that runs in or beside the executions of a runner."""
+        self._directories.setdefault(caller.scope, FunctionDirectory())
+        return self._invocations.invoke(caller, request)
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
         """The event to invoke the handler with, and what goes into its context; None if the execution has ended.

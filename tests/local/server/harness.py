@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from durabletest.local.routing import API_OPERATIONS
+from durabletest.local.server.functions import FunctionSpec
+from durabletest.local.server.invocations import Caller
 from durabletest.local.server.messages import Timer, TimerCancelled
 from durabletest.local.server.service import CheckpointServer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = 1
+CALLER = Caller(SCOPE, FunctionSpec("orders"), None)
 
 
 class Harness:
@@ -27,6 +34,12 @@ class Harness:
         started = Started(self, self.server.start(**{"scope": SCOPE, "function": function, "payload": payload, **more}))
         started.begin()
         return started
+
+    @property
+    def api(self) -> SimpleNamespace:
+        """The operations of the API, as a client's methods; functions are invoked as by the runner of ``orders``."""
+        methods = {name: getattr(self.server, name) for name in map(xform_name, API_OPERATIONS)}
+        return SimpleNamespace(**{**methods, "invoke": partial(methods["invoke"], caller=CALLER)})
 
     def child_of(self, arn: str, operation_id: str) -> Started:
         """The execution that a chained invoke has started, invoked for the first time."""

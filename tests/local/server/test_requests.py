@@ -9,13 +9,14 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from tests.local.model_guard import API_OPERATIONS
+from durabletest.local.routing import API_OPERATIONS
 from tests.local.server.harness import Harness, Started, code_of, start, succeed
 
 Request = dict[str, Any]
 CHECKPOINT = "CheckpointDurableExecution"
 STATE = "GetDurableExecutionState"
 GET = "GetDurableExecution"
+INVOKE = "Invoke"
 HISTORY = "GetDurableExecutionHistory"
 LIST = "ListDurableExecutionsByFunction"
 STOP = "StopDurableExecution"
@@ -44,6 +45,7 @@ class Prepared:
             HISTORY: arn,
             LIST: {"FunctionName": "orders"},
             STOP: arn,
+            INVOKE: {"FunctionName": "child:$LATEST", "InvocationType": "Event"},
             SUCCESS: callback_id,
             FAILURE: callback_id,
             HEARTBEAT: callback_id,
@@ -53,7 +55,7 @@ class Prepared:
         """Send the operation's request with these changes; None takes a member away."""
         request = {**self.requests[api_operation], **changes}
         sent = {name: value for name, value in request.items() if value is not None}
-        return getattr(self.harness.server, xform_name(api_operation))(**sent)
+        return getattr(self.harness.api, xform_name(api_operation))(**sent)
 
 
 def updated(**members: Any) -> Request:
@@ -168,6 +170,11 @@ REFUSED: list[tuple[str, Request, str]] = [
         {"DurableExecutionName": "a b"},
         "DurableExecutionName is 'a b': it must match",
     ),
+    (INVOKE, {"FunctionName": None}, 'Missing required parameter in input: "FunctionName"'),
+    (INVOKE, {"InvocationType": "Later"}, "InvocationType is 'Later': it must be one of DryRun, Event, R"),
+    (INVOKE, {"DurableExecutionName": "a b"}, "DurableExecutionName is 'a b': it must match"),
+    (INVOKE, {"TenantId": "t" * 257}, "TenantId has length 257: it must be at most 256"),
+    (INVOKE, {"FunctionName": "child"}, "You cannot invoke a durable function using an unqualified ARN: write 'child:"),
 ]
 
 TAKEN: list[tuple[str, Request]] = [
@@ -195,6 +202,9 @@ TAKEN: list[tuple[str, Request]] = [
     (SUCCESS, {"Result": b"x" * 1_048_576}),
     (SUCCESS, {"Result": "text"}),
     (FAILURE, {"Error": {}}),
+    (INVOKE, {"DurableExecutionName": "order-2", "Payload": b'{"order": 2}', "TenantId": "t" * 256}),
+    (INVOKE, {"FunctionName": "orders", "Qualifier": "prod"}),
+    (INVOKE, {"FunctionName": "arn:aws:lambda:us-east-1:123456789012:function:child:7"}),
 ]
 
 
