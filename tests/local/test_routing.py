@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import unittest
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -176,6 +177,10 @@ class BranchTests(DurableTestCase):
         self.assertExecution().succeeded([str(number) for number in range(8)])
 
 
+LEFT = Event()
+"""Set when the invocation that stops its execution is over."""
+
+
 @durable_execution
 def stopping_itself(event: Any, context: DurableContext) -> Any:
     arn = context.execution_context.durable_execution_arn
@@ -183,12 +188,21 @@ def stopping_itself(event: Any, context: DurableContext) -> Any:
     context.step(lambda _: "never", name="after")
 
 
+def stopping_itself_and_telling(event: Any, context: Any) -> Any:
+    try:
+        return stopping_itself(event, context)
+    finally:
+        LEFT.set()
+
+
 class StoppingItselfTests(DurableTestCase):
-    handler = stopping_itself
+    handler = stopping_itself_and_telling
 
     def test_an_execution_that_stops_itself_is_stopped_and_records_nothing_more(self) -> None:
+        """The result is there as soon as it is stopped, while its handler still runs."""
         with durabletest.route(CLIENT):
             result = self.execute()
+            self.assertTrue(LEFT.wait(timeout=5))
         self.assertExecution().stopped()
         self.assertEqual(result.history[-1]["EventType"], "ExecutionStopped")
         self.assertNoOperation("after")
