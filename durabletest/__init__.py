@@ -47,6 +47,7 @@ from durabletest.errors import (
     OrchestratorError,
     PayloadError,
     RunnerClosedError,
+    StubNotUsedError,
     UsageError,
     WaitTimeoutError,
     WrongOperationTypeError,
@@ -69,6 +70,7 @@ from durabletest.model.result import TestResult
 from durabletest.modes import cloud_only, local_only
 from durabletest.routing import Route, route
 from durabletest.scripts import CallbackScript, ScriptedCallback
+from durabletest.stubs import StepCall, StepStub
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # tests
@@ -111,6 +113,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "ScriptedCallback",
     "Route",
     "route",
+    "StepStub",
+    "StepCall",
     # errors, of misuse
     "DurableTestError",
     "UsageError",
@@ -136,6 +140,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "OperationNotFoundError",
     "PayloadError",
     "RunnerClosedError",
+    "StubNotUsedError",
     "WrongOperationTypeError",
     # errors, of runs
     "CheckpointServerError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import unittest
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,12 +13,14 @@ from durabletest.asserting import DurableAssertions
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import Mode, mode_of, validate
+from durabletest.errors import DurableTestError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
 from durabletest.modes import why_left_out
 from durabletest.scripts import CallbackScript
+from durabletest.stubs import StepStub
 
 __unittest = True
 __tracebackhide__ = True
@@ -111,14 +113,14 @@ class DurableTestCase(DurableAssertions):
             setattr(self, self._testMethodName, unittest.skip(reason)(method))
         if reason is not None or not type(self).__durable_ready:
             return super().run(result)
-        with self.__open_runner(), self.__replaced(self._durable_watched(self.__telling_where(method))):
+        with self.__open_runner(), self.__replaced(self.__watched(self.__telling_where(method))):
             return super().run(result)
 
     def debug(self) -> None:
         """Run the test without collecting the result, with a runner of its own."""
         type(self).__prepare()
         try:
-            method = self._durable_watched(getattr(self, self._testMethodName))
+            method = self.__watched(getattr(self, self._testMethodName))
             with self.__open_runner(), self.__replaced(method):
                 super().debug()
         finally:
@@ -130,6 +132,32 @@ class DurableTestCase(DurableAssertions):
         message = () if msg is _NO_MESSAGE else (msg,)
         with super().subTest(*message, **params), self._durable_reporting(), self.__where():
             yield
+
+    def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
+        return self._durable_watched(self.__using_stubs(method))
+
+    def __using_stubs(self, method: Callable[[], Any]) -> Callable[[], Any]:
+        """A test that passes and has not used a stub fails; to another failure the stub is a note."""
+
+        @functools.wraps(method)
+        def using() -> Any:
+            try:
+                value = method()
+            except unittest.SkipTest:
+                raise
+            except Exception as error:
+                with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
+                    _add_note(error, self.__unused_stubs())
+                raise
+            complaint = self.__unused_stubs()
+            if complaint is not None:
+                raise self.failureException(complaint)
+            return value
+
+        return using
+
+    def __unused_stubs(self) -> str | None:
+        return self.runner.unused_stubs() if isinstance(self.runner, LocalDurableTestRunner) else None
 
     def __telling_where(self, method: Callable[[], Any]) -> Callable[[], Any]:
         """In the cloud, a failure of the test method tells where to look at the execution."""
@@ -163,13 +191,13 @@ class DurableTestCase(DurableAssertions):
         last = self._durable_last()
         return None if last is None else last.arn
 
-    def __open_runner(self) -> LocalDurableTestRunner | CloudDurableTestRunner:
+    def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
         self._durable_began()
         if cls.__cloud is not None:
             self.runner = cls.__cloud.runner(self)
             return self.runner
-        self.runner = LocalDurableTestRunner(
+        runner = self.runner = LocalDurableTestRunner(
             cls.handler,  # type: ignore[arg-type]
             durable_functions=cls.durable_functions,
             functions=cls.functions,
@@ -178,7 +206,7 @@ class DurableTestCase(DurableAssertions):
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
         )
-        return self.runner
+        return closing(runner)
 
     # --- running ---
 
@@ -207,6 +235,13 @@ class DurableTestCase(DurableAssertions):
         """Script who answers callbacks of that name, with what and when."""
         return self.runner.on_callback(name)
 
+    def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
+        """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
+
+        A stub that the test never uses fails it at the end, unless the stub is ``optional``.
+        """
+        return self.runner.stub_step(name, optional=optional)
+
     def register_durable_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a durable target of ``context.invoke`` for this test."""
         self.runner.register_durable_function(name, handler)
@@ -214,3 +249,8 @@ class DurableTestCase(DurableAssertions):
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain target of ``context.invoke`` for this test."""
         self.runner.register_function(name, handler)
+
+
+def _add_note(error: Exception, note: str | None) -> None:
+    if note is not None:
+        error.add_note(f"\n{note}")

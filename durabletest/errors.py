@@ -52,6 +52,10 @@ class FunctionNotRegisteredError(UsageError, LookupError):
     """A chained invoke names a function that the test did not register; the message lists those it did."""
 
 
+class StubNotUsedError(UsageError):
+    """A stub was never used; the message says what exists instead. In a ``DurableTestCase`` the test fails with it."""
+
+
 class CallbackCompletedError(UsageError):
     """A callback was answered that is completed, timed out or unknown; the first answer stands (R11.5)."""
 

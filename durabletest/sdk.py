@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import MissingSdkError
 
 LOGGER = "aws_durable_execution_sdk_python"
 _PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
+_WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]
 
 
 def _module(name: str) -> ModuleType:
@@ -100,16 +102,28 @@ def can_wake_up() -> bool:
     return hasattr(signal, "REFRESH_WAKE") and hasattr(state.ExecutionState, "stop_checkpointing")
 
 
+def can_stub_steps() -> bool:
+    """Whether this SDK has a place at which the function of a step can be replaced (all of 2 and 3 have)."""
+    wrap = getattr(_module("state").ExecutionState, "wrap_user_function", None)
+    return wrap is not None and list(inspect.signature(wrap).parameters)[1:3] == _WRAPPED_PARAMETERS
+
+
+Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
+"""Gives what to call for the step at a path (through the named contexts around it) that has this function."""
+
+
 class Hooks:
-    """Two changes to the SDK's execution state while handlers are run here, and the way back.
+    """Changes to the SDK's execution state while handlers are run here, and the way back.
 
     Its checkpoint thread is woken as soon as an invocation has told it to stop. ``crashed`` is called when a
     ``SystemExit`` or ``KeyboardInterrupt`` leaves user code, before the SDK waits for sibling branches; an SDK without
-    the place to hook into reports the crash once they have ended.
+    the place to hook into reports the crash once they have ended. ``replacing`` tells, by an execution's ARN, what
+    replaces the functions of its steps; None if nothing does.
     """
 
-    def __init__(self, crashed: Callable[[], None]) -> None:
+    def __init__(self, crashed: Callable[[], None], replacing: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
+        self._replacing = replacing
         self._originals: dict[str, Any] = {}
 
     def install(self) -> None:
@@ -117,6 +131,8 @@ class Hooks:
         state_class = _module("state").ExecutionState
         if can_wake_up():
             self._replace(state_class, "stop_checkpointing", self._waking)
+        if can_stub_steps():
+            self._replace(state_class, "wrap_user_function", self._stubbing)
         if hasattr(state_class, "wrap_user_function"):
             self._replace(state_class, "wrap_user_function", self._watching)
 
@@ -127,8 +143,9 @@ class Hooks:
         self._originals.clear()
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        self._originals[name] = getattr(owner, name)
-        setattr(owner, name, make(self._originals[name]))
+        original = getattr(owner, name)
+        self._originals.setdefault(name, original)
+        setattr(owner, name, make(original))
 
     def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = _module("state")._Signal.REFRESH_WAKE
@@ -144,6 +161,7 @@ class Hooks:
     def _watching(self, original: Callable[..., Any]) -> Callable[..., Any]:
         crashed = self._crashed
 
+        @functools.wraps(original)
         def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             wrapped = original(*args, **kwargs)
 
@@ -158,6 +176,35 @@ class Hooks:
             return watched
 
         return wrap_user_function
+
+    def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        replacing = self._replacing
+
+        @functools.wraps(original)
+        def wrap_user_function(
+            state: Any, user_function: Callable[..., Any], operation_identifier: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            if operation_identifier.type.value == "CONTEXT":
+                _contexts(state)[operation_identifier.operation_id] = operation_identifier
+            elif operation_identifier.name and (replace := replacing(state.durable_execution_arn)) is not None:
+                user_function = replace(_path(state, operation_identifier), user_function)
+            return original(state, user_function, operation_identifier, *args, **kwargs)
+
+        return wrap_user_function
+
+
+def _contexts(state: Any) -> dict[str, Any]:
+    """The contexts that this invocation has entered, by id; the SDK's own state hears of them a moment later."""
+    contexts: dict[str, Any] = vars(state).setdefault("_durabletest_contexts", {})
+    return contexts
+
+
+def _path(state: Any, identifier: Any) -> str:
+    contexts, names = _contexts(state), []
+    while identifier is not None:
+        names += [identifier.name] if identifier.name else []
+        identifier = contexts.get(identifier.parent_id)
+    return "/".join(reversed(names))
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import unittest
-from pathlib import Path
+
+from tests.subprocesses import run_suite
 
 SUITE = """
 import io
@@ -59,24 +56,9 @@ def test_a_handler_of_the_suite():
 """
 
 
-def run(*command: str, suite: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "test_suite.py").write_text(suite, encoding="utf-8")
-        root = str(Path(__file__).parent.parent)
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", *command],
-            check=False,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": root, **variables},
-            text=True,
-            capture_output=True,
-            timeout=60,
-        )
-
-
 class LogsUnderPytestTests(unittest.TestCase):
     def test_caplog_and_the_own_set_up_work(self) -> None:
-        done = run("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE)
+        done = run_suite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("3 passed", done.stdout)
 
@@ -85,15 +67,15 @@ class LogsUnderUnittestTests(unittest.TestCase):
     QUIET = SUITE.split("def test_caplog")[0].replace('logging.basicConfig(format="own set-up: %(message)s")', "")
 
     def test_a_suite_that_sets_nothing_up_is_quiet(self) -> None:
-        done = run("unittest", suite=self.QUIET)
+        done = run_suite("unittest", suite=self.QUIET)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, r"^\.\n-+\nRan 1 test in [0-9.]+s\n\nOK\n$")
 
     def test_the_own_set_up_goes_on_printing(self) -> None:
-        done = run("unittest", suite=SUITE.split("def test_caplog")[0])
+        done = run_suite("unittest", suite=SUITE.split("def test_caplog")[0])
         self.assertEqual(done.stderr.count("own set-up: in the handler"), 1, done.stderr)
 
     def test_live(self) -> None:
-        done = run("unittest", suite=self.QUIET, DURABLETEST_LOGS="live")
+        done = run_suite("unittest", suite=self.QUIET, DURABLETEST_LOGS="live")
         self.assertIn("[execution-1] 2026-01-01 00:00:00 invocation 1 WARNING orders: in the handler\n", done.stderr)
         self.assertIn("ValueError: card expired", done.stderr)

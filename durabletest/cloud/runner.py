@@ -180,6 +180,12 @@ class CloudDurableTestRunner:
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
 
+    def stub_step(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Nothing can be stubbed in the cloud."""
+        raise self._unavailable(
+            f"stub_step({name!r}) is local: in the cloud steps run the code that is deployed; mark the test @local_only"
+        )
+
     # --- look-ups in the last execution ---
 
     def get_operation(self, path: str, index: int = 0) -> DurableOperation:

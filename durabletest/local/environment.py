@@ -18,6 +18,7 @@ from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerSchedule
 from durabletest.local.scope import RunnerScope
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.stubbing import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class LocalEnvironment:
         self.server = CheckpointWorkerManager(self._make_server)
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
-        self._hooks = sdk.Hooks(self.orchestrator.crash)
+        self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
         self._exit_guard = ExitGuard(self._runs_handler_code, self.orchestrator.crash)
         self._numbers = itertools.count(1)
         self._open_runners: set[int] = set()
@@ -119,6 +120,10 @@ class LocalEnvironment:
 
     def _make_server(self) -> CheckpointServer:
         return CheckpointServer(self.clock.now, self.orchestrator.announce)
+
+    def _replacing(self, arn: str) -> sdk.Replace | None:
+        scope = self.orchestrator.running(arn)
+        return replacing(scope.stubs, arn) if scope is not None and scope.stubs.steps else None
 
     def _runs_handler_code(self, thread: Thread) -> bool:
         return thread is not main_thread() and thread in self.orchestrator.invoker.handler_threads()

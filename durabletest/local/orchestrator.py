@@ -91,6 +91,11 @@ class TestExecutionOrchestrator:
         """Handler code ends its process: from now on its invocation writes nothing (any thread may call this)."""
         self._runs.crash()
 
+    def running(self, arn: str) -> RunnerScope | None:
+        """The runner whose invocation for this execution runs now; None if there is none (any thread may ask)."""
+        active = self._runs.active
+        return active.scope if active is not None and active.job.arn == arn else None
+
     def add_scope(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
         self._inbox.put(partial(self._scopes.add, scope))

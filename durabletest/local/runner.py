@@ -7,8 +7,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import routing
-from durabletest.errors import ConfigurationError, OperationNotFoundError, RunnerClosedError
+from durabletest import routing, sdk
+from durabletest.errors import (
+    ConfigurationError,
+    NotAvailableError,
+    OperationNotFoundError,
+    RunnerClosedError,
+    StubNotUsedError,
+)
 from durabletest.execution import Execution
 from durabletest.local import environment as environments
 from durabletest.local.client import RunnerClient
@@ -19,11 +25,13 @@ from durabletest.local.routing import Router
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.functions import FunctionSpec, split_name
 from durabletest.local.server.invocations import Caller
+from durabletest.local.unused import unused
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
+from durabletest.stubs import StepStub
 
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
@@ -125,13 +133,14 @@ class LocalDurableTestRunner:
         return Execution(self._execution(arn))
 
     def reset(self) -> None:
-        """Forget all executions, their operations and histories, and all scripts (R1.6); registrations stay.
+        """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
         If no other runner is open, virtual time and all ids begin anew.
         """
         self._check_open()
         self._environment.reset_runner(self._scope)
         self._scope.scripts.clear()
+        self._scope.stubs.clear()
         self._last = None
 
     def close(self) -> None:
@@ -149,7 +158,11 @@ class LocalDurableTestRunner:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if exc is None and not self._closed:
+                self.verify_stubs()
+        finally:
+            self.close()
 
     # --- the world around ---
 
@@ -197,6 +210,34 @@ class LocalDurableTestRunner:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`."""
         self._check_open()
         return self._scope.scripts.on_callback(name)
+
+    def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
+        """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
+
+        It holds for all executions of this runner, those of durable functions that they invoke included. A stub that
+        is never used is an error at the end, unless it is ``optional``.
+        """
+        self._check_open()
+        if not sdk.can_stub_steps():
+            raise NotAvailableError(
+                f"stub_step({name!r}): version {sdk.require()} of the AWS SDK has no place, known to durabletest, "
+                "where a step's function could be replaced; use unittest.mock.patch on the function itself"
+            )
+        return self._scope.stubs.stub_step(name, optional)
+
+    def verify_stubs(self) -> None:
+        """Raise :class:`StubNotUsedError` if a stub was never used; leaving the with block without an error does it."""
+        complaint = self.unused_stubs()
+        if complaint is not None:
+            raise StubNotUsedError(complaint)
+
+    def unused_stubs(self) -> str | None:
+        """Which stubs were never used, and what to write instead; None if all were used."""
+        self._check_open()
+        if not self._scope.stubs.steps:
+            return None
+        arns = self._environment.server.call("executions_of", scope=self._scope.number)
+        return unused(self._scope.stubs, [self._execution(arn).history() for arn in arns])
 
     # --- look-ups in the last execution ---
 

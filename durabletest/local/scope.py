@@ -8,6 +8,7 @@ from typing import Any
 
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
+from durabletest.stubs import StubBook
 
 _NO_WATCHDOG = 30.0
 """Real seconds, while no runner is open that says otherwise."""
@@ -23,6 +24,7 @@ class RunnerScope:
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptBook = field(default_factory=ScriptBook)
+    stubs: StubBook = field(default_factory=StubBook)
 
     def handler_of(self, target: str | None) -> Callable[..., Any]:
         """The runner's own handler, or the durable function that was registered by that name."""

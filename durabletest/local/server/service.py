@@ -140,6 +140,10 @@ class CheckpointServer(LambdaApi):
         """The runner whose execution this is, or whose execution invoked it."""
         return self._scopes[arn]
 
+    def executions_of(self, scope: int) -> list[str]:
+        """The ARNs of a runner's executions, invoked ones included, in the order in which they started."""
+        return [arn for arn, number in self._scopes.items() if number == scope]
+
     def parent_of(self, arn: str) -> str | None:
         """The ARN of the execution that invoked this one, if one did."""
         parent = self._executions.get(arn, "Invoke").request.parent
