@@ -1,0 +1,178 @@
+"""Races between timers: the right winner, at the exact virtual times, forty times of forty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import (
+    CallbackConfig,
+    CompletionConfig,
+    Duration,
+    ParallelConfig,
+    StepConfig,
+)
+from aws_durable_execution_sdk_python.retries import RetryDecision
+
+from durabletest import CallbackScript, DurableTestCase, TestResult
+
+TIMES = 40
+FIRST = ParallelConfig(completion_config=CompletionConfig.first_successful())
+ALL = ParallelConfig(completion_config=CompletionConfig.all_completed())
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def waits(*seconds: int) -> Callable[[DurableContext], None]:
+    def branch(context: DurableContext) -> None:
+        for delay in seconds:
+            context.wait(Duration.from_seconds(delay), name=f"{delay} s")
+
+    return branch
+
+
+def retries(*delays: int) -> Callable[[DurableContext], None]:
+    """A step that fails once for each delay."""
+
+    def decide(error: Exception, attempt: int) -> RetryDecision:
+        return RetryDecision(True, Duration.from_seconds(delays[attempt - 1]))
+
+    def branch(context: DurableContext) -> None:
+        context.step(attempt, name="flaky", config=StepConfig(retry_strategy=decide))
+
+    def attempt(step: Any) -> None:
+        if step.attempt <= len(delays):
+            raise ConnectionError(f"attempt {step.attempt}")
+
+    return branch
+
+
+def interrupted_by_a_step(context: DurableContext) -> None:
+    waits(1)(context)
+    context.step(lambda _: "instant", name="step")
+    waits(60)(context)
+
+
+RACES = {
+    "3 x 10 min against 24 h": ([waits(600, 600, 600), waits(DAY)], FIRST),
+    "5 x 10 s against 60 s": ([waits(10, 10, 10, 10, 10), waits(60)], FIRST),
+    "retries of 20 s against 1 h": ([retries(5, 5, 10), waits(HOUR)], FIRST),
+    "1 s, a step, 60 s against 2 h": ([interrupted_by_a_step, waits(2 * HOUR)], FIRST),
+    "1 s, 60 s, 1 h and 2 h": ([waits(1), waits(60), waits(HOUR), waits(2 * HOUR)], ALL),
+}
+
+
+@durable_execution
+def race(event: str, context: DurableContext) -> list[int]:
+    branches, config = RACES[event]
+    result = context.parallel(branches, name="race", config=config)
+    return [item.index for item in result.succeeded()]
+
+
+@durable_execution
+def answered(event: dict[str, int], context: DurableContext) -> str:
+    config = CallbackConfig(
+        timeout=Duration.from_seconds(event["timeout"]),
+        heartbeat_timeout=Duration.from_seconds(event.get("heartbeat", 0)),
+    )
+    return str(context.create_callback(name="answer", config=config).result())
+
+
+def ends(result: TestResult) -> list[tuple[str, str | None, int]]:
+    """Each end of an operation or attempt in the history, with its name and its seconds since the start."""
+    start = result.history[0]["EventTimestamp"]
+    return [
+        (event["EventType"], event.get("Name"), (event["EventTimestamp"] - start) // timedelta(seconds=1))
+        for event in result.history
+        if not event["EventType"].endswith("Started") and not event["EventType"].startswith("Invocation")
+    ]
+
+
+def waited(*times: tuple[int, int]) -> list[tuple[str, str | None, int]]:
+    return [("WaitSucceeded", f"{seconds} s", at) for seconds, at in times]
+
+
+def won(branch: int, at: int) -> list[tuple[str, str | None, int]]:
+    return [
+        ("ContextSucceeded", f"parallel-branch-{branch}", at),
+        ("ContextSucceeded", "race", at),
+        ("ExecutionSucceeded", None, at),
+    ]
+
+
+class BranchRaceTests(DurableTestCase):
+    handler = race
+
+    def assert_ends(self, payload: str, winners: list[int], expected: list[tuple[str, str | None, int]]) -> None:
+        for _ in range(TIMES):
+            self.runner.reset()
+            result = self.execute(payload)
+            self.assertEqual(result.get_result(), winners)
+            self.assertEqual(ends(result), expected)
+
+    def test_three_waits_of_ten_minutes_win_against_a_day(self) -> None:
+        self.assert_ends("3 x 10 min against 24 h", [0], waited((600, 600), (600, 1200), (600, 1800)) + won(0, 1800))
+
+    def test_five_waits_of_ten_seconds_win_against_sixty(self) -> None:
+        self.assert_ends("5 x 10 s against 60 s", [0], waited(*((10, 10 * n) for n in range(1, 6))) + won(0, 50))
+
+    def test_retries_that_add_up_to_twenty_seconds_win_against_an_hour(self) -> None:
+        attempts = [("StepFailed", "flaky", at) for at in (0, 5, 10)] + [("StepSucceeded", "flaky", 20)]
+        self.assert_ends("retries of 20 s against 1 h", [0], [*attempts, *won(0, 20)])
+
+    def test_a_step_between_two_waits_takes_no_time(self) -> None:
+        step = [("StepSucceeded", "step", 1)]
+        expected = waited((1, 1)) + step + waited((60, 61)) + won(0, 61)
+        self.assert_ends("1 s, a step, 60 s against 2 h", [0], expected)
+
+    def test_branches_complete_in_the_order_of_their_waits(self) -> None:
+        expected = []
+        for branch, seconds in enumerate((1, 60, HOUR, 2 * HOUR)):
+            expected += waited((seconds, seconds)) + won(branch, seconds)[:1]
+        self.assert_ends("1 s, 60 s, 1 h and 2 h", [0, 1, 2, 3], expected + won(3, 2 * HOUR)[1:])
+
+
+class CallbackRaceTests(DurableTestCase):
+    handler = answered
+
+    def run_forty_times(
+        self, event: dict[str, int], script: Callable[[CallbackScript], object]
+    ) -> list[list[tuple[str, str | None, int]]]:
+        histories = []
+        for _ in range(TIMES):
+            self.runner.reset()
+            script(self.on_callback("answer"))
+            histories.append(ends(self.execute(event)))
+        return histories
+
+    def test_an_answer_after_two_hours_is_too_late_for_a_timeout_of_one(self) -> None:
+        seen = self.run_forty_times({"timeout": HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
+        self.assertEqual(seen, [[("CallbackTimedOut", "answer", HOUR), ("ExecutionFailed", None, HOUR)]] * TIMES)
+
+    def test_an_answer_after_two_hours_is_in_time_for_a_timeout_of_three(self) -> None:
+        seen = self.run_forty_times(
+            {"timeout": 3 * HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2))
+        )
+        expected = [("CallbackSucceeded", "answer", 2 * HOUR), ("ExecutionSucceeded", None, 2 * HOUR)]
+        self.assertEqual(seen, [expected] * TIMES)
+
+    def test_heartbeats_every_five_minutes_keep_a_timeout_of_six_away(self) -> None:
+        seen = self.run_forty_times(
+            {"timeout": DAY, "heartbeat": 6 * MINUTE},
+            lambda script: script.heartbeat(every=timedelta(minutes=5), times=12).succeed(
+                "yes", after=timedelta(minutes=65)
+            ),
+        )
+        expected = [("CallbackSucceeded", "answer", 65 * MINUTE), ("ExecutionSucceeded", None, 65 * MINUTE)]
+        self.assertEqual(seen, [expected] * TIMES)
+
+    def test_when_heartbeats_stop_the_timeout_comes_six_minutes_after_the_last(self) -> None:
+        seen = self.run_forty_times(
+            {"timeout": DAY, "heartbeat": 6 * MINUTE},
+            lambda script: script.heartbeat(every=timedelta(minutes=5), times=3).never(),
+        )
+        expected = [("CallbackTimedOut", "answer", 21 * MINUTE), ("ExecutionFailed", None, 21 * MINUTE)]
+        self.assertEqual(seen, [expected] * TIMES)
+
+
