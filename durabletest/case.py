@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -113,8 +114,24 @@ class DurableTestCase(DurableAssertions):
             setattr(self, self._testMethodName, unittest.skip(reason)(method))
         if reason is not None or not type(self).__durable_ready:
             return super().run(result)
-        with self.__open_runner(), self.__replaced(self.__watched(self.__telling_where(method))):
-            return super().run(result)
+        began = False
+        try:
+            with self.__open_runner(), self.__replaced(self.__watched(self.__telling_where(method))):
+                began = True
+                return super().run(result)
+        except DurableTestError:
+            if result is None:
+                raise
+            self.__report(result, began)
+            return result
+
+    def __report(self, result: unittest.TestResult, began: bool) -> None:
+        """The runner could not be opened or closed: that is the test's error, and the next test goes on."""
+        if not began:
+            result.startTest(self)
+        result.addError(self, sys.exc_info())
+        if not began:
+            result.stopTest(self)
 
     def debug(self) -> None:
         """Run the test without collecting the result, with a runner of its own."""

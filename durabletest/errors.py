@@ -179,6 +179,12 @@ class CloudHistoryError(DurableTestError):
 class CheckpointServerError(DurableTestError):
     """The checkpoint server's thread is dead; ``__cause__`` is what ended it."""
 
+    def again(self) -> CheckpointServerError:
+        """The same news for another thread, which raises it with a traceback of its own."""
+        copy = CheckpointServerError(*self.args)
+        copy.__cause__ = self.__cause__
+        return copy
+
 
 class OrchestratorError(DurableTestError):
     """The orchestrator's thread is dead; ``__cause__`` is what ended it."""

@@ -31,10 +31,14 @@ Decide: TypeAlias = Callable[[ScriptedCallback], Any]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that happens to a callback, ``after`` it was created; ``send`` does it with a Lambda client."""
+    """One thing that happens to a callback, ``after`` it was created; ``send`` does it with a Lambda client.
+
+    ``decide`` is the test author's function that is called for it, if one is.
+    """
 
     after: timedelta
     send: Callable[[Any, ScriptedCallback], None]
+    decide: Decide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,16 @@ class CallbackScript:
         )
 
     def call(self, decide: Decide, after: timedelta = NO_DELAY) -> CallbackScript:
-        """Let a function decide: what it returns completes the callback, what it raises fails it."""
+        """Let a function decide: what it returns completes the callback, what it raises fails it.
+
+        An assertion that fails in it fails the test.
+        """
 
         def send(client: Any, callback: ScriptedCallback) -> None:
             try:
                 body = encode_callback_result(decide(callback))
+            except AssertionError:
+                raise
             except Exception as error:
                 client.send_durable_execution_callback_failure(
                     CallbackId=callback.callback_id, Error=error_object(error, None, None, None)
@@ -104,7 +113,7 @@ class CallbackScript:
             arguments = {} if body is None else {"Result": body}
             client.send_durable_execution_callback_success(CallbackId=callback.callback_id, **arguments)
 
-        return self._answer(after, send)
+        return self._answer(after, send, decide)
 
     def never(self) -> CallbackScript:
         """Say on purpose that nobody answers: the callback's own timeout decides."""
@@ -120,12 +129,14 @@ class CallbackScript:
         self.answers[-1] = replace(answer, actions=answer.actions + beats)
         return self
 
-    def _answer(self, after: timedelta, send: Callable[[Any, ScriptedCallback], None]) -> CallbackScript:
+    def _answer(
+        self, after: timedelta, send: Callable[[Any, ScriptedCallback], None], decide: Decide | None = None
+    ) -> CallbackScript:
         if after < NO_DELAY:
             raise UsageError(
                 f"on_callback({self.name!r}): after={after!r} lies before the callback; give a positive delay"
             )
-        self._close((Action(after, send),))
+        self._close((Action(after, send, decide),))
         return self
 
     def _close(self, actions: tuple[Action, ...]) -> None:

@@ -9,7 +9,9 @@ import functools
 import importlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
@@ -42,6 +44,11 @@ def require() -> str:
             "pip install 'aws-durable-execution-sdk-python>=2,<4'"
         )
     return version
+
+
+def folder() -> str:
+    """Where the SDK's modules are."""
+    return str(Path(_module("__about__").__file__ or "").parent)
 
 
 # --- the way in ------------------------------------------------------------------------------------------------------
@@ -116,12 +123,12 @@ class Hooks:
     """Changes to the SDK's execution state while handlers are run here, and the way back.
 
     Its checkpoint thread is woken as soon as an invocation has told it to stop. ``crashed`` is called when a
-    ``SystemExit`` or ``KeyboardInterrupt`` leaves user code, before the SDK waits for sibling branches; an SDK without
-    the place to hook into reports the crash once they have ended. ``replacing`` tells, by an execution's ARN, what
-    replaces the functions of its steps; None if nothing does.
+    ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before the SDK waits for branches
+    that still run; an SDK without the places to hook into reports the crash once they have ended. ``replacing`` tells,
+    by an execution's ARN, what replaces the functions of its steps; None if nothing does.
     """
 
-    def __init__(self, crashed: Callable[[], None], replacing: Callable[[str], Replace | None]) -> None:
+    def __init__(self, crashed: Callable[[BaseException], None], replacing: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
         self._replacing = replacing
         self._originals: dict[str, Any] = {}
@@ -135,6 +142,8 @@ class Hooks:
             self._replace(state_class, "wrap_user_function", self._stubbing)
         if hasattr(state_class, "wrap_user_function"):
             self._replace(state_class, "wrap_user_function", self._watching)
+        if hasattr(state_class, "close"):
+            self._replace(state_class, "close", self._closing)
 
     def remove(self) -> None:
         """Put the SDK back as it was."""
@@ -169,13 +178,24 @@ class Hooks:
             def watched(*args: Any, **kwargs: Any) -> Any:
                 try:
                     return wrapped(*args, **kwargs)
-                except (SystemExit, KeyboardInterrupt):
-                    crashed()
+                except (SystemExit, KeyboardInterrupt) as error:
+                    crashed(error)
                     raise
 
             return watched
 
         return wrap_user_function
+
+    def _closing(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        crashed = self._crashed
+
+        def close(execution_state: Any) -> None:
+            error = sys.exc_info()[1]
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                crashed(error)
+            original(execution_state)
+
+        return close
 
     def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         replacing = self._replacing

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from threading import Thread, current_thread
+from threading import current_thread
 from typing import Any, NoReturn
 
+from durabletest.local.families import founder_of
 
-class ProcessExit(BaseException):
-    """Raised in place of ``os._exit`` in handler code; ``status`` is the exit status."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"exit status {status}")
-        self.status = status
+class ProcessExit(SystemExit):
+    """Raised in place of ``os._exit`` in handler code; ``code`` is the exit status."""
 
 
 def exit_status(error: BaseException) -> int:
     """The exit status that a process has which ends by this exception."""
-    if isinstance(error, ProcessExit):
-        return error.status
     if isinstance(error, SystemExit):
         if error.code is None:
             return 0
@@ -31,11 +27,11 @@ class ExitGuard:
     """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
 
     ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
-    Other threads, and other processes (a forked child), exit for real.
+    The threads of a handler that was given up merely end. Other threads, and other processes (a forked child), exit for
+    real.
     """
 
-    def __init__(self, is_handler_thread: Callable[[Thread], bool], crashed: Callable[[], None]) -> None:
-        self._is_handler_thread = is_handler_thread
+    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
         self._crashed = crashed
         self._pid = os.getpid()
         self._real_exit: Any = None
@@ -50,7 +46,8 @@ class ExitGuard:
         os._exit = self._real_exit
 
     def _exit(self, status: int) -> NoReturn:
-        if os.getpid() != self._pid or not self._is_handler_thread(current_thread()):
+        if os.getpid() != self._pid or founder_of(current_thread()) is None:
             self._real_exit(status)
-        self._crashed()
-        raise ProcessExit(status)
+        error = ProcessExit(status)
+        self._crashed(error)
+        raise error

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Thread, main_thread
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
 from durabletest.local.crash import ExitGuard
+from durabletest.local.families import FamilyRegister
 from durabletest.local.freezing import FrozenTime
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
@@ -52,41 +53,42 @@ class LocalEnvironment:
         self.server = CheckpointWorkerManager(self._make_server)
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
-        self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
-        self._exit_guard = ExitGuard(self._runs_handler_code, self.orchestrator.crash)
+        self._installed = (
+            FamilyRegister(),
+            self.orchestrator.logs,
+            sdk.Hooks(self.orchestrator.crash, self._replacing),
+            ExitGuard(self.orchestrator.crash),
+        )
         self._numbers = itertools.count(1)
         self._open_runners: set[int] = set()
+        self._undo = ExitStack()
 
     def start(self) -> None:
         """Freeze time, start the threads, prepare the SDK; what was begun is undone if a later part fails."""
-        if self._frozen is not None:
-            self._frozen.start(self.settings.start_time)
-            self._virtual.followers.append(self._frozen.move_to)
-        try:
+        with ExitStack() as undo:
+            if self._frozen is not None:
+                self._frozen.start(self.settings.start_time)
+                undo.callback(self._frozen.stop)
+                self._virtual.followers.append(self._frozen.move_to)
             self.server.start()
-        except BaseException:
-            self._thaw()
-            raise
-        self.orchestrator.start()
-        self.orchestrator.logs.install()
-        self._hooks.install()
-        self._exit_guard.install()
+            undo.callback(self.server.stop)
+            self.orchestrator.start()
+            undo.callback(self.orchestrator.stop)
+            for part in self._installed:
+                part.install()
+                undo.callback(part.remove)
+            self._undo = undo.pop_all()
 
     def stop(self) -> None:
-        """Undo ``start``, in the reverse order."""
-        self._exit_guard.remove()
-        self._hooks.remove()
-        self.orchestrator.logs.remove()
-        self.orchestrator.stop()
-        self.server.stop()
-        self._thaw()
+        """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone."""
+        self._undo.close()
 
     def open_runner(self, scope: RunnerScope) -> None:
         """A runner begins to use this environment; the only one finds it as new."""
         if not self._open_runners:
             self._restart()
         self._open_runners.add(scope.number)
-        self.orchestrator.add_scope(scope)
+        self.orchestrator.open(scope)
 
     def reset_runner(self, scope: RunnerScope) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin anew."""
@@ -96,8 +98,8 @@ class LocalEnvironment:
 
     def close_runner(self, scope: RunnerScope) -> None:
         """The runner is closed: its executions are given up."""
-        self.orchestrator.forget(scope.number)
         self._open_runners.discard(scope.number)
+        self.orchestrator.close(scope.number)
 
     @property
     def in_use(self) -> bool:
@@ -124,13 +126,6 @@ class LocalEnvironment:
     def _replacing(self, arn: str) -> sdk.Replace | None:
         scope = self.orchestrator.running(arn)
         return replacing(scope.stubs, arn) if scope is not None and scope.stubs.steps else None
-
-    def _runs_handler_code(self, thread: Thread) -> bool:
-        return thread is not main_thread() and thread in self.orchestrator.invoker.handler_threads()
-
-    def _thaw(self) -> None:
-        if self._frozen is not None:
-            self._frozen.stop()
 
 
 _current: list[LocalEnvironment] = []

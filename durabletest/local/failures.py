@@ -18,9 +18,9 @@ class Failures:
         self._server = server
         self._client = client
         self._scopes = scopes
-        self._broken: dict[str, DurableTestError] = {}
+        self._broken: dict[str, Exception] = {}
 
-    def break_run(self, arn: str, error: DurableTestError) -> None:
+    def break_run(self, arn: str, error: Exception) -> None:
         """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
         while (parent := self._server.call("parent_of", arn=arn)) is not None:
             self._client.stop_durable_execution(DurableExecutionArn=arn)
@@ -28,7 +28,7 @@ class Failures:
         self._broken[arn] = error
         self._client.stop_durable_execution(DurableExecutionArn=arn)
 
-    def of(self, arn: str) -> DurableTestError | None:
+    def of(self, arn: str) -> Exception | None:
         """Why the run of this execution was broken off; None if it was not."""
         return self._broken.get(arn)
 

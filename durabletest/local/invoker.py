@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
+import ctypes
+import threading
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Thread, current_thread, enumerate
+from threading import Thread, current_thread
 from typing import Any
 
-from durabletest.local.crash import ProcessExit
+from durabletest.local.families import found, founder_of, members
 
 _threads_queues: Any = getattr(futures_thread, "_threads_queues", {})
 
@@ -42,45 +42,64 @@ class Invoker:
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._worker: Thread | None = None
-        self._before: set[Thread] = set()
 
     def invoke(self, call: Callable[[], Any], done: Callable[[Answered | Raised], None]) -> None:
         """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
-        self._before = set(enumerate())
         if self._worker is None:
             self._calls = SimpleQueue()
             self._worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
+            found(self._worker)
             self._worker.start()
         self._calls.put(lambda: done(_outcome(call)))
 
-    def handler_threads(self) -> list[Thread]:
-        """The worker, and every thread that was started since the current call began."""
-        return [t for t in enumerate() if t is self._worker or t not in self._before]
+    @property
+    def threads(self) -> list[Thread]:
+        """The worker, and every thread that came of it and still lives."""
+        return [] if self._worker is None else members(self._worker)
 
-    def stacks(self) -> str:
-        """The stacks of the handler's threads, as text."""
-        frames = sys._current_frames()
-        texts = []
-        for thread in self.handler_threads():
-            frame = frames.get(thread.ident or 0)
-            if frame is not None and thread is not current_thread():
-                stack = "".join(traceback.format_stack(frame))
-                texts.append(f"Thread {thread.name!r}:\n{stack.rstrip()}")
-        return "\n\n".join(texts)
+    def runs(self, thread: Thread) -> bool:
+        """Whether that thread runs handler code, and was not abandoned."""
+        return self._worker is not None and founder_of(thread) is self._worker
 
     def abandon(self) -> None:
-        """Give the current call up, so that neither the next call nor the end of the process waits for it."""
-        for thread in self.handler_threads():
-            _threads_queues.pop(thread, None)
+        """Give the current call up, so that neither the next call nor the end of the process waits for it.
+
+        Its threads are told to end as soon as they run Python code again: one that spins would slow down all that
+        follows. One that is blocked stays until its process ends.
+        """
+        threads = self.threads
         self._calls.put(None)
         self._worker = None
+        for thread in threads:
+            _threads_queues.pop(thread, None)
+            _interrupt(thread)
 
     def stop(self, timeout: float = 1.0) -> None:
-        """End the worker thread, once it has nothing to do."""
+        """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten."""
         if self._worker is not None:
+            for thread in self.threads:
+                _threads_queues.pop(thread, None)
             self._calls.put(None)
             self._worker.join(timeout)
             self._worker = None
+
+
+def _interrupt(thread: Thread) -> None:
+    if thread.ident is not None and thread is not current_thread():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+
+def _forget_pools() -> None:
+    """The process ends, maybe with handlers that still run: nothing waits for them."""
+    for thread in threading.enumerate():
+        if founder_of(thread) is not None:
+            _threads_queues.pop(thread, None)
+
+
+_register_atexit: Callable[[Callable[[], None]], None] | None = getattr(threading, "_register_atexit", None)
+if _register_atexit is not None:
+    _register_atexit(_forget_pools)
+    """Called before :mod:`concurrent.futures` waits, as it was registered later."""
 
 
 def _work(calls: SimpleQueue[Callable[[], None] | None]) -> None:
@@ -93,7 +112,7 @@ def _outcome(call: Callable[[], Any]) -> Answered | Raised:
         return Answered(call())
     except Exception as error:
         return Raised(error, crashed=False)
-    except (SystemExit, KeyboardInterrupt, ProcessExit) as error:
+    except (SystemExit, KeyboardInterrupt) as error:
         return Raised(error, crashed=True)
     except BaseException as error:
         return Raised(error, crashed=False)

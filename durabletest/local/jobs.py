@@ -32,6 +32,11 @@ class Job(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """How messages speak of what is called."""
+        ...
+
+    @property
     def is_invocation(self) -> bool:
         """Whether it is an invocation of that execution's own handler."""
         ...
@@ -40,7 +45,7 @@ class Job(Protocol):
         """The call itself; runs in the worker thread."""
         ...
 
-    def report(self, outcome: Answered | Raised) -> DurableTestError | None:
+    def report(self, outcome: Answered | Raised) -> Exception | None:
         """Tell the server how the call ended; what is given back is the end of the whole run."""
         ...
 
@@ -61,6 +66,11 @@ class HandlerInvocation:
     client: InvocationClient
     is_invocation: bool = True
 
+    @property
+    def name(self) -> str:
+        """The handler's."""
+        return name_of(self.handler)
+
     def call(self) -> Any:
         """Call the handler as Lambda does."""
         return self.handler(self.event, self.context)
@@ -75,7 +85,7 @@ class HandlerInvocation:
             self.server.call("invocation_failed", arn=self.arn, error=error)
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
-                f"{name_of(self.handler)} answered {outcome.value!r} instead of what @durable_execution answers with, "
+                f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
                 "a dictionary with Status: whatever is wrapped around it must pass its answer on"
             )
         else:
@@ -90,7 +100,7 @@ class HandlerInvocation:
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
         error = HandlerNotDurableError(
-            f"{name_of(self.handler)} {what} without entering @durable_execution: decorate it with "
+            f"{self.name} {what} without entering @durable_execution: decorate it with "
             "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain"
         )
         error.__cause__ = outcome.error if isinstance(outcome, Raised) else None
@@ -112,10 +122,15 @@ class FunctionCall:
         """The execution that invoked it."""
         return self.due.arn
 
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return name_of(self.function)
+
     def call(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
-        return encode(self.function(event, self.context), f"{name_of(self.function)} returned")
+        return encode(self.function(event, self.context), f"{self.name} returned")
 
     def report(self, outcome: Answered | Raised) -> None:
         """Complete the invoke."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread, current_thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
-from durabletest.errors import HandlerStuckError, OrchestratorError
+from durabletest.errors import CheckpointServerError, DurableTestError, HandlerStuckError, OrchestratorError
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
@@ -19,11 +19,12 @@ from durabletest.local.invoker import Invoker
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.reactions import Parts, Reactions
 from durabletest.local.reasons import stuck_handler
-from durabletest.local.runs import Active, RunQueue
+from durabletest.local.runs import LAST_GASP, Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
 from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.stacks import stacks_of
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.waiting import Watch
 
@@ -53,6 +54,8 @@ class TestExecutionOrchestrator:
             Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
         )
         self._at_rest: list[Callable[[], None]] = []
+        self._unsettled: set[Future[Any]] = set()
+        self._dead = Event()
         self._stopped = False
         self._cause: BaseException | None = None
         self._thread = Thread(target=self._run, name="durabletest-orchestrator", daemon=True)
@@ -67,6 +70,8 @@ class TestExecutionOrchestrator:
         """End the thread; an invocation that still runs is abandoned."""
         self._inbox.put(self._stop)
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise OrchestratorError(f"the orchestrator's thread did not end within {timeout:g} seconds")
 
     @property
     def thread(self) -> Thread:
@@ -87,16 +92,17 @@ class TestExecutionOrchestrator:
         """Take a message of the server (called in the server's thread)."""
         self._inbox.put(partial(self._reactions.react, announcement))
 
-    def crash(self) -> None:
-        """Handler code ends its process: from now on its invocation writes nothing (any thread may call this)."""
-        self._runs.crash()
+    def crash(self, error: BaseException) -> None:
+        """Code in the calling thread ends its process by ``error``: from now on its invocation writes nothing."""
+        if self.invoker.runs(current_thread()):
+            self._runs.crash(error)
 
     def running(self, arn: str) -> RunnerScope | None:
         """The runner whose invocation for this execution runs now; None if there is none (any thread may ask)."""
         active = self._runs.active
         return active.scope if active is not None and active.job.arn == arn else None
 
-    def add_scope(self, scope: RunnerScope) -> None:
+    def open(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
         self._inbox.put(partial(self._scopes.add, scope))
 
@@ -105,6 +111,12 @@ class TestExecutionOrchestrator:
         future: Future[None] = Future()
         self._send(partial(self._forget, scope, future), future)
         future.result()
+
+    def close(self, scope: int) -> None:
+        """A runner is closed; if a thread has died, so have its executions, and whoever waited has been told."""
+        if not self._dead.is_set() and self._server.thread.is_alive():
+            self.forget(scope)
+            self._inbox.put(partial(self._scopes.remove, scope))
 
     # --- waiting, in other threads ---
 
@@ -125,6 +137,7 @@ class TestExecutionOrchestrator:
 
     def withdraw(self, wait: Wait) -> None:
         """The thread does not wait any longer."""
+        self._unsettled.discard(wait.future)
         self._inbox.put(partial(self._waiters.withdraw, wait))
 
     def watch(self, arn: str, watch: Watch) -> None:
@@ -150,9 +163,11 @@ class TestExecutionOrchestrator:
             raise error
 
     def _send(self, message: Callable[[], None], future: Future[Any]) -> None:
+        self._unsettled.add(future)
+        future.add_done_callback(self._unsettled.discard)
         self._inbox.put(message)
-        if not self._thread.is_alive() and not future.done():
-            future.set_exception(self._failure())
+        if self._dead.is_set():
+            self._fail_unsettled()
 
     # --- the loop ---
 
@@ -163,7 +178,8 @@ class TestExecutionOrchestrator:
         except BaseException as error:
             self._cause = error
         finally:
-            self._waiters.fail_all(self._failure())
+            self._dead.set()
+            self._fail_unsettled()
 
     def _turn(self) -> None:
         try:
@@ -217,25 +233,30 @@ class TestExecutionOrchestrator:
         """How many real seconds to wait for a message before something has to be done without one."""
         limits = [self._scheduler.seconds_until_next()]
         if not self._runs.idle or self._waiters:
-            limits.append(max(0.0, self._watchdog() - self._runs.silence()))
+            limits.append(max(0.0, self._longest_silence() - self._runs.silence()))
         return min((limit for limit in limits if limit is not None), default=None)
 
     def _lose_patience(self) -> None:
         if self._virtual is None:
             self._scheduler.run_due()
-        if self._runs.silence() < self._watchdog():
+        if self._runs.silence() < self._longest_silence():
             return
-        if self._runs.active is not None:
-            self._give_up_handler(self._runs.active)
-        else:
-            self._waiters.give_up(self._failures.stuck)
-
-    def _watchdog(self) -> float:
         active = self._runs.active
-        return self._scopes.shortest_watchdog() if active is None else active.scope.watchdog
+        if active is None:
+            self._waiters.give_up(self._failures.stuck)
+        elif active.crashed is not None:
+            self._runs.leave_behind()
+        else:
+            self._give_up_handler(active)
+
+    def _longest_silence(self) -> float:
+        active = self._runs.active
+        if active is None:
+            return self._scopes.shortest_watchdog()
+        return min(LAST_GASP, active.scope.watchdog) if active.crashed is not None else active.scope.watchdog
 
     def _give_up_handler(self, active: Active) -> None:
-        error = HandlerStuckError(stuck_handler(active.job, active.scope, self.invoker.stacks()))
+        error = HandlerStuckError(stuck_handler(active.job, active.scope, stacks_of(self.invoker.threads)))
         self._runs.abandon()
         self._failures.break_run(active.job.arn, error)
 
@@ -259,9 +280,17 @@ class TestExecutionOrchestrator:
         self._runs.abandon()
         self.invoker.stop()
 
-    def _failure(self) -> OrchestratorError:
-        if self._cause is None:
-            return OrchestratorError("the runner was closed while something still waited for it")
-        failure = OrchestratorError(f"the orchestrator's thread died of {self._cause!r}")
-        failure.__cause__ = self._cause
+    def _fail_unsettled(self) -> None:
+        """Nobody waits for a dead thread: neither those who do now, nor those who will."""
+        for future in list(self._unsettled):
+            with suppress(InvalidStateError):
+                future.set_exception(self._failure())
+
+    def _failure(self) -> DurableTestError:
+        cause, failure = self._cause, OrchestratorError("the runner was closed while something still waited for it")
+        if isinstance(cause, CheckpointServerError):
+            return cause.again()
+        if cause is not None:
+            failure = OrchestratorError(f"the orchestrator's thread died of {cause!r}")
+            failure.__cause__ = cause
         return failure

@@ -54,7 +54,7 @@ class Reactions:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock)
+        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.runs)
         self._forgotten: set[str] = set()
         self._by_type: Mapping[type, Callable[[Any], None]] = {
             Timer: self._on_timer,
@@ -95,7 +95,7 @@ class Reactions:
     # --- jobs ---
 
     def _on_invocation_due(self, due: InvocationDue) -> None:
-        self._parts.runs.put(due.arn, partial(self._handler_job, due.arn))
+        self._parts.runs.put(due.arn, "invocation", partial(self._handler_job, due.arn))
 
     def _handler_job(self, arn: str) -> Active | None:
         parts = self._parts
@@ -106,12 +106,10 @@ class Reactions:
         return Active(handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now), scope)
 
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
-        self._parts.runs.put(due, partial(self._function_job, due))
+        self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
 
-    def _function_job(self, due: FunctionCallDue) -> Active | None:
+    def _function_job(self, due: FunctionCallDue) -> Active:
         parts = self._parts
-        if parts.waiters.has_ended(due.arn):
-            return None
         scope = parts.scopes.of(due.arn)
         return Active(function_call(due, scope, parts.server, parts.clock.now), scope)
 

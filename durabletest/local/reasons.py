@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from durabletest.errors import ExecutionStuckError
 from durabletest.local.jobs import Job
-from durabletest.local.scope import RunnerScope, name_of
+from durabletest.local.scope import RunnerScope
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
@@ -60,7 +60,8 @@ def not_registered(function: str, scope: RunnerScope) -> str:
 def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:
     """A handler has stopped to make progress."""
     return (
-        f"{name_of(scope.handler)} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
-        "no checkpoint, no end. It may block, wait for real time, or poll a clock that stands still while it runs. "
+        f"{job.name} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
+        "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
+        "return more from a step than the SDK sends at once (750 KB), which then waits for ever. "
         f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
     )

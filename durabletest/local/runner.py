@@ -71,16 +71,20 @@ class LocalDurableTestRunner:
         self._page_size = state_page_size
         self._environment = environments.acquire(_settings(skip_time, start_time))
         self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog)
-        self._environment.open_runner(self._scope)
         self._client = self._make_client()
         self._router = Router(self._client)
         self._last: LocalExecution | None = None
         self._closed = False
-        for name, function in (durable_functions or {}).items():
-            self.register_durable_function(name, function)
-        for name, function in (functions or {}).items():
-            self.register_function(name, function)
-        routing.opened(self)
+        try:
+            self._environment.open_runner(self._scope)
+            for name, function in (durable_functions or {}).items():
+                self.register_durable_function(name, function)
+            for name, function in (functions or {}).items():
+                self.register_function(name, function)
+            routing.opened(self)
+        except BaseException:
+            self.close()
+            raise
 
     # --- the process-wide environment ---
 
@@ -147,10 +151,12 @@ class LocalDurableTestRunner:
         """Give everything back; executions that still run are given up. Calling it twice does no harm."""
         if not self._closed:
             self._closed = True
-            routing.closed(self)
-            self._router.close()
-            self._environment.close_runner(self._scope)
-            environments.release(self._environment)
+            try:
+                routing.closed(self)
+                self._router.close()
+                self._environment.close_runner(self._scope)
+            finally:
+                environments.release(self._environment)
 
     def __enter__(self) -> Self:
         return self

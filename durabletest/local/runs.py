@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from durabletest.errors import DurableTestError
 from durabletest.local.invoker import Answered, Invoker, Raised
 from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture
@@ -16,15 +15,17 @@ from durabletest.local.scope import RunnerScope
 
 _monotonic = [time.monotonic]
 """In a list, where a tool that freezes time does not look for it."""
+LAST_GASP = 1.0
+"""Real seconds that the threads of a crashed invocation have to end by themselves, before they are left behind."""
 
 
 @dataclass(slots=True, eq=False)
 class Active:
-    """The job that runs now, for which runner, and whether its process was said to have ended in the meantime."""
+    """The job that runs now, for which runner, and by what its process has ended in the meantime, if it has."""
 
     job: Job
     scope: RunnerScope
-    crashed: bool = False
+    crashed: BaseException | None = None
 
 
 Make: TypeAlias = Callable[[], Active | None]
@@ -39,10 +40,10 @@ class RunQueue:
     ``post`` brings the end of a job back to that thread; ``failed`` is told of an end that ends the whole run.
     """
 
-    def __init__(self, post: Post, failed: Callable[[str, DurableTestError], None], logs: LogCapture) -> None:
+    def __init__(self, post: Post, failed: Callable[[str, Exception], None], logs: LogCapture) -> None:
         self._post = post
         self._failed = failed
-        self._due: dict[Hashable, Make] = {}
+        self._due: dict[tuple[str, Hashable], Make] = {}
         self._last_progress = _monotonic[0]()
         self.active: Active | None = None
         self.invoker = Invoker()
@@ -50,13 +51,13 @@ class RunQueue:
 
     # --- what is due ---
 
-    def put(self, key: Hashable, make: Make) -> None:
-        """Queue a job; one that is queued with this key keeps its place."""
-        self._due.setdefault(key, make)
+    def put(self, arn: str, key: Hashable, make: Make) -> None:
+        """Queue a job of an execution; one that is queued with this key keeps its place."""
+        self._due.setdefault((arn, key), make)
 
-    def drop(self, key: Hashable) -> None:
-        """Take a job out of the queue, if it is there."""
-        self._due.pop(key, None)
+    def drop(self, arn: str) -> None:
+        """Take what is queued for an execution out of the queue."""
+        self._due = {key: make for key, make in self._due.items() if key[0] != arn}
 
     @property
     def idle(self) -> bool:
@@ -84,18 +85,20 @@ class RunQueue:
         if self.active is not active:
             return
         self.active = None
-        if active.crashed and not (isinstance(outcome, Raised) and outcome.crashed):
-            outcome = Raised(SystemExit(1), crashed=True)
+        self._report(active, outcome if active.crashed is None else Raised(active.crashed, crashed=True))
+
+    def _report(self, active: Active, outcome: Answered | Raised) -> None:
         error = active.job.report(outcome)
         if error is not None:
             self._failed(active.job.arn, error)
 
-    def crash(self) -> None:
-        """The job's process ends: from this moment on it writes nothing (any thread may say so)."""
+    def crash(self, error: BaseException) -> None:
+        """The job's process ends by ``error``: from this moment on it writes nothing (any of its threads says so)."""
         active = self.active
-        if active is not None:
-            active.crashed = True
+        if active is not None and active.crashed is None:
+            active.crashed = error
             active.job.revoke()
+            self._post(self.progressed)
 
     def abandon(self) -> None:
         """Give the job up, whatever it does: nothing that still comes of it counts."""
@@ -104,6 +107,13 @@ class RunQueue:
             self.invoker.abandon()
             self.logs.abandon()
             self.active = None
+
+    def leave_behind(self) -> None:
+        """The job has crashed, and some of its threads do not notice: their process is dead all the same."""
+        active = self.active
+        if active is not None and active.crashed is not None:
+            self.abandon()
+            self._report(active, Raised(active.crashed, crashed=True))
 
     # --- progress ---
 

@@ -42,6 +42,10 @@ class Scopes:
         """A runner has been opened."""
         self._by_number[scope.number] = scope
 
+    def remove(self, number: int) -> None:
+        """A runner has been closed."""
+        self._by_number.pop(number, None)
+
     def of(self, arn: str) -> RunnerScope:
         """The runner whose execution this is, or whose execution invoked it."""
         return self._by_number[self._server.call("scope_of", arn=arn)]

@@ -40,7 +40,7 @@ class Waiters:
         self._watches: dict[str, list[Watch]] = defaultdict(list)
         self._watchers: set[Thread] = set()
         self._histories: dict[str, History] = {}
-        self._ended: dict[str, DurableTestError | None] = {}
+        self._ended: dict[str, Exception | None] = {}
 
     def __bool__(self) -> bool:
         """Whether anybody waits, so that time may move.
@@ -90,7 +90,7 @@ class Waiters:
             history.extend(self._events_after(arn, len(history.events)))
             self._watches[arn] = resolve(watches, history, ended=self.has_ended(arn))
 
-    def end(self, arn: str, error: DurableTestError | None) -> None:
+    def end(self, arn: str, error: Exception | None) -> None:
         """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""
         self._ended[arn] = error
         self.check(arn)
@@ -116,13 +116,6 @@ class Waiters:
                 if watch.future.set_running_or_notify_cancel():
                     watch.future.set_exception(reason(arn))
 
-    def fail_all(self, error: DurableTestError) -> None:
-        """The orchestrator ends: nobody may wait for it."""
-        futures: list[Future[Any]] = [wait.future for wait in self._waits]
-        futures += [watch.future for watches in self._watches.values() for watch in watches]
-        for future in futures:
-            _settle(future, error)
-
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""
         self._histories.pop(arn, None)
@@ -135,7 +128,7 @@ class Waiters:
         return taken
 
 
-def _settle(future: Future[Any], error: DurableTestError | None) -> None:
+def _settle(future: Future[Any], error: Exception | None) -> None:
     if future.done():
         return
     if error is not None:

@@ -174,5 +174,3 @@ class CallbackRaceTests(DurableTestCase):
         )
         expected = [("CallbackTimedOut", "answer", 21 * MINUTE), ("ExecutionFailed", None, 21 * MINUTE)]
         self.assertEqual(seen, [expected] * TIMES)
-
-
