@@ -126,10 +126,10 @@ class LambdaApi:
 
     def _token_holder(self, arn: str, api_operation: str) -> Execution:
         """The model has no ResourceNotFoundException for these operations: a foreign ARN is a wrong token."""
-        for execution in self._executions.all():
-            if execution.arn == arn:
-                return execution
-        raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+        execution = self._executions.find(arn)
+        if execution is None:
+            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+        return execution
 
     def _complete(
         self, callback_id: str, api_operation: str, status: str, result: str | None, error: Mapping[str, Any] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +38,7 @@ class CallbackManager:
         self._now = now
         self._announce = announce
         self._records: dict[str, CallbackRecord] = {}
+        self._of_execution: defaultdict[str, list[str]] = defaultdict(list)
 
     def create(
         self, arn: str, operation_id: str, names: tuple[str, ...], timeout: int | None, heartbeat_timeout: int | None
@@ -46,6 +48,7 @@ class CallbackManager:
             self._ids.callback(operation_id), arn, operation_id, timeout or None, heartbeat_timeout or None
         )
         self._records[record.callback_id] = record
+        self._of_execution[arn].append(record.callback_id)
         self._arm(record, TimerKind.CALLBACK_TIMEOUT, record.timeout)
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
         self._announce(
@@ -85,13 +88,14 @@ class CallbackManager:
 
     def close_all(self, arn: str, how: str) -> None:
         """The execution is over: none of its callbacks takes an answer any more."""
-        for record in list(self._records.values()):
-            if record.arn == arn and record.closed is None:
-                self.close(record.callback_id, how)
+        for callback_id in self._of_execution.get(arn, ()):
+            if self._records[callback_id].closed is None:
+                self.close(callback_id, how)
 
     def drop(self, arn: str) -> None:
         """Forget the callbacks of an execution."""
-        self._records = {key: record for key, record in self._records.items() if record.arn != arn}
+        for callback_id in self._of_execution.pop(arn, ()):
+            del self._records[callback_id]
 
     def _arm(self, record: CallbackRecord, kind: TimerKind, seconds: int | None) -> None:
         if seconds is not None:

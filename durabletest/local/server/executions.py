@@ -82,15 +82,20 @@ class ExecutionManager:
         self._services = services
         self._callbacks = callbacks
         self._by_arn: dict[str, Execution] = {}
+        self._by_name: dict[tuple[int, str, str], Execution] = {}
         self.on_ended: Callable[[Execution], None] = lambda _execution: None
         self.invoke_starter: Callable[[Execution], InvokeStarter]
 
     def get(self, arn: str, api_operation: str) -> Execution:
         """The execution of that ARN; an unknown one is refused with the service's own error."""
-        execution = self._by_arn.get(arn)
+        execution = self.find(arn)
         if execution is None:
             raise modelled_error("ResourceNotFoundException", f"Durable execution not found: {arn}", api_operation)
         return execution
+
+    def find(self, arn: str) -> Execution | None:
+        """The execution of that ARN, if there is one."""
+        return self._by_arn.get(arn)
 
     def all(self) -> list[Execution]:
         """Every execution, in the order in which they started."""
@@ -98,34 +103,28 @@ class ExecutionManager:
 
     def drop(self, arn: str) -> None:
         """Forget an execution."""
-        del self._by_arn[arn]
+        execution = self._by_arn.pop(arn)
+        del self._by_name[_identity(execution.request, execution.name)]
 
     # --- start ---
 
     def start(self, request: StartRequest) -> Execution:
         """Start an execution; with the name and input of one that exists, that one is answered (idempotent)."""
-        existing = None if request.name is None else self._named(request, request.name)
+        existing = None if request.name is None else self._by_name.get(_identity(request, request.name))
         if existing is not None:
             return self._same_or_refused(existing, request)
         execution_id = self._services.ids.execution()
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         execution = self._create(execution_id, name, arn, request)
-        self._by_arn[arn] = execution
+        self._by_arn[arn] = self._by_name[_identity(request, name)] = execution
         self._record_start(execution)
         self._services.announce(InvocationDue(arn))
         return execution
 
-    def _named(self, request: StartRequest, name: str) -> Execution | None:
-        for execution in self._by_arn.values():
-            other = execution.request
-            if (execution.name, other.function.name, other.scope) == (name, request.function.name, request.scope):
-                return execution
-        return None
-
     def _new_name(self, request: StartRequest) -> str:
         names = (f"execution-{number}" for number in itertools.count(len(self._by_arn) + 1))
-        return next(name for name in names if self._named(request, name) is None)
+        return next(name for name in names if _identity(request, name) not in self._by_name)
 
     def _same_or_refused(self, existing: Execution, request: StartRequest) -> Execution:
         if existing.request.payload == request.payload:
@@ -221,3 +220,8 @@ class ExecutionManager:
         self._services.announce(Changed(execution.arn))
         self._services.announce(Ended(execution.arn))
         self.on_ended(execution)
+
+
+def _identity(request: StartRequest, name: str) -> tuple[int, str, str]:
+    """Within what an execution's name means one execution: the runner and the function."""
+    return request.scope, request.function.name, name
