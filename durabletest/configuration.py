@@ -60,6 +60,13 @@ def validate(cls: type[Any]) -> None:
     _check_type(name, "watchdog", cls.watchdog, (int, float))
     if cls.watchdog <= 0:
         raise ConfigurationError(f"{name}.watchdog is {cls.watchdog!r}: give a positive number of real seconds")
+    check_page_size(cls.state_page_size, f"{name}.state_page_size")
+
+
+def check_page_size(size: object, where: str) -> None:
+    """Refuse a number of operations that no page of state can have."""
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise ConfigurationError(f"{where} is {size!r}: give the number of operations in a page, at least 1, or None")
 
 
 def _check_functions(name: str, attribute: str, functions: object) -> None:

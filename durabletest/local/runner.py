@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from durabletest import routing, sdk
+from durabletest.configuration import check_page_size
 from durabletest.errors import (
     ConfigurationError,
     NotAvailableError,
@@ -66,6 +67,7 @@ class LocalDurableTestRunner:
         _check_callable(handler, "handler")
         _check_timeout(execution_timeout)
         _check_aware(start_time)
+        check_page_size(state_page_size, "state_page_size")
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout = execution_timeout
         self._page_size = state_page_size

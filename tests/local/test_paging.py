@@ -1,0 +1,171 @@
+"""State that does not fit into one answer: the handler gets it page by page, whatever the size of the pages."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+from unittest import mock
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult
+from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
+from durabletest.local.server.service import CheckpointServer
+
+MANY = 3_000
+BIG = "x" * 2_000
+
+
+@durable_execution
+def counting(event: dict[str, Any], context: DurableContext) -> int:
+    """So many steps, whose results are all read again after the pause."""
+    results = [context.step(lambda _, n=n: event["pad"] + str(n), name=f"count-{n}") for n in range(event["steps"])]
+    context.wait(Duration.from_hours(1), name="pause")
+    return sum(int(result.removeprefix(event["pad"])) for result in results)
+
+
+@durable_execution
+def wide(event: int, context: DurableContext) -> Any:
+    """Branches whose ends arrive in one answer."""
+
+    def branch(number: int) -> Any:
+        return lambda child: (child.wait(Duration.from_hours(1)), child.step(lambda _: number))[1]
+
+    return context.parallel([branch(number) for number in range(event)], name="all").get_results()
+
+
+class Traffic:
+    """What the handler was given: the sizes of the first pages, and the requests for more."""
+
+    def __init__(self) -> None:
+        self.first: list[int] = []
+        self.more: list[int] = []
+        begin, state = CheckpointServer.begin_invocation, CheckpointServer.get_durable_execution_state
+
+        def begin_invocation(server: Any, **request: Any) -> Any:
+            event = begin(server, **request)
+            if event is not None:
+                self.first.append(len(event["InitialExecutionState"]["Operations"]))
+            return event
+
+        def get_durable_execution_state(server: Any, **request: Any) -> Any:
+            answer = state(server, **request)
+            self.more.append(len(answer["Operations"]))
+            return answer
+
+        replacements = {
+            "begin_invocation": begin_invocation,
+            "get_durable_execution_state": get_durable_execution_state,
+        }
+        self.watched = mock.patch.multiple(CheckpointServer, **replacements)
+
+
+class SmallPagesTests(DurableTestCase):
+    handler = counting
+    state_page_size = 3
+
+    def test_a_page_has_as_many_operations_as_the_class_says(self) -> None:
+        traffic = Traffic()
+        with traffic.watched:
+            self.execute({"steps": 7, "pad": ""})
+        self.assertExecution().succeeded(21)
+        self.assertEqual(traffic.first, [1, 3])
+        self.assertEqual(traffic.more, [3, 3])  # with the EXECUTION and the wait there are nine operations
+
+    def test_the_history_is_the_same_with_pages_and_without(self) -> None:
+        paged = self.execute({"steps": 7, "pad": ""})
+        with LocalDurableTestRunner(counting) as runner:
+            whole = runner.run({"steps": 7, "pad": ""})
+        self.assertEqual(kinds(paged), kinds(whole))
+
+
+def kinds(result: TestResult) -> list[tuple[str, str | None]]:
+    return [(event["EventType"], event.get("Name")) for event in result.history]
+
+
+class SmallestPagesTests(DurableTestCase):
+    handler = wide
+    state_page_size = 1
+
+    def test_answers_to_checkpoints_come_in_pages_too(self) -> None:
+        traffic = Traffic()
+        with traffic.watched:
+            self.execute(6)
+        self.assertExecution().succeeded(list(range(6)))
+        self.assertGreater(len(traffic.more), 6)
+        self.assertEqual({*traffic.first, *traffic.more}, {1})
+
+
+class ServicePagesTests(DurableTestCase):
+    handler = counting
+
+    def test_a_small_state_comes_whole_with_the_invocation(self) -> None:
+        traffic = Traffic()
+        with traffic.watched:
+            self.execute({"steps": 300, "pad": ""})
+        self.assertEqual((traffic.first, traffic.more), ([1, 302], []))
+
+    def test_3000_operations_and_more_than_5_mb_of_state_pass(self) -> None:
+        traffic = Traffic()
+        with traffic.watched:
+            result = self.execute({"steps": MANY, "pad": BIG})
+        self.assertExecution().succeeded(sum(range(MANY)))
+        self.assertEqual(len(result.get_operations()), MANY + 1)
+        stored = sum(
+            len(event["StepSucceededDetails"]["Result"]["Payload"])
+            for event in result.history
+            if event["EventType"] == "StepSucceeded"
+        )
+        self.assertGreater(stored, PAGE_BYTES)
+        self.assertEqual(sum(traffic.first[1:]) + sum(traffic.more), MANY + 2)
+        self.assertTrue(1_000 < traffic.first[1] < MANY, traffic.first)
+        self.assertLessEqual(max(traffic.more), 1_000)
+        self.assertGreaterEqual(len(traffic.more), (MANY - traffic.first[1]) // 1_000)
+
+
+class HistoryPagesTests(unittest.TestCase):
+    def test_histories_come_in_pages_of_a_hundred_unless_the_request_says_so(self) -> None:
+        with LocalDurableTestRunner(counting) as runner:
+            result = runner.run({"steps": 120, "pad": ""})
+            client = runner.client
+            for request, sizes in [
+                ({}, [100, 100, 46]),
+                ({"MaxItems": 0}, [100, 100, 46]),
+                ({"MaxItems": 1000}, [246]),
+            ]:
+                with self.subTest(**request):
+                    pages = list(pages_of(client, DurableExecutionArn=result.arn, IncludeExecutionData=True, **request))
+                    self.assertEqual([len(page) for page in pages], sizes)
+                    self.assertEqual([event for page in pages for event in page], result.history)
+            self.assertEqual(DEFAULT_ITEMS, 100)
+
+    def test_the_last_page_has_no_marker_even_if_it_is_full(self) -> None:
+        with LocalDurableTestRunner(counting) as runner:
+            result = runner.run({"steps": 0, "pad": ""})
+            pages = list(pages_of(runner.client, DurableExecutionArn=result.arn, MaxItems=len(result.history)))
+            self.assertEqual(len(pages), 1)
+
+
+def pages_of(client: Any, **request: Any) -> Any:
+    page = client.get_durable_execution_history(**request)
+    yield page["Events"]
+    while "NextMarker" in page:
+        page = client.get_durable_execution_history(**request, Marker=page["NextMarker"])
+        yield page["Events"]
+
+
+class ConfigurationTests(unittest.TestCase):
+    def test_a_page_has_at_least_one_operation(self) -> None:
+        for size in (0, -1, 2.5, "10", True):
+            says = f"state_page_size is {size!r}: give the number of operations in a page, at least 1, or None"
+            case = type("Case", (DurableTestCase,), {"handler": counting, "state_page_size": size, "test": print})
+            with self.subTest(size):
+                with self.assertRaisesRegex(ConfigurationError, f"^{says}"):
+                    LocalDurableTestRunner(counting, state_page_size=size)  # type: ignore[arg-type]
+                with self.assertRaisesRegex(ConfigurationError, f"^Case.{says}"):
+                    case.setUpClass()
+
+
+if __name__ == "__main__":
+    unittest.main()
