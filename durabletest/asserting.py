@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from durabletest import assertions
+from durabletest.assertions.equality import RECORDS, difference
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
 from durabletest.model.enums import OperationStatus, OperationType
@@ -30,6 +31,11 @@ class DurableAssertions(unittest.TestCase):
 
     __current: assertions.CurrentTest | None = None
     __last: Execution | None = None
+
+    def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803 - unittest's own name
+        super().__init__(methodName)
+        for record in RECORDS:
+            self.addTypeEqualityFunc(record, self.__assert_records_equal)
 
     def assertExecution(
         self, execution: Execution | TestResult | None = None, *, msg: object = None
@@ -111,6 +117,12 @@ class DurableAssertions(unittest.TestCase):
                 return value
 
         return watched
+
+    def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
+        """What ``assertEqual`` does for our own records."""
+        text = difference(first, second)
+        if text:
+            raise self.failureException(self._formatMessage(msg, text))
 
     @property
     def __test(self) -> assertions.CurrentTest:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from durabletest.errors import DurableTestError, ExecutionFailedError
+from durabletest.assertions.frames import hide_our_frames, place
+from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
 from durabletest.model.view import ExecutionView, execution_title
 from durabletest.report.failure import failure_report
 
@@ -32,6 +33,15 @@ class _Failure:
     place: str
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A subject about which nothing was claimed yet; it is kept, so that its id stays its own."""
+
+    subject: object
+    complaint: Callable[[], None]
+    place: str
+
+
 class CurrentTest:
     """One for each test. ``failure`` is what a failed claim raises, ``worded`` is unittest's ``_formatMessage``.
 
@@ -48,16 +58,17 @@ class CurrentTest:
         self._failure = failure
         self._worded = worded
         self.scopes: list[SoftScope] = []
-        self._open: dict[int, tuple[object, Callable[[], None]]] = {}
+        self._open: dict[int, _Begun] = {}
+        self._late = ""
         self._shown: set[str] = set()
 
     # --- failing ---
 
     def fail(self, text: str, view: ExecutionView, note: object = None) -> None:
         """Raise the failure, or keep it if a soft scope is open."""
-        worded = self._noted(note, text)
+        worded = self._noted(note, text) + self._late
         if self.scopes:
-            self.scopes[-1].add(_Failure(worded, view, _place()))
+            self.scopes[-1].add(_Failure(worded, view, place()))
         else:
             raise self.error(worded, [view])
 
@@ -84,17 +95,22 @@ class CurrentTest:
 
     def begun(self, subject: object, complaint: Callable[[], None]) -> None:
         """Something was said that claims nothing yet; ``complaint`` raises if it stays so."""
-        self._open[id(subject)] = (subject, complaint)
+        self._open[id(subject)] = _Begun(subject, complaint, place())
 
     def claimed(self, subject: object) -> None:
         """A claim was made about this subject."""
         self._open.pop(id(subject), None)
 
     def finish(self) -> None:
-        """The test is over: complain of what was begun and never claimed."""
+        """The test is over: complain of what was begun and never claimed, and say where, since no traceback does."""
         while self._open:
-            _, (_, complaint) = self._open.popitem()
-            complaint()
+            _, begun = self._open.popitem()
+            self._late = f"\n(at {begun.place})"
+            try:
+                begun.complaint()
+            except UsageError as error:
+                error.args = (f"{error}{self._late}",)
+                raise
 
     # --- reports ---
 
@@ -105,8 +121,10 @@ class CurrentTest:
             yield
         except unittest.SkipTest:
             raise
-        except (self._failure, ExecutionFailedError) as error:
-            self._report_once(error, last())
+        except Exception as error:
+            if isinstance(error, self._failure | ExecutionFailedError):
+                self._report_once(error, last())
+            hide_our_frames(error)
             raise
 
     def _report_once(self, error: BaseException, view: ExecutionView | None) -> None:
@@ -124,8 +142,8 @@ class CurrentTest:
 class SoftScope:
     """``with self.softly():`` collects the failures of claims, and raises them numbered in one error at its end.
 
-    An exception that ends the block early is raised as it is, and carries what was collected as a note. In a nested
-    scope failures are handed to the outer one.
+    An exception that ends the block early is raised as it is, and carries what was collected as a note; skipping the
+    rest of the test hides nothing that has failed. In a nested scope failures are handed to the outer one.
     """
 
     def __init__(self, test: CurrentTest) -> None:
@@ -153,7 +171,7 @@ class SoftScope:
                 self._test.scopes[-1].add(failure)
         else:
             views = {failure.view.arn: failure.view for failure in self._failures}
-            raise self._test.error(self._listed(), list(views.values()))
+            raise self._test.error(self._listed(), list(views.values())) from None
 
     def _listed(self) -> str:
         count = len(self._failures)
@@ -174,14 +192,6 @@ def _report_of(view: ExecutionView) -> str:
     """A report that cannot be had must not hide the failure itself."""
     title = execution_title(view.arn)
     try:
-        return failure_report(view.history(), title)
+        return failure_report(view.history(), title, view.logs(), sys.stderr)
     except DurableTestError as error:
         return f"The operations of {title} cannot be shown: {error}"
-
-
-def _place() -> str:
-    """Where the test made the claim: the nearest line of code that is not ours."""
-    frame = sys._getframe(1)
-    while "__unittest" in frame.f_globals and frame.f_back is not None:
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class OperationStatus(StrEnum):
+class _Named(StrEnum):
+    """In the messages of failing tests a member reads as in code, ``OperationStatus.FAILED``."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+
+class OperationStatus(_Named):
     """The state of one operation.
 
     READY (a retry that is due) leaves no event, so a history never shows it: such a step reads as PENDING.
@@ -25,7 +32,7 @@ class OperationStatus(StrEnum):
         return self not in _OPEN_OPERATION
 
 
-class OperationType(StrEnum):
+class OperationType(_Named):
     """The kind of one operation; what a STEP or CONTEXT is used for is its sub-type, a plain string."""
 
     EXECUTION = "EXECUTION"
@@ -36,7 +43,7 @@ class OperationType(StrEnum):
     CHAINED_INVOKE = "CHAINED_INVOKE"
 
 
-class ExecutionStatus(StrEnum):
+class ExecutionStatus(_Named):
     """The state of a whole execution."""
 
     RUNNING = "RUNNING"
@@ -53,7 +60,7 @@ class ExecutionStatus(StrEnum):
         return self in _ENDED_EXECUTION
 
 
-class WaitingStatus(StrEnum):
+class WaitingStatus(_Named):
     """What ``wait_for_data`` waits for.
 
     STARTED: the operation exists. SUBMITTED: a callback can be answered, for a ``wait_for_callback`` once its submitter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,9 @@ from durabletest.model.records import ExecutionRecord, Invocation, OperationId, 
 from durabletest.model.suggest import member
 from durabletest.model.times import plain
 from durabletest.model.view import ExecutionView, execution_title
+from durabletest.report.glyphs import glyphs_for
 from durabletest.report.table import print_operations
+from durabletest.report.timeline import timeline
 
 
 class TestResult:
@@ -97,6 +100,13 @@ class TestResult:
     def print(self, columns: Sequence[str] | None = None) -> None:
         """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""
         print_operations(self._view.history().operations, columns)
+
+    def timeline(self) -> str:
+        """What happened when, as text of at most 100 columns: one line an operation, contexts before what is in them.
+
+        It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
+        """
+        return timeline(self._view.history(), glyphs_for(sys.stdout))
 
     def __repr__(self) -> str:
         count = len(self._view.history().operations)

@@ -1,8 +1,8 @@
-"""The operation table: one line an operation, in execution order, indented by nesting."""
+"""The operation table: one line an operation, each context followed by what is inside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from durabletest.model.suggest import unknown
 from durabletest.model.times import precision, span, utc
+from durabletest.report.tree import tree_order
 
 DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts")
 _INDENT = "\ue000\ue000"
@@ -49,7 +50,7 @@ class _Line:
     """One operation with what its cells need from the rest of the table."""
 
     row: TableRow
-    ancestors: list[TableRow]
+    ancestors: Sequence[TableRow]
     timespec: str
 
     def time(self, moment: datetime | None) -> str:
@@ -66,7 +67,7 @@ _CELLS: dict[str, Callable[[_Line], str]] = {
     "ended": lambda line: line.time(line.row.ended_at),
     "duration": lambda line: "" if line.row.duration is None else span(line.row.duration),
     "attempts": lambda line: str(line.row.attempts or ""),
-    "error": lambda line: _one_line(str(line.row.error)) if line.row.error else "",
+    "error": lambda line: one_line(str(line.row.error)) if line.row.error else "",
     "id": lambda line: line.row.id,
     "parent": lambda line: line.row.parent_id or "",
 }
@@ -93,19 +94,10 @@ def print_operations(operations: Iterable[TableRow], columns: Sequence[str] | No
 
 
 def _lines(operations: Iterable[TableRow]) -> list[_Line]:
-    rows = {row.id: row for row in operations}
-    times = [time for row in rows.values() for time in (row.started_at, row.ended_at) if time is not None]
-    return [_Line(row, _ancestors(row, rows), precision(*times)) for row in rows.values()]
-
-
-def _ancestors(row: TableRow, rows: Mapping[str, TableRow]) -> list[TableRow]:
-    """Those contexts around an operation that are in the table too, the outermost first."""
-    found: list[TableRow] = []
-    parent = rows.get(row.parent_id or "")
-    while parent is not None:
-        found.insert(0, parent)
-        parent = rows.get(parent.parent_id or "")
-    return found
+    placed = tree_order(operations)
+    times = [time for row in placed for time in (row.node.started_at, row.node.ended_at) if time is not None]
+    timespec = precision(*times)
+    return [_Line(row.node, row.ancestors, timespec) for row in placed]
 
 
 def _checked(columns: Sequence[str]) -> Sequence[str]:
@@ -117,9 +109,12 @@ def _checked(columns: Sequence[str]) -> Sequence[str]:
 
 
 def _name(row: TableRow) -> str:
-    return "(unnamed)" if row.name is None else _one_line(row.name)
+    return one_line(row.name)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str | None) -> str:
+    """A name as tables show it."""
+    if text is None:
+        return "(unnamed)"
     line = text if text.isprintable() else repr(text)[1:-1]
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 3]}..."
