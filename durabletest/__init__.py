@@ -70,7 +70,8 @@ from durabletest.model.result import TestResult
 from durabletest.modes import cloud_only, local_only
 from durabletest.routing import Route, route
 from durabletest.scripts import CallbackScript, ScriptedCallback
-from durabletest.stubs import StepCall, StepStub
+from durabletest.stubs.invokes import InvokeCall, InvokeStub
+from durabletest.stubs.steps import StepCall, StepStub
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # tests
@@ -115,6 +116,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "route",
     "StepStub",
     "StepCall",
+    "InvokeStub",
+    "InvokeCall",
     # errors, of misuse
     "DurableTestError",
     "UsageError",

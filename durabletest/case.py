@@ -21,7 +21,8 @@ from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
 from durabletest.modes import why_left_out
 from durabletest.scripts import CallbackScript
-from durabletest.stubs import StepStub
+from durabletest.stubs.invokes import InvokeStub
+from durabletest.stubs.steps import StepStub
 
 __unittest = True
 __tracebackhide__ = True
@@ -258,6 +259,13 @@ class DurableTestCase(DurableAssertions):
         A stub that the test never uses fails it at the end, unless the stub is ``optional``.
         """
         return self.runner.stub_step(name, optional=optional)
+
+    def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
+        """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
+
+        A stub that the test never uses fails it at the end, unless the stub is ``optional``.
+        """
+        return self.runner.stub_invoke(name, optional=optional)
 
     def register_durable_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a durable target of ``context.invoke`` for this test."""

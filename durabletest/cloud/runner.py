@@ -186,6 +186,12 @@ class CloudDurableTestRunner:
             f"stub_step({name!r}) is local: in the cloud steps run the code that is deployed; mark the test @local_only"
         )
 
+    def stub_invoke(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Nothing can be stubbed in the cloud."""
+        raise self._unavailable(
+            f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
+        )
+
     # --- look-ups in the last execution ---
 
     def get_operation(self, path: str, index: int = 0) -> DurableOperation:

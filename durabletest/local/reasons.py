@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from durabletest.errors import ExecutionStuckError
 from durabletest.local.jobs import Job
 from durabletest.local.scope import RunnerScope
+from durabletest.local.stubbing import stub_for
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
@@ -53,8 +54,14 @@ def not_registered(function: str, scope: RunnerScope) -> str:
     return (
         f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
         f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
-        f"register_durable_function({function!r}, handler) / register_function({function!r}, handler)"
+        f"register_durable_function({function!r}, handler) / register_function({function!r}, handler); or, for a "
+        f"function that need not run, stub_invoke({function!r}).succeeds(...){_used_up(function, scope)}"
     )
+
+
+def _used_up(function: str, scope: RunnerScope) -> str:
+    stub = stub_for(scope.stubs, function)
+    return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
 
 
 def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:

@@ -26,13 +26,15 @@ from durabletest.local.routing import Router
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.functions import FunctionSpec, split_name
 from durabletest.local.server.invocations import Caller
+from durabletest.local.stubbing import deciding
 from durabletest.local.unused import unused
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
-from durabletest.stubs import StepStub
+from durabletest.stubs.invokes import InvokeStub
+from durabletest.stubs.steps import StepStub
 
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
@@ -233,6 +235,17 @@ class LocalDurableTestRunner:
             )
         return self._scope.stubs.stub_step(name, optional)
 
+    def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
+        """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
+
+        ``name`` is the function's name, ``name:qualifier`` or ARN; a bare name stands for each of its versions. A stub
+        that is never used is an error at the end, unless it is ``optional``.
+        """
+        self._check_open()
+        stub = self._scope.stubs.stub_invoke(name, optional)
+        self._environment.server.call("stub_invokes", scope=self._scope.number, decide=deciding(self._scope.stubs))
+        return stub
+
     def verify_stubs(self) -> None:
         """Raise :class:`StubNotUsedError` if a stub was never used; leaving the with block without an error does it."""
         complaint = self.unused_stubs()
@@ -242,7 +255,7 @@ class LocalDurableTestRunner:
     def unused_stubs(self) -> str | None:
         """Which stubs were never used, and what to write instead; None if all were used."""
         self._check_open()
-        if not self._scope.stubs.steps:
+        if not self._scope.stubs.steps and not self._scope.stubs.invokes:
             return None
         arns = self._environment.server.call("executions_of", scope=self._scope.number)
         return unused(self._scope.stubs, [self._execution(arn).history() for arn in arns])

@@ -8,7 +8,7 @@ from typing import Any
 
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
-from durabletest.stubs import StubBook
+from durabletest.stubs.book import StubBook
 
 _NO_WATCHDOG = 30.0
 """Real seconds, while no runner is open that says otherwise."""

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from durabletest import sdk
-from durabletest.stubs import StepCall, StubBook
+from durabletest.decoding import decode
+from durabletest.local.server.functions import FunctionDirectory
+from durabletest.local.server.stubbed import Decide, StubbedEnd, StubbedInvoke
+from durabletest.stubs.book import StubBook
+from durabletest.stubs.invokes import InvokeCall, InvokeStub
+from durabletest.stubs.steps import StepCall
 
 
 def replacing(book: StubBook, arn: str) -> sdk.Replace:
-    """What the stubs replace in this execution."""
+    """What the stubs replace in the steps of this execution."""
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
         stub = book.for_step(path)
@@ -24,3 +29,25 @@ def replacing(book: StubBook, arn: str) -> sdk.Replace:
         return stubbed
 
     return replace
+
+
+def deciding(book: StubBook) -> Decide:
+    """How the stubs let chained invokes end."""
+
+    def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
+        stub = stub_for(book, invoke.target)
+        if stub is None:
+            return None
+        end = stub.ending(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
+        return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
+
+    return decide
+
+
+def stub_for(book: StubBook, target: str) -> InvokeStub | None:
+    """The stub for a function as the workflow names it; qualified names and ARNs find it as registered ones do."""
+    directory = FunctionDirectory()
+    for name in list(book.invokes):
+        directory.register(name, durable=False)
+    found = directory.find(target)
+    return None if found is None else book.invokes[found[0]]

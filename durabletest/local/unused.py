@@ -5,28 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from durabletest.local.server.functions import split_name
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
-from durabletest.stubs import StepStub, StubBook
+from durabletest.stubs.book import StubBook
+from durabletest.stubs.invokes import InvokeStub
+from durabletest.stubs.steps import StepStub
 
 _LISTED = 20
+_NOTHING = "nothing was executed"
 
 
 def unused(book: StubBook, histories: Sequence[History]) -> str | None:
     """Why each stub was not used, ``histories`` being those of all executions so far; None if all were used."""
-    stubs = [stub for stub in book.steps.values() if not stub.received and not stub.optional]
-    return "\n\n".join(_unused_step(stub, histories) for stub in stubs) or None
+    steps = [_unused(stub, _why_step(stub, histories)) for stub in book.steps.values() if _is_unused(stub)]
+    invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in book.invokes.values() if _is_unused(stub)]
+    return "\n\n".join(steps + invokes) or None
 
 
-def _unused_step(stub: StepStub, histories: Sequence[History]) -> str:
+def _is_unused(stub: StepStub | InvokeStub) -> bool:
+    return not stub.received and not stub.optional
+
+
+def _unused(stub: StepStub | InvokeStub, why: str) -> str:
+    return f"{stub} was never used: {why}"
+
+
+# --- steps ---
+
+
+def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
     if not histories:
-        return f"{stub} was never used: nothing was executed"
+        return _NOTHING
     namesakes = [(history, record) for history in histories for record in _at(history, stub.name)]
     if not namesakes:
-        return f"{stub} was never used: {_no_such_step(stub, histories)}"
+        return _no_such_step(stub, histories)
     history, record = namesakes[0]
-    return f"{stub} was never used: {_REMEDIES[_kind(record)].format(name=record.name, path=history.path_of(record))}"
+    return _REMEDIES[_kind(record)].format(name=record.name, path=history.path_of(record))
 
 
 def _at(history: History, path: str) -> list[OperationRecord]:
@@ -63,15 +79,48 @@ _REMEDIES = {
 
 def _no_such_step(stub: StepStub, histories: Sequence[History]) -> str:
     paths = list(dict.fromkeys(history.path_of(record) for history in histories for record in _steps(history)))
-    near = get_close_matches(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(map(repr, paths[:_LISTED])) + (", ..." if len(paths) > _LISTED else "")
+    near = _near(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths])
     return (
-        f"no step has that name{hint}\n"
-        f"The steps of the test's executions: {listed or 'none has a name'}\n"
+        f"no step has that name{near}\n"
+        f"The steps of the test's executions: {_listed(paths) or 'none has a name'}\n"
         f"If it need not be used, write stub_step({stub.name!r}, optional=True)"
     )
 
 
 def _steps(history: History) -> list[OperationRecord]:
     return [record for record in history.operations if record.type is OperationType.STEP and record.name]
+
+
+# --- chained invokes ---
+
+
+def _why_invoke(stub: InvokeStub, histories: Sequence[History]) -> str:
+    if not histories:
+        return _NOTHING
+    invokes = [record for history in histories for record in history.operations if record.function_name]
+    functions = list(dict.fromkeys(str(record.function_name) for record in invokes))
+    if any(split_name(function)[0] == split_name(stub.name)[0] for function in functions):
+        return f"{_listed(functions)} was invoked before it was there: write stub_invoke(...) before self.execute(...)"
+    namesake = next((record for record in invokes if record.name == stub.name), None)
+    if namesake is not None:
+        return (
+            f"{stub.name!r} is the name of an operation; the function that it invokes is {namesake.function_name!r}: "
+            f"write stub_invoke({namesake.function_name!r})"
+        )
+    return (
+        f"no function of that name was invoked{_near(stub.name, functions)}\n"
+        f"The functions that the test's executions invoked: {_listed(functions) or 'none'}\n"
+        f"If it need not be used, write stub_invoke({stub.name!r}, optional=True)"
+    )
+
+
+# --- names ---
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    near = get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")

@@ -10,8 +10,9 @@ from typing import Any
 from durabletest.local.server.events import ErrorObject, Operation, error_of, result_of
 from durabletest.local.server.executions import Execution, ExecutionManager, StartRequest
 from durabletest.local.server.functions import FunctionDirectory, FunctionSpec, executed_version, split_name
-from durabletest.local.server.messages import Announce, Changed, FunctionCallDue, FunctionUnknown
+from durabletest.local.server.messages import Announce, Changed, FunctionCallDue, FunctionUnknown, Timer
 from durabletest.local.server.rules import MAX_INVOKE_PAYLOAD, too_large_result
+from durabletest.local.server.stubbed import StubbedInvoke, StubbedInvokes
 from durabletest.local.server.transitions import InvokeStarter, Update
 
 _OUTCOMES = {
@@ -30,12 +31,14 @@ class InvokeManager:
         executions: ExecutionManager,
         directories: Mapping[int, FunctionDirectory],
         scopes: dict[str, int],
+        stubbed: StubbedInvokes,
         now: Callable[[], datetime],
         announce: Announce,
     ) -> None:
         self._executions = executions
         self._directories = directories
         self._scopes = scopes
+        self._stubbed = stubbed
         self._now = now
         self._announce = announce
         executions.invoke_starter = self._starter
@@ -59,11 +62,25 @@ class InvokeManager:
         execution.checkpoints.events.record(_OUTCOMES[status], outcome, operation)
         execution.checkpoints.changed_outside(operation_id)
 
+    def end_stubbed(self, timer: Timer) -> None:
+        """The end that a stub told is due."""
+        end, operation_id = self._stubbed.take(timer), timer.operation_id or ""
+        if end.status == "SUCCEEDED":
+            self.function_answered(timer.arn, operation_id, end.result, None)
+        else:
+            self.complete(timer.arn, operation_id, end.status, None, end.error)
+
     def _starter(self, execution: Execution) -> InvokeStarter:
         def start(operation: Operation, update: Update) -> None:
             target = update["ChainedInvokeOptions"]["FunctionName"]
-            found = self._directories[self._scopes[execution.arn]].find(target)
-            if found is None:
+            scope = self._scopes[execution.arn]
+            found = self._directories[scope].find(target)
+            invoke = StubbedInvoke(execution.arn, operation["Id"], target, update.get("Payload"))
+            end = self._stubbed.decide(scope, invoke)
+            if end is not None:
+                self._record_start(execution, operation, update, {"ExecutedVersion": _version_of(target)})
+                self._stubbed.arm(invoke, end)
+            elif found is None:
                 self._refuse(execution, operation, update)
             elif found[1].durable:
                 self._start_child(execution, operation, update, *found)
@@ -96,8 +113,8 @@ class InvokeManager:
 
     def _call_function(self, execution: Execution, operation: Operation, update: Update, function: str) -> None:
         options = update["ChainedInvokeOptions"]
-        version = executed_version(split_name(options["FunctionName"])[1])
-        self._record_start(execution, operation, update, {"ExecutedVersion": version})
+        recorded = {"ExecutedVersion": _version_of(options["FunctionName"])}
+        self._record_start(execution, operation, update, recorded)
         self._announce(
             FunctionCallDue(execution.arn, operation["Id"], function, update.get("Payload"), options.get("TenantId"))
         )
@@ -125,6 +142,10 @@ class InvokeManager:
             arn, operation_id = child.request.parent
             error = _timed_out(child) if child.status == "TIMED_OUT" else child.error
             self.complete(arn, operation_id, child.status, child.result, error)
+
+
+def _version_of(target: str) -> str:
+    return executed_version(split_name(target)[1])
 
 
 def _timed_out(child: Execution) -> ErrorObject:

@@ -36,6 +36,7 @@ class TimerKind(Enum):
     HEARTBEAT_TIMEOUT = "heartbeat timeout"
     EXECUTION_TIMEOUT = "execution timeout"
     INVOCATION_RETRY = "invocation retry"
+    STUBBED_INVOKE = "stubbed invoke"
 
 
 @dataclass(frozen=True, slots=True)

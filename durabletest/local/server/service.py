@@ -22,6 +22,7 @@ from durabletest.local.server.invokes import InvokeManager
 from durabletest.local.server.lifecycle import InvocationOutcomes
 from durabletest.local.server.messages import Announce, Timer
 from durabletest.local.server.rules import check_input_size
+from durabletest.local.server.stubbed import Decide, StubbedInvokes
 from durabletest.local.server.timers import TimerActions
 from durabletest.local.server.validation import validate_request
 
@@ -37,10 +38,11 @@ class CheckpointServer(LambdaApi):
         self._directories: dict[int, FunctionDirectory] = {}
         self._scopes: dict[str, int] = {}
         self._invocations = Invocations(self._directories, self._start)
-        self._invokes = InvokeManager(executions, self._directories, self._scopes, now, announce)
+        self._stubbed = StubbedInvokes(now, announce)
+        self._invokes = InvokeManager(executions, self._directories, self._scopes, self._stubbed, now, announce)
         self._outcomes = InvocationOutcomes(executions, now, announce)
         self._ids = services.ids
-        self._timers = TimerActions(executions, callbacks, now, announce)
+        self._timers = TimerActions(executions, callbacks, now, announce, self._invokes.end_stubbed)
 
     def register(self, scope: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for the executions of one runner (``scope``).
@@ -48,6 +50,10 @@ class CheckpointServer(LambdaApi):
         ``timeout`` is its executions', in seconds.
         """
         self._directories.setdefault(scope, FunctionDirectory()).register(name, durable=durable, timeout=timeout)
+
+    def stub_invokes(self, scope: int, decide: Decide) -> None:
+        """Before anything else ask this function, in the server's thread, about the chained invokes of one runner."""
+        self._stubbed.ask(scope, decide)
 
     def start(
         self,
@@ -129,6 +135,7 @@ class CheckpointServer(LambdaApi):
         for arn in arns:
             self._executions.drop(arn)
             self._callbacks.drop(arn)
+            self._stubbed.drop(arn)
             del self._scopes[arn]
         return arns
 

@@ -26,6 +26,7 @@ class TimerActions:
         callbacks: CallbackManager,
         now: Callable[[], datetime],
         announce: Announce,
+        end_stubbed_invoke: Callable[[Timer], None],
     ) -> None:
         self._executions = executions
         self._callbacks = callbacks
@@ -38,6 +39,7 @@ class TimerActions:
             TimerKind.HEARTBEAT_TIMEOUT: self._time_out_callback,
             TimerKind.EXECUTION_TIMEOUT: self._time_out_execution,
             TimerKind.INVOCATION_RETRY: self._repeat_invocation,
+            TimerKind.STUBBED_INVOKE: lambda _, timer: end_stubbed_invoke(timer),
         }
 
     def fire(self, timer: Timer) -> None:

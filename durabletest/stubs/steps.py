@@ -1,52 +1,13 @@
-"""Stubs: what stands in for the work of a step, by the step's name."""
+"""Stubs of steps: what stands in for a step's function, by the step's name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self
 
 from durabletest.errors import UsageError
-
-ActT = TypeVar("ActT")
-
-
-class Plan(Generic[ActT]):
-    """Acts in order, each for a number of times; the last one for ever, unless its number was given.
-
-    Once all are used up, ``take`` gives None: it is the turn of what the stub stands in for. Any thread may take.
-    """
-
-    def __init__(self) -> None:
-        self._acts: list[tuple[ActT, int | None]] = []
-        self._position = 0
-        self._taken = 0
-        self._lock = Lock()
-
-    def begin(self, act: ActT, times: int | None) -> None:
-        """Begin anew with this act."""
-        with self._lock:
-            self._acts = [(act, times)]
-            self._position = self._taken = 0
-
-    def add(self, act: ActT, times: int | None) -> bool:
-        """Go on with this act; False if there is none that it could follow."""
-        with self._lock:
-            self._acts += [(act, times)] if self._acts else []
-            return bool(self._acts)
-
-    def take(self) -> ActT | None:
-        """The act for the next use."""
-        with self._lock:
-            while self._position < len(self._acts):
-                act, times = self._acts[self._position]
-                last = self._position == len(self._acts) - 1
-                if (last and times is None) or self._taken < (times or 1):
-                    self._taken += 1
-                    return act
-                self._position, self._taken = self._position + 1, 0
-            return None
+from durabletest.stubs.plan import Plan, checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,47 +104,6 @@ class StepStub:
                 f"{self}.calls({function!r}): give a function; to return a value write {self}.returns(...)"
             )
         return function
-
-
-class StubBook:
-    """The stubs of one runner."""
-
-    def __init__(self) -> None:
-        self._steps: dict[str, StepStub] = {}
-
-    def stub_step(self, name: str, optional: bool = False) -> StepStub:
-        """The stub of that name, new or begun."""
-        check_name(name, "stub_step", "the name of a step, or a path like 'order/charge'")
-        stub = self._steps.setdefault(name, StepStub(name))
-        stub.optional = optional
-        return stub
-
-    @property
-    def steps(self) -> Mapping[str, StepStub]:
-        """The stubs of steps, by name or path."""
-        return self._steps
-
-    def for_step(self, path: str) -> StepStub | None:
-        """The stub for the step at this full path; of several that match the most exact one."""
-        found = [stub for name, stub in self._steps.items() if f"/{path}".endswith(f"/{name}")]
-        return max(found, key=lambda stub: len(stub.name), default=None)
-
-    def clear(self) -> None:
-        """Forget every stub."""
-        self._steps.clear()
-
-
-def check_name(name: object, method: str, what: str) -> None:
-    """Refuse what can be no name."""
-    if not isinstance(name, str) or not name:
-        raise UsageError(f"{method}({name!r}): give {what}")
-
-
-def checked(times: object, stub: object) -> int | None:
-    """A number of uses, or None."""
-    if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
-        raise UsageError(f"{stub}: times={times!r} means nothing; give a number from 1 on, or leave it out")
-    return times if isinstance(times, int) else None
 
 
 def _returning(value: Any) -> StepAct:

@@ -1,0 +1,56 @@
+"""The stubs of one runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from durabletest.errors import UsageError
+from durabletest.stubs.invokes import InvokeStub
+from durabletest.stubs.steps import StepStub
+
+
+class StubBook:
+    """The stubs of steps by name or path, and those of chained invokes by their function's name."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, StepStub] = {}
+        self._invokes: dict[str, InvokeStub] = {}
+
+    def stub_step(self, name: str, optional: bool = False) -> StepStub:
+        """The stub of that name, new or begun."""
+        _check_name(name, "stub_step", "the name of a step, or a path like 'order/charge'")
+        stub = self._steps.setdefault(name, StepStub(name))
+        stub.optional = optional
+        return stub
+
+    def stub_invoke(self, name: str, optional: bool = False) -> InvokeStub:
+        """The stub of that function, new or begun."""
+        _check_name(name, "stub_invoke", "the name of a function, as the workflow invokes it")
+        stub = self._invokes.setdefault(name, InvokeStub(name))
+        stub.optional = optional
+        return stub
+
+    @property
+    def steps(self) -> Mapping[str, StepStub]:
+        """The stubs of steps."""
+        return self._steps
+
+    @property
+    def invokes(self) -> Mapping[str, InvokeStub]:
+        """The stubs of chained invokes."""
+        return self._invokes
+
+    def for_step(self, path: str) -> StepStub | None:
+        """The stub for the step at this full path; of several that match the most exact one."""
+        found = [stub for name, stub in self._steps.items() if f"/{path}".endswith(f"/{name}")]
+        return max(found, key=lambda stub: len(stub.name), default=None)
+
+    def clear(self) -> None:
+        """Forget every stub."""
+        self._steps.clear()
+        self._invokes.clear()
+
+
+def _check_name(name: object, method: str, what: str) -> None:
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{method}({name!r}): give {what}")
