@@ -243,6 +243,8 @@ class Follower:
 
     def _give_up(self, error: DurableTestError, cause: Exception | None = None) -> None:
         error.__cause__ = cause
+        if self.arn not in str(error):
+            error.add_note(whereabouts(self.arn))
         if self._finish(error) and self.owned:
             with suppress(BotoCoreError, ClientError):
                 self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})

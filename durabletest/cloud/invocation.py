@@ -54,6 +54,9 @@ class Invocation:
             if _may_have_started(error):
                 self._stop(name)
             raise explained(error, self.function) from error
+        except BaseException:
+            self._stop(name)
+            raise
 
     def _invoke(self, request: dict[str, Any]) -> str:
         arn: str | None = self.client.invoke(**request).get("DurableExecutionArn")

@@ -9,9 +9,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.cloud.refusals import code_of
+from durabletest.errors import CloudServiceError
 
 PAGE = 1000
 """The most events that the service gives in one page."""
+HALF_ANSWERS = 5
+"""So many answers in a row may break off in the middle; botocore takes them for whole ones without any members."""
 GAP_READS = 5
 """So many times in a row a gap in the numbers of the events makes the history be read from its beginning."""
 _READ_HISTORY = "after-call.lambda.GetDurableExecutionHistory"
@@ -34,6 +37,7 @@ class HistoryPoller:
         self._seen: set[int] = set()
         self._missing = 0
         self._gap_reads = 0
+        self._half_answers = 0
 
     def poll(self) -> list[dict[str, Any]]:
         """What is new."""
@@ -59,11 +63,23 @@ class HistoryPoller:
     def _pages(self) -> Iterator[list[dict[str, Any]]]:
         while True:
             page = self._page()
+            if not self._is_whole(page):
+                return
             yield page["Events"]
             following = page.get("NextMarker")
             if not following or following == self._marker:
                 return
             self._marker = following
+
+    def _is_whole(self, page: Mapping[str, Any]) -> bool:
+        """Whether the answer has come to its end; the next poll goes on with this page if it has not."""
+        self._half_answers = 0 if "Events" in page else self._half_answers + 1
+        if self._half_answers == HALF_ANSWERS:
+            raise CloudServiceError(
+                f"the Lambda service's answers to GetDurableExecutionHistory break off: {HALF_ANSWERS} in a row had no "
+                "end"
+            )
+        return self._half_answers == 0
 
     def _page(self) -> Mapping[str, Any]:
         try:
@@ -98,9 +114,9 @@ def drop_unknown_fields(client: Any) -> None:
 
 
 def _add_unknown(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-    if http_response.status_code == 200:
+    if "Events" in parsed:
         raw = json.loads(http_response.content)
-        for event, original in zip(parsed.get("Events", ()), raw.get("Events", ()), strict=True):
+        for event, original in zip(parsed["Events"], raw["Events"], strict=True):
             _merge(event, original)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
@@ -22,25 +22,28 @@ Fault = Callable[[Answering, Event], HttpAnswer]
 """Given what the service would do, and an event that is set when the endpoint closes; gives or raises its own."""
 
 
-def throttled(answering: Answering, closing: Event) -> HttpAnswer:
-    return refusal(429, "TooManyRequestsException", "Rate exceeded")
+@dataclass(frozen=True)
+class Refused:
+    """The service refuses: an HTTP status, a modelled error, and its words."""
+
+    status: int
+    code: str
+    message: str
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        return refusal(self.status, self.code, self.message)
+
+    def __str__(self) -> str:
+        return self.code
 
 
-def broken(answering: Answering, closing: Event) -> HttpAnswer:
-    return refusal(500, "ServiceException", "An internal error occurred")
-
-
-def forbidden(answering: Answering, closing: Event) -> HttpAnswer:
-    message = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action"
-    return refusal(403, "AccessDeniedException", message)
-
-
-def expired(answering: Answering, closing: Event) -> HttpAnswer:
-    return refusal(403, "ExpiredTokenException", "The security token included in the request is expired")
-
-
-def not_found(answering: Answering, closing: Event) -> HttpAnswer:
-    return refusal(404, "ResourceNotFoundException", "Durable execution not found")
+throttled = Refused(429, "TooManyRequestsException", "Rate exceeded")
+broken = Refused(500, "ServiceException", "An internal error occurred")
+forbidden = Refused(
+    403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action"
+)
+expired = Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
+not_found = Refused(404, "ResourceNotFoundException", "Durable execution not found")
 
 
 def dropped(answering: Answering, closing: Event) -> HttpAnswer:
@@ -52,6 +55,42 @@ def lost(answering: Answering, closing: Event) -> HttpAnswer:
     """The service does what was asked, and the answer never arrives."""
     answering()
     raise DroppedConnection
+
+
+def cut(answering: Answering, closing: Event) -> HttpAnswer:
+    """The connection breaks off in the middle of the answer."""
+    answer = answering()
+    answer.headers |= {"Content-Length": str(len(answer.body)), "Connection": "close"}
+    answer.body = answer.body[: len(answer.body) // 2]
+    return answer
+
+
+class Held:
+    """The answer comes when the test lets it; ``reached`` is set as soon as somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.reached = Event()
+        self._released = Event()
+
+    def release(self) -> None:
+        self._released.set()
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        self.reached.set()
+        while not (self._released.wait(0.01) or closing.is_set()):
+            pass
+        return answering()
+
+
+@dataclass(frozen=True)
+class After:
+    """The answer comes when this function has returned."""
+
+    wait: Callable[[], None]
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        self.wait()
+        return answering()
 
 
 @dataclass(frozen=True)
@@ -75,6 +114,19 @@ class Rewritten:
         answer = answering()
         answer.body = json.dumps(self.change(json.loads(answer.body))).encode()
         return answer
+
+
+@dataclass(frozen=True)
+class Without:
+    """These events are not written yet."""
+
+    event_ids: Container[int]
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        return Rewritten(self._without)(answering, closing)
+
+    def _without(self, page: dict[str, Any]) -> dict[str, Any]:
+        return {**page, "Events": [event for event in page["Events"] if event["EventId"] not in self.event_ids]}
 
 
 class Repeated:

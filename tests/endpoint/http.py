@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:
             answer = refusal(501, type(error).__name__, repr(error))
         self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+        for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)

@@ -16,7 +16,7 @@ from durabletest import Execution, ExecutionStatus, LocalDurableTestRunner
 from tests.endpoint import protocol
 from tests.endpoint.faults import Faults
 from tests.endpoint.http import HttpServer
-from tests.endpoint.log import RequestLog
+from tests.endpoint.log import PATIENCE, RequestLog
 from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest, refusal
 from tests.endpoint.timekeeper import Timekeeper
 
@@ -56,6 +56,8 @@ class Endpoint:
     def __init__(self) -> None:
         self.faults = Faults()
         self.log = RequestLog()
+        self.page_size: int | None = None
+        """How many items a page has at most, whatever a client asks for; as many as it asks for if None."""
         self._closing = Event()
         self._deployed: dict[str, Deployed] = {}
         self._time = Timekeeper()
@@ -112,9 +114,14 @@ class Endpoint:
         """The ARNs of the executions that run: what a test has left running is a leak."""
         return [execution.arn for execution in self._time.running()]
 
+    def wait_until_all_have_ended(self) -> None:
+        """Return when no execution runs any more."""
+        self._time.wait_for(lambda: not self._time.running(), PATIENCE)
+
     def reset(self) -> None:
         """End what runs, and forget faults and requests; what is deployed stays."""
         self.faults.clear()
+        self.page_size = None
         for execution in self._time.running():
             execution.stop()
         self._time.forget()
@@ -147,12 +154,17 @@ class Endpoint:
         runner = next((d.runner for d in self._deployed.values() if d.runner is not None), None)
         if runner is None:
             return refusal(404, "ResourceNotFoundException", "Nothing is deployed")
-        output = getattr(runner.client, xform_name(call.operation))(**call.members)
+        output = getattr(runner.client, xform_name(call.operation))(**self._in_small_pages(call.members))
         if call.operation == "GetDurableExecutionHistory":
             self._time.polled(call.members["DurableExecutionArn"])
         if call.operation in _POKES:
             self._time.touched()
         return protocol.encode(call.operation, output)
+
+    def _in_small_pages(self, members: dict[str, Any]) -> dict[str, Any]:
+        if self.page_size is None or "MaxItems" not in members:
+            return members
+        return {**members, "MaxItems": min(self.page_size, members["MaxItems"])}
 
     def _invoke(self, members: dict[str, Any]) -> HttpAnswer:
         name, qualifier = _split(members["FunctionName"])
@@ -175,7 +187,7 @@ class Endpoint:
         return self._synchronous(execution)
 
     def _synchronous(self, execution: Execution) -> HttpAnswer:
-        self._time.wait_for_end(execution, _SYNCHRONOUS_LIMIT)
+        self._time.wait_for(lambda: execution.status is not ExecutionStatus.RUNNING, _SYNCHRONOUS_LIMIT)
         result = execution.snapshot()
         output = {"StatusCode": 200, "DurableExecutionArn": execution.arn, "ExecutedVersion": "$LATEST"}
         if result.get_status() is ExecutionStatus.SUCCEEDED:

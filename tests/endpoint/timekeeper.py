@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 
 from durabletest import Execution, ExecutionStatus
 from durabletest.errors import DurableTestError, UsageError
@@ -22,7 +23,7 @@ class Timekeeper:
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        self._changed = Condition(RLock())
         self._executions: dict[str, Execution] = {}
         self._polls: Counter[str] = Counter()
         self._news = 0
@@ -72,9 +73,10 @@ class Timekeeper:
             executions = list(self._executions.values())
         return [execution for execution in executions if execution.status is ExecutionStatus.RUNNING]
 
-    def wait_for_end(self, execution: Execution, timeout: float) -> bool:
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> None:
+        """Return when this has become true, or after so many real seconds; it is looked at whenever time has passed."""
         with self._changed:
-            return self._changed.wait_for(lambda: execution.status is not ExecutionStatus.RUNNING, timeout)
+            self._changed.wait_for(condition, timeout)
 
     # --- the thread ---
 

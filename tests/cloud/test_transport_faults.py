@@ -1,0 +1,159 @@
+"""The way to the service is bad: nothing hangs, nothing is lost, nothing is left running."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from durabletest import (
+    CloudCredentialsError,
+    CloudPermissionError,
+    CloudServiceError,
+    CloudTimeoutError,
+    ExecutionStatus,
+    TestResult,
+)
+from tests.cloud.workflows import forgotten, order
+from tests.endpoint import faults
+from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored
+
+HISTORY = "GetDurableExecutionHistory"
+STOP = "StopDurableExecution"
+EVENTS = 15
+
+
+class TransportFaultTests(EndpointTestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.endpoint.deploy("orders", order)
+        cls.endpoint.deploy("forgotten", forgotten)
+
+    def run_order(self) -> TestResult:
+        return self.runner("orders:live").run({"order": 42})
+
+    def assertWhole(self, result: TestResult) -> None:
+        """It has succeeded, and its history is the one that a run without faults has."""
+        self.assertEqual(result.get_result(), {"parcel": "parcel 42"})
+        self.assertEqual([event["EventId"] for event in result.history], list(range(1, EVENTS + 1)))
+
+    def executions(self, function: str, **members: Any) -> list[str]:
+        """The statuses of a function's executions, the oldest first."""
+        listed = self.client.list_durable_executions_by_function(FunctionName=function, ReverseOrder=True, **members)
+        return [execution["Status"] for execution in listed["DurableExecutions"]]
+
+    def test_a_run_without_faults(self) -> None:
+        self.assertWhole(self.run_order())
+        self.assertEqual(self.backoffs.pauses, [])
+
+    def test_what_fails_for_a_moment_is_tried_again(self) -> None:
+        self.enterContext(dropped_sockets_ignored())
+        for operation in ("Invoke", HISTORY):
+            for fault in (faults.throttled, faults.broken, faults.dropped, faults.lost):
+                with self.subTest(operation=operation, fault=fault):
+                    self.endpoint.log.clear()
+                    self.backoffs.pauses.clear()
+                    self.endpoint.faults.add(operation, fault, times=2)
+                    result = self.run_order()
+                    self.assertWhole(result)
+                    self.assertEqual(len(self.backoffs.pauses), 2)
+                    self.assertEqual(len(self.endpoint.log.of("Invoke")), 3 if operation == "Invoke" else 1)
+                    name = self.endpoint.log.members("Invoke")[0]["DurableExecutionName"]
+                    self.assertEqual(self.executions("orders", DurableExecutionName=name), ["SUCCEEDED"])
+
+    def test_answers_that_break_off_in_the_middle_are_read_again(self) -> None:
+        self.endpoint.page_size = 5
+        self.endpoint.faults.add("Invoke", faults.cut)
+        self.endpoint.faults.add(HISTORY, faults.cut, times=4)
+        self.endpoint.faults.add(HISTORY, faults.cut, times=4, skip=1)
+        self.assertWhole(self.run_order())
+
+    def test_answers_that_all_break_off_are_reported(self) -> None:
+        self.endpoint.faults.always(HISTORY, faults.cut)
+        with self.assertRaises(CloudServiceError) as caught:
+            self.run_order()
+        self.assertEqual(
+            str(caught.exception),
+            "the Lambda service's answers to GetDurableExecutionHistory break off: 5 in a row had no end",
+        )
+
+    def test_throttling_that_does_not_end_is_reported_and_the_execution_is_stopped(self) -> None:
+        self.endpoint.faults.always(HISTORY, faults.throttled)
+        with self.assertRaises(CloudServiceError) as caught:
+            self.runner("forgotten:live").run()
+        self.assertEqual(
+            str(caught.exception),
+            "the Lambda service refuses GetDurableExecutionHistory, after 7 retries: An error occurred "
+            "(TooManyRequestsException) when calling the GetDurableExecutionHistory operation "
+            "(reached max retries: 7): Rate exceeded",
+        )
+        self.assertIsInstance(caught.exception.__cause__, ClientError)
+        self.assertRegex("".join(caught.exception.__notes__), r"^Execution: arn:\S+\nConsole:   https://\S+$")
+        self.assertEqual(self.executions("forgotten")[-1], "STOPPED")
+
+    def test_a_service_that_cannot_be_reached_at_all(self) -> None:
+        client = boto3.client(
+            "lambda", endpoint_url="http://127.0.0.1:9", config=Config(retries={"total_max_attempts": 1})
+        )
+        self.addCleanup(client.close)
+        with self.assertRaises(CloudServiceError) as caught:
+            self.runner("orders:live", client=client).run()
+        self.assertRegex(
+            str(caught.exception),
+            r"^the Lambda service cannot be reached, after all retries: "
+            r'Could not connect to the endpoint URL: "http://127.0.0.1:9/',
+        )
+
+    def test_slow_answers_change_nothing(self) -> None:
+        for operation in ("Invoke", HISTORY):
+            self.endpoint.faults.always(operation, faults.Slow(0.01))
+        self.assertWhole(self.run_order())
+
+    def test_an_answer_that_takes_longer_than_the_client_waits_is_asked_for_again(self) -> None:
+        client = boto3.client("lambda", config=Config(read_timeout=0.1, retries={"mode": "standard"}))
+        self.addCleanup(client.close)
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add(HISTORY, held)
+        self.assertWhole(self.runner("orders:live", client=client).run({"order": 42}))
+        self.assertEqual(len(self.backoffs.pauses), 1)
+
+    def test_the_timeout_of_a_run_does_not_wait_for_a_slow_answer(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add(HISTORY, held)
+        with self.assertRaises(CloudTimeoutError):
+            self.runner("forgotten:live", timeout=0.1).run()
+        self.assertTrue(held.reached.is_set())
+        self.assertEqual(self.executions("forgotten")[-1], "STOPPED")
+        held.release()
+
+    def test_an_execution_that_is_unknown_right_after_its_start(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.not_found, times=3)
+        self.assertWhole(self.run_order())
+
+    def test_an_execution_that_is_unknown_when_it_is_to_be_stopped(self) -> None:
+        execution = self.runner("forgotten:live").start()
+        self.endpoint.faults.add(STOP, faults.not_found, times=2)
+        execution.stop("Recall", "enough")
+        self.assertIs(execution.result(timeout=20).get_status(), ExecutionStatus.STOPPED)
+
+    def test_a_permission_that_is_missing_for_the_history_stops_the_execution(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.forbidden)
+        with self.assertRaises(CloudPermissionError) as caught:
+            self.runner("forgotten:live").run()
+        self.assertEqual(
+            str(caught.exception),
+            "the credentials do not permit lambda:GetDurableExecutionHistory: allow it in their IAM policy\n"
+            "An error occurred (AccessDeniedException) when calling the GetDurableExecutionHistory operation: "
+            "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action",
+        )
+        self.assertEqual(self.executions("forgotten")[-1], "STOPPED")
+
+    def test_credentials_that_expire_on_the_way(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.expired, skip=2)
+        with self.assertRaisesRegex(CloudCredentialsError, "the service does not take the AWS credentials .*expired"):
+            self.runner("forgotten:live").run()

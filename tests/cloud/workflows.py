@@ -1,0 +1,44 @@
+"""The durable functions that the tests of the cloud runner deploy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, WaitForCallbackConfig
+
+
+@durable_execution
+def order(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    """Four invocations and a good dozen events."""
+    context.step(lambda _: "reserved", name="reserve")
+    context.wait(Duration.from_hours(1), name="cool-down")
+    context.step(lambda _: "charged", name="charge")
+    context.wait(Duration.from_hours(2), name="second thoughts")
+    return {"parcel": context.step(lambda _: f"parcel {event['order']}", name="pack")}
+
+
+@durable_execution
+def forgotten(event: Any, context: DurableContext) -> str:
+    """Waits for an answer that nobody has to give, as long as an execution can."""
+    return context.create_callback(name="approval").result()
+
+
+@durable_execution
+def approval(event: Any, context: DurableContext) -> str:
+    """Asks by way of a submitter, and for a day only."""
+    config = WaitForCallbackConfig(timeout=Duration.from_hours(24))
+    return context.wait_for_callback(lambda callback_id, _: None, name="approval", config=config)
+
+
+@durable_execution
+def lively(event: Any, context: DurableContext) -> str:
+    """Wants a sign of life every ten minutes."""
+    config = CallbackConfig(timeout=Duration.from_hours(24), heartbeat_timeout=Duration.from_minutes(10))
+    return context.create_callback(name="upload", config=config).result()
+
+
+@durable_execution
+def parent(event: Any, context: DurableContext) -> str:
+    """Invokes a function that waits for a callback."""
+    return f"the child says {context.invoke('child', event, name='ask the child')}"
