@@ -14,6 +14,14 @@ INVOCATION_TIMEOUT = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
+class CognitoIdentity:
+    """Who called through Amazon Cognito: nobody does so here, nor when the service invokes a durable function."""
+
+    cognito_identity_id: str | None = None
+    cognito_identity_pool_id: str | None = None
+
+
+@dataclass(frozen=True)
 class LambdaContext:
     """One invocation's context, with the attributes that Lambda's own has; ``tenant_id`` is None without a tenant."""
 
@@ -25,7 +33,7 @@ class LambdaContext:
     tenant_id: str | None = None
     memory_limit_in_mb: str = "128"
     client_context: Any = None
-    identity: Any = None
+    identity: CognitoIdentity = CognitoIdentity()
 
     @property
     def invoked_function_arn(self) -> str:

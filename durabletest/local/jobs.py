@@ -166,7 +166,7 @@ def function_call(
 ) -> FunctionCall:
     """The call that the server has announced."""
     request_id = server.call("request_id")
-    context = _context(request_id, due.function, "$LATEST", due.tenant_id, now)
+    context = _context(request_id, due.name, due.version, due.tenant_id, now)
     return FunctionCall(due, scope.functions[due.function], context, server)
 
 

@@ -85,7 +85,7 @@ class InvokeManager:
             elif found[1].durable:
                 self._start_child(execution, operation, update, *found)
             else:
-                self._call_function(execution, operation, update, found[0])
+                self._call_function(execution, operation, update, *found)
 
         return start
 
@@ -93,10 +93,9 @@ class InvokeManager:
         self, parent: Execution, operation: Operation, update: Update, target: str, spec: FunctionSpec
     ) -> None:
         options = update["ChainedInvokeOptions"]
-        qualifier = split_name(options["FunctionName"])[1]
         child = self._executions.start(
             StartRequest(
-                replace(spec, version=executed_version(qualifier)) if qualifier else spec,
+                replace(spec, version=_version_of(options["FunctionName"], spec)),
                 update.get("Payload"),
                 timeout=spec.timeout,
                 tenant_id=options.get("TenantId"),
@@ -111,12 +110,22 @@ class InvokeManager:
         version = child.request.function.version
         self._record_start(parent, operation, update, {"ExecutedVersion": version, "DurableExecutionArn": child.arn})
 
-    def _call_function(self, execution: Execution, operation: Operation, update: Update, function: str) -> None:
+    def _call_function(
+        self, execution: Execution, operation: Operation, update: Update, function: str, spec: FunctionSpec
+    ) -> None:
         options = update["ChainedInvokeOptions"]
-        recorded = {"ExecutedVersion": _version_of(options["FunctionName"])}
-        self._record_start(execution, operation, update, recorded)
+        version = _version_of(options["FunctionName"], spec)
+        self._record_start(execution, operation, update, {"ExecutedVersion": version})
         self._announce(
-            FunctionCallDue(execution.arn, operation["Id"], function, update.get("Payload"), options.get("TenantId"))
+            FunctionCallDue(
+                execution.arn,
+                operation["Id"],
+                function,
+                spec.name,
+                version,
+                update.get("Payload"),
+                options.get("TenantId"),
+            )
         )
 
     def _refuse(self, execution: Execution, operation: Operation, update: Update) -> None:
@@ -144,8 +153,10 @@ class InvokeManager:
             self.complete(arn, operation_id, child.status, child.result, error)
 
 
-def _version_of(target: str) -> str:
-    return executed_version(split_name(target)[1])
+def _version_of(target: str, spec: FunctionSpec | None = None) -> str:
+    """The version that runs: by the qualifier in the invoke, else by that under which the function is registered."""
+    qualifier = split_name(target)[1]
+    return executed_version(qualifier) if qualifier or spec is None else spec.version
 
 
 def _timed_out(child: Execution) -> ErrorObject:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from durabletest.local.server.executions import Execution, ExecutionManager
-from durabletest.local.server.messages import Announce, InvocationDue, Timer, TimerKind
+from durabletest.local.server.messages import Announce, InvocationDue, Timer, TimerCancelled, TimerKind
 from durabletest.local.server.rules import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, too_large_result
 
 MAX_FAILED_INVOCATIONS = 5
@@ -26,6 +26,11 @@ class InvocationOutcomes:
         self._executions = executions
         self._now = now
         self._announce = announce
+
+    def began(self, execution: Execution) -> None:
+        """The handler is invoked: if something came before the repetition that was due, this is that repetition."""
+        if execution.failures:
+            self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, execution.arn))
 
     def answered(self, execution: Execution, output: Mapping[str, Any]) -> None:
         """The handler answered ``{"Status": ..., "Result": ..., "Error": ...}``."""

@@ -67,11 +67,16 @@ class InvocationDue:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCallDue:
-    """A function that is not durable is to be called for a chained invoke; ``payload`` is JSON text or None."""
+    """A function that is not durable is to be called for a chained invoke; ``payload`` is JSON text or None.
+
+    ``function`` is the name under which it was registered, ``name`` and ``version`` are what its context tells it.
+    """
 
     arn: str
     operation_id: str
     function: str
+    name: str
+    version: str
     payload: str | None
     tenant_id: str | None
 

@@ -94,6 +94,7 @@ class CheckpointServer(LambdaApi):
         execution = self._executions.get(arn, "Invoke")
         if not execution.running:
             return None
+        self._outcomes.began(execution)
         request = execution.request
         return {
             **execution.checkpoints.begin_invocation(),
