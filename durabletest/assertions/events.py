@@ -12,6 +12,8 @@ from durabletest.assertions.facts import ExecutionFacts
 from durabletest.assertions.operation_claims import found_all
 from durabletest.assertions.order import side_by_side
 from durabletest.assertions.sequence import Broken, broken
+from durabletest.assertions.snapshot_file import SnapshotFile
+from durabletest.assertions.snapshots import matches
 from durabletest.assertions.subject import Subject, begun
 from durabletest.assertions.text import call, counted, listed, show
 from durabletest.errors import UsageError
@@ -79,6 +81,17 @@ class HistorySubject(Subject[ExecutionView]):
         for event_type in event_types:
             _known(event_type)
         return self._check(lambda view: _in_order(view, event_types))
+
+    def matches(self, file: str) -> Self:
+        """What happened is what the snapshot in that file says; the file lies next to the test's module.
+
+        A missing file is written, except in CI (``CI=true``), where that is a failure. With
+        ``DURABLETEST_UPDATE_SNAPSHOTS=1`` every file is written anew.
+        """
+        if self._about.negated:
+            raise UsageError(f"{self._about.title}: .never.matches({str(file)!r}) says nothing; leave it out")
+        snapshot_file = SnapshotFile.of(file, self._about.test.folder)
+        return self._check(lambda view: matches(view, snapshot_file))
 
 
 def history_subject(about: About, view: ExecutionView) -> HistorySubject:

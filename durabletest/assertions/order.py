@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from durabletest.model.enums import SIDE_BY_SIDE
 from durabletest.model.fold import details_of
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
@@ -14,7 +15,6 @@ __unittest = True
 __tracebackhide__ = True
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_SIDE_BY_SIDE = frozenset({"Parallel", "Map"})
 
 
 class Order(Enum):
@@ -51,7 +51,7 @@ def side_by_side(history: History, one: OperationRecord, other: OperationRecord)
     ones, others = _line(history, one), _line(history, other)
     shared = [record for record, opposite in zip(ones, others, strict=False) if record is opposite]
     around = shared[-1] if shared else None
-    return around is not None and around.sub_type in _SIDE_BY_SIDE and around is not one and around is not other
+    return around is not None and around.sub_type in SIDE_BY_SIDE and around is not one and around is not other
 
 
 def _by_time(one: OperationRecord, other: OperationRecord) -> Order:

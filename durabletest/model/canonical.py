@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from durabletest.model.details import ErrorDetails
-from durabletest.model.enums import OperationType
+from durabletest.model.enums import SIDE_BY_SIDE, OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import plain
@@ -20,9 +20,16 @@ Canonical: TypeAlias = dict[str, Any]
 Decode: TypeAlias = Callable[[str | None, OperationRecord | None], Any]
 """The value behind a payload; without a record it is the execution's own (``ExecutionView.decode``)."""
 
-_SIDE_BY_SIDE = frozenset({"Map", "Parallel"})
-"""Sub-types of contexts whose children run in threads: their events come in any order."""
 _NUMBER = re.compile(r"(\d+)")
+
+
+class Branch(Protocol):
+    """What orders the branches of a map or parallel."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
 
 
 def json_or_text(payload: str | None, record: OperationRecord | None = None) -> Any:  # noqa: ARG001 - a Decode
@@ -83,13 +90,13 @@ def _operation(history: History, record: OperationRecord, decode: Decode) -> Can
 
 def _children(history: History, record: OperationRecord) -> list[OperationRecord]:
     children = history.children(record)
-    return sorted(children, key=_by_name) if record.sub_type in _SIDE_BY_SIDE else children
+    return sorted(children, key=by_name) if record.sub_type in SIDE_BY_SIDE else children
 
 
-def _by_name(record: OperationRecord) -> tuple[list[tuple[int, str]], str]:
+def by_name(branch: Branch) -> tuple[list[tuple[int, str]], str]:
     """Numbers in names count as numbers: ``branch-2`` comes before ``branch-10``; then the id, which is stable."""
-    parts = _NUMBER.split(record.name or "")
-    return [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)], record.id
+    parts = _NUMBER.split(branch.name or "")
+    return [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)], branch.id
 
 
 def bare_name(function: str) -> str:

@@ -79,3 +79,5 @@ _ENDED_EXECUTION = frozenset(
 
 WAIT_FOR_CALLBACK = "WaitForCallback"
 WAIT_FOR_CONDITION = "WaitForCondition"
+SIDE_BY_SIDE = frozenset({"Map", "Parallel"})
+"""Sub-types of contexts whose children run in threads: their events come in any order."""

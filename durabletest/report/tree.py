@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-_SIDE_BY_SIDE = ("Parallel", "Map")
+from durabletest.model.canonical import Branch, by_name
+from durabletest.model.enums import SIDE_BY_SIDE
 
 
-class TreeNode(Protocol):
+class TreeNode(Branch, Protocol):
     """What places an operation in the tree."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str | None: ...
     @property
     def sub_type(self) -> str | None: ...
     @property
@@ -61,11 +57,6 @@ def _placed(inside: dict[str | None, list[NodeT]]) -> list[Placed[NodeT]]:
 
 def _children(inside: dict[str | None, list[NodeT]], parent: NodeT) -> list[NodeT]:
     children = inside.get(parent.id, [])
-    if parent.sub_type not in _SIDE_BY_SIDE:
+    if parent.sub_type not in SIDE_BY_SIDE:
         return children
-    return sorted(children, key=lambda node: (_natural(node.name or ""), node.id))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key by which ``branch-10`` comes after ``branch-9``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return sorted(children, key=by_name)

@@ -1,0 +1,41 @@
+"""The claim that a history is what a snapshot says."""
+
+from __future__ import annotations
+
+from durabletest.assertions.check import Claim
+from durabletest.assertions.facts import ExecutionFacts
+from durabletest.assertions.snapshot_file import UPDATE_VARIABLE, SnapshotFile, in_ci, updating
+from durabletest.assertions.text import counted
+from durabletest.model.canonical import canonical
+from durabletest.model.differences import differences
+from durabletest.model.view import ExecutionView
+
+__unittest = True
+__tracebackhide__ = True
+
+_COMMIT = "Run the test once where CI is not set, look at the file that it writes, and commit it."
+
+
+def matches(view: ExecutionView, file: SnapshotFile) -> Claim:
+    """Compare with the file, or write it."""
+    expected = f"as in {file.name!r}"
+    execution = ExecutionFacts(view)
+    if not execution.record.ended:
+        return Claim(False, "an execution that has ended", execution.story, remedy=execution.remedy)
+    update, now = updating(), canonical(view.history(), view.decode)
+    if not update and not file.exists and in_ci():
+        return Claim(False, expected, "there is no such file, and in CI none is written", remedy=_COMMIT)
+    if update or not file.exists:
+        file.write(now)
+        return Claim(True, expected, "it was written")
+    found = differences(file.read(), now)
+    remedy = f"If that is right, run the test once with {UPDATE_VARIABLE}=1"
+    return Claim(not found, expected, "\n".join(_some(found)) or "nothing differs", remedy=remedy)
+
+
+def _some(sentences: list[str]) -> list[str]:
+    more = len(sentences) - _SHOWN
+    return [*sentences[:_SHOWN], f"... and {counted(more, 'more difference')}"] if more > 0 else sentences
+
+
+_SHOWN = 20
