@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event, Lock, Thread, Timer
+from threading import Event, Lock, RLock, Thread, Timer
 from time import monotonic
 from typing import Any
 
@@ -93,6 +93,7 @@ class Follower:
         self._began = _clock[0]()
         self._idle = 0
         self._late_answers = 0
+        self._stopping = RLock()
         self._stopped = False
         self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
         self._timer = Timer(pace.timeout, self._expire)
@@ -143,16 +144,23 @@ class Follower:
         Right after its start the service may not know it yet; one that has ended stays as it is.
         """
         reason = {"Error": dict(error)} if error else {}
-        while not self._stopped:
-            try:
-                self._client.stop_durable_execution(DurableExecutionArn=self.arn, **reason)
-                self._stopped = True
-            except ClientError as refusal:
-                if not (is_not_found(refusal) and self._is_fresh()):
-                    raise
+        with self._stopping:
+            if self._stopped:
+                return
+            while not self._try_to_stop(reason):
                 Event().wait(self._pace.poll_interval)
-        for child in self._open_children():
-            self._client.stop_durable_execution(DurableExecutionArn=child, **reason)
+            for child in self._open_children():
+                self._client.stop_durable_execution(DurableExecutionArn=child, **reason)
+            self._stopped = True
+
+    def _try_to_stop(self, reason: Mapping[str, Any]) -> bool:
+        try:
+            self._client.stop_durable_execution(DurableExecutionArn=self.arn, **reason)
+        except ClientError as refusal:
+            if not (is_not_found(refusal) and self._is_fresh()):
+                raise
+            return False
+        return True
 
     def _open_children(self) -> list[str]:
         records = self._history.operations
@@ -245,8 +253,11 @@ class Follower:
         error.__cause__ = cause
         if self.arn not in str(error):
             error.add_note(whereabouts(self.arn))
-        if self._finish(error) and self.owned:
-            with suppress(BotoCoreError, ClientError):
+        with (
+            self._stopping,
+            suppress(BotoCoreError, ClientError),
+        ):  # what still runs is stopped again, loudly, at the end
+            if self._finish(error) and self.owned:
                 self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
 
     def _finish(self, error: DurableTestError | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
+from durabletest.cloud.names import unqualified
 from durabletest.cloud.refusals import explained, is_not_found, not_durable
 from durabletest.errors import CloudTimeoutError
 
@@ -88,9 +89,10 @@ class Invocation:
             answer.set_exception(error)
 
     def _find(self, name: str) -> str | None:
+        """The name is nobody else's, and a list for an alias would need its version: so all versions are searched."""
         try:
             found = self.client.list_durable_executions_by_function(
-                FunctionName=self.function, DurableExecutionName=name
+                FunctionName=unqualified(self.function), DurableExecutionName=name
             )["DurableExecutions"]
         except ClientError as error:
             if is_not_found(error):

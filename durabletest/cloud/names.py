@@ -34,6 +34,12 @@ def deployed_names() -> dict[str, str]:
     return names
 
 
+def unqualified(function: str) -> str:
+    """A function's name or ARN without its version or alias."""
+    prefix, separator, rest = function.rpartition("function:")
+    return prefix + separator + rest.split(":")[0]
+
+
 def execution_name(prefix: str | None) -> str:
     """A name that the service takes, that nobody else has, and that begins with ``prefix`` (its end, if it is long).
 

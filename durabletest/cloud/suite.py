@@ -58,7 +58,7 @@ def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
         raise
     except Exception as error:
         arn = last_arn()
-        if arn is not None and arn not in str(error) and not getattr(error, "__notes__", None):
+        if arn is not None and not any(arn in text for text in (str(error), *getattr(error, "__notes__", ()))):
             error.add_note(whereabouts(arn))
         raise
 

@@ -74,6 +74,15 @@ class CloudRunnerTests(EndpointTestCase):
         self.assertEqual(self.endpoint.log.members("Invoke")[0]["InvocationType"], "RequestResponse")
         self.assertEqual(result.get_result()["parcel"], "2 pieces")
 
+    def test_r8_2_a_synchronous_invocation_is_followed_before_it_is_answered(self) -> None:
+        execution = self.runner("orders:live", invocation_type="RequestResponse").start(
+            {"quantity": 1, "approval": True}
+        )
+        approval = execution.operation("approval")
+        approval.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
+        approval.send_callback_success("by bob")
+        self.assertEqual(execution.result(timeout=20).get_result()["approved"], "by bob")
+
     def test_r8_3_a_completed_execution_gives_its_outcome(self) -> None:
         result = self.runner("orders:live").run({"quantity": 2})
         self.assertIs(result.get_status(), ExecutionStatus.SUCCEEDED)

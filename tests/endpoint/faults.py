@@ -46,6 +46,12 @@ expired = Refused(403, "ExpiredTokenException", "The security token included in 
 not_found = Refused(404, "ResourceNotFoundException", "Durable execution not found")
 
 
+def broken_after_all(answering: Answering, closing: Event) -> HttpAnswer:
+    """The service does what was asked, and says that it has failed."""
+    answering()
+    return broken(answering, closing)
+
+
 def dropped(answering: Answering, closing: Event) -> HttpAnswer:
     """The request never reaches the service."""
     raise DroppedConnection

@@ -1,0 +1,234 @@
+"""Whatever becomes of a run, nothing is left running in the cloud."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import unittest
+from threading import Event, Timer
+from typing import Any
+
+from durabletest import (
+    CloudDurableTestRunner,
+    CloudServiceError,
+    CloudTimeoutError,
+    Execution,
+    ExecutionStatus,
+    RunnerClosedError,
+    WaitTimeoutError,
+)
+from tests.cloud.workflows import approval, forgotten, order, parent
+from tests.endpoint import faults
+from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
+from tests.endpoint.protocol import HttpAnswer
+
+HISTORY = "GetDurableExecutionHistory"
+STOP = "StopDurableExecution"
+
+
+def interrupt() -> None:
+    """Ctrl-C."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+class StoppingTestCase(EndpointTestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.endpoint.deploy("orders", order)
+        cls.endpoint.deploy("forgotten", forgotten)
+        cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
+
+    def reasons(self) -> list[Any]:
+        """What each stopped execution was stopped with."""
+        return [request.get("Error") for request in self.endpoint.log.members(STOP)]
+
+
+class TimeoutTests(StoppingTestCase):
+    def test_an_execution_that_never_ends_is_stopped_after_its_timeout(self) -> None:
+        runner = self.runner("forgotten:live", timeout=0.2, execution_prefix="never")
+        with self.assertRaises(CloudTimeoutError) as caught:
+            runner.run()
+        message = str(caught.exception)
+        self.assertRegex(
+            message,
+            r"^execution 'never-\w{12}' did not end within 0.2s, its cloud timeout, and was stopped\n"
+            r"Execution: arn:aws:lambda:us-east-1:\d{12}:function:forgotten:\$LATEST/durable-execution/never-\S+\n"
+            r"Console:   https://us-east-1\.console\.aws\.amazon\.com/lambda/home\?region=us-east-1"
+            r"#/functions/forgotten\?tab=durableExecutions\n"
+            r"It waits for callback 'approval'\.\n"
+            r"The operations of the execution:\n  approval  CALLBACK$",
+        )
+        self.assertEqual(self.reasons(), [{"ErrorType": "CloudTimeoutError", "ErrorMessage": message.splitlines()[0]}])
+
+    def test_everybody_who_waits_is_told(self) -> None:
+        execution = self.runner("forgotten:live", timeout=0.2).start()
+        refund = execution.operation("refund").wait_for_data()
+        with self.assertRaises(CloudTimeoutError):
+            refund.result(timeout=20)
+        with self.assertRaises(CloudTimeoutError):
+            execution.result(timeout=20)
+        with self.assertRaises(CloudTimeoutError):
+            execution.operation("approval").wait_for_data().result(timeout=20)
+
+    def test_who_waits_for_less_than_that_stops_nothing(self) -> None:
+        execution = self.runner("forgotten:live").start()
+        execution.operation("approval").wait_for_data().result(timeout=20)
+        with self.assertRaises(WaitTimeoutError) as caught:
+            execution.result(timeout=0.05)
+        self.assertRegex(str(caught.exception), r"did not end within 0.05 real seconds\nExecution: arn:\S+\nConsole: ")
+        self.assertNotIsInstance(caught.exception, CloudTimeoutError)
+        self.assertIs(execution.status, ExecutionStatus.RUNNING)
+        execution.operation("approval").send_callback_success("yes")
+        self.assertEqual(execution.result(timeout=20).get_result(), "yes")
+
+    def test_an_execution_that_others_have_started_is_left_alone(self) -> None:
+        arn = self.client.invoke(FunctionName="forgotten:live", InvocationType="Event")["DurableExecutionArn"]
+        execution = self.runner("orders:live", timeout=0.2).execution(arn)
+        with self.assertRaisesRegex(CloudTimeoutError, "did not end within 0.2s, its cloud timeout\n"):
+            execution.result()
+        self.assertEqual(self.endpoint.running(), [arn])
+        self.client.stop_durable_execution(DurableExecutionArn=arn)
+
+
+class ClosingTests(StoppingTestCase):
+    def waiting(self, runner: CloudDurableTestRunner) -> Execution:
+        execution = runner.start()
+        execution.operation("approval").wait_for_data().result(timeout=20)
+        return execution
+
+    def test_closing_a_runner_stops_what_it_has_started(self) -> None:
+        with self.runner("forgotten:live") as runner:
+            execution = self.waiting(runner)
+            self.assertEqual(self.endpoint.running(), [execution.arn])
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertEqual(self.reasons(), [{"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}])
+
+    def test_what_has_ended_is_not_stopped(self) -> None:
+        with self.runner("orders:live") as runner:
+            runner.run({"order": 42})
+        self.assertEqual(self.reasons(), [])
+
+    def test_reset_stops_too_and_the_runner_goes_on(self) -> None:
+        runner = self.runner("forgotten:live")
+        self.waiting(runner)
+        runner.reset()
+        self.assertEqual(self.endpoint.running(), [])
+        self.waiting(runner)
+
+    def test_a_closed_runner_says_so(self) -> None:
+        runner = self.runner("forgotten:live")
+        execution = self.waiting(runner)
+        future = execution.operation("refund").wait_for_data()
+        runner.close()
+        runner.close()
+        with self.assertRaises(RunnerClosedError) as caught:
+            runner.run()
+        self.assertEqual(
+            str(caught.exception),
+            "this runner for 'forgotten:live' is closed: make a new one, or stay in its with block",
+        )
+        with self.assertRaisesRegex(RunnerClosedError, "is followed no longer: its runner was closed"):
+            future.result(timeout=20)
+
+    def test_what_invoked_functions_do_is_stopped_too(self) -> None:
+        with self.runner("parent:live") as runner:
+            execution = runner.start()
+            execution.operation("ask the child").wait_for_data().result(timeout=20)
+            child = execution.operation("ask the child").get_invoke_details().child_arn
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child])
+        answer = self.client.get_durable_execution(DurableExecutionArn=child)
+        self.assertEqual(answer["Status"], "STOPPED")
+
+    def test_an_execution_that_cannot_be_stopped_is_reported(self) -> None:
+        runner = self.runner("forgotten:live")
+        execution = self.waiting(runner)
+        self.endpoint.faults.add(STOP, faults.forbidden)
+        with self.assertRaises(CloudServiceError) as caught:
+            runner.close()
+        self.assertEqual(
+            str(caught.exception),
+            f"these executions may still run, because they could not be stopped:\n  {execution.arn}: An error occurred "
+            "(AccessDeniedException) when calling the StopDurableExecution operation: User: "
+            "arn:aws:iam::123456789012:user/ci is not authorized to perform this action",
+        )
+        self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+
+    def test_that_does_not_hide_why_the_block_was_left(self) -> None:
+        with self.assertRaises(ZeroDivisionError) as caught, self.runner("forgotten:live") as runner:
+            execution = self.waiting(runner)
+            self.endpoint.faults.add(STOP, faults.forbidden)
+            raise ZeroDivisionError
+        self.assertRegex("".join(caught.exception.__notes__), "^these executions may still run")
+        self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+
+    def test_no_thread_is_left(self) -> None:
+        with self.runner("forgotten:live") as runner:
+            self.waiting(runner)
+        names = [thread.name for thread in threading.enumerate()]
+        self.assertFalse([name for name in names if name.startswith("durabletest-cloud")])
+        self.assertFalse([thread for thread in threading.enumerate() if isinstance(thread, Timer)])
+
+
+@unittest.skipIf(sys.platform == "win32", "signals")
+class InterruptionTests(StoppingTestCase):
+    def test_an_interrupted_run_stops_its_execution(self) -> None:
+        def interrupt_and_answer(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            interrupt()
+            return answering()
+
+        self.endpoint.faults.add(HISTORY, interrupt_and_answer, skip=3)
+        with self.assertRaises(KeyboardInterrupt):
+            self.runner("forgotten:live").run()
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertEqual(len(self.reasons()), 1)
+
+    def test_an_interrupted_invocation_stops_what_has_come_of_it(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+
+        def interrupt_after_the_start(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            answer = answering()
+            interrupt()
+            return held(lambda: answer, closing)
+
+        self.endpoint.faults.add("Invoke", interrupt_after_the_start)
+        with self.assertRaises(KeyboardInterrupt):
+            self.runner("forgotten:live").run()
+        self.assertEqual(self.endpoint.running(), [])
+
+    def test_an_invocation_that_fails_after_it_has_started_something(self) -> None:
+        self.endpoint.faults.always("Invoke", faults.broken)
+        self.endpoint.faults.add(
+            "Invoke", lambda answering, closing: (answering(), faults.broken(answering, closing))[1]
+        )
+        with self.assertRaisesRegex(CloudServiceError, "the Lambda service refuses Invoke, after 7 retries: "):
+            self.runner("forgotten:live").run()
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertEqual(len(self.reasons()), 1)
+
+    def test_a_process_that_forgets_to_close_its_runner_stops_its_executions_at_its_end(self) -> None:
+        script = (
+            "from durabletest import CloudDurableTestRunner\n"
+            f"runner = CloudDurableTestRunner('forgotten:live', poll_interval={POLL_INTERVAL})\n"
+            "execution = runner.start()\n"
+            "execution.operation('approval').wait_for_data().result(timeout=20)\n"
+            "print(execution.arn)\n"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", script],
+            env=dict(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertTrue(re.match("arn:", run.stdout))
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertEqual(len(self.reasons()), 1)
