@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from botocore import exceptions as botocore
 from botocore.exceptions import ClientError
 
@@ -55,7 +57,9 @@ def code_of(error: ClientError) -> str:
 def explained(error: Exception, function: str | None = None) -> DurableTestError:
     """The error of ours for one of botocore's, to be raised from it; ``function`` is the one that was invoked."""
     if isinstance(error, botocore.NoRegionError):
-        return CloudRegionError("no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one")
+        return CloudRegionError(
+            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{_other_region()}"
+        )
     if isinstance(error, _NO_CREDENTIALS):
         return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
     if not isinstance(error, ClientError):
@@ -99,6 +103,11 @@ def not_durable(function: str, words: str = "") -> CloudFunctionNotDurableError:
         f"{function!r} is no durable function: deploy it with a DurableConfig (ExecutionTimeout), which only a new "
         f"function can be given, and name the new version\n{words}".rstrip()
     )
+
+
+def _other_region() -> str:
+    region = os.environ.get("AWS_REGION")
+    return f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
 
 
 def _retried(error: ClientError) -> str:
