@@ -13,7 +13,7 @@ from typing import Any
 from durabletest.asserting import DurableAssertions
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
-from durabletest.configuration import Mode, mode_of, validate
+from durabletest.configuration import Mode, mode_of, require_handler, validate
 from durabletest.errors import DurableTestError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
@@ -88,10 +88,11 @@ class DurableTestCase(DurableAssertions):
         if reason is not None:
             raise unittest.SkipTest(reason)
         if not cls.__durable_ready:
+            validate(cls, DurableTestCase)
             if mode is Mode.CLOUD:
                 cls.__cloud = CloudSuite(cls)
             else:
-                validate(cls)
+                require_handler(cls, DurableTestCase)
                 LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
             cls.__durable_ready = True
             cls.addClassCleanup(cls.__finish)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import takewhile
+from types import FunctionType
 from typing import Any
 
+from durabletest import settings
 from durabletest.errors import ConfigurationError
 
 MODE_VARIABLE = "DURABLETEST_MODE"
@@ -19,6 +21,24 @@ class Mode(StrEnum):
 
     LOCAL = "local"
     CLOUD = "cloud"
+
+
+_CHECKS: Mapping[str, Callable[[object, str], None]] = {
+    "handler": settings.optional(settings.check_handler),
+    "durable_functions": settings.check_functions,
+    "functions": settings.check_functions,
+    "function_name": settings.optional(settings.check_name),
+    "skip_time": settings.check_flag,
+    "start_time": settings.check_start_time,
+    "execution_timeout": settings.check_execution_timeout,
+    "watchdog": settings.check_seconds,
+    "state_page_size": settings.check_page_size,
+    "cloud": settings.check_choice("skip", "strict"),
+    "cloud_timeout": settings.check_duration,
+    "poll_interval": settings.check_duration,
+}
+"""The class attributes that are configuration, beside ``mode``; they are checked in this order."""
+_KNOWN = (*_CHECKS, "mode")
 
 
 def mode_of(cls: type[Any]) -> Mode:
@@ -38,49 +58,58 @@ def _mode(value: object, where: str) -> Mode:
     raise ConfigurationError(f"{where} is {value!r}: write 'local' or 'cloud'{hint}")
 
 
-def validate(cls: type[Any]) -> None:
-    """Raise :class:`ConfigurationError`, naming the class and the attribute, for the first thing that cannot work."""
+def validate(cls: type[Any], base: type[Any]) -> None:
+    """Raise :class:`ConfigurationError`, naming the class and the attribute, for the first thing that cannot work.
+
+    ``base`` is the class that has the settings; what its subclasses define beside them is searched for misspelt ones.
+    ``handler`` may be missing: the cloud needs none.
+    """
     name = cls.__qualname__
-    if cls.handler is None:
-        raise ConfigurationError(
-            f"{name} has no handler: write `handler = my_function`, the function decorated with @durable_execution"
-        )
-    if not callable(cls.handler):
-        raise ConfigurationError(
-            f"{name}.handler is {cls.handler!r}, which cannot be called: name the durable function"
-        )
-    for attribute in ("durable_functions", "functions"):
-        _check_functions(name, attribute, getattr(cls, attribute))
-    _check_type(name, "skip_time", cls.skip_time, bool)
-    _check_type(name, "start_time", cls.start_time, datetime)
-    if cls.start_time.tzinfo is None:
-        raise ConfigurationError(f"{name}.start_time is {cls.start_time!r}, without a time zone: add tzinfo=UTC")
-    if cls.execution_timeout is not None:
-        _check_type(name, "execution_timeout", cls.execution_timeout, timedelta)
-    _check_type(name, "watchdog", cls.watchdog, (int, float))
-    if cls.watchdog <= 0:
-        raise ConfigurationError(f"{name}.watchdog is {cls.watchdog!r}: give a positive number of real seconds")
-    check_page_size(cls.state_page_size, f"{name}.state_page_size")
+    for attribute, check in _CHECKS.items():
+        check(getattr(cls, attribute), f"{name}.{attribute}")
+    both = sorted(set(cls.durable_functions) & set(cls.functions))
+    if both:
+        raise ConfigurationError(f"{both[0]!r} is in {name}.durable_functions and in {name}.functions: leave one out")
+    for attribute, value in _own_attributes(cls, base):
+        meant = _misspelt(attribute, value)
+        if meant is not None:
+            raise ConfigurationError(
+                f"{name}.{attribute} is not a setting: did you mean {meant!r}? If it is something of your own, give it "
+                "a name that is less like one"
+            )
 
 
-def check_page_size(size: object, where: str) -> None:
-    """Refuse a number of operations that no page of state can have."""
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise ConfigurationError(f"{where} is {size!r}: give the number of operations in a page, at least 1, or None")
+def require_handler(cls: type[Any], base: type[Any]) -> None:
+    """Raise :class:`ConfigurationError` if there is nothing to run in this process."""
+    if cls.handler is not None:
+        return
+    own = _own_attributes(cls, base)
+    similar = [name for name, value in own if callable(value) and _close(name) == "handler"]
+    hint = f" ({cls.__qualname__}.{similar[0]} is not it)" if similar else ""
+    raise ConfigurationError(
+        f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`, the function decorated with "
+        "@durable_execution"
+    )
 
 
-def _check_functions(name: str, attribute: str, functions: object) -> None:
-    if not isinstance(functions, Mapping):
-        raise ConfigurationError(
-            f"{name}.{attribute} is {functions!r}: write a dictionary, {attribute} = {{'function-name': function}}"
-        )
-    for key, function in functions.items():
-        if not callable(function):
-            raise ConfigurationError(f"{name}.{attribute}[{key!r}] is {function!r}, which cannot be called")
+def _own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]]:
+    for owner in takewhile(lambda owner: owner is not base, cls.__mro__):
+        yield from vars(owner).items()
 
 
-def _check_type(name: str, attribute: str, value: object, expected: type | tuple[type, ...]) -> None:
-    if not isinstance(value, expected):
-        kinds = expected if isinstance(expected, tuple) else (expected,)
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise ConfigurationError(f"{name}.{attribute} is {value!r}: give a {wanted}")
+def _misspelt(attribute: str, value: object) -> str | None:
+    """The setting that was meant: the name is almost the same, and the value would do for it (methods do for none)."""
+    meant = _close(attribute)
+    if meant is None or meant in ("handler", "mode") or isinstance(value, FunctionType) or value is None:
+        return None
+    try:
+        _CHECKS[meant](value, attribute)
+    except ConfigurationError:
+        return None
+    return meant
+
+
+def _close(attribute: str) -> str | None:
+    if attribute in _KNOWN or attribute.startswith("_"):
+        return None
+    return next(iter(get_close_matches(attribute, _KNOWN, n=1, cutoff=0.85)), None)

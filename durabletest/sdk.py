@@ -11,11 +11,13 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import MissingSdkError
+from durabletest.model.payloads import explain
 
 LOGGER = "aws_durable_execution_sdk_python"
 _PACKAGE = "aws_durable_execution_sdk_python"
@@ -228,6 +230,67 @@ def _path(state: Any, identifier: Any) -> str:
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
+
+
+class SerialiserHooks:
+    """While installed, a value that the SDK refuses to write is told with the place inside it.
+
+    The SDK says only which type it has met: ``Object of type Money is not JSON serializable``. The error stays what it
+    is, and its message goes on: ``...: result['items'][0] is a Money``.
+    """
+
+    def __init__(self) -> None:
+        self._undo = ExitStack()
+
+    def install(self) -> None:
+        """Wrap what writes the results of handlers, and the two serialisers of operations."""
+        serdes, execution = _module("serdes"), _module("execution")
+        for name in ("JsonSerDes", "ExtendedTypeSerDes"):
+            if hasattr(serdes, name):
+                serialiser = getattr(serdes, name)
+                self._replace(serialiser, "serialize", _explaining(serialiser.serialize))
+        if getattr(execution, "json", None) is json:
+            self._replace(execution, "json", _ExplainingJson())
+
+    def remove(self) -> None:
+        """Put the SDK back as it was."""
+        self._undo.close()
+
+    def _replace(self, owner: Any, name: str, replacement: Any) -> None:
+        self._undo.callback(setattr, owner, name, getattr(owner, name))
+        setattr(owner, name, replacement)
+
+
+class _ExplainingJson:
+    """The module ``json``, but for the errors of ``dumps``."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(json, name)
+
+    def dumps(self, value: Any, **options: Any) -> str:
+        try:
+            return json.dumps(value, **options)
+        except (TypeError, ValueError) as error:
+            _say(error, explain(error, value, "result", json.dumps))
+            raise
+
+
+def _explaining(original: Callable[..., str]) -> Callable[..., str]:
+    @functools.wraps(original)
+    def serialize(serialiser: Any, value: Any, context: Any = None) -> str:
+        try:
+            return original(serialiser, value, context)
+        except Exception as error:
+            _say(error, explain(error, value, "value", lambda item: original(serialiser, item, context)))
+            raise
+
+    return serialize
+
+
+def _say(error: Any, message: str) -> None:
+    error.args = (message, *error.args[1:])
+    if hasattr(error, "message"):
+        error.message = message
 
 
 def decode_result(payload: str) -> Any:

@@ -56,6 +56,7 @@ class LocalEnvironment:
         self._installed = (
             FamilyRegister(),
             self.orchestrator.logs,
+            sdk.SerialiserHooks(),
             sdk.Hooks(self.orchestrator.crash, self._replacing),
             ExitGuard(self.orchestrator.crash),
         )

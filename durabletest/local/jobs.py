@@ -130,7 +130,7 @@ class FunctionCall:
     def call(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
-        return encode(self.function(event, self.context), f"{self.name} returned")
+        return encode(self.function(event, self.context), f"the result of {self.name}")
 
     def report(self, outcome: Answered | Raised) -> None:
         """Complete the invoke."""

@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import routing, sdk
-from durabletest.configuration import check_page_size
+from durabletest import routing, sdk, settings
 from durabletest.errors import (
-    ConfigurationError,
     NotAvailableError,
     OperationNotFoundError,
     RunnerClosedError,
@@ -36,8 +34,6 @@ from durabletest.scripts import CallbackScript
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub
 
-MAX_EXECUTION_TIMEOUT = timedelta(days=366)
-"""What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
 DEFAULT_FUNCTION_NAME = "handler"
 
 
@@ -66,14 +62,20 @@ class LocalDurableTestRunner:
         watchdog: float = 30.0,
         state_page_size: int | None = None,
     ) -> None:
-        _check_callable(handler, "handler")
-        _check_timeout(execution_timeout)
-        _check_aware(start_time)
-        check_page_size(state_page_size, "state_page_size")
+        settings.check_handler(handler, "handler")
+        settings.check_functions(durable_functions or {}, "durable_functions")
+        settings.check_functions(functions or {}, "functions")
+        settings.check_execution_timeout(execution_timeout, "execution_timeout")
+        settings.check_seconds(watchdog, "watchdog")
+        settings.check_page_size(state_page_size, "state_page_size")
+        if function_name is not None:
+            settings.check_name(function_name, "function_name")
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout = execution_timeout
         self._page_size = state_page_size
-        self._environment = environments.acquire(_settings(skip_time, start_time))
+        anything = skip_time is None and start_time is None
+        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time)
+        self._environment = environments.acquire(chosen)
         self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog)
         self._client = self._make_client()
         self._router = Router(self._client)
@@ -101,8 +103,8 @@ class LocalDurableTestRunner:
         With ``skip_time`` virtual time begins at ``start_time`` and passes without waiting. ``checkpoint_delay`` is a
         latency in real seconds for every checkpoint.
         """
-        _check_aware(start_time)
-        environments.set_up(Settings(skip_time, checkpoint_delay or 0.0, start_time or DEFAULT_START))
+        settings.check_delay(checkpoint_delay, "checkpoint_delay")
+        environments.set_up(_settings(skip_time, start_time, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
@@ -294,8 +296,9 @@ class LocalDurableTestRunner:
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: timedelta | None) -> None:
         self._check_open()
-        _check_callable(handler, f"the function registered as {name!r}")
-        _check_timeout(timeout)
+        settings.check_name(name, "the name of a function")
+        settings.check_function(handler, f"the function registered as {name!r}")
+        settings.check_execution_timeout(timeout, "execution_timeout")
         scope, seconds = self._scope.number, _seconds(timeout)
         self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
 
@@ -306,28 +309,12 @@ class LocalDurableTestRunner:
             )
 
 
-def _settings(skip_time: bool | None, start_time: datetime | None) -> Settings | None:
-    if skip_time is None and start_time is None:
-        return None
-    return Settings(skip_time is not False, start_time=start_time or DEFAULT_START)
+def _settings(skip_time: bool, start_time: datetime | None, checkpoint_delay: float = 0.0) -> Settings:
+    settings.check_flag(skip_time, "skip_time")
+    if start_time is not None:
+        settings.check_start_time(start_time, "start_time")
+    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START)
 
 
 def _seconds(timeout: timedelta | None) -> int | None:
     return None if timeout is None else round(timeout.total_seconds())
-
-
-def _check_callable(handler: object, what: str) -> None:
-    if not callable(handler):
-        raise ConfigurationError(f"{what} is {handler!r}: give the function decorated with @durable_execution")
-
-
-def _check_timeout(timeout: timedelta | None) -> None:
-    if timeout is not None and not timedelta(seconds=1) <= timeout <= MAX_EXECUTION_TIMEOUT:
-        raise ConfigurationError(
-            f"execution_timeout is {timeout!r}: give a timedelta from 1 second to 366 days, as the service allows"
-        )
-
-
-def _check_aware(start_time: datetime | None) -> None:
-    if start_time is not None and start_time.tzinfo is None:
-        raise ConfigurationError(f"start_time is {start_time!r}, without a time zone: write datetime(..., tzinfo=UTC)")

@@ -15,7 +15,9 @@ from durabletest.errors import (
     UsageError,
     WrongOperationTypeError,
 )
+from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
+from durabletest.model.lookup import closest
 from durabletest.model.payloads import encode
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import stamp
@@ -48,7 +50,8 @@ def ready_callback(history: History, path: str, index: int) -> OperationRecord:
     except OperationNotFoundError as error:
         if history.execution.ended:
             raise
-        raise _not_ready(f"callback {str(path)!r}") from error
+        near = closest(history, path)
+        raise _not_ready(f"callback {str(path)!r}", f"; did you mean {near!r}?" if near else "") from error
     callback = callback_of(history, record)
     if callback is None and record.is_wait_for_callback:
         raise _not_ready(title(history, record))
@@ -83,9 +86,9 @@ def error_object(
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _not_ready(callback: str) -> CallbackNotReadyError:
+def _not_ready(callback: str, hint: str = "") -> CallbackNotReadyError:
     return CallbackNotReadyError(
-        f"{callback} cannot be answered yet, because it does not exist yet\n"
+        f"{callback} cannot be answered yet, because it does not exist yet{hint}\n"
         "Wait for it first: .wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)"
     )
 
@@ -97,7 +100,9 @@ def _why_too_late(view: ExecutionView, path: str, index: int, refusal: ClientErr
     about = f"{title(history, record)} of {execution_title(view.arn)}"
     execution = history.execution
     answered = callback.events[-1]["EventType"] != "CallbackStarted"
-    if answered and callback.ended_at is not None:
+    if callback.status is OperationStatus.TIMED_OUT and callback.ended_at is not None:
+        since = f"is TIMED_OUT since {stamp(callback.ended_at)}: the answer comes too late"
+    elif answered and callback.ended_at is not None:
         since = f"is {callback.status} since {stamp(callback.ended_at)}: the first answer stands"
     elif execution.ended_at is not None:
         since = f"can no longer be answered: the execution is {execution.status} since {stamp(execution.ended_at)}"

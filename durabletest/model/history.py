@@ -44,7 +44,8 @@ class History:
         """The operation with that name or path, or whose id it is (an :class:`OperationId`)."""
         if isinstance(path, OperationId):
             return self.by_id(path)
-        found = self.find_all(path)
+        found = self.find_all(lookup.checked_name(path))
+        lookup.check_index(index)
         try:
             return found[index]
         except IndexError:
@@ -62,6 +63,7 @@ class History:
         return list(self._by_name.get(name, ()))
 
     def by_index(self, index: int) -> OperationRecord:
+        lookup.check_index(index)
         try:
             return self.operations[index]
         except IndexError:

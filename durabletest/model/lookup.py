@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from durabletest.errors import AmbiguousOperationError, OperationNotFoundError
+from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
 from durabletest.model.records import OperationRecord
 
 if TYPE_CHECKING:
@@ -22,6 +22,21 @@ def match(history: History, path: str) -> list[OperationRecord]:
     if literal and inside:
         raise _ambiguous(history, path, literal[0], inside[0])
     return literal or sorted(inside, key=_first_event)
+
+
+def checked_name(path: object) -> str:
+    """Refuse what can be no name."""
+    if not isinstance(path, str):
+        msg = f"{path!r} is no name of an operation: give a string, or look it up with get_operation_by_index"
+        raise UsageError(msg)
+    return path
+
+
+def check_index(index: object) -> None:
+    """Refuse what does not count; as in lists, -1 is the last."""
+    if isinstance(index, bool) or not isinstance(index, int):
+        msg = f"{index!r} is no index of an operation: give a number, counted from 0"
+        raise UsageError(msg)
 
 
 def path_of(history: History, record: OperationRecord) -> str:

@@ -21,6 +21,7 @@ from durabletest.model.details import (
 from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.payloads import encode_callback_result
 from durabletest.model.records import OperationId, OperationRecord
+from durabletest.model.suggest import member
 from durabletest.model.times import plain
 from durabletest.model.titles import title
 from durabletest.model.traits import callback_of
@@ -161,7 +162,8 @@ class DurableOperation:
 
         If the execution ends before, it fails with ``OperationNotReachedError``. Cancelling it gives up the wait.
         """
-        watched = self._view.watch(self._path, self._index, WaitingStatus(status))
+        wanted = member(WaitingStatus, status, "status to wait for")
+        watched = self._view.watch(self._path, self._index, wanted)
         return _mapped(self._view, watched, lambda record: DurableOperation(self._view, OperationId(record.id)))
 
     def __eq__(self, other: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ _SEND_INSTEAD: tuple[tuple[type, str, str], ...] = (
     (frozenset, "frozenset", "a sorted list"),
     (bytes, "bytes", "its decode()"),
     (bytearray, "bytearray", "its decode()"),
+    (Coroutine, "coroutine", "what it returns: handlers and steps are plain functions, written with def"),
 )
 _SCALARS = (str, int, bool, type(None))
 
@@ -41,6 +42,33 @@ def encode(value: Any, what: str = "payload") -> str:
     except (TypeError, ValueError) as error:
         reason = next(_faults(value, what, ()), None) or f"{what} cannot be written as JSON: {error}"
         raise PayloadError(reason) from None
+
+
+def explain(error: Exception, value: Any, what: str, writes: Callable[[Any], object]) -> str:
+    """What ``error`` says of a value that a serialiser refused, and the place inside the value that it is about.
+
+    ``writes`` raises for what cannot be written.
+    """
+    said = str(error).replace("FakeDatetime", "datetime").replace("FakeDate", "date")
+    return f"{said}: {_refused_place(value, what, writes, ())}"
+
+
+def _refused_place(value: Any, path: str, writes: Callable[[Any], object], inside: tuple[int, ...]) -> str:
+    """The innermost place that is refused by itself."""
+    if id(value) in inside:
+        return f"{path} contains itself"
+    for key, item in _items(value):
+        try:
+            writes(item)
+        except Exception:
+            return _refused_place(item, f"{path}[{key!r}]", writes, (*inside, id(value)))
+    return f"{path} is {_article(_type_name(value))}"
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
 def encode_callback_result(value: Any) -> bytes | None:
@@ -72,13 +100,16 @@ def _faults(value: Any, path: str, inside: tuple[int, ...]) -> Iterator[str]:
 
 
 def _kind(value: Any) -> str:
-    name, instead = type(value).__name__, "its fields as a dict"
-    for type_, type_name, remedy in _SEND_INSTEAD:
-        if isinstance(value, type_):
-            name, instead = type_name or name, remedy
-            break
-    else:
-        if is_dataclass(value):
-            instead = "dataclasses.asdict() of it"
-    article = "an" if name[0] in "AEIOUaeiou" else "a"
-    return f"{article} {name}; JSON has no such type: send {instead}"
+    instead = "dataclasses.asdict() of it" if is_dataclass(value) else "its fields as a dict"
+    instead = next((remedy for type_, _, remedy in _SEND_INSTEAD if isinstance(value, type_)), instead)
+    return f"{_article(_type_name(value))}; JSON has no such type: send {instead}"
+
+
+def _type_name(value: Any) -> str:
+    """The type's own name, or that of the type which a tool for clocks stands in for."""
+    names = (name for type_, name, _ in _SEND_INSTEAD if isinstance(value, type_))
+    return next(names, "") or type(value).__name__
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

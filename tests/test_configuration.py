@@ -1,0 +1,257 @@
+"""The configuration of a test case class: what is wrong with it is said before the first test starts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import unittest
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from durabletest import CloudDurableTestRunner, ConfigurationError, DurableTestCase, LocalDurableTestRunner
+from tests.acceptance.workflows import double, order
+
+
+def configured(**attributes: Any) -> type[DurableTestCase]:
+    """A test case class with those attributes, and one test."""
+
+    def test(self: DurableTestCase) -> None:
+        self.execute({"order": 1})
+
+    return type("OrderTests", (DurableTestCase,), {"handler": order, "test": test, **attributes})
+
+
+def message_of(cls: type[unittest.TestCase]) -> str:
+    """What is said when the class is run: exactly one error, of the configuration."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(cls).run(result)
+    if result.wasSuccessful():
+        return ""
+    ((where, text),) = result.errors
+    assert "setUpClass" in str(where), where
+    return text.splitlines()[-1].removeprefix("durabletest.errors.ConfigurationError: ")
+
+
+async def asynchronous(event: Any, context: Any) -> None:
+    """No handler: Lambda would get a coroutine."""
+
+
+class Handler:
+    def __call__(self, event: Any, context: Any) -> Any:
+        return order(event, context)
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("handler", "order", "'order', which cannot be called: give the function decorated with @durable_execution"),
+    ("handler", Handler, "the class Handler: give a function, or an object of it"),
+    ("handler", asynchronous, "asynchronous, an async function: Lambda calls plain functions, so write it with def"),
+    ("durable_functions", [order], f"[{order!r}]: write a dictionary, {{'function-name': function}}"),
+    ("durable_functions", None, "None: write a dictionary, {'function-name': function}"),
+    ("functions", "double", "'double': write a dictionary, {'function-name': function}"),
+    ("function_name", 42, "42: give a function's name, like 'orders' or 'orders:live', or its ARN"),
+    ("function_name", "", "'': give a function's name, like 'orders' or 'orders:live', or its ARN"),
+    ("function_name", "my orders", "'my orders': give a function's name, like 'orders' or 'orders:live', or its ARN"),
+    ("skip_time", "no", "'no': write True or False"),
+    ("skip_time", 0, "0: write True or False"),
+    ("start_time", "2026-01-01", "'2026-01-01': give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)"),
+    (
+        "start_time",
+        date(2026, 1, 1),
+        "datetime.date(2026, 1, 1): give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)",
+    ),
+    (
+        "start_time",
+        datetime(2026, 1, 1),  # noqa: DTZ001 - this is what is wrong with it
+        "datetime.datetime(2026, 1, 1, 0, 0), without a time zone: write datetime(..., tzinfo=UTC)",
+    ),
+    *(
+        (
+            "execution_timeout",
+            value,
+            f"{value!r}: give a timedelta of whole seconds from 1 second to 366 days, as the service allows",
+        )
+        for value in (60, timedelta(0), timedelta(seconds=1.5), timedelta(days=367), "1h")
+    ),
+    *(
+        ("watchdog", value, f"{value!r}: give a positive number of real seconds")
+        for value in (0, -1.0, "30", True, None, float("nan"), float("inf"), timedelta(seconds=30))
+    ),
+    *(
+        (
+            "state_page_size",
+            value,
+            f"{value!r}: give a number of operations from 1 to 1000, or None for as many as the service would give",
+        )
+        for value in (0, 1001, 10.0, "10", True)
+    ),
+    ("mode", "clowd", "'clowd': write 'local' or 'cloud'; did you mean 'cloud'?"),
+    ("mode", None, "None: write 'local' or 'cloud'"),
+    ("cloud", "lenient", "'lenient': write 'skip' or 'strict'"),
+    ("cloud_timeout", 0, "0: give a timedelta, or a positive number of seconds"),
+    ("cloud_timeout", "5m", "'5m': give a timedelta, or a positive number of seconds"),
+    ("poll_interval", -1, "-1: give a timedelta, or a positive number of seconds"),
+    ("poll_interval", "fast", "'fast': give a timedelta, or a positive number of seconds"),
+]
+
+MISSPELT: list[tuple[str, Any, str]] = [
+    ("durable_function", {"child": order}, "durable_functions"),
+    ("function", {"double": double}, "functions"),
+    ("skiptime", False, "skip_time"),
+    ("start_tme", datetime(2026, 1, 1, tzinfo=UTC), "start_time"),
+    ("execution_time_out", timedelta(hours=1), "execution_timeout"),
+    ("watch_dog", 5.0, "watchdog"),
+    ("state_pagesize", 10, "state_page_size"),
+]
+
+THEIR_OWN: dict[str, Any] = {
+    "functions_called": [],
+    "function": lambda self: "a helper",
+    "start": lambda self, payload=None: DurableTestCase.start(self, payload),
+    "clouds": 3,
+    "start_times": (1, 2),
+    "_watchdog": 5.0,
+    "orders": {"one": 1},
+}
+
+
+class ClassAttributeTests(unittest.TestCase):
+    maxDiff = None
+
+    def test_a_wrong_value_names_the_class_the_attribute_and_what_to_write(self) -> None:
+        for attribute, value, text in WRONG:
+            with self.subTest(attribute, value=value):
+                if attribute == "handler" and callable(value):
+                    wrapped = staticmethod(value)
+                    self.assertEqual(message_of(configured(handler=wrapped)), f"OrderTests.handler is {text}")
+                else:
+                    self.assertEqual(message_of(configured(**{attribute: value})), f"OrderTests.{attribute} is {text}")
+
+    def test_functions_have_names_and_can_be_called(self) -> None:
+        self.assertEqual(
+            message_of(configured(functions={"double": 2})),
+            "OrderTests.functions['double'] is 2, which cannot be called: give a function (event, context)",
+        )
+        self.assertEqual(
+            message_of(configured(durable_functions={1: order})),
+            "a name in OrderTests.durable_functions is 1: give a function's name, like 'orders' or 'orders:live', "
+            "or its ARN",
+        )
+        self.assertEqual(
+            message_of(configured(durable_functions={"double": order}, functions={"double": double})),
+            "'double' is in OrderTests.durable_functions and in OrderTests.functions: leave one out",
+        )
+
+    def test_a_misspelt_attribute_is_not_ignored(self) -> None:
+        for attribute, value, meant in MISSPELT:
+            with self.subTest(attribute):
+                self.assertEqual(
+                    message_of(configured(**{attribute: value})),
+                    f"OrderTests.{attribute} is not a setting: did you mean {meant!r}? If it is something of your own, "
+                    "give it a name that is less like one",
+                )
+
+    def test_a_class_without_a_handler_says_so_and_what_was_perhaps_meant(self) -> None:
+        self.assertEqual(
+            message_of(configured(handler=None)),
+            "OrderTests has no handler: write `handler = my_function`, the function decorated with @durable_execution",
+        )
+        self.assertEqual(
+            message_of(configured(handler=None, handlers=order)),
+            "OrderTests has no handler (OrderTests.handlers is not it): write `handler = my_function`, the function "
+            "decorated with @durable_execution",
+        )
+
+    def test_what_else_a_class_has_is_its_own_business(self) -> None:
+        for attribute, value in THEIR_OWN.items():
+            with self.subTest(attribute):
+                self.assertEqual(message_of(configured(**{attribute: value})), "")
+
+    def test_good_values_are_taken(self) -> None:
+        good = {
+            "handler": [order, staticmethod(order), Handler(), functools.partial(order), Handler().__call__],
+            "function_name": [None, "orders", "orders:live", "arn:aws:lambda:us-east-1:123456789012:function:orders:7"],
+            "execution_timeout": [None, timedelta(days=366), timedelta(hours=2)],
+            "watchdog": [5, 0.5],
+            "state_page_size": [None, 1, 1000],
+            "cloud_timeout": [60, 0.5, timedelta(minutes=1)],
+        }
+        for attribute, values in good.items():
+            for value in values:
+                with self.subTest(attribute, value=value):
+                    self.assertEqual(message_of(configured(**{attribute: value})), "")
+
+    def test_the_configuration_of_a_class_is_inherited(self) -> None:
+        base = configured(durable_function={})
+        self.assertIn("DerivedTests.durable_function is not", message_of(type("DerivedTests", (base,), {})))
+
+
+class EnvironmentVariableTests(unittest.TestCase):
+    def test_an_unknown_mode_is_refused(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_MODE": "aws"}):
+            self.assertEqual(
+                message_of(configured()), "the environment variable DURABLETEST_MODE is 'aws': write 'local' or 'cloud'"
+            )
+
+    def test_an_empty_mode_is_none(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_MODE": ""}):
+            self.assertEqual(message_of(configured()), "")
+
+    def test_an_unknown_way_to_show_logs_is_refused(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_LOGS": "yes"}):
+            self.assertRegex(
+                message_of(configured()),
+                r"^the environment variable DURABLETEST_LOGS is 'yes': write 'live' .*'captured'",
+            )
+
+    def test_a_poll_interval_that_is_no_number_is_refused(self) -> None:
+        variables = {"DURABLETEST_MODE": "cloud", "DURABLETEST_POLL_INTERVAL": "fast"}
+        with patch.dict(os.environ, variables):
+            self.assertEqual(
+                message_of(configured(function_name="orders:live")),
+                "the environment variable DURABLETEST_POLL_INTERVAL is 'fast': give a positive number of seconds",
+            )
+
+
+class RunnerArgumentTests(unittest.TestCase):
+    def test_arguments_of_a_runner_are_checked_as_class_attributes_are(self) -> None:
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"handler": None}, "handler is None, which cannot be called: .*@durable_execution"),
+            ({"watchdog": 0}, "watchdog is 0: give a positive number of real seconds"),
+            ({"execution_timeout": 5}, "execution_timeout is 5: give a timedelta of whole seconds"),
+            ({"state_page_size": 0}, "state_page_size is 0: give a number of operations from 1 to 1000"),
+            ({"skip_time": "no"}, "skip_time is 'no': write True or False"),
+            ({"start_time": "now"}, "start_time is 'now': give a datetime"),
+            ({"functions": {"double": 2}}, r"functions\['double'\] is 2, which cannot be called"),
+            ({"function_name": "a b"}, "function_name is 'a b': give a function's name"),
+        ]
+        for arguments, text in cases:
+            with self.subTest(**arguments), self.assertRaisesRegex(ConfigurationError, text):
+                LocalDurableTestRunner(**{"handler": order, **arguments})
+        with self.assertRaisesRegex(ConfigurationError, "poll_interval is 0"):
+            CloudDurableTestRunner("orders:live", client=object(), poll_interval=0)
+
+    def test_a_refused_runner_leaves_no_environment_behind(self) -> None:
+        with self.assertRaises(ConfigurationError):
+            LocalDurableTestRunner(order, durable_functions={"no such name": order})
+        with LocalDurableTestRunner(order, skip_time=True, start_time=datetime(2030, 1, 1, tzinfo=UTC)) as runner:
+            self.assertEqual(runner.now.year, 2030)
+
+    def test_registered_functions_are_checked(self) -> None:
+        with LocalDurableTestRunner(order) as runner:
+            with self.assertRaisesRegex(ConfigurationError, "the function registered as 'double' is 2, which cannot"):
+                runner.register_function("double", 2)  # type: ignore[arg-type]
+            with self.assertRaisesRegex(ConfigurationError, "the name of a function is 2: give a function's name"):
+                runner.register_durable_function(2, order)  # type: ignore[arg-type]
+
+    def test_the_settings_of_the_environment_are_checked(self) -> None:
+        for arguments in ({"skip_time": 1}, {"checkpoint_delay": -1}, {"checkpoint_delay": "x"}, {"start_time": 0}):
+            with self.subTest(**arguments), self.assertRaisesRegex(ConfigurationError, next(iter(arguments))):
+                LocalDurableTestRunner.setup_test_environment(**arguments)
+
+    def test_a_runner_that_wants_another_time_than_the_environment_is_refused(self) -> None:
+        with (
+            LocalDurableTestRunner(order),
+            self.assertRaisesRegex(ConfigurationError, "time is shared by all runners of a process"),
+        ):
+            LocalDurableTestRunner(order, skip_time=False)
