@@ -251,7 +251,8 @@ class OperationTests(MisuseTests):
             "the workflow invokes 'charge-crad', which is not registered. Did you mean 'charge-card'? Registered: "
             "'charge-card', 'geo-lookup'. Write durable_functions = {'charge-crad': handler} or functions = "
             "{'charge-crad': handler} on the test class, or register_durable_function('charge-crad', handler) / "
-            "register_function('charge-crad', handler)",
+            "register_function('charge-crad', handler); or, for a function that need not run, "
+            "stub_invoke('charge-crad').succeeds(...)",
         )
 
 
