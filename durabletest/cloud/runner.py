@@ -23,8 +23,10 @@ from durabletest.errors import (
     NotAvailableError,
     OperationNotFoundError,
     RunnerClosedError,
+    UsageError,
 )
 from durabletest.execution import Execution
+from durabletest.model.callbacks import ErrorSource
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
@@ -103,6 +105,13 @@ class CloudDurableTestRunner:
         """A handle on an execution by its ARN, a child's for example; it is followed, and not stopped at the end."""
         self._check_open()
         return Execution(self._following.other(arn))
+
+    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
+        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
+        self._check_open()
+        if self._last is None:
+            raise UsageError("stop() without an execution: call start(payload) first")
+        Execution(self._last).stop(error, message)
 
     def reset(self) -> None:
         """Stop what still runs, and forget all executions and scripts."""

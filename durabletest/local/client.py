@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import Event
 from typing import Any
 
-from durabletest.local.server.invocations import Caller
 from durabletest.local.server.modelled import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
 
@@ -73,13 +72,13 @@ class LocalLambdaClient:
 class RunnerClient(LocalLambdaClient):
     """The client of one runner: it can also invoke the functions that the runner knows."""
 
-    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, caller: Caller) -> None:
+    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, scope: int) -> None:
         super().__init__(server, checkpoint_delay)
-        self._caller = caller
+        self._scope = scope
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         """Start an execution of a durable function, with ``InvocationType="Event"``."""
-        return self._call("invoke", {"caller": self._caller, **request})
+        return self._call("invoke", {"scope": self._scope, **request})
 
 
 class InvocationClient:

@@ -13,6 +13,7 @@ from durabletest.errors import (
     OperationNotFoundError,
     RunnerClosedError,
     StubNotUsedError,
+    UsageError,
 )
 from durabletest.execution import Execution
 from durabletest.local import environment as environments
@@ -26,6 +27,7 @@ from durabletest.local.server.functions import FunctionSpec, split_name
 from durabletest.local.server.invocations import Caller
 from durabletest.local.stubbing import deciding
 from durabletest.local.unused import unused
+from durabletest.model.callbacks import ErrorSource
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
@@ -141,6 +143,13 @@ class LocalDurableTestRunner:
         """A handle on an execution of this environment by its ARN, a child's for example."""
         self._check_open()
         return Execution(self._execution(arn))
+
+    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
+        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
+        self._check_open()
+        if self._last is None:
+            raise UsageError("stop() without an execution: call start(payload) first")
+        Execution(self._last).stop(error, message)
 
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
@@ -288,7 +297,8 @@ class LocalDurableTestRunner:
     def _make_client(self) -> RunnerClient:
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
         caller = Caller(self._scope.number, own, self._page_size)
-        return RunnerClient(self._environment.server, self._environment.settings.checkpoint_delay, caller)
+        self._environment.server.call("declare", caller=caller)
+        return RunnerClient(self._environment.server, self._environment.settings.checkpoint_delay, self._scope.number)
 
     def _execution(self, arn: str) -> LocalExecution:
         environment = self._environment

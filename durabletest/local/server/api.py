@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.utils import parse_to_aware_datetime
 
 from durabletest.local.server.callbacks import CallbackManager
-from durabletest.local.server.events import error_of, result_of, without_execution_data
-from durabletest.local.server.executions import DEFAULT_EXECUTION_TIMEOUT, Execution, ExecutionManager
+from durabletest.local.server.events import copied, error_of, result_of, without_execution_data
+from durabletest.local.server.executions import Execution, ExecutionManager
 from durabletest.local.server.functions import split_name
 from durabletest.local.server.modelled import modelled_error
 from durabletest.local.server.paging import DEFAULT_ITEMS
 from durabletest.local.server.rules import callback_result, check_error_size
 from durabletest.local.server.validation import validate_request
 
+RETENTION_DAYS = 30
+"""For how long the service keeps a history when nothing else was configured (API documentation)."""
+
 
 class LambdaApi:
-    """One method for each operation of the API, with the request's members as keyword arguments."""
+    """One method for each operation of the API, with the request's members as keyword arguments.
 
-    def __init__(self, executions: ExecutionManager, callbacks: CallbackManager, now: Callable[[], datetime]) -> None:
+    ``knows`` tells whether there is a function of that bare name.
+    """
+
+    def __init__(
+        self,
+        executions: ExecutionManager,
+        callbacks: CallbackManager,
+        now: Callable[[], datetime],
+        knows: Callable[[str], bool],
+    ) -> None:
+        self._knows_function = knows
         self._executions = executions
         self._callbacks = callbacks
         self._now = now
@@ -52,10 +65,12 @@ class LambdaApi:
             "Version": execution.request.function.version,
             "ExecutionDataIncluded": included,
             "DurableConfig": {
-                "ExecutionTimeout": execution.request.timeout or DEFAULT_EXECUTION_TIMEOUT,
-                "RetentionPeriodInDays": 14,
+                "ExecutionTimeout": execution.timeout,
+                "RetentionPeriodInDays": RETENTION_DAYS,
             },
         }
+        if execution.running:
+            answer["ExpectedExecutionTimeoutTimestamp"] = execution.started_at + timedelta(seconds=execution.timeout)
         if included:
             data = {
                 "InputPayload": execution.request.payload,
@@ -74,7 +89,8 @@ class LambdaApi:
             events = events[::-1]
         if not request.get("IncludeExecutionData"):
             events = [without_execution_data(event) for event in events]
-        return _page("Events", events, request, "GetDurableExecutionHistory")
+        page = _page("Events", events, request, "GetDurableExecutionHistory")
+        return {**page, "Events": [copied(event) for event in page["Events"]]}
 
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
         """The executions of one function, filtered by qualifier, name, status and start time; the newest first.
@@ -85,7 +101,7 @@ class LambdaApi:
         name, qualifier = split_name(request["FunctionName"])
         qualifier = request.get("Qualifier", qualifier)
         of_function = [e for e in self._executions.all() if e.request.function.name == name]
-        if not of_function:
+        if not of_function and not self._knows_function(name):
             raise modelled_error(
                 "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
             )
@@ -136,7 +152,7 @@ class LambdaApi:
     ) -> None:
         record = self._callbacks.open(callback_id, api_operation)
         checkpoints = self._executions.get(record.arn, api_operation).checkpoints
-        self._callbacks.close(callback_id, status.lower())
+        self._callbacks.close(callback_id, f"it has {status}, and the first answer stands")
         details = {"Result": result, "Error": error}
         operation = checkpoints.operations.change(record.operation_id, status, details, self._now())
         if status == "SUCCEEDED":

@@ -16,7 +16,7 @@ _TIMEOUT_KINDS = (TimerKind.CALLBACK_TIMEOUT, TimerKind.HEARTBEAT_TIMEOUT)
 
 @dataclass(frozen=True, slots=True)
 class CallbackRecord:
-    """One callback; the timeouts are seconds, None where none was configured; ``closed`` says how it ended.
+    """One callback; the timeouts are seconds, None where none was configured; ``closed`` is a sentence of how it ended.
 
     ``heartbeats`` are those that were sent: they leave no event, so that this is the only place to count them.
     """
@@ -64,7 +64,7 @@ class CallbackManager:
         if record.closed is not None:
             raise modelled_error(
                 "CallbackTimeoutException",
-                f"Callback {callback_id} is already {record.closed}; the first answer stands",
+                f"Callback {callback_id} takes no answer any more: {record.closed}",
                 api_operation,
             )
         return record
@@ -80,7 +80,7 @@ class CallbackManager:
         return self._records[callback_id].heartbeats
 
     def close(self, callback_id: str, how: str) -> None:
-        """Mark the callback as ended, by an answer, a timeout or the end of its execution."""
+        """Mark the callback as ended, by an answer, a timeout or the end of its execution; ``how`` is a sentence."""
         record = self._records[callback_id]
         self._records[callback_id] = replace(record, closed=how)
         for kind in _TIMEOUT_KINDS:

@@ -55,6 +55,13 @@ class EventProcessor:
         self.record("InvocationCompleted", details)
 
 
+def copied(value: Any) -> Any:
+    """A copy of an event, down to its smallest parts: what a caller does to an answer is no business of the server."""
+    if isinstance(value, Mapping):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 _PAYLOAD_WRAPPERS = ("Input", "Result", "Error", "Reason")
 
 

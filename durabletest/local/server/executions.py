@@ -65,6 +65,11 @@ class Execution:
         """Whether no terminal status is reached yet."""
         return self.status == "RUNNING"
 
+    @property
+    def timeout(self) -> int:
+        """Seconds; what the service allows at most if nobody set any."""
+        return self.request.timeout or DEFAULT_EXECUTION_TIMEOUT
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -163,9 +168,8 @@ class ExecutionManager:
 
     def _record_start(self, execution: Execution) -> None:
         request, checkpoints = execution.request, execution.checkpoints
-        timeout = request.timeout if request.timeout is not None else DEFAULT_EXECUTION_TIMEOUT
         checkpoints.events.record(
-            "ExecutionStarted", {"Input": result_of(request.payload), "ExecutionTimeout": timeout}
+            "ExecutionStarted", {"Input": result_of(request.payload), "ExecutionTimeout": execution.timeout}
         )
         operation_id = execution.execution_id
         checkpoints.operations.ensure({"Id": operation_id, "Type": "EXECUTION"}, execution.started_at)
@@ -216,7 +220,7 @@ class ExecutionManager:
         execution.ended_at = self._services.now()
         checkpoints.operations.change(execution.execution_id, status, {}, execution.ended_at)
         checkpoints.events.record(event_type, details)
-        self._callbacks.close_all(execution.arn, "closed: its execution ended")
+        self._callbacks.close_all(execution.arn, f"its execution is {status}")
         self._services.announce(Changed(execution.arn))
         self._services.announce(Ended(execution.arn))
         self.on_ended(execution)

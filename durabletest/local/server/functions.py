@@ -68,6 +68,10 @@ class FunctionDirectory:
             check_durable_name(bare)
         self._specs[name] = FunctionSpec(bare, durable, timeout, executed_version(qualifier))
 
+    def has(self, bare: str) -> bool:
+        """Whether a function of that bare name is registered, with whatever qualifier."""
+        return any(spec.name == bare for spec in self._specs.values())
+
     def find(self, target: str) -> tuple[str, FunctionSpec] | None:
         """The registered name and function that ``target`` means.
 

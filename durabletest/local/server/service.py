@@ -34,8 +34,9 @@ class CheckpointServer(LambdaApi):
         services = Services(now, announce, IdSource())
         callbacks = CallbackManager(services.ids, now, announce)
         executions = ExecutionManager(services, callbacks)
-        super().__init__(executions, callbacks, now)
+        super().__init__(executions, callbacks, now, self._knows)
         self._directories: dict[int, FunctionDirectory] = {}
+        self._callers: dict[int, Caller] = {}
         self._scopes: dict[str, int] = {}
         self._invocations = Invocations(self._directories, self._start)
         self._stubbed = StubbedInvokes(now, announce)
@@ -43,6 +44,16 @@ class CheckpointServer(LambdaApi):
         self._outcomes = InvocationOutcomes(executions, now, announce)
         self._ids = services.ids
         self._timers = TimerActions(executions, callbacks, now, announce, self._invokes.end_stubbed)
+
+    def declare(self, caller: Caller) -> None:
+        """A runner, and the function that it runs."""
+        self._callers[caller.scope] = caller
+        self._directories.setdefault(caller.scope, FunctionDirectory())
+
+    def _knows(self, function: str) -> bool:
+        """Whether there is a function of that bare name, be it that it was never invoked."""
+        own = any(caller.own.name == function for caller in self._callers.values())
+        return own or any(directory.has(function) for directory in self._directories.values())
 
     def register(self, scope: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for the executions of one runner (``scope``).
@@ -81,10 +92,9 @@ class CheckpointServer(LambdaApi):
         self._scopes[execution.arn] = request.scope
         return execution
 
-    def invoke(self, caller: Caller, **request: Any) -> dict[str, Any]:
+    def invoke(self, scope: int, **request: Any) -> dict[str, Any]:
         """The API's ``Invoke``, by code that runs in or beside the executions of a runner."""
-        self._directories.setdefault(caller.scope, FunctionDirectory())
-        return self._invocations.invoke(caller, request)
+        return self._invocations.invoke(self._callers[scope], request)
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
         """The event to invoke the handler with, and what goes into its context; None if the execution has ended.

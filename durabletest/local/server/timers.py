@@ -72,7 +72,7 @@ class TimerActions:
             return
         error_type, message = CALLBACK_TIMEOUTS[timer.kind]
         error = {"ErrorType": error_type, "ErrorMessage": message}
-        self._callbacks.close(callback["CallbackDetails"]["CallbackId"], "timed out")
+        self._callbacks.close(callback["CallbackDetails"]["CallbackId"], "it has timed out")
         operation = checkpoints.operations.change(operation_id, "TIMED_OUT", {"Error": error}, self._now())
         checkpoints.events.record("CallbackTimedOut", {"Error": error_of(error)}, operation)
         checkpoints.changed_outside(operation_id)

@@ -142,7 +142,7 @@ class Transitions:
     def cancel_callback(self, update: Update) -> None:
         """The service model has no event for this; the operation's state tells."""
         operation = self.operations.change(update["Id"], "CANCELLED", {}, self.now())
-        self.callbacks.close(operation["CallbackDetails"]["CallbackId"], "cancelled")
+        self.callbacks.close(operation["CallbackDetails"]["CallbackId"], "it was cancelled")
 
     def _callback_names(self, operation: Operation) -> tuple[str, ...]:
         parent = self.operations.by_id.get(operation.get("ParentId", ""), {})

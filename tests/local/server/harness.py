@@ -18,7 +18,6 @@ from durabletest.local.server.service import CheckpointServer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = 1
-CALLER = Caller(SCOPE, FunctionSpec("orders"), None)
 
 
 class Harness:
@@ -28,6 +27,7 @@ class Harness:
         self.now = START
         self.announced: list[Any] = []
         self.server = CheckpointServer(lambda: self.now, self.announced.append)
+        self.server.declare(Caller(SCOPE, FunctionSpec("orders"), None))
 
     def start(self, payload: str | None = "{}", function: str = "orders", **more: Any) -> Started:
         """Start an execution, and invoke it for the first time."""
@@ -39,7 +39,7 @@ class Harness:
     def api(self) -> SimpleNamespace:
         """The operations of the API, as a client's methods; functions are invoked as by the runner of ``orders``."""
         methods = {name: getattr(self.server, name) for name in map(xform_name, API_OPERATIONS)}
-        return SimpleNamespace(**{**methods, "invoke": partial(methods["invoke"], caller=CALLER)})
+        return SimpleNamespace(**{**methods, "invoke": partial(methods["invoke"], scope=SCOPE)})
 
     def child_of(self, arn: str, operation_id: str) -> Started:
         """The execution that a chained invoke has started, invoked for the first time."""
