@@ -45,7 +45,7 @@ class CallbackManager:
     ) -> CallbackRecord:
         """Give out a callback id and arm its timeouts; 0 seconds means none, as in the service."""
         record = CallbackRecord(
-            self._ids.callback(operation_id), arn, operation_id, timeout or None, heartbeat_timeout or None
+            self._ids.callback(arn, operation_id), arn, operation_id, timeout or None, heartbeat_timeout or None
         )
         self._records[record.callback_id] = record
         self._of_execution[arn].append(record.callback_id)

@@ -1,4 +1,4 @@
-"""Identifiers that are the same in every run: they come from counters, not from chance."""
+"""Identifiers that are the same in every run: they come from counters and from operations, not from chance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class IdSource:
         """Begin to count anew."""
         self._executions = itertools.count(1)
         self._requests = itertools.count(1)
-        self._callbacks = itertools.count(1)
         self._tokens = itertools.count(1)
 
     def execution(self) -> str:
@@ -31,9 +30,10 @@ class IdSource:
         """The request id of one invocation."""
         return str(UUID(int=_REQUEST_SPACE + next(self._requests)))
 
-    def callback(self, operation_id: str) -> str:
-        """A callback id; base64, as the service model's pattern wants it."""
-        return _base64(f"callback/{next(self._callbacks)}/{operation_id}")
+    def callback(self, arn: str, operation_id: str) -> str:
+        """A callback id, which does not depend on what else was created before; base64, as the model wants it."""
+        execution_id = arn.rsplit("/", 1)[-1]
+        return _base64(f"callback/{execution_id}/{operation_id}")
 
     def token(self, execution_id: str) -> str:
         """A checkpoint token; base64, as the service model's pattern wants it."""
