@@ -32,8 +32,8 @@ class IdSource:
 
     def callback(self, arn: str, operation_id: str) -> str:
         """A callback id, which does not depend on what else was created before; base64, as the model wants it."""
-        execution_id = arn.rsplit("/", 1)[-1]
-        return _base64(f"callback/{execution_id}/{operation_id}")
+        execution = UUID(arn.rsplit("/", 1)[-1]).int - _EXECUTION_SPACE
+        return _base64(f"callback/{execution}/{operation_id}")
 
     def token(self, execution_id: str) -> str:
         """A checkpoint token; base64, as the service model's pattern wants it."""
