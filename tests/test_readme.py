@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import sys
+import tempfile
 import types
 import unittest
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,10 +36,11 @@ def blocks(text: str) -> Iterator[Block]:
 class Page:
     """Runs the blocks of a page one after the other, in one module, as a reader would type them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: Path) -> None:
+        """``folder`` is where the module seems to be, and where the snapshots of its tests are written."""
         self.path = path
         self.module = types.ModuleType("readme")
-        self.module.__file__ = str(path)
+        self.module.__file__ = str(folder / "readme.py")
 
     def run(self, block: Block) -> str:
         """Execute one block and the test cases that it defines; what unittest prints is given back."""
@@ -51,13 +55,15 @@ class Page:
             for case in new
             if isinstance(case, type) and issubclass(case, unittest.TestCase) and case.__module__ == "readme"
         )
-        unittest.TextTestRunner(stream).run(suite)
+        with contextlib.redirect_stderr(io.TextIOWrapper(io.BytesIO(), "utf-8")):
+            unittest.TextTestRunner(stream).run(suite)
         return stream.getvalue()
 
 
 class ReadmeTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.page = Page(README)
+        self.page = Page(README, Path(self.enterContext(tempfile.TemporaryDirectory())))
+        self.enterContext(mock.patch.dict(os.environ, {"CI": "", "DURABLETEST_UPDATE_SNAPSHOTS": ""}))
         sys.modules["readme"] = self.page.module
         self.addCleanup(sys.modules.pop, "readme")
 
