@@ -35,6 +35,7 @@ _NEEDED_OPTIONS = {
     ("CHAINED_INVOKE", "START"): ("ChainedInvokeOptions", "FunctionName"),
 }
 _MAX_PAYLOADS = {"CHAINED_INVOKE": MAX_INVOKE_PAYLOAD, "EXECUTION": MAX_EXECUTION_PAYLOAD}
+_REMEDY = "Keep what is larger elsewhere, in S3 for example, and hand on where it is"
 _IDENTITY = ("Type", "SubType", "Name", "ParentId")
 _MAY_COME_TWICE = frozenset({"STEP", "CONTEXT"})
 
@@ -99,7 +100,7 @@ def too_large_result(result: str, limit: int) -> dict[str, str] | None:
     """The error of an execution or function whose result is larger than ``limit`` bytes; None if it is not."""
     if (found := size(result)) <= limit:
         return None
-    message = f"the result has {found} bytes: at most {limit} are allowed"
+    message = f"the result has {found} bytes: at most {limit} are allowed. {_REMEDY}"
     return {"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}
 
 
@@ -170,7 +171,7 @@ def _check_outcome(update: Update, _current: Update | None) -> None:
 def _check_sizes(update: Update, _current: Update | None) -> None:
     limit = _MAX_PAYLOADS.get(update["Type"], MAX_PAYLOAD)
     if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}")
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {_REMEDY}")
     if "Error" in update and (found := _error_size(update["Error"])) > MAX_ERROR:
         _refuse(update, f"Error has {found} bytes as JSON: an error may have {MAX_ERROR}")
 
