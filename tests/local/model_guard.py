@@ -120,9 +120,12 @@ class Guard:
             outcome: unittest.TestResult | None = result
 
             def report(error: AssertionError) -> None:
-                if outcome is None:
+                try:
                     raise error
-                outcome.addFailure(test, (AssertionError, error, None))
+                except AssertionError:
+                    if outcome is None:
+                        raise
+                    outcome.addFailure(test, sys.exc_info())
 
             with self.during_a_test(report):
                 outcome = original(test, result)
