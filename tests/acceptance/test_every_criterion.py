@@ -13,12 +13,12 @@ NUMBER = re.compile(r"^test_r(\d+)_(\d+)_")
 HERE = Path(__file__).parent
 
 
-def tests(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
+def cases_in(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
     if isinstance(suite, unittest.TestCase):
         yield suite
     else:
         for inner in suite:
-            yield from tests(inner)
+            yield from cases_in(inner)
 
 
 def criterion(test: unittest.TestCase) -> tuple[int, int] | None:
@@ -28,7 +28,7 @@ def criterion(test: unittest.TestCase) -> tuple[int, int] | None:
 
 class EveryCriterionTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.tests = list(tests(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE.parents[1]))))
+        self.tests = list(cases_in(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE.parents[1]))))
 
     def test_every_criterion_has_a_test_and_every_test_a_criterion_that_exists(self) -> None:
         proved = {number for number in map(criterion, self.tests) if number is not None}
