@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Thread, current_thread
+from threading import Thread
 from typing import Any
 
 from durabletest.local.families import found, founder_of, members
@@ -64,15 +63,14 @@ class Invoker:
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
-        Its threads are told to end as soon as they run Python code again: one that spins would slow down all that
-        follows. One that is blocked stays until its process ends.
+        Its threads stay as they are until their process ends: a thread that is ended from outside may hold a lock, for
+        example that of all thread pools, which nobody would ever get again.
         """
         threads = self.threads
         self._calls.put(None)
         self._worker = None
         for thread in threads:
             _threads_queues.pop(thread, None)
-            _interrupt(thread)
 
     def stop(self, timeout: float = 1.0) -> None:
         """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten."""
@@ -82,11 +80,6 @@ class Invoker:
             self._calls.put(None)
             self._worker.join(timeout)
             self._worker = None
-
-
-def _interrupt(thread: Thread) -> None:
-    if thread.ident is not None and thread is not current_thread():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 def _forget_pools() -> None:
