@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from botocore.utils import parse_to_aware_datetime
@@ -12,7 +13,7 @@ from durabletest.local.server.callbacks import CallbackManager
 from durabletest.local.server.events import copied, error_of, result_of, without_execution_data
 from durabletest.local.server.executions import Execution, ExecutionManager
 from durabletest.local.server.functions import split_name
-from durabletest.local.server.modelled import modelled_error
+from durabletest.local.server.modelled import modelled_error, service_model
 from durabletest.local.server.paging import DEFAULT_ITEMS
 from durabletest.local.server.rules import callback_result, check_error_size
 from durabletest.local.server.validation import validate_request
@@ -69,7 +70,7 @@ class LambdaApi:
                 "RetentionPeriodInDays": RETENTION_DAYS,
             },
         }
-        if execution.running:
+        if execution.running and _tells_when_it_times_out():
             answer["ExpectedExecutionTimeoutTimestamp"] = execution.started_at + timedelta(seconds=execution.timeout)
         if included:
             data = {
@@ -160,6 +161,13 @@ class LambdaApi:
         else:
             checkpoints.events.record("CallbackFailed", {"Error": error_of(error)}, operation)
         checkpoints.changed_outside(record.operation_id)
+
+
+@cache
+def _tells_when_it_times_out() -> bool:
+    """Whether the installed botocore knows that member; it came later than the rest."""
+    operation: Any = service_model().operation_model("GetDurableExecution")
+    return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
 
 
 def _summary(execution: Execution) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""Invocations that fail: repeated with growing pauses in virtual time, so many times, and told in the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from durabletest import DurableTestCase, TestResult
+
+CALLS: list[str] = []
+
+
+@durable_execution
+def working(event: Any, context: DurableContext) -> str:
+    """A step that is done once, whatever becomes of the invocations around it."""
+    context.step(lambda _: CALLS.append("step"), name="before")
+    return "done"
+
+
+class Unreliable:
+    """What is wrapped around the durable function fails so many times."""
+
+    failures = 0
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        CALLS.append("invocation")
+        answer = working(event, context)
+        if CALLS.count("invocation") <= self.failures:
+            raise ConnectionError("the log could not be shipped")
+        return answer
+
+
+def gaps(result: TestResult) -> list[timedelta]:
+    """The time between the end of each invocation and the start of the next."""
+    invocations = result.get_invocations()
+    return [after.started_at - before.ended_at for before, after in pairwise(invocations)]
+
+
+def seconds(*numbers: int) -> list[timedelta]:
+    return [timedelta(seconds=number) for number in numbers]
+
+
+class EscapedExceptionTests(DurableTestCase):
+    """An exception that escapes the handler is none that the SDK could answer with FAILED."""
+
+    handler = Unreliable()
+
+    def setUp(self) -> None:
+        CALLS.clear()
+
+    def execute_with(self, failures: int) -> TestResult:
+        self.handler.failures = failures
+        return self.execute()
+
+    def test_the_invocation_is_repeated_after_pauses_that_double(self) -> None:
+        result = self.execute_with(4)
+        self.assertExecution().succeeded("done")
+        self.assertEqual(gaps(result), seconds(1, 2, 4, 8))
+        self.assertEqual(self.now, self.start_time + timedelta(seconds=15))
+
+    def test_each_failure_is_told_in_the_event_of_its_invocation(self) -> None:
+        result = self.execute_with(1)
+        first, second = result.get_invocations()
+        self.assertEqual((first.error.type, first.error.message), ("ConnectionError", "the log could not be shipped"))
+        self.assertTrue(
+            any("log could not be shipped" in line for line in first.error.stack_trace), first.error.stack_trace
+        )
+        self.assertIsNone(second.error)
+
+    def test_the_fifth_in_a_row_fails_the_execution_with_its_error(self) -> None:
+        result = self.execute_with(99)
+        self.assertExecution().failed(message="the log could not be shipped")
+        self.assertEqual(result.get_error().type, "ConnectionError")
+        self.assertEqual(len(result.get_invocations()), 5)
+
+    def test_what_was_checkpointed_is_not_done_again(self) -> None:
+        self.execute_with(3)
+        self.assertEqual(CALLS.count("step"), 1)
+
+
+@durable_execution
+def crashing(event: dict[str, Any], context: DurableContext) -> str:
+    def crash(step: Any) -> str:
+        CALLS.append("step")
+        if len(CALLS) <= event["crashes"]:
+            ENDS[event["end"]]()
+        return "survived"
+
+    context.wait(Duration.from_hours(1), name="first")
+    return context.step(crash, name="crash")
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+ENDS: dict[str, Callable[[], Any]] = {
+    "sys.exit": lambda: sys.exit(3),
+    "os._exit": lambda: os._exit(3),
+    "KeyboardInterrupt": _interrupt,
+}
+
+
+class CrashTests(DurableTestCase):
+    handler = crashing
+
+    def setUp(self) -> None:
+        CALLS.clear()
+
+    def test_a_process_that_ends_is_replaced_after_pauses_that_double(self) -> None:
+        for end, status in (("sys.exit", 3), ("os._exit", 3), ("KeyboardInterrupt", 130)):
+            with self.subTest(end):
+                CALLS.clear()
+                result = self.execute({"crashes": 2, "end": end})
+                self.assertExecution().succeeded("survived")
+                self.assertEqual(gaps(result), seconds(3600, 1, 2))
+                errors = [invocation.error for invocation in result.get_invocations()]
+                self.assertEqual([error and error.type for error in errors], [None, *2 * ["Runtime.ExitError"], None])
+                self.assertRegex(
+                    str(errors[1].message), f"^RequestId: .* Error: Runtime exited with error: exit status {status}$"
+                )
+
+    def test_one_that_always_ends_fails_the_execution(self) -> None:
+        result = self.execute({"crashes": 99, "end": "sys.exit"})
+        self.assertExecution().failed(message="exit status 3")
+        self.assertEqual(len(CALLS), 5)
+        self.assertEqual(result.get_error().type, "Runtime.ExitError")
+
+
+def forgetting(event: Any, context: Any) -> dict[str, str]:
+    """Suspends without having anything to wait for."""
+    answer = working(event, context)
+    return {"Status": "PENDING"} if answer else answer
+
+
+class NothingPendingTests(DurableTestCase):
+    handler = forgetting
+
+    def test_pending_with_nothing_pending_is_refused_three_times(self) -> None:
+        result = self.execute()
+        message = "Cannot return PENDING status with no pending operations."
+        self.assertExecution().failed(message=message)
+        self.assertEqual([invocation.error.message for invocation in result.get_invocations()], 3 * [message])
+        self.assertEqual(gaps(result), seconds(0, 0))
