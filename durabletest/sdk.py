@@ -10,7 +10,7 @@ import importlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -67,16 +67,28 @@ class InvocationEvent(Protocol):
 
 @functools.cache
 def _event_class() -> type[Any]:
-    """The SDK's own injection class, which also notes that the decorator reads the client from it."""
+    """The SDK's own injection class, which also notes that the decorator reads the client from it.
+
+    Whatever is wrapped around the decorated function reads it as the dictionary that Lambda invokes with.
+    """
     base: Any = _module("execution").DurableExecutionInvocationInputWithClient
 
-    class WatchedInvocationInput(base):  # type: ignore[misc]
+    class WatchedInvocationInput(base, Mapping[str, Any]):  # type: ignore[misc]
         entered = False
 
         def __getattribute__(self, name: str) -> Any:
             if name == "service_client":
                 object.__setattr__(self, "entered", True)
             return super().__getattribute__(name)
+
+        def __getitem__(self, key: str) -> Any:
+            return self.to_json_dict()[key]
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.to_json_dict())
+
+        def __len__(self) -> int:
+            return len(self.to_json_dict())
 
     return WatchedInvocationInput
 

@@ -95,7 +95,7 @@ class InvokeManager:
         options = update["ChainedInvokeOptions"]
         child = self._executions.start(
             StartRequest(
-                replace(spec, version=_version_of(options["FunctionName"], spec)),
+                replace(spec, version=_version_of(options["FunctionName"])),
                 update.get("Payload"),
                 timeout=spec.timeout,
                 tenant_id=options.get("TenantId"),
@@ -114,7 +114,7 @@ class InvokeManager:
         self, execution: Execution, operation: Operation, update: Update, function: str, spec: FunctionSpec
     ) -> None:
         options = update["ChainedInvokeOptions"]
-        version = _version_of(options["FunctionName"], spec)
+        version = _version_of(options["FunctionName"])
         self._record_start(execution, operation, update, {"ExecutedVersion": version})
         self._announce(
             FunctionCallDue(
@@ -153,10 +153,9 @@ class InvokeManager:
             self.complete(arn, operation_id, child.status, child.result, error)
 
 
-def _version_of(target: str, spec: FunctionSpec | None = None) -> str:
-    """The version that runs: by the qualifier in the invoke, else by that under which the function is registered."""
-    qualifier = split_name(target)[1]
-    return executed_version(qualifier) if qualifier or spec is None else spec.version
+def _version_of(target: str) -> str:
+    """The version that runs, by the qualifier in the invoke."""
+    return executed_version(split_name(target)[1])
 
 
 def _timed_out(child: Execution) -> ErrorObject:
