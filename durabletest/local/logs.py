@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Thread, current_thread, enumerate
+from threading import Thread, current_thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
+from durabletest.local.families import founder_of, members
 from durabletest.model.logs import LogEntry
 from durabletest.model.view import execution_name
 
@@ -35,12 +36,11 @@ def logs_are_live() -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Source:
-    """One call of handler code: where its records go, and the threads that were there before it."""
+    """One call of handler code, and where its records go."""
 
     arn: str
     entries: list[LogEntry]
     invocation: int
-    before: set[Thread]
 
 
 class LogCapture:
@@ -57,8 +57,7 @@ class LogCapture:
         self._live = live
         self._entries: dict[str, list[LogEntry]] = {}
         self._invocations: dict[str, int] = {}
-        self._active: _Source | None = None
-        self._owners: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
+        self._sources: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
         self._original: Any = None
         self._replacement: Any = None
 
@@ -85,47 +84,33 @@ class LogCapture:
     # --- calls ---
 
     def during(self, arn: str, call: Callable[[], Any], *, new_invocation: bool) -> Callable[[], Any]:
-        """The call, which when it is made logs for this execution: in a new invocation of it, or in the last one."""
+        """The call, which when it is made logs for this execution: in a new invocation of it, or in the last one.
+
+        It has to be made by the thread that founded a family (see :mod:`durabletest.local.families`).
+        """
 
         def captured() -> Any:
-            source = self._begin(arn, new_invocation)
+            number = self._invocations.get(arn, 0) + new_invocation
+            self._invocations[arn] = number
+            source = _Source(arn, self.entries(arn), number)
+            self._sources[current_thread()] = source
             try:
                 return call()
             finally:
-                self._end(source)
+                self._keep_what_outlives(source)
 
         return captured
 
-    def abandon(self) -> None:
-        """The call that runs is given up; its threads still log for it, new ones do not."""
-        if self._active is not None:
-            self._end(self._active)
-
-    def _begin(self, arn: str, new_invocation: bool) -> _Source:
-        number = self._invocations.get(arn, 0) + new_invocation
-        self._invocations[arn] = number
-        source = _Source(arn, self.entries(arn), number, set(enumerate()))
-        self._owners[current_thread()] = source
-        self._active = source
-        return source
-
-    def _end(self, source: _Source) -> None:
-        """Threads that outlive the call stay its own."""
-        if self._active is source:
-            self._active = None
-            for thread in enumerate():
-                if thread not in source.before:
-                    self._owners.setdefault(thread, source)
-        if self._owners.get(current_thread()) is source:
-            del self._owners[current_thread()]
+    def _keep_what_outlives(self, source: _Source) -> None:
+        """Threads that are still there when their call has ended go on to log for it."""
+        for thread in members(current_thread()):
+            self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
-        """The call that the current thread works for."""
-        thread, active = current_thread(), self._active
-        owner = self._owners.get(thread)
-        if owner is None and active is not None and thread not in active.before:
-            return active
-        return owner
+        """The call that the current thread works for, given up or not: its own, or the one that its founder makes."""
+        thread = current_thread()
+        founder = founder_of(thread)
+        return None if founder is None else self._sources.get(thread) or self._sources.get(founder)
 
     # --- records ---
 

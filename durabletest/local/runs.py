@@ -105,7 +105,6 @@ class RunQueue:
         if self.active is not None:
             self.active.job.revoke()
             self.invoker.abandon()
-            self.logs.abandon()
             self.active = None
 
     def leave_behind(self) -> None:
