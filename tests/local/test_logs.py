@@ -200,6 +200,24 @@ class LogsOfThreadsTests(DurableTestCase):
         with LocalDurableTestRunner(leaves_a_thread) as runner:
             self.assertEqual(user_messages(runner.run().logs), [(1, "late")])
 
+    def test_a_thread_that_the_test_starts_meanwhile_does_not(self) -> None:
+        entered, go = threading.Event(), threading.Event()
+
+        @durable_execution
+        def waits(event: Any, context: DurableContext) -> None:
+            entered.set()
+            go.wait(10)
+
+        with LocalDurableTestRunner(waits) as runner, self.assertLogs("orders") as taken:
+            execution = runner.start()
+            entered.wait(10)
+            thread = threading.Thread(target=LOG.warning, args=("from a thread of the test",))
+            thread.start()
+            thread.join(10)
+            go.set()
+            self.assertEqual(user_messages(execution.result(timeout=5).logs), [])
+        self.assertEqual([record.getMessage() for record in taken.records], ["from a thread of the test"])
+
 
 class LogsAndRunnersTests(TestCase):
     def test_logs_outlive_the_runner(self) -> None:
