@@ -141,9 +141,13 @@ class DurableAssertions(unittest.TestCase):
         return failure
 
     def __view(self, execution: Execution | TestResult | None) -> ExecutionView:
-        chosen = execution or self.__last
+        chosen = self.__last if execution is None else execution
         if chosen is None:
             raise UsageError(
                 "there is no execution to assert on: call self.execute(payload) or self.start(payload) first"
+            )
+        if not isinstance(chosen, Execution | TestResult):
+            raise UsageError(
+                f"execution={chosen!r}: give what self.execute(payload) or self.start(payload) has returned"
             )
         return chosen.view if isinstance(chosen, TestResult) else chosen.snapshot().view

@@ -36,8 +36,8 @@ class Claim:
     """One statement about a subject. ``actual`` says what is, whether the statement holds or not.
 
     ``expected`` and ``actual`` may have several lines, which then belong together one by one. ``instead`` is the check
-    that would hold, ``remedy`` whatever else there is to do; ``trace`` is the stack trace of the user's error. With
-    ``granted`` the statement is what a check takes for granted, so that its negation wants it too.
+    that would hold, ``remedy`` whatever else there is to do; one of them is given. ``trace`` is the stack trace of the
+    user's error. With ``granted`` the statement is what a check takes for granted, so that its negation wants it too.
     """
 
     holds: bool
@@ -61,19 +61,17 @@ def _message(about: About, claim: Claim, negated: bool) -> str:
         about.title,
         _aligned("Expected: ", "not " * negated + claim.expected),
         _aligned("     but: ", claim.actual),
+        _remedy(claim, negated),
     ]
-    remedy = _remedy(claim, negated)
-    if remedy:
-        parts.append(remedy)
     if claim.trace:
-        parts.append("\n".join(["Stack trace:", *_indented(claim.trace)]))
+        parts.extend(["Stack trace:", *_indented(claim.trace)])
     return "\n".join(parts)
 
 
 def _remedy(claim: Claim, negated: bool) -> str:
     if negated:
         return "If that is right, take .never away."
-    return claim.remedy or (claim.instead and f"If that is right, write {claim.instead}")
+    return claim.remedy or f"If that is right, write {claim.instead}"
 
 
 def _aligned(label: str, text: str) -> str:

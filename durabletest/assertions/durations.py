@@ -35,7 +35,16 @@ def duration_given(check: str, duration: object, parts: Mapping[str, Unit]) -> o
     if (duration is None) is (not given):
         msg = f"{check}() takes either a timedelta or some of days=, hours=, minutes=, seconds="
         raise UsageError(msg)
-    return timedelta(**given) if duration is None else duration
+    return of_units(check, given) if duration is None else duration
+
+
+def of_units(check: str, given: Mapping[str, float]) -> timedelta:
+    """A duration that was given in units."""
+    try:
+        return timedelta(**given)
+    except (TypeError, ValueError, OverflowError):
+        code = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise UsageError(f"{check}({code}) is no duration; give numbers") from None
 
 
 def lasted(verb: str, outcome: Timed, expected: object, actual: timedelta | None, early: timedelta | None) -> Claim:
@@ -94,9 +103,9 @@ def delays_given(delays: Sequence[object], parts: Mapping[str, Units]) -> list[o
         )
         raise UsageError(msg)
     for name, values in series.items():
-        return [timedelta(**{name: value}) for value in values]
+        return [of_units("retried_after", {name: value}) for value in values]
     single = {name: value for name, value in given.items() if not isinstance(value, Sequence)}
-    return [duration_given("retried_after", delay, {}) for delay in delays or [timedelta(**single)]]
+    return [duration_given("retried_after", delay, {}) for delay in delays or [of_units("retried_after", single)]]
 
 
 def retried(outcome: Timed, record: OperationRecord, expected: list[object]) -> Claim:

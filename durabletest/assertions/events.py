@@ -132,7 +132,9 @@ def _in_order(view: ExecutionView, types: Sequence[str]) -> Claim:
     if break_ is None:
         return Claim(True, expected, "they come in that order")
     if break_.by_chance:
-        return Claim(False, expected, _story(history, break_), remedy=_BY_CHANCE, granted=True)
+        return Claim(
+            False, expected, f"{break_.name} comes at the instant of {break_.after}", "", _BY_CHANCE, granted=True
+        )
     actual = _actual(history, types)
     instead = call("in_order", *actual) if len(actual) > 1 else f".never.contains({break_.name!r})"
     return Claim(False, expected, _story(history, break_), instead, _running(view))
@@ -148,8 +150,10 @@ def _story(history: History, break_: Broken[Event]) -> str:
 
 
 def _event(history: History, event: Event) -> str:
+    """An event with its operation, unless others like it come at that instant: which is first may be by chance."""
     about = history.operation_of(event)
-    of = "" if about is None else f" of {title(history, about)}"
+    alike = [one for one in Wanted(event["EventType"]).of(history) if one["EventTimestamp"] == event["EventTimestamp"]]
+    of = "" if about is None or len(alike) > 1 else f" of {title(history, about)}"
     return f"{event['EventType']}{of} ({stamp(event['EventTimestamp'])})"
 
 

@@ -14,6 +14,7 @@ from durabletest.assertions.several import Quantifier, Several
 from durabletest.assertions.subject import Missing, Subject, begun
 from durabletest.assertions.text import brief, call, counted, listed, show
 from durabletest.assertions.time_checks import TimedSubject
+from durabletest.errors import UsageError
 from durabletest.model.records import Invocation
 from durabletest.model.times import stamp
 from durabletest.model.view import ExecutionView, execution_title
@@ -98,6 +99,8 @@ class InvocationsSubject(Subject[ExecutionView]):
 
     def invocation(self, number: int) -> InvocationSubject:
         """Go on to one of them, counted from 1."""
+        if not isinstance(number, int):
+            raise UsageError(f"invocation({number!r}): give the number of one, counted from 1")
         found = self._reach(lambda view: _find(view, number))
         name = f"invocation {number} of {execution_title(self._about.view.arn)}"
         facts = found if isinstance(found, Missing) else InvocationFacts(self._about.view, found)

@@ -10,7 +10,7 @@ from durabletest.assertions.subject import Missing
 from durabletest.assertions.text import call, counted, show
 from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
-from durabletest.model.lookup import why_not_found
+from durabletest.model.lookup import check_index, why_not_found
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import plain
 from durabletest.model.titles import title
@@ -39,6 +39,7 @@ def asked(path: str, index: int) -> str:
 
 def found_all(history: History, path: str, index: int) -> tuple[list[OperationRecord], bool]:
     """The operations that a path means, and whether there is one at the index."""
+    check_index(index)
     found = history.find_all(path)
     return found, -len(found) <= index < len(found)
 
@@ -83,6 +84,9 @@ def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
         around.append(parent)
         parent = history.parent(parent)
     found = history.find_all(context)
+    if not found:
+        story = why_not_found(history, context, 0, 0)
+        return Claim(False, f"inside {context!r}", story, remedy="Name a context that exists.", granted=True)
     wanted = found if index is None else found[index : index + 1]
     holds = any(record is candidate for record in around for candidate in wanted)
     where = " in ".join(title(history, record) for record in around) or "in no context"

@@ -157,8 +157,8 @@ def _in_order(facts: OperationsFacts, names: Sequence[str]) -> Claim:
         return Claim(True, expected, "they started in that order")
     if not break_.instead:
         story = f"{break_.name!r} is not among them{facts.near(break_.name)}"
-        return Claim(False, expected, story, remedy=f"There are {listed(facts.titles())}")
-    story = _story(facts, break_)
+        return Claim(False, expected, story, remedy=f"There are {listed(facts.titles())}", granted=True)
+    story = _story(break_)
     if break_.by_chance:
         return Claim(False, expected, story, remedy=_BY_CHANCE, granted=True)
     actual = _actual_order(facts, names)
@@ -167,13 +167,13 @@ def _in_order(facts: OperationsFacts, names: Sequence[str]) -> Claim:
     return Claim(False, expected, story, call("in_order", *actual))
 
 
-def _story(facts: OperationsFacts, break_: Broken[OperationRecord]) -> str:
-    history, last = facts.view.history(), break_.last
-    assert last is not None, "the first name only has to exist"
-    one, other = title(history, break_.instead[-1]), title(history, last)
-    if break_.instead[-1] is last:
-        return f"there is no further {one}"
-    return f"{one} started {stamp(break_.instead[-1].started_at)}\n{other} started {stamp(last.started_at)}"
+def _story(break_: Broken[OperationRecord]) -> str:
+    """By the names that were given: several operations may have one, and which of them came first may be by chance."""
+    assert break_.last is not None, "the first name only has to exist"
+    if break_.instead[-1] is break_.last:
+        return f"there is no further {break_.name!r}"
+    other = f"{break_.after!r} started {stamp(break_.last.started_at)}"
+    return f"{break_.name!r} started {stamp(break_.instead[-1].started_at)}\n{other}"
 
 
 def _actual_order(facts: OperationsFacts, names: Sequence[str]) -> list[str]:

@@ -11,12 +11,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Broken(Generic[T]):
-    """Where a sequence breaks: ``name`` does not follow ``last``. ``instead`` are those of that name, if any.
+    """Where a sequence breaks: ``name`` does not follow ``last``, of the name ``after``.
+
+    ``instead`` are those of that name, if any.
 
     ``by_chance``: one of them came at the same instant in a parallel branch, where any order may come.
     """
 
     name: str
+    after: str | None
     last: T | None
     instead: Sequence[T]
     by_chance: bool
@@ -27,11 +30,12 @@ def broken(
 ) -> Broken[T] | None:
     """Where the first thing is missing that should follow the one before; others may come in between."""
     last: T | None = None
+    after: str | None = None
     for name in names:
         found = candidates(name)
         order = [(thing, True if last is None else precedes(last, thing)) for thing in found if thing is not last]
         following = next((thing for thing, follows in order if follows), None)
         if following is None:
-            return Broken(name, last, found, any(follows is None for _, follows in order))
-        last = following
+            return Broken(name, after, last, found, any(follows is None for _, follows in order))
+        last, after = following, name
     return None

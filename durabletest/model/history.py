@@ -44,7 +44,7 @@ class History:
         """The operation with that name or path, or whose id it is (an :class:`OperationId`)."""
         if isinstance(path, OperationId):
             return self.by_id(path)
-        found = self.find_all(lookup.checked_name(path))
+        found = self.find_all(path)
         lookup.check_index(index)
         try:
             return found[index]
@@ -56,7 +56,7 @@ class History:
 
         A bare name matches at any depth. In ``order/charge`` the parents must be the nearest named ones.
         """
-        return lookup.match(self, path)
+        return lookup.match(self, lookup.checked_name(path))
 
     def named(self, name: str) -> list[OperationRecord]:
         """All operations whose name is literally this one."""

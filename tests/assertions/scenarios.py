@@ -188,6 +188,28 @@ class Stopped(Scenario):
         execution.result(timeout=5)
 
 
+class Refused(Scenario):
+    """The approval was refused, with the trace of the exception that refused it."""
+
+    handler = approval
+
+    def arrange(self) -> None:
+        trace = ['File "desk.py", line 7, in decide', "    raise Refused"]
+        self.on_callback("approval").fail("Refused", "too expensive", data='{"limit": 100}', stack_trace=trace)
+        self.execute({})
+
+
+class Invoking(Scenario):
+    """A durable function is invoked, and waits."""
+
+    handler = checkout
+    functions = {"geo-lookup": lambda event, context: "NL"}
+    durable_functions = {"charge-card": settle}
+
+    def arrange(self) -> None:
+        self.start({}).advance(timedelta(minutes=1))
+
+
 class CheckedOut(Scenario):
     """A plain and a durable function were invoked."""
 

@@ -36,6 +36,13 @@ class Between:
         return f"Between({self.low}, {self.high})"
 
 
+class LooksLikeReceipt:
+    """It is unequal to what it looks like."""
+
+    def __repr__(self) -> str:
+        return "'receipt'"
+
+
 class Broken:
     """Its repr raises."""
 
@@ -79,6 +86,7 @@ class Case:
         names: dict[str, Any] = {
             **vars(mock), "mock": mock, "re": re, "UTC": UTC, "datetime": datetime, "timedelta": timedelta,
             "CardDeclined": scenarios.CardDeclined, "Between": Between, "Broken": Broken, "Raising": Raising,
+            "LooksLikeReceipt": LooksLikeReceipt,
         }  # fmt: skip
 
         def run(test: scenarios.Scenario) -> None:
