@@ -124,10 +124,8 @@ def _series(delays: list[timedelta]) -> str:
     """Delays as the arguments of the check, in the largest unit that shows them all as whole numbers."""
     if len(delays) == 1:
         return units(delays[0])
-    for name, unit in _UNITS.items():
-        if not any(delay % unit for delay in delays):
-            return f"{name}={[delay // unit for delay in delays]}"
-    return ", ".join(map(show, delays))
+    name, unit = next((name, unit) for name, unit in _UNITS.items() if not any(delay % unit for delay in delays))
+    return f"{name}={[delay // unit for delay in delays]}"
 
 
 def _shown(duration: object) -> str:

@@ -16,7 +16,7 @@ class Axis:
     """Where more time lies between two instants there are more columns, but never so many that others vanish.
 
     Virtual time jumps: a retry after five minutes and a wait of a month stand next to each other. So the columns follow
-    the logarithm of each gap, and every instant has a column of its own while there are enough.
+    the logarithm of each gap, and every instant (there is one at least) has a column of its own while there are enough.
     """
 
     def __init__(self, instants: Iterable[datetime], widest: int) -> None:
@@ -30,8 +30,6 @@ class Axis:
 
     def labels(self) -> str:
         """How long after the first the instants are: the last, and from the left those for which there is room."""
-        if not self._instants:
-            return ""
         first, last = self._instants[0], self._instants[-1]
         end = span(last - first)
         right = max(self.width - len(end), 0)

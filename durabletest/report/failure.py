@@ -44,9 +44,9 @@ def telling(history: History, most: int) -> list[OperationRecord]:
     special = [record for record in history.operations if not _uneventful(record)]
     last = [record for record in reversed(history.operations) if _uneventful(record)]
     chosen: set[str] = set()
-    for record in [*special, *last]:
-        if len(chosen) >= most:
-            break
+    waiting = iter([*special, *last])
+    while len(chosen) < most:
+        record = next(waiting)
         chosen.update(one.id for one in [record, *_around(history, record)])
     return [record for record in history.operations if record.id in chosen]
 

@@ -74,6 +74,10 @@ class ShippedTests(scenarios.Shipped):
         self.assertHistory().in_order("ExecutionStarted", "StepFailed", "WaitStarted", "ExecutionSucceeded")
         self.assertHistory().never.in_order("WaitStarted", "StepFailed").never.contains("CallbackStarted")
 
+    def test_equal_details(self) -> None:
+        one, other = (self.execute({"accepted": 2}).get_operation("charge").get_step_details() for _ in range(2))
+        self.assertEqual(one, other)
+
     def test_another_execution_than_the_last(self) -> None:
         first = self.execute({"accepted": 1})
         self.execute({"accepted": 3})

@@ -6,10 +6,10 @@ import unittest
 from datetime import timedelta
 from unittest import mock
 
-from durabletest import NotAvailableError
-from durabletest.assertions import CurrentTest, ExecutionSubject, OperationSubject, execution, operation
+from durabletest import NotAvailableError, UsageError
+from durabletest.assertions import CurrentTest, ExecutionSubject, OperationSubject, execution, history, operation
 from durabletest.model.records import OperationRecord
-from tests.model.histories import START, Script, View
+from tests.model.histories import START, Script, View, error
 
 
 class RealTimeView(View):
@@ -78,6 +78,25 @@ class CurrentTestTests(unittest.TestCase):
             subject.failed()
         self.assertIn("Expected: FAILED\n     but: SUCCEEDED", str(caught.exception))
         self.assertIn("The operations of execution 'order-42' cannot be shown: the log is gone", str(caught.exception))
+
+    def test_errors_of_which_little_is_recorded(self) -> None:
+        script = Script().op("StepStarted", "1", name="a").op("StepFailed", "1")
+        script.op("StepStarted", "2", name="b").op("StepFailed", "2", {"Error": error(None)})
+        script.op("StepStarted", "3", name="c").op("StepFailed", "3", {"Error": error(message=None)})
+        view = RealTimeView(script.succeeded("null"))
+        for name, remedy in (
+            ("a", r"failed\(\)"),
+            ("b", r"failed\(None, 'card expired'\)"),
+            ("c", r"failed\('PaymentDeclined'\)"),
+        ):
+            with self.subTest(name):
+                operation(view, CurrentTest(), name).failed().never.failed("ValueError")
+                with self.assertRaisesRegex(AssertionError, f"If that is right, write .{remedy}\n"):
+                    operation(view, CurrentTest(), name).succeeded()
+
+    def test_a_snapshot_without_a_folder_needs_an_absolute_path(self) -> None:
+        with self.assertRaisesRegex(UsageError, r"^matches\('order.json'\): the test's module is no file, so give an"):
+            history(run(), CurrentTest()).matches("order.json")
 
     def test_what_it_is_read_as(self) -> None:
         self.assertEqual(repr(execution(run(), CurrentTest())), "<ExecutionSubject execution 'order-42'>")

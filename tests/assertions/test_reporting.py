@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -17,6 +18,7 @@ REPORT = "Operations of execution 'execution-"
 SHOWN_BEFORE = "(The operations are shown with the failure before.)"
 
 
+@functools.cache
 def printed(test: str, case: type[unittest.TestCase] = failing_suite.Failing) -> str:
     """What unittest prints for one test."""
     stream = io.StringIO()
@@ -94,6 +96,11 @@ Operations of execution 'execution-3'
         self.assertIn("ExecutionFailedError: execution 'execution-2' has no result", text)
         self.assertReported(text)
 
+    def test_a_test_that_is_skipped_has_no_report(self) -> None:
+        text = printed("test_skipped")
+        self.assertIn("OK (skipped=1)", text)
+        self.assertReported(text, times=0)
+
     def test_an_expected_failure_is_one(self) -> None:
         self.assertIn("OK (expected failures=1)", printed("test_expected"))
 
@@ -138,7 +145,7 @@ class FramesTests(unittest.TestCase):
             timeout=60,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-        self.assertIn(" failed, 1 xfailed", run.stdout, run.stderr)
+        self.assertIn(" failed, 1 skipped, 1 xfailed", run.stdout, run.stderr)
         self.assertIn("failing_suite.py:", run.stdout)
         self.assertNotRegex(run.stdout, r"\bdurabletest[/\\]\S+\.py:\d+")
         self.assertIn("E       AssertionError: step 'charge' of execution 'execution-1'", run.stdout)
