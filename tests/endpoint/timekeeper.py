@@ -26,6 +26,7 @@ class Timekeeper:
         self._changed = Condition(RLock())
         self._executions: dict[str, Execution] = {}
         self._polls: Counter[str] = Counter()
+        self._standing = False
         self._news = 0
         self._closed = False
         self._thread = Thread(target=self._run, name="endpoint-timekeeper", daemon=True)
@@ -56,12 +57,13 @@ class Timekeeper:
         """Something was answered or stopped from outside: what comes next is open again."""
         with self._changed:
             self._news += 1
-            self._polls.clear()
+            self._move()
             self._changed.notify_all()
 
     def polled(self, arn: str) -> None:
+        """The client has looked at this execution; it counts while time stands still for a callback."""
         with self._changed:
-            self._polls[arn] += 1
+            self._polls[arn] += self._standing
             self._changed.notify_all()
 
     def forget(self) -> None:
@@ -95,24 +97,29 @@ class Timekeeper:
             return
         running[0].advance(timedelta(0))
         self._tell()
-        if self._is_time_standing(running):
+        if self._may_be_answered(running):
             with self._changed:
+                self._standing = True
                 self._changed.wait(1.0)
         elif news == self._news:
             self._advance(running[0], news)
 
     def _advance(self, execution: Execution, news: int) -> None:
         with self._changed:
-            self._polls.clear()
+            self._move()
         try:
             execution.advance_to_next()
         except UsageError:
             self._wait_for_news(news)
         self._tell()
 
-    def _is_time_standing(self, running: list[Execution]) -> bool:
-        waiting = [e for e in running if any(p.reason.startswith("callback") for p in e.pending())]
-        return any(self._polls[execution.arn] < PATIENCE for execution in waiting)
+    def _move(self) -> None:
+        """Time does not stand still any longer."""
+        self._standing = False
+        self._polls.clear()
+
+    def _may_be_answered(self, running: list[Execution]) -> bool:
+        return any(_waits_for_an_answer(execution) and self._polls[execution.arn] < PATIENCE for execution in running)
 
     def _wait_for_news(self, news: int) -> None:
         with self._changed:
@@ -121,3 +128,12 @@ class Timekeeper:
     def _tell(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _waits_for_an_answer(execution: Execution) -> bool:
+    """Whether a callback is open in an execution, or in one that it has invoked."""
+    if any(pending.reason.startswith("callback") for pending in execution.pending()):
+        return True
+    view = execution.snapshot().view
+    children = [record.child_arn for record in view.history().operations if not record.status.is_terminal]
+    return any(_waits_for_an_answer(Execution(view.sibling(arn))) for arn in children if arn is not None)

@@ -1,0 +1,177 @@
+"""Scripted answers in real time."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from unittest import mock
+
+from durabletest import (
+    CallbackScript,
+    CloudDurableTestRunner,
+    ConfigurationError,
+    Execution,
+    ScriptedCallback,
+    TestResult,
+    WaitingStatus,
+)
+from tests.cloud.workflows import approval, forgotten, lively, parent
+from tests.endpoint import faults
+from tests.endpoint.case import EndpointTestCase
+
+HEARTBEAT = "SendDurableExecutionCallbackHeartbeat"
+SUCCESS = "SendDurableExecutionCallbackSuccess"
+FAILURE = "SendDurableExecutionCallbackFailure"
+A_DAY = timedelta(days=1)
+
+
+class AnswersTestCase(EndpointTestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.endpoint.deploy("forgotten", forgotten)
+        cls.endpoint.deploy("approval", approval)
+        cls.endpoint.deploy("lively", lively)
+        cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
+
+    def answers(self) -> list[str]:
+        """The answers that were sent, in order."""
+        operations = [received.call.operation for received in self.endpoint.log.all()]
+        return [operation for operation in operations if operation.startswith("SendDurableExecutionCallback")]
+
+
+class DelaysLeftOutTests(AnswersTestCase):
+    def test_an_answer_does_not_take_the_time_that_its_script_says(self) -> None:
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").succeed("yes", after=timedelta(hours=23))
+        self.assertEqual(runner.run().get_result(), "yes")
+
+    def test_a_callback_without_a_submitter_is_found_by_its_own_name(self) -> None:
+        runner = self.runner("forgotten:live")
+        runner.on_callback("approval").fail("Refused", "too expensive", after=A_DAY)
+        error = runner.run().get_error()
+        assert error is not None
+        self.assertEqual(error.message, "too expensive")
+
+    def test_what_would_have_come_after_the_timeout_does_not_come(self) -> None:
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").succeed("yes", after=A_DAY)
+        result = runner.run()
+        self.assertEqual(result.get_operation("approval create callback id").status, "TIMED_OUT")
+        self.assertEqual(self.answers(), [])
+
+    def test_nobody_answers(self) -> None:
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").never()
+        self.assertEqual(runner.run().get_status(), "FAILED")
+        self.assertEqual(self.answers(), [])
+
+    def test_heartbeats_come_before_the_answer_that_they_lead_to(self) -> None:
+        runner = self.runner("lively:live")
+        script = runner.on_callback("upload").heartbeat(every=timedelta(minutes=9), times=3)
+        script.succeed("done", after=timedelta(minutes=30))
+        self.assertEqual(runner.run().get_result(), "done")
+        self.assertEqual(self.answers(), [HEARTBEAT, HEARTBEAT, HEARTBEAT, SUCCESS])
+
+    def test_what_would_have_come_after_a_missing_heartbeat_does_not_come(self) -> None:
+        runner = self.runner("lively:live")
+        script = runner.on_callback("upload").heartbeat(every=timedelta(minutes=9))
+        script.succeed("done", after=timedelta(minutes=30))
+        result = runner.run()
+        self.assertEqual(result.get_operation("upload").status, "TIMED_OUT")
+        self.assertEqual(self.answers(), [HEARTBEAT])
+
+    def test_a_function_decides(self) -> None:
+        seen: list[ScriptedCallback] = []
+
+        def decide(callback: ScriptedCallback) -> str:
+            seen.append(callback)
+            return f"{callback.name}: yes"
+
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").call(decide)
+        result = runner.run()
+        self.assertEqual(result.get_result(), "approval: yes")
+        callback_id = result.get_operation("approval").get_callback_details().callback_id
+        self.assertEqual(seen, [ScriptedCallback(callback_id or "", "approval", result.arn, 86_400, None)])
+
+    def test_a_function_that_raises_fails_the_callback(self) -> None:
+        def refuse(callback: ScriptedCallback) -> str:
+            raise PermissionError("not today")
+
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").call(refuse)
+        error = runner.run().get_error()
+        assert error is not None
+        self.assertEqual(error.message, "not today")
+        self.assertEqual(self.answers(), [FAILURE])
+
+    def test_the_first_callback_gets_the_first_answer(self) -> None:
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").succeed("one").succeed("two")
+        self.assertEqual([runner.run().get_result() for _ in range(2)], ["one", "two"])
+
+    def test_a_callback_of_an_invoked_function_is_answered_too(self) -> None:
+        runner = self.runner("parent:live")
+        runner.on_callback("approval").succeed("yes", after=timedelta(hours=2))
+        self.assertEqual(runner.run().get_result(), "the child says yes")
+
+    def test_an_answer_that_the_service_refuses_is_kept_by_the_script(self) -> None:
+        runner = self.runner("forgotten:live")
+        script: CallbackScript = runner.on_callback("approval").succeed("yes")
+        self.endpoint.faults.add(SUCCESS, faults.Refused(400, "CallbackTimeoutException", "the callback is gone"))
+        execution = runner.start()
+        self.endpoint.log.wait_for(SUCCESS, 1)
+        execution.operation("approval").send_callback_success("by hand")
+        self.assertEqual(execution.result(timeout=20).get_result(), "by hand")
+        words = (
+            f"An error occurred (CallbackTimeoutException) when calling the {SUCCESS} operation: the callback is gone"
+        )
+        self.assertEqual(script.refused, [words])
+
+    def test_an_answer_that_is_not_permitted_ends_the_run(self) -> None:
+        runner = self.runner("forgotten:live")
+        runner.on_callback("approval").succeed("yes")
+        self.endpoint.faults.add(SUCCESS, faults.forbidden)
+        with self.assertRaisesRegex(PermissionError, f"the credentials do not permit lambda:{SUCCESS}"):
+            runner.run()
+
+
+class RealDelaysTests(AnswersTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(mock.patch.dict(os.environ, DURABLETEST_REAL_DELAYS="1"))
+
+    def submitted(self, runner: CloudDurableTestRunner) -> Execution:
+        execution = runner.start()
+        execution.operation("approval").wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
+        return execution
+
+    def test_an_answer_comes_when_its_script_says(self) -> None:
+        runner = self.runner("forgotten:live")
+        runner.on_callback("approval").succeed("yes", after=timedelta(seconds=0.1))
+        result: TestResult = runner.run()
+        self.assertEqual(result.get_result(), "yes")
+        [answer] = self.endpoint.log.of(SUCCESS)
+        polls = [received.at for received in self.endpoint.log.of("GetDurableExecutionHistory")]
+        self.assertGreaterEqual(answer.at - polls[0], 0.1)
+
+    def test_an_answer_that_takes_long_is_pending(self) -> None:
+        runner = self.runner("forgotten:live")
+        runner.on_callback("approval").succeed("yes", after=A_DAY)
+        execution = self.submitted(runner)
+        [pending] = [entry for entry in execution.pending() if entry.reason == "scripted answer"]
+        self.assertEqual(pending.operation, "approval")
+        assert pending.due is not None
+        self.assertAlmostEqual(pending.due, execution.now + A_DAY, delta=timedelta(minutes=1))
+        self.assertEqual(self.answers(), [])
+
+    def test_other_values_of_the_variable_are_refused(self) -> None:
+        with (
+            mock.patch.dict(os.environ, DURABLETEST_REAL_DELAYS="yes"),
+            self.assertRaises(ConfigurationError) as caught,
+        ):
+            self.runner("forgotten:live")
+        self.assertEqual(
+            str(caught.exception), "the environment variable DURABLETEST_REAL_DELAYS is 'yes': write 1 or 0"
+        )
