@@ -102,6 +102,7 @@ class DurableTestCase(DurableAssertions):
     def __finish(cls) -> None:
         cls.__durable_ready = False
         if cls.__cloud is not None:
+            cls.__cloud.close()
             cls.__cloud = None
         else:
             LocalDurableTestRunner.teardown_test_environment()

@@ -66,6 +66,7 @@ class CloudDurableTestRunner:
         self._function_name = function_name
         self._prefix = execution_prefix
         self._unavailable = unavailable
+        self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
         self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
         self._scripts = ScriptBook()
@@ -131,6 +132,8 @@ class CloudDurableTestRunner:
                 self._following.end()
             finally:
                 self._invocation.close()
+                if self._owns_client:
+                    self._client.close()
 
     def __enter__(self) -> Self:
         return self

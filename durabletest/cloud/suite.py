@@ -48,6 +48,10 @@ class CloudSuite:
             unavailable=self._unavailable,
         )
 
+    def close(self) -> None:
+        """The tests of the class are over."""
+        self._client.close()
+
 
 @contextmanager
 def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:

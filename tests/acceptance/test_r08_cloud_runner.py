@@ -56,7 +56,6 @@ class CloudRunnerTests(EndpointTestCase):
                 self.assertEqual(runner.client.meta.region_name, "us-east-1")
                 runner.run({"quantity": 1})
                 self.assertEqual(self.endpoint.log.members("Invoke")[-1]["FunctionName"], function)
-                runner.client.close()
 
     def test_r8_2_run_invokes_the_function_and_polls_for_completion(self) -> None:
         result = self.runner("orders:live").run({"quantity": 2})

@@ -107,9 +107,7 @@ class SetupTests(RefusalTestCase):
             ({"AWS_RETRY_MODE": "adaptive"}, 8, "adaptive"),
         ):
             with self.subTest(variables), mock.patch.dict(os.environ, variables):
-                with CloudDurableTestRunner("orders:live") as runner:
-                    retries = runner.client.meta.config.retries
-                    runner.client.close()
+                retries = self.runner("orders:live", client=None).client.meta.config.retries
                 self.assertEqual((retries["total_max_attempts"], retries["mode"]), (attempts, mode))
 
     def test_what_the_service_says_of_bad_credentials(self) -> None:

@@ -1,0 +1,54 @@
+"""Test case classes that are run by the tests of the cloud mode; by themselves they are not collected."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from durabletest import DurableTestCase, cloud_only, local_only
+from tests.cloud.workflows import order
+from tests.endpoint.case import POLL_INTERVAL
+
+
+class Orders(DurableTestCase):
+    """Passes wherever it runs."""
+
+    handler = order
+    function_name: ClassVar[str | None] = "orders"
+    poll_interval = POLL_INTERVAL
+    cloud_timeout = timedelta(seconds=20)
+
+    def runTest(self) -> None:
+        self.execute({"order": 42})
+        self.assertExecution().succeeded({"parcel": "parcel 42"})
+
+
+class Virtual(Orders):
+    """Does what cannot be done in the cloud."""
+
+    function_name = "approval:live"
+
+    def test_advance(self) -> None:
+        self.start().advance(timedelta(days=1))
+
+    def test_register(self) -> None:
+        self.register_function("tax", print)
+
+    def test_stub(self) -> None:
+        self.stub_step("charge")
+
+    def test_moment(self) -> None:
+        self.execute()
+        self.assertOperation("approval").ended_at(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class Marked(Orders):
+    """Has tests for one mode only."""
+
+    @local_only
+    def test_local(self) -> None:
+        self.runTest()
+
+    @cloud_only
+    def test_cloud(self) -> None:
+        self.runTest()
