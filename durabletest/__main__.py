@@ -1,0 +1,8 @@
+"""``python -m durabletest`` is the command ``durabletest``."""
+
+import sys
+
+from durabletest.parity.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

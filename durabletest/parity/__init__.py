@@ -1,0 +1,1 @@
+"""The command line: does a suite do the same locally and in the cloud?"""

@@ -1,0 +1,99 @@
+"""What is kept of each test that runs."""
+
+from __future__ import annotations
+
+import os
+import unittest
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from durabletest import DurableTestCase, local_only
+from durabletest.configuration import Mode
+from durabletest.parity.recording import Recording, in_mode, record
+
+
+@durable_execution
+def double(event: int, context: DurableContext) -> int:
+    return context.step(lambda _: event * 2, name="double")
+
+
+class Suites:
+    """Classes inside of a class are not collected."""
+
+    class Doubling(DurableTestCase):
+        handler = double
+
+        def test_twice(self) -> None:
+            self.assertEqual([self.execute(number).get_result() for number in (1, 2)], [2, 4])
+
+        def test_wrong(self) -> None:
+            self.execute(1)
+            self.assertExecution().succeeded(3)
+
+        def test_wrong_in_a_subtest(self) -> None:
+            with self.subTest("first"):
+                self.fail("one")
+            with self.subTest("second"):
+                self.fail("two")
+
+        def test_broken(self) -> None:
+            raise ZeroDivisionError("nothing divides")
+
+        @unittest.expectedFailure
+        def test_unexpected_success(self) -> None:
+            self.execute(1)
+            self.assertExecution().succeeded(2)
+
+        def test_left_out(self) -> None:
+            self.skipTest("not today")
+
+    class Broken(DurableTestCase):
+        handler = double
+
+        @classmethod
+        def setUpClass(cls) -> None:
+            raise ConnectionError("no database")
+
+        def test_never(self) -> None:
+            raise AssertionError("this is never run")
+
+    @local_only
+    class Local(DurableTestCase):
+        handler = double
+
+        def test_here(self) -> None:
+            self.execute(1)
+
+
+def recordings(cls: type[DurableTestCase], mode: Mode = Mode.LOCAL) -> dict[str, Recording]:
+    tests: Any = list(unittest.defaultTestLoader.loadTestsFromTestCase(cls))
+    return {test_id.rpartition(".")[2]: recording for test_id, recording in record(tests, mode).items()}
+
+
+class RecordingTests(unittest.TestCase):
+    def test_executions_and_outcomes(self) -> None:
+        found = recordings(Suites.Doubling)
+        self.assertEqual([execution["result"] for execution in found["test_twice"].executions], [2, 4])
+        self.assertEqual((found["test_twice"].failure, found["test_twice"].skipped), (None, None))
+        self.assertRegex(
+            found["test_wrong"].failure or "", "(?s)^AssertionError: execution 'execution-1'\nExpected: .*3"
+        )
+        self.assertEqual(len(found["test_wrong"].executions), 1)
+        self.assertEqual(found["test_wrong_in_a_subtest"].failure, "AssertionError: one")
+        self.assertEqual(found["test_broken"].failure, "ZeroDivisionError: nothing divides")
+        self.assertEqual(found["test_unexpected_success"].failure, "it was expected to fail, and has succeeded")
+        self.assertEqual(found["test_left_out"], Recording(skipped="not today"))
+
+    def test_what_becomes_of_a_class_becomes_of_its_tests(self) -> None:
+        self.assertEqual(recordings(Suites.Broken), {"test_never": Recording(failure="ConnectionError: no database")})
+        self.assertEqual(
+            recordings(Suites.Local, Mode.CLOUD),
+            {"test_here": Recording(skipped="local only: DURABLETEST_MODE or the class says cloud")},
+        )
+
+    def test_the_mode_is_given_back(self) -> None:
+        before = os.environ.get("DURABLETEST_MODE")
+        with in_mode(Mode.CLOUD), in_mode(Mode.LOCAL):
+            self.assertEqual(os.environ["DURABLETEST_MODE"], "local")
+        self.assertEqual(os.environ.get("DURABLETEST_MODE"), before)
