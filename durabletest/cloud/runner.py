@@ -33,6 +33,7 @@ from durabletest.model.result import TestResult
 from durabletest.model.times import utc
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
+from durabletest.settings import check_duration
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 _INVOCATION_TYPES = ("Event", "RequestResponse")
@@ -241,12 +242,10 @@ class CloudDurableTestRunner:
             )
 
 
-def seconds_of(value: object, what: str) -> float:
+def seconds_of(value: timedelta | float, what: str) -> float:
     """A duration as seconds: a timedelta, or a number of them."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        raise ConfigurationError(f"{what} is {value!r}: give a timedelta, or a positive number of seconds")
-    return float(seconds)
+    check_duration(value, what)
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
 def _check(function_name: object, invocation_type: object) -> None:

@@ -28,13 +28,13 @@ _STRICTNESS: dict[object, type[NotAvailableError]] = {"skip": SkippedInCloudErro
 
 
 class CloudSuite:
-    """One test case class in the cloud: checked when it is made; its tests share one client."""
+    """One test case class in the cloud, its settings validated; its tests share one client."""
 
     def __init__(self, cls: type[Any]) -> None:
         self._function = deployed_name(_function_name(cls))
         self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
         self._poll_interval = _poll_interval(cls)
-        self._unavailable = _unavailable(cls)
+        self._unavailable = _STRICTNESS[cls.cloud]
         self._client = lambda_client()
 
     def runner(self, test: unittest.TestCase) -> CloudDurableTestRunner:
@@ -70,11 +70,7 @@ def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
 def _function_name(cls: type[Any]) -> str:
     """The name in the class; without one a name of its handler, if the environment variable knows it."""
     if cls.function_name is not None:
-        if not isinstance(cls.function_name, str) or not cls.function_name:
-            raise ConfigurationError(
-                f"{cls.__qualname__}.function_name is {cls.function_name!r}: give a function's name"
-            )
-        return cls.function_name
+        return str(cls.function_name)
     names = _handler_names(cls)
     known = next((name for name in names if name in deployed_names()), None)
     if known is not None:
@@ -105,10 +101,3 @@ def _poll_interval(cls: type[Any]) -> float:
         return seconds_of(float(text), where)
     except ValueError:
         raise ConfigurationError(f"{where} is {text!r}: give a positive number of seconds") from None
-
-
-def _unavailable(cls: type[Any]) -> type[NotAvailableError]:
-    try:
-        return _STRICTNESS[cls.cloud]
-    except (KeyError, TypeError):
-        raise ConfigurationError(f"{cls.__qualname__}.cloud is {cls.cloud!r}: write 'skip' or 'strict'") from None

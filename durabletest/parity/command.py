@@ -14,7 +14,7 @@ from durabletest._version import __version__
 from durabletest.case import DurableTestCase
 from durabletest.cloud.refusals import explained
 from durabletest.cloud.suite import CloudSuite
-from durabletest.configuration import Mode
+from durabletest.configuration import Mode, validate
 from durabletest.errors import UsageError
 from durabletest.modes import why_left_out
 from durabletest.parity.comparison import Comparison, Verdict, compare
@@ -69,6 +69,7 @@ def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
     with in_mode(Mode.CLOUD):
         for cls in dict.fromkeys(type(test) for test in tests):
             if why_left_out(cls) is None:
+                validate(cls, DurableTestCase)
                 CloudSuite(cls).close()
     if boto3.Session().get_credentials() is None:
         raise explained(NoCredentialsError())

@@ -158,7 +158,11 @@ class NameTests(SuiteTestCase):
         class Odd(suites.Orders):
             function_name = 7  # type: ignore[assignment]
 
-        self.assertConfigurationError(Odd, f"{Odd.__qualname__}.function_name is 7: give a function's name")
+        self.assertConfigurationError(
+            Odd,
+            f"{Odd.__qualname__}.function_name is 7: give a function's name, like 'orders' or 'orders:live', or its "
+            "ARN",
+        )
 
     def test_names_that_are_no_json(self) -> None:
         self.set(DURABLETEST_FUNCTION_NAMES="orders=orders-staging")
