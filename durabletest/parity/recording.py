@@ -91,7 +91,12 @@ class _Outcomes(unittest.TestResult):
     def addFailure(self, test: unittest.TestCase, err: ErrorInfo) -> None:
         self._fail(test, err)
 
-    def addSubTest(self, test: unittest.TestCase, _subtest: unittest.TestCase, err: ErrorInfo | None) -> None:
+    def addSubTest(
+        self,
+        test: unittest.TestCase,
+        subtest: unittest.TestCase,  # noqa: ARG002 - unittest's signature
+        err: ErrorInfo | None,
+    ) -> None:
         if err is not None:
             self._fail(test, err)
 
