@@ -13,6 +13,7 @@ from durabletest import (
     DurableOperation,
     ExecutionStatus,
     OperationNotReachedError,
+    OrchestratorError,
     TestResult,
     WaitingStatus,
     WaitTimeoutError,
@@ -183,6 +184,13 @@ class UnknownTests(HistoryTestCase):
             r"durabletest does not know what that means\n"
             r"Execution: arn:\S+\nConsole:   https://\S+\nThe operations of the execution:\n  reserve          STEP\n",
         )
+
+    def test_an_event_that_is_none_ends_the_run(self) -> None:
+        self.endpoint.faults.always(HISTORY, faults.Rewritten(lambda page: {"Events": [{"EventType": "Odd"}]}))
+        with self.assertRaises(OrchestratorError) as caught:
+            self.runner("forgotten:live", execution_prefix="odd").run()
+        self.assertRegex(str(caught.exception), r"^execution 'odd-\w+' cannot be followed: KeyError\('EventId'\)$")
+        self.assertEqual(self.endpoint.running(), [])
 
     def test_an_end_that_its_history_tells_late_is_waited_for(self) -> None:
         endless = faults.Without({EVENTS})

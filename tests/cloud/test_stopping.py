@@ -50,13 +50,13 @@ class StoppingTestCase(EndpointTestCase):
 
 class TimeoutTests(StoppingTestCase):
     def test_an_execution_that_never_ends_is_stopped_after_its_timeout(self) -> None:
-        runner = self.runner("forgotten:live", timeout=0.2, execution_prefix="never")
+        runner = self.runner("forgotten:live", timeout=1, execution_prefix="never")
         with self.assertRaises(CloudTimeoutError) as caught:
             runner.run()
         message = str(caught.exception)
         self.assertRegex(
             message,
-            r"^execution 'never-\w{12}' did not end within 0.2s, its cloud timeout, and was stopped\n"
+            r"^execution 'never-\w{12}' did not end within 1s, its cloud timeout, and was stopped\n"
             r"Execution: arn:aws:lambda:us-east-1:\d{12}:function:forgotten:\$LATEST/durable-execution/never-\S+\n"
             r"Console:   https://us-east-1\.console\.aws\.amazon\.com/lambda/home\?region=us-east-1"
             r"#/functions/forgotten\?tab=durableExecutions\n"

@@ -126,7 +126,7 @@ class TransportFaultTests(EndpointTestCase):
         self.addCleanup(held.release)
         self.endpoint.faults.add(HISTORY, held)
         with self.assertRaises(CloudTimeoutError):
-            self.runner("forgotten:live", timeout=0.1).run()
+            self.runner("forgotten:live", timeout=0.5).run()
         self.assertTrue(held.reached.is_set())
         self.assertEqual(self.executions("forgotten")[-1], "STOPPED")
         held.release()
