@@ -227,7 +227,7 @@ class Follower:
 
     def _check_status(self) -> None:
         """An end that the history does not tell would be waited for until the timeout."""
-        execution = self._client.get_durable_execution(DurableExecutionArn=self.arn, IncludeExecutionData=False)
+        execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
         self._late_answers += "EndTimestamp" in execution
         if self._late_answers >= LATE_ANSWERS:
             last = self._history.events[-1]["EventType"] if self._history.events else None

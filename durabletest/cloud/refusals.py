@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from botocore import __version__ as botocore_version
 from botocore import exceptions as botocore
 from botocore.exceptions import ClientError
 
@@ -27,6 +28,7 @@ _NO_CREDENTIALS = (
     botocore.SSOError,
     botocore.TokenRetrievalError,
 )
+_UNREACHABLE = (botocore.ConnectionError, botocore.HTTPClientError)
 _CREDENTIALS_REFUSED = frozenset({
     "ExpiredTokenException",
     "ExpiredToken",
@@ -62,8 +64,10 @@ def explained(error: Exception, function: str | None = None) -> DurableTestError
         )
     if isinstance(error, _NO_CREDENTIALS):
         return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
-    if not isinstance(error, ClientError):
+    if isinstance(error, _UNREACHABLE):
         return CloudServiceError(f"the Lambda service cannot be reached, after all retries: {error}")
+    if not isinstance(error, ClientError):
+        return CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
     return _setup_error(error, function) or CloudServiceError(
         f"the Lambda service refuses {error.operation_name}{_retried(error)}: {error}"
     )

@@ -71,7 +71,7 @@ def _function_name(cls: type[Any]) -> str:
     """The name in the class; without one a name of its handler, if the environment variable knows it."""
     if cls.function_name is not None:
         return str(cls.function_name)
-    names = _handler_names(cls)
+    names = handler_names(cls)
     known = next((name for name in names if name in deployed_names()), None)
     if known is not None:
         return known
@@ -82,7 +82,7 @@ def _function_name(cls: type[Any]) -> str:
     )
 
 
-def _handler_names(cls: type[Any]) -> list[str]:
+def handler_names(cls: type[Any]) -> list[str]:
     """What the handler is called in the class's module, and what it calls itself (version 2 of the SDK hides that)."""
     if cls.handler is None:
         return []

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durabletest import DurableTestCase
+from durabletest.cloud.names import unqualified
+from durabletest.cloud.suite import handler_names
 from tests.endpoint.case import environment
 from tests.endpoint.server import Endpoint
 
@@ -43,11 +45,12 @@ def deploy(endpoint: Endpoint, suites: list[type[DurableTestCase]]) -> dict[str,
     """Deploy what the suites are about, and give the names under which it is found: DURABLETEST_FUNCTION_NAMES."""
     names: dict[str, str] = {}
     for suite in suites:
-        name = suite.handler.__name__ if suite.function_name is None else suite.function_name.split(":")[0]
+        name = suite.function_name or handler_names(suite)[0]
         if name not in names:
+            deployed = f"deployed-{unqualified(name)}"
             functions = {"durable_functions": suite.durable_functions, "functions": suite.functions}
-            endpoint.deploy(f"deployed-{name}", suite.handler, **functions)
-            names[suite.function_name or name] = f"deployed-{name}:live"
+            endpoint.deploy(deployed, suite.handler, **functions)
+            names[name] = f"{deployed}:live"
     return names
 
 

@@ -19,6 +19,7 @@ from durabletest import (
     CloudFunctionNotQualifiedError,
     CloudPermissionError,
     CloudRegionError,
+    CloudServiceError,
     CloudSetupError,
     ConfigurationError,
     NotAvailableError,
@@ -194,6 +195,14 @@ class ArgumentTests(RefusalTestCase):
             with self.subTest(arguments), self.assertRaises(ConfigurationError) as caught:
                 CloudDurableTestRunner(**{"function_name": "orders:live", "client": self.client, **arguments})
             self.assertEqual(str(caught.exception), message)
+
+    def test_a_request_that_botocore_does_not_send(self) -> None:
+        with self.assertRaises(CloudServiceError) as caught:
+            self.runner("orders:live").run({"order": 1}, tenant_id="")
+        self.assertRegex(
+            str(caught.exception),
+            r"^botocore \S+ cannot send the request: Parameter validation failed:\nInvalid length for parameter Tenant",
+        )
 
     def test_durations_are_taken_as_timedeltas_too(self) -> None:
         settings = {"timeout": timedelta(seconds=20), "poll_interval": timedelta(milliseconds=5)}

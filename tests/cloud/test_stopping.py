@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -28,11 +27,6 @@ from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
-
-
-def interrupt() -> None:
-    """Ctrl-C."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 class StoppingTestCase(EndpointTestCase):
@@ -178,11 +172,7 @@ class ClosingTests(StoppingTestCase):
 @unittest.skipIf(sys.platform == "win32", "signals")
 class InterruptionTests(StoppingTestCase):
     def test_an_interrupted_run_stops_its_execution(self) -> None:
-        def interrupt_and_answer(answering: faults.Answering, closing: Event) -> HttpAnswer:
-            interrupt()
-            return answering()
-
-        self.endpoint.faults.add(HISTORY, interrupt_and_answer, skip=3)
+        self.endpoint.faults.add(HISTORY, faults.interrupting, skip=3)
         with self.assertRaises(KeyboardInterrupt):
             self.runner("forgotten:live").run()
         self.assertEqual(self.endpoint.running(), [])
@@ -194,8 +184,7 @@ class InterruptionTests(StoppingTestCase):
 
         def interrupt_after_the_start(answering: faults.Answering, closing: Event) -> HttpAnswer:
             answer = answering()
-            interrupt()
-            return held(lambda: answer, closing)
+            return faults.interrupting(lambda: held(lambda: answer, closing), closing)
 
         self.endpoint.faults.add("Invoke", interrupt_after_the_start)
         with self.assertRaises(KeyboardInterrupt):

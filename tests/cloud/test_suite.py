@@ -109,6 +109,15 @@ class ModeTests(SuiteTestCase):
         self.assertPasses(Leaving, "test_start")
         self.assertEqual(self.endpoint.running(), [])
 
+    def test_an_interrupted_test_stops_its_execution(self) -> None:
+        class Forgotten(suites.Orders):
+            function_name = "forgotten:live"
+
+        self.endpoint.faults.add("GetDurableExecutionHistory", faults.interrupting, skip=2)
+        with self.assertRaises(KeyboardInterrupt):
+            outcome(Forgotten)
+        self.assertEqual(self.endpoint.running(), [])
+
     def test_the_time_is_the_real_one(self) -> None:
         class Telling(suites.Orders):
             def test_now(self) -> None:

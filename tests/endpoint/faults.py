@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Event, Lock, main_thread
 from typing import Any
 
 from tests.endpoint.protocol import HttpAnswer, refusal
@@ -61,6 +62,12 @@ def lost(answering: Answering, closing: Event) -> HttpAnswer:
     """The service does what was asked, and the answer never arrives."""
     answering()
     raise DroppedConnection
+
+
+def interrupting(answering: Answering, closing: Event) -> HttpAnswer:
+    """Somebody presses Ctrl-C while the client waits for the answer."""
+    signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+    return answering()
 
 
 def cut(answering: Answering, closing: Event) -> HttpAnswer:
