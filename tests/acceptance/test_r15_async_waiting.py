@@ -15,9 +15,9 @@ class OrderWaitingTests(DurableTestCase):
     def test_r15_1_wait_for_data_resolves_when_the_operation_has_started(self) -> None:
         execution = self.start({"order": 42})
         ship, pause = execution.operation("ship"), execution.operation("cool-down")
-        future = ship.wait_for_data()
         started = pause.wait_for_data().result(timeout=5)
         self.assertEqual((started.name, started.status), ("cool-down", "STARTED"))
+        future = ship.wait_for_data()
         self.assertEqual(future.result(timeout=5).started_at - self.start_time, timedelta(hours=1))
 
     def test_r15_2_wait_for_completed_resolves_when_the_operation_has_ended(self) -> None:
