@@ -17,7 +17,8 @@ __tracebackhide__ = True
 class About:
     """What all checks of one subject share: its name, the run to show, and the test in whose name it is spoken.
 
-    ``negated`` turns the next claim into its opposite; ``note`` is the ``msg`` of the test's author.
+    ``negated`` turns the next claim into its opposite; ``note`` is the ``msg`` of the test's author; ``operation`` is
+    the id of the operation that is spoken of.
     """
 
     title: str
@@ -25,10 +26,11 @@ class About:
     test: CurrentTest
     note: object = None
     negated: bool = False
+    operation: str | None = None
 
-    def of(self, title: str, view: ExecutionView | None = None) -> Self:
+    def of(self, title: str, view: ExecutionView | None = None, operation: str | None = None) -> Self:
         """The same for another subject, which was reached from this one."""
-        return replace(self, title=title, view=view or self.view, negated=False)
+        return replace(self, title=title, view=view or self.view, negated=False, operation=operation)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def check(about: About, claim: Claim) -> None:
     """Fail unless the claim holds, or if it does where the subject is negated."""
     negated = about.negated and not claim.granted
     if claim.holds is negated:
-        about.test.fail(_message(about, claim, negated), about.view, about.note)
+        about.test.fail(_message(about, claim, negated), about.view, about.note, about.operation)
 
 
 def _message(about: About, claim: Claim, negated: bool) -> str:

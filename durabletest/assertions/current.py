@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ class _Failure:
     text: str
     view: ExecutionView
     place: str
+    operation: str | None
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,17 @@ class CurrentTest:
 
     # --- failing ---
 
-    def fail(self, text: str, view: ExecutionView, note: object = None) -> None:
-        """Raise the failure, or keep it if a soft scope is open."""
-        worded = self._noted(note, text) + self._late
+    def fail(self, text: str, view: ExecutionView, note: object = None, operation: str | None = None) -> None:
+        """Raise the failure, or keep it if a soft scope is open; ``operation`` is the id of the one it is about."""
+        failure = _Failure(self._noted(note, text) + self._late, view, place(), operation)
         if self.scopes:
-            self.scopes[-1].add(_Failure(worded, view, place()))
+            self.scopes[-1].add(failure)
         else:
-            raise self.error(worded, [view])
+            raise self.error(failure.text, [failure])
 
-    def error(self, text: str, views: list[ExecutionView]) -> AssertionError:
-        """The failure, with a report of these executions at its end."""
-        report = _reports(views)
+    def error(self, text: str, failures: Sequence[_Failure]) -> AssertionError:
+        """The failure, with a report of the executions that it is about at its end."""
+        report = _reports(failures)
         error = self._failure(f"{text}\n\n{report}")
         error.__durable_report__ = (text, report)  # type: ignore[attr-defined]
         return error
@@ -130,7 +131,7 @@ class CurrentTest:
     def _report_once(self, error: BaseException, view: ExecutionView | None) -> None:
         text, report = getattr(error, "__durable_report__", (None, None))
         if report is None and view is not None:
-            report = _reports([view])
+            report = _report(view, frozenset())
             if report not in self._shown:
                 error.add_note(f"\n{report}")
         elif report in self._shown:
@@ -170,8 +171,7 @@ class SoftScope:
             for failure in self._failures:
                 self._test.scopes[-1].add(failure)
         else:
-            views = {failure.view.arn: failure.view for failure in self._failures}
-            raise self._test.error(self._listed(), list(views.values())) from None
+            raise self._test.error(self._listed(), self._failures) from None
 
     def _listed(self) -> str:
         count = len(self._failures)
@@ -184,14 +184,17 @@ def _numbered(number: int, failure: _Failure) -> str:
     return label + f"{failure.text}\n(at {failure.place})".replace("\n", "\n" + " " * len(label))
 
 
-def _reports(views: list[ExecutionView]) -> str:
-    return "\n\n".join(map(_report_of, views))
+def _reports(failures: Sequence[_Failure]) -> str:
+    """One for each execution."""
+    views = {failure.view.arn: failure.view for failure in failures}
+    operations = frozenset(failure.operation for failure in failures if failure.operation is not None)
+    return "\n\n".join(_report(view, operations) for view in views.values())
 
 
-def _report_of(view: ExecutionView) -> str:
+def _report(view: ExecutionView, operations: frozenset[str]) -> str:
     """A report that cannot be had must not hide the failure itself."""
     title = execution_title(view.arn)
     try:
-        return failure_report(view.history(), title, view.logs(), sys.stderr)
+        return failure_report(view.history(), title, view.logs(), sys.stderr, operations)
     except DurableTestError as error:
         return f"The operations of {title} cannot be shown: {error}"

@@ -70,7 +70,8 @@ def operation_subject(about: About, path: str, index: int) -> OperationSubject:
     found, there = claims.found_all(view.history(), path, index)
     if there:
         name = title(view.history(), found[index])
-        return OperationSubject(about.of(f"{name} of {where}"), OperationFacts(view, found[index]))
+        spoken_of = about.of(f"{name} of {where}", operation=found[index].id)
+        return OperationSubject(spoken_of, OperationFacts(view, found[index]))
     missing = claims.exists(view, path, index, len(found))
     subject = OperationSubject(about.of(f"{claims.asked(path, index)} of {where}"), Missing(missing))
     about.test.begun(subject, lambda: check(subject._about, missing))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO
 
 from durabletest.model.enums import OperationStatus
@@ -18,13 +18,20 @@ MOST_OPERATIONS = 60
 MOST_LOG_RECORDS = 20
 
 
-def failure_report(history: History, title: str, logs: Sequence[LogEntry] | None, stream: TextIO | None) -> str:
+def failure_report(
+    history: History,
+    title: str,
+    logs: Sequence[LogEntry] | None,
+    stream: TextIO | None,
+    spoken_of: Collection[str] = (),
+) -> str:
     """The sections that have something to say. ``logs`` is ``None`` where nobody can tell what was logged.
 
-    Of a long execution only some operations are shown: all that did not simply succeed, and the last of the others.
+    Of a long execution only some operations are shown: those that were ``spoken_of`` (ids), those that did not simply
+    succeed, and the last of the others.
     ``stream`` is where the report will be read: its encoding decides what the timeline is drawn with.
     """
-    shown = telling(history, MOST_OPERATIONS)
+    shown = telling(history, MOST_OPERATIONS, spoken_of)
     number = len(history.operations)
     some = "" if len(shown) == number else f" ({len(shown)} of {number}; result.print() shows all)"
     sections = [f"Operations of {title}{some}\n{operation_table(shown)}"]
@@ -37,14 +44,15 @@ def failure_report(history: History, title: str, logs: Sequence[LogEntry] | None
     return "\n\n".join(sections)
 
 
-def telling(history: History, most: int) -> list[OperationRecord]:
+def telling(history: History, most: int, spoken_of: Collection[str] = ()) -> list[OperationRecord]:
     """Some of the operations of a long execution, in execution order, with the contexts around them."""
     if len(history.operations) <= most:
         return history.operations
+    meant = [record for record in history.operations if record.id in spoken_of]
     special = [record for record in history.operations if not _uneventful(record)]
     last = [record for record in reversed(history.operations) if _uneventful(record)]
     chosen: set[str] = set()
-    waiting = iter([*special, *last])
+    waiting = iter([*meant, *special, *last])
     while len(chosen) < most:
         record = next(waiting)
         chosen.update(one.id for one in [record, *_around(history, record)])

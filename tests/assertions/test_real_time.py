@@ -98,5 +98,17 @@ class CurrentTestTests(unittest.TestCase):
         with self.assertRaisesRegex(UsageError, r"^matches\('order.json'\): the test's module is no file, so give an"):
             history(run(), CurrentTest()).matches("order.json")
 
+    def test_of_a_long_execution_the_operation_in_question_is_shown(self) -> None:
+        script = Script()
+        for number in range(200):
+            script.step(str(number), name=f"step-{number}")
+        test = CurrentTest()
+        with (
+            self.assertRaisesRegex(AssertionError, r"\(60 of 200; .*\n(.*\n){2}step-7 .*\nstep-20 .*\nstep-142 "),
+            test.softly(),
+        ):
+            for name in ("step-20", "step-7"):
+                operation(RealTimeView(script.succeeded("null")), test, name).failed()
+
     def test_what_it_is_read_as(self) -> None:
         self.assertEqual(repr(execution(run(), CurrentTest())), "<ExecutionSubject execution 'order-42'>")
