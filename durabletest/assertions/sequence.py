@@ -33,7 +33,7 @@ def broken(
     after: str | None = None
     for name in names:
         found = candidates(name)
-        order = [(thing, True if last is None else precedes(last, thing)) for thing in found if thing is not last]
+        order = [(thing, True if last is None else precedes(last, thing)) for thing in found]
         following = next((thing for thing, follows in order if follows), None)
         if following is None:
             return Broken(name, after, last, found, any(follows is None for _, follows in order))
