@@ -9,11 +9,12 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult
+from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult, sdk
 from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
 from durabletest.local.server.service import CheckpointServer
 
 MANY = 3_000
+in_reasonable_time = unittest.skipUnless(sdk.can_wake_up(), "this SDK takes a tenth of a second for each checkpoint")
 BIG = "x" * 2_000
 
 
@@ -100,12 +101,14 @@ class SmallestPagesTests(DurableTestCase):
 class ServicePagesTests(DurableTestCase):
     handler = counting
 
+    @in_reasonable_time
     def test_a_small_state_comes_whole_with_the_invocation(self) -> None:
         traffic = Traffic()
         with traffic.watched:
             self.execute({"steps": 300, "pad": ""})
         self.assertEqual((traffic.first, traffic.more), ([1, 302], []))
 
+    @in_reasonable_time
     def test_3000_operations_and_more_than_5_mb_of_state_pass(self) -> None:
         traffic = Traffic()
         with traffic.watched:
@@ -125,6 +128,7 @@ class ServicePagesTests(DurableTestCase):
 
 
 class HistoryPagesTests(unittest.TestCase):
+    @in_reasonable_time
     def test_histories_come_in_pages_of_a_hundred_unless_the_request_says_so(self) -> None:
         with LocalDurableTestRunner(counting) as runner:
             result = runner.run({"steps": 120, "pad": ""})
