@@ -17,6 +17,7 @@ from durabletest.configuration import Mode, mode_of, require_handler, validate
 from durabletest.errors import DurableTestError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
+from durabletest.local.freezing import naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
 from durabletest.modes import why_left_out
@@ -162,7 +163,8 @@ class DurableTestCase(DurableAssertions):
         @functools.wraps(method)
         def using() -> Any:
             try:
-                value = method()
+                with naming_foreign_clocks():
+                    value = method()
             except unittest.SkipTest:
                 raise
             except Exception as error:

@@ -55,7 +55,7 @@ class VirtualClock:
         self.restart(instant)
 
     def restart(self, instant: datetime) -> None:
-        """Begin anew at that instant."""
-        self._now = instant
+        """Begin anew at that instant; if a follower refuses, the time stays what it was."""
         for follow in self.followers:
             follow(instant)
+        self._now = instant

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +32,8 @@ _KEEP_REAL_MODULES = (
     "freezegun.",
 )
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
+_FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
+_FREEZE_TIME, _TRAVEL = "freezegun's freeze_time", "time-machine's travel"
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
 
@@ -64,8 +68,14 @@ class FrozenTime:
         refuse_foreign_clock(self._factory)
 
     def stop(self) -> None:
-        """Give the real time back."""
+        """Give the real time back; a clock that was left active on top of this one is stopped, and then refused."""
+        left_active = freezegun.api.freeze_factories[-1] is not self._factory
+        while freezegun.api.freeze_factories[-1] is not self._factory:
+            for stack in _FREEZEGUN_STACKS:
+                getattr(freezegun.api, stack).pop()
         self._freezer.stop()
+        if left_active:
+            raise ForeignClockError(f"it was not stopped again: {_advice(_FREEZE_TIME)}")
 
     def _restore_monotonic_clocks(self) -> None:
         for name, real in _REAL_MONOTONIC.items():
@@ -80,10 +90,30 @@ def refuse_foreign_clock(own_factory: object) -> None:
     """Raise :class:`ForeignClockError` if freezegun or time-machine hold the clock for somebody else."""
     factories = freezegun.api.freeze_factories
     if factories and factories[-1] is not own_factory:
-        raise ForeignClockError(_advice("freezegun's freeze_time"))
+        raise ForeignClockError(_advice(_FREEZE_TIME))
+    if _time_machine_travels():
+        raise ForeignClockError(_advice(_TRAVEL))
+
+
+def _time_machine_travels() -> bool:
+    """Whether it is in use; its first versions, without ``escape_hatch``, keep a stack of journeys."""
     time_machine = sys.modules.get("time_machine")
-    if time_machine is not None and getattr(time_machine, "coordinates_stack", None):
-        raise ForeignClockError(_advice("time-machine's travel"))
+    escape_hatch = getattr(time_machine, "escape_hatch", None)
+    if escape_hatch is not None:
+        travels: bool = escape_hatch.is_travelling()
+        return travels
+    return bool(getattr(time_machine, "coordinates_stack", ()))
+
+
+@contextmanager
+def naming_foreign_clocks() -> Iterator[None]:
+    """What time-machine itself refuses while time is frozen is told as :class:`ForeignClockError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error).startswith("time-machine cannot start"):
+            raise ForeignClockError(_advice(_TRAVEL)) from error
+        raise
 
 
 def _advice(tool: str) -> str:

@@ -11,7 +11,13 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
 from typing import Any
 
-from durabletest.errors import CheckpointServerError, DurableTestError, HandlerStuckError, OrchestratorError
+from durabletest.errors import (
+    CheckpointServerError,
+    DurableTestError,
+    ForeignClockError,
+    HandlerStuckError,
+    OrchestratorError,
+)
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
@@ -202,8 +208,15 @@ class TestExecutionOrchestrator:
                 return
             if self._at_rest:
                 self._at_rest.pop(0)()
-            elif not self._move_time():
+            elif not self._try_to_move_time():
                 return
+
+    def _try_to_move_time(self) -> bool:
+        try:
+            return self._move_time()
+        except ForeignClockError as error:
+            self._waiters.refuse(error)
+            return False
 
     def _move_time(self) -> bool:
         """Move on to the next instant at which something is due, if the rule allows it; tell whether it did."""

@@ -10,7 +10,6 @@ from datetime import datetime
 from threading import Thread
 from typing import Any
 
-from durabletest.errors import DurableTestError
 from durabletest.model.history import History
 from durabletest.model.waiting import Watch, resolve
 
@@ -106,7 +105,7 @@ class Waiters:
         for wait in self._take(lambda wait: wait.until is not None and wait.until <= now):
             _settle(wait.future, None)
 
-    def give_up(self, reason: Callable[[str], DurableTestError]) -> None:
+    def give_up(self, reason: Callable[[str], Exception]) -> None:
         """Nothing can happen any more: tell everybody who waits for an execution."""
         for wait in self._take(lambda wait: wait.arn is not None):
             _settle(wait.future, reason(wait.arn or ""))
@@ -115,6 +114,12 @@ class Waiters:
             for watch in watches:
                 if watch.future.set_running_or_notify_cancel():
                     watch.future.set_exception(reason(arn))
+
+    def refuse(self, error: Exception) -> None:
+        """Time cannot move: tell everybody, whatever they wait for."""
+        for wait in self._take(lambda _: True):
+            _settle(wait.future, error)
+        self.give_up(lambda _arn: error)
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 
 
 @durable_execution
@@ -35,3 +35,19 @@ def many_steps(event: Any, context: DurableContext) -> Any:
     for number in range(event):
         context.step(lambda _, number=number: number, name=f"step-{number}")
     return event
+
+
+@durable_execution
+def unanswered(event: Any, context: DurableContext) -> Any:
+    try:
+        context.create_callback(name="answer", config=CallbackConfig(timeout=Duration.from_days(1))).result()
+    except Exception as error:
+        return str(error)
+
+
+@durable_execution
+def ten_years(event: Any, context: DurableContext) -> Any:
+    """A single wait is a year at most."""
+    for year in range(10):
+        context.wait(Duration.from_days(365), name=f"year-{year}")
+    return "done"

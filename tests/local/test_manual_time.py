@@ -1,0 +1,127 @@
+"""Virtual time moved by hand, and time that stands still because nobody waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
+
+from durabletest import DurableTestCase, Pending, UsageError, WaitingStatus
+
+DAY = timedelta(days=1)
+
+
+@durable_execution
+def campaign(event: Any, context: DurableContext) -> str:
+    context.wait(Duration.from_days(1), name="announce")
+    context.step(lambda _: "sent", name="send")
+    context.wait(Duration.from_days(7), name="collect")
+    callback = context.create_callback(name="close", config=CallbackConfig(timeout=Duration.from_days(30)))
+    return str(callback.result())
+
+
+class AdvanceTests(DurableTestCase):
+    handler = campaign
+
+    def test_time_stands_still_until_somebody_waits(self) -> None:
+        execution = self.start()
+        execution.operation("announce").wait_for_data(WaitingStatus.STARTED).result(timeout=5)
+        self.assertEqual(execution.now, self.start_time)
+        self.assertEqual(execution.status, "RUNNING")
+        execution.advance(timedelta(0))
+        self.assertEqual(execution.now, self.start_time)
+
+    def test_advance_lets_everything_happen_on_the_way_at_its_time(self) -> None:
+        execution = self.start()
+        execution.advance(3 * DAY)
+        self.assertEqual(execution.now, self.start_time + 3 * DAY)
+        self.assertOperation("announce").succeeded().waited(DAY)
+        self.assertOperation("send").succeeded()
+        self.assertEqual(execution.snapshot().get_operation("send").started_at, self.start_time + DAY)
+        self.assertOperation("collect").started()
+        execution.advance(4 * DAY)
+        self.assertOperation("collect").started()
+        execution.advance(DAY)
+        self.assertOperation("collect").succeeded().waited(7 * DAY)
+
+    def test_advance_to_next_goes_to_each_instant(self) -> None:
+        execution = self.start()
+        instants = []
+        for _ in range(3):
+            execution.advance_to_next()
+            instants.append(execution.now - self.start_time)
+        self.assertEqual(instants, [DAY, 8 * DAY, 38 * DAY])
+        self.assertOperation("close").timed_out()
+        self.assertExecution().failed()
+
+    def test_pending_says_what_is_waited_for_until_when(self) -> None:
+        execution = self.start()
+        execution.advance(timedelta(0))
+        self.assertEqual(execution.pending(), [Pending("announce", "wait", self.start_time + DAY)])
+        self.on_callback("close").succeed("done", after=2 * DAY)
+        execution.advance(8 * DAY)
+        self.assertEqual(
+            execution.pending(),
+            [
+                Pending("close", "scripted answer", self.start_time + 10 * DAY),
+                Pending("close", "callback timeout", self.start_time + 38 * DAY),
+            ],
+        )
+        execution.result()
+        self.assertEqual(execution.pending(), [])
+
+    def test_with_nothing_due_there_is_nothing_to_advance_to(self) -> None:
+        self.on_callback("close").succeed("done")
+        execution = self.start()
+        execution.result()
+        with self.assertRaisesRegex(UsageError, "nothing to advance to: no timer is armed"):
+            execution.advance_to_next()
+
+    def test_time_does_not_go_back(self) -> None:
+        with self.assertRaisesRegex(UsageError, "virtual time does not go back"):
+            self.start().advance(-DAY)
+
+    def test_an_advance_goes_on_after_the_end(self) -> None:
+        self.on_callback("close").succeed("done")
+        execution = self.start()
+        execution.advance(20 * DAY)
+        self.assertExecution().succeeded("done")
+        self.assertEqual(self.now, self.start_time + 20 * DAY)
+
+
+@durable_execution
+def ten_years(event: Any, context: DurableContext) -> str:
+    for year in range(10):
+        context.wait(Duration.from_days(365), name=f"year {year}")
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+class LongTimeTests(DurableTestCase):
+    handler = ten_years
+
+    def test_ten_years_pass(self) -> None:
+        self.execute()
+        self.assertExecution().succeeded("2035-12-30")
+        self.assertEqual(self.now, self.start_time + 3650 * DAY)
+
+
+@durable_execution
+def impatient(event: Any, context: DurableContext) -> str:
+    config = CallbackConfig(timeout=Duration.from_seconds(1))
+    return str(context.create_callback(name="quick", config=config).result())
+
+
+class StandingTimeTests(DurableTestCase):
+    handler = impatient
+
+    def test_a_callback_does_not_time_out_behind_the_back_of_the_test(self) -> None:
+        execution = self.start()
+        callback = execution.operation("quick")
+        callback.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+        other = self.start()
+        other.operation("quick").wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+        self.assertEqual(self.now, self.start_time)
+        callback.send_callback_success("in time")
+        self.assertEqual(execution.result(timeout=5).get_result(), "in time")

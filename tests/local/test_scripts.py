@@ -1,0 +1,179 @@
+"""Scripted answers, in virtual time, and what becomes of a callback that nobody answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, WaitForCallbackConfig
+
+from durabletest import DurableTestCase, ExecutionStuckError, ScriptedCallback, UsageError
+
+HOUR = timedelta(hours=1)
+
+
+@durable_execution
+def approvals(event: dict[str, int], context: DurableContext) -> list[str]:
+    """As many approvals, one after the other, as the event says; timeouts are seconds, 0 is none."""
+    config = CallbackConfig(
+        timeout=Duration.from_seconds(event.get("timeout", 0)),
+        heartbeat_timeout=Duration.from_seconds(event.get("heartbeat", 0)),
+    )
+    return [
+        str(context.create_callback(name="approval", config=config).result()) for _ in range(event.get("callbacks", 1))
+    ]
+
+
+class ScriptTests(DurableTestCase):
+    handler = approvals
+
+    def test_an_answer_comes_when_the_script_says(self) -> None:
+        self.on_callback("approval").succeed("yes", after=2 * HOUR)
+        self.execute({"timeout": 3 * 3600})
+        self.assertOperation("approval").succeeded().waited(2 * HOUR)
+        self.assertExecution().succeeded(["yes"])
+
+    def test_a_failure_has_a_type_and_a_message(self) -> None:
+        self.on_callback("approval").fail("Refused", "too expensive", after=HOUR)
+        self.execute({})
+        self.assertOperation("approval").failed("Refused", "too expensive").waited(HOUR)
+
+    def test_repeated_callbacks_get_the_answers_in_order(self) -> None:
+        self.on_callback("approval").succeed("one", after=HOUR).succeed("two", after=2 * HOUR).succeed("three")
+        self.execute({"callbacks": 3})
+        self.assertExecution().succeeded(["one", "two", "three"])
+        self.assertEqual(self.now - self.start_time, 3 * HOUR)
+
+    def test_a_script_can_be_written_in_several_calls(self) -> None:
+        self.on_callback("approval").succeed("one")
+        self.on_callback("approval").succeed("two")
+        self.execute({"callbacks": 2})
+        self.assertExecution().succeeded(["one", "two"])
+
+    def test_never_lets_the_timeout_decide(self) -> None:
+        self.on_callback("approval").never()
+        self.execute({"timeout": 86_400})
+        self.assertOperation("approval").timed_out().waited(days=1)
+
+    def test_never_is_one_of_several_answers(self) -> None:
+        self.on_callback("approval").succeed("one").never()
+        self.execute({"timeout": 60, "callbacks": 2})
+        self.assertOperation("approval").succeeded("one")
+        self.assertOperation("approval", 1).timed_out()
+
+    def test_heartbeats_lead_to_the_answer_that_they_are_chained_to(self) -> None:
+        self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3).succeed(
+            "kept alive", after=timedelta(minutes=20)
+        ).succeed("not in time", after=timedelta(minutes=20))
+        self.execute({"heartbeat": 360, "callbacks": 2})
+        self.assertOperation("approval").succeeded().waited(minutes=20)
+        self.assertOperation("approval", 1).timed_out().waited(minutes=6)
+
+    def test_a_function_decides_from_the_details(self) -> None:
+        seen: list[tuple[ScriptedCallback, Any]] = []
+
+        def decide(callback: ScriptedCallback) -> dict[str, Any]:
+            seen.append((callback, self.now))
+            return {"by": "ann"}
+
+        self.on_callback("approval").call(decide, after=HOUR)
+        result = self.execute({"timeout": 7200, "heartbeat": 5400})
+        self.assertOperation("approval").succeeded('{"by": "ann"}').waited(HOUR)
+        callback, at = seen[0]
+        self.assertEqual((callback.name, callback.timeout, callback.heartbeat_timeout), ("approval", 7200, 5400))
+        self.assertEqual((callback.arn, at), (result.arn, self.start_time + HOUR))
+        self.assertEqual(callback.callback_id, result.get_operation("approval").get_callback_details().callback_id)
+
+    def test_what_a_function_raises_fails_the_callback(self) -> None:
+        def decide(_: ScriptedCallback) -> None:
+            raise PermissionError("not before noon")
+
+        self.on_callback("approval").call(decide)
+        self.execute({})
+        self.assertOperation("approval").failed(PermissionError, "not before noon")
+
+    def test_a_failed_assertion_in_a_function_fails_the_test(self) -> None:
+        self.on_callback("approval").call(lambda callback: self.assertEqual(callback.timeout, 5))
+        with self.assertRaisesRegex(AssertionError, "60 != 5"):
+            self.execute({"timeout": 60})
+
+    def test_a_function_that_exits_is_an_error_that_names_it(self) -> None:
+        def decide(_: ScriptedCallback) -> None:
+            raise SystemExit(2)
+
+        self.on_callback("approval").call(decide)
+        with self.assertRaisesRegex(
+            UsageError, r"on_callback\('approval'\)\.call\(.*decide\) ended by SystemExit\(2\)"
+        ):
+            self.execute({})
+
+    def test_functions_and_answers_can_follow_each_other(self) -> None:
+        self.on_callback("approval").call(lambda _: "decided").succeed("second").call(lambda _: "third", after=HOUR)
+        self.execute({"callbacks": 3})
+        self.assertExecution().succeeded(["decided", "second", "third"])
+
+    def test_an_answer_that_comes_too_late_is_refused(self) -> None:
+        script = self.on_callback("approval").succeed("late", after=2 * HOUR)
+        self.execute({"timeout": 3600})
+        self.assertOperation("approval").timed_out().waited(HOUR)
+        self.assertEqual(script.refused, [])
+        self.assertExecution().failed()
+
+    def test_an_answer_at_the_instant_of_the_timeout_comes_second(self) -> None:
+        self.on_callback("approval").succeed("too late", after=HOUR)
+        self.execute({"timeout": 3600})
+        self.assertOperation("approval").timed_out().waited(HOUR)
+
+    def test_a_script_does_not_outlive_its_test(self) -> None:
+        self.on_callback("approval").succeed("yes")
+        self.runner.reset()
+        with self.assertRaises(ExecutionStuckError):
+            self.execute({})
+
+    def test_delays_before_the_callback_are_refused(self) -> None:
+        with self.assertRaisesRegex(UsageError, r"on_callback\('approval'\): after=.* lies before the callback"):
+            self.on_callback("approval").succeed("yes", after=-HOUR)
+        with self.assertRaisesRegex(
+            UsageError, r"heartbeat\(every=.*times=0\): every must be positive, times at least"
+        ):
+            self.on_callback("approval").heartbeat(every=HOUR, times=0)
+
+
+@durable_execution
+def nested(event: Any, context: DurableContext) -> Any:
+    def order(child: DurableContext) -> Any:
+        child.wait(Duration.from_hours(1), name="think")
+        return child.wait_for_callback(lambda *_: None, name="sign", config=WaitForCallbackConfig())
+
+    return context.run_in_child_context(order, name="order")
+
+
+class StuckTests(DurableTestCase):
+    handler = nested
+
+    def test_a_callback_that_nobody_can_answer_ends_the_run_and_is_named(self) -> None:
+        with self.assertRaisesRegex(
+            ExecutionStuckError, r"callback 'order/sign', which has no timeout and no scripted"
+        ):
+            self.execute()
+        with self.assertRaisesRegex(ExecutionStuckError, r"write self\.on_callback\('sign'\)\.succeed\(\.\.\.\)"):
+            self.execute()
+
+    def test_a_script_that_is_used_up_is_named(self) -> None:
+        self.on_callback("sign").succeed("first")
+        self.execute()
+        with self.assertRaisesRegex(ExecutionStuckError, r"callback 'order/sign': its script's 1 answer\(s\) are used"):
+            self.execute()
+
+    def test_never_without_a_timeout_cannot_end(self) -> None:
+        self.on_callback("sign").never()
+        with self.assertRaisesRegex(ExecutionStuckError, r"never\(\) needs a timeout in the workflow"):
+            self.execute()
+
+    def test_an_execution_that_is_stuck_can_still_be_answered(self) -> None:
+        execution = self.start()
+        with self.assertRaises(ExecutionStuckError):
+            execution.result(timeout=5)
+        execution.operation("order/sign").send_callback_success("after all")
+        self.assertEqual(execution.result(timeout=5).get_result(), "after all")
