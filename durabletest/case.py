@@ -51,6 +51,8 @@ class DurableTestCase(DurableAssertions):
     """``"local"`` or ``"cloud"``; the environment variable ``DURABLETEST_MODE`` wins."""
     skip_time: bool = True
     """Whether time is virtual; with False waits take as long as they take."""
+    skip_sleep: bool = False
+    """Whether ``time.sleep`` in handler code passes in virtual time, too; with False it takes as long as it takes."""
     start_time: datetime = DEFAULT_START
     """Where virtual time begins: fixed, so that histories are reproducible."""
     execution_timeout: timedelta | None = None
@@ -227,6 +229,7 @@ class DurableTestCase(DurableAssertions):
             execution_timeout=cls.execution_timeout,
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
+            skip_sleep=cls.skip_sleep,
         )
         return closing(runner)
 

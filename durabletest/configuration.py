@@ -29,6 +29,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "functions": settings.check_functions,
     "function_name": settings.optional(settings.check_name),
     "skip_time": settings.check_flag,
+    "skip_sleep": settings.check_flag,
     "start_time": settings.check_start_time,
     "execution_timeout": settings.check_execution_timeout,
     "watchdog": settings.check_seconds,

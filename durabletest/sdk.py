@@ -146,6 +146,15 @@ class Hooks:
         self._crashed = crashed
         self._replacing = replacing
         self._originals: dict[str, Any] = {}
+        self._state: Any = None
+
+    def flush(self) -> None:
+        """Send what the running invocation has begun and not yet told: the SDK lets the starts of steps wait a moment.
+
+        Called by its own threads. An SDK without the place to note the invocation sends it when it sees fit.
+        """
+        if self._state is not None:
+            self._state.create_checkpoint(None, is_sync=True)
 
     def install(self) -> None:
         """Install what this SDK has a place for."""
@@ -158,6 +167,7 @@ class Hooks:
             self._replace(state_class, "wrap_user_function", self._watching)
         if hasattr(state_class, "close"):
             self._replace(state_class, "close", self._closing)
+            self._replace(state_class, "checkpoint_batches_forever", self._noting)
 
     def remove(self) -> None:
         """Put the SDK back as it was."""
@@ -208,8 +218,16 @@ class Hooks:
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 crashed(error)
             original(execution_state)
+            self._state = None
 
         return close
+
+    def _noting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        def checkpoint_batches_forever(execution_state: Any) -> None:
+            self._state = execution_state
+            original(execution_state)
+
+        return checkpoint_batches_forever
 
     def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         replacing = self._replacing

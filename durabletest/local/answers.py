@@ -59,6 +59,7 @@ class ScriptedAction:
     callback: ScriptedCallback
     client: Any
     is_invocation: bool = False
+    deadline: None = None
 
     @property
     def arn(self) -> str:

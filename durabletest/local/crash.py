@@ -14,6 +14,10 @@ class ProcessExit(SystemExit):
     """Raised in place of ``os._exit`` in handler code; ``code`` is the exit status."""
 
 
+class InvocationTimedOut(SystemExit):
+    """What ends an invocation that has taken longer than Lambda allows."""
+
+
 def exit_status(error: BaseException) -> int:
     """The exit status that a process has which ends by this exception."""
     if isinstance(error, SystemExit):

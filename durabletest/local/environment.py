@@ -6,6 +6,7 @@ import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Thread
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
@@ -19,6 +20,7 @@ from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerSchedule
 from durabletest.local.scope import RunnerScope
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
 
 
@@ -53,13 +55,15 @@ class LocalEnvironment:
         self.server = CheckpointWorkerManager(self._make_server)
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
+        self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
         self._installed = (
             FamilyRegister(),
             self.orchestrator.logs,
             sdk.SerialiserHooks(),
-            sdk.Hooks(self.orchestrator.crash, self._replacing),
+            self._hooks,
             ExitGuard(self.orchestrator.crash),
         )
+        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually)
         self._numbers = itertools.count(1)
         self._open_runners: set[int] = set()
         self._undo = ExitStack()
@@ -88,6 +92,9 @@ class LocalEnvironment:
         """A runner begins to use this environment; the only one finds it as new."""
         if not self._open_runners:
             self._restart()
+        if scope.skip_sleep and self.settings.skip_time and not self._sleep.installed:
+            self._sleep.install()
+            self._undo.callback(self._sleep.remove)
         self._open_runners.add(scope.number)
         self.orchestrator.open(scope)
 
@@ -123,6 +130,15 @@ class LocalEnvironment:
 
     def _make_server(self) -> CheckpointServer:
         return CheckpointServer(self.clock.now, self.orchestrator.announce)
+
+    def _sleeps_virtually(self, thread: Thread) -> bool:
+        scope = self.orchestrator.scope_of(thread)
+        return scope is not None and scope.skip_sleep
+
+    def _sleep_virtually(self, seconds: float) -> None:
+        """What was begun before the sleep has begun before it in the history too."""
+        self._hooks.flush()
+        self.orchestrator.sleepers.sleep(seconds)
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         scope = self.orchestrator.running(arn)

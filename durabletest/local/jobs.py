@@ -13,7 +13,7 @@ from durabletest import sdk
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.context import INVOCATION_TIMEOUT, LambdaContext
-from durabletest.local.crash import exit_status
+from durabletest.local.crash import InvocationTimedOut, exit_status
 from durabletest.local.invoker import Answered, Raised
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.messages import FunctionCallDue
@@ -39,6 +39,11 @@ class Job(Protocol):
     @property
     def is_invocation(self) -> bool:
         """Whether it is an invocation of that execution's own handler."""
+        ...
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When Lambda would end the call; None if it is none of Lambda's."""
         ...
 
     def call(self) -> Any:
@@ -70,6 +75,11 @@ class HandlerInvocation:
     def name(self) -> str:
         """The handler's."""
         return name_of(self.handler)
+
+    @property
+    def deadline(self) -> datetime:
+        """The one in its context."""
+        return self.context.deadline
 
     def call(self) -> Any:
         """Call the handler as Lambda does."""
@@ -127,6 +137,11 @@ class FunctionCall:
         """The function's."""
         return name_of(self.function)
 
+    @property
+    def deadline(self) -> datetime:
+        """The one in its context."""
+        return self.context.deadline
+
     def call(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
@@ -178,6 +193,10 @@ def _context(
 
 def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
     """The error object that Lambda makes of a failed invocation: a crash, or an exception with its stack trace."""
+    if isinstance(outcome.error, InvocationTimedOut):
+        seconds = INVOCATION_TIMEOUT.total_seconds()
+        message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+        return {"ErrorType": "Sandbox.Timedout", "ErrorMessage": message}
     if outcome.crashed:
         status = exit_status(outcome.error)
         message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}"

@@ -30,6 +30,7 @@ from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
 from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.waiting import Watch
@@ -40,7 +41,8 @@ class TestExecutionOrchestrator:
 
     Everything happens in its one thread, driven by messages: what the server announces, the ends of invocations, and
     the wishes of test threads. Invocations run one at a time, in the order in which they came due. Time moves only when
-    no message is left, nothing runs, and somebody waits; then exactly to the earliest due timer.
+    no message is left, nothing runs, and somebody waits; then exactly to the earliest due timer. An invocation that
+    sleeps in virtual time, all of it, counts as one that does not run.
     """
 
     __test__ = False
@@ -59,8 +61,10 @@ class TestExecutionOrchestrator:
         self._reactions = Reactions(
             Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
         )
+        self._sleepers = Sleepers(self._inbox.put, scheduler, clock, self._runs)
         self._at_rest: list[Callable[[], None]] = []
         self._unsettled: set[Future[Any]] = set()
+        self._asleep = False
         self._dead = Event()
         self._stopped = False
         self._cause: BaseException | None = None
@@ -90,6 +94,11 @@ class TestExecutionOrchestrator:
         return self._runs.invoker
 
     @property
+    def sleepers(self) -> Sleepers:
+        """Who sleeps in virtual time."""
+        return self._sleepers
+
+    @property
     def logs(self) -> LogCapture:
         """What handlers log."""
         return self._runs.logs
@@ -102,6 +111,12 @@ class TestExecutionOrchestrator:
         """Code in the calling thread ends its process by ``error``: from now on its invocation writes nothing."""
         if self.invoker.runs(current_thread()):
             self._runs.crash(error)
+            self._inbox.put(self._sleepers.wake_all)
+
+    def scope_of(self, thread: Thread) -> RunnerScope | None:
+        """The runner whose handler code that thread runs now; None if it runs none (any thread may ask)."""
+        active = self._runs.active
+        return active.scope if active is not None and self.invoker.runs(thread) else None
 
     def running(self, arn: str) -> RunnerScope | None:
         """The runner whose invocation for this execution runs now; None if there is none (any thread may ask)."""
@@ -200,8 +215,8 @@ class TestExecutionOrchestrator:
 
     def _settle(self) -> None:
         """Go on until something runs, a message is there, or nothing is left to do but wait."""
-        while self._runs.idle and not self._stopped and self._inbox.empty():
-            if self._runs.begin_next():
+        while self._nothing_runs() and not self._stopped and self._inbox.empty():
+            if self._runs.idle and self._runs.begin_next():
                 continue
             self._server.call("drain")
             if not self._inbox.empty():
@@ -210,6 +225,10 @@ class TestExecutionOrchestrator:
                 self._at_rest.pop(0)()
             elif not self._try_to_move_time():
                 return
+
+    def _nothing_runs(self) -> bool:
+        self._asleep = not self._runs.idle and self._sleepers.at_rest()
+        return self._runs.idle or self._asleep
 
     def _try_to_move_time(self) -> bool:
         try:
@@ -245,22 +264,29 @@ class TestExecutionOrchestrator:
     def _patience(self) -> float | None:
         """How many real seconds to wait for a message before something has to be done without one."""
         limits = [self._scheduler.seconds_until_next()]
-        if not self._runs.idle or self._waiters:
+        if self._sleepers and not self._runs.idle and not self._asleep:
+            limits.append(SAMPLE)
+        if self._may_be_stuck():
             limits.append(max(0.0, self._longest_silence() - self._runs.silence()))
         return min((limit for limit in limits if limit is not None), default=None)
 
     def _lose_patience(self) -> None:
         if self._virtual is None:
             self._scheduler.run_due()
-        if self._runs.silence() < self._longest_silence():
+        if not self._may_be_stuck() or self._runs.silence() < self._longest_silence():
             return
         active = self._runs.active
         if active is None:
             self._waiters.give_up(self._failures.stuck)
         elif active.crashed is not None:
             self._runs.leave_behind()
+            self._sleepers.wake_all()
         else:
             self._give_up_handler(active)
+
+    def _may_be_stuck(self) -> bool:
+        """Whether something should happen: a handler runs that does not sleep, or somebody waits."""
+        return bool(self._waiters) or not (self._runs.idle or self._asleep)
 
     def _longest_silence(self) -> float:
         active = self._runs.active
@@ -270,7 +296,7 @@ class TestExecutionOrchestrator:
 
     def _give_up_handler(self, active: Active) -> None:
         error = HandlerStuckError(stuck_handler(active.job, active.scope, stacks_of(self.invoker.threads)))
-        self._runs.abandon()
+        self._abandon()
         self._failures.break_run(active.job.arn, error)
 
     # --- the end ---
@@ -278,7 +304,7 @@ class TestExecutionOrchestrator:
     def _forget(self, scope: int, future: Future[None]) -> None:
         active = self._runs.active
         if active is not None and active.scope.number == scope:
-            self._runs.abandon()
+            self._abandon()
         for arn in self._server.call("forget", scope=scope):
             self._reactions.forget(arn)
         self._inbox.put(partial(self._forgot, future))
@@ -290,8 +316,12 @@ class TestExecutionOrchestrator:
 
     def _stop(self) -> None:
         self._stopped = True
-        self._runs.abandon()
+        self._abandon()
         self.invoker.stop()
+
+    def _abandon(self) -> None:
+        self._runs.abandon()
+        self._sleepers.wake_all()
 
     def _fail_unsettled(self) -> None:
         """Nobody waits for a dead thread: neither those who do now, nor those who will."""

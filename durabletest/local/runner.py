@@ -45,7 +45,8 @@ class LocalDurableTestRunner:
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` is virtual; ``watchdog`` is how many real seconds a handler may go without
-    progress; ``state_page_size`` bounds how many operations the handler gets at once.
+    progress; ``state_page_size`` bounds how many operations the handler gets at once; with ``skip_sleep`` the handler's
+    ``time.sleep`` passes in virtual time.
 
     Use it as a context manager, or call ``close``. ``skip_time`` and ``start_time`` shape the environment that the
     runner makes if ``setup_test_environment`` was not called before.
@@ -63,6 +64,7 @@ class LocalDurableTestRunner:
         execution_timeout: timedelta | None = None,
         watchdog: float = 30.0,
         state_page_size: int | None = None,
+        skip_sleep: bool = False,
     ) -> None:
         settings.check_handler(handler, "handler")
         settings.check_functions(durable_functions or {}, "durable_functions")
@@ -70,6 +72,7 @@ class LocalDurableTestRunner:
         settings.check_execution_timeout(execution_timeout, "execution_timeout")
         settings.check_seconds(watchdog, "watchdog")
         settings.check_page_size(state_page_size, "state_page_size")
+        settings.check_flag(skip_sleep, "skip_sleep")
         if function_name is not None:
             settings.check_name(function_name, "function_name")
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
@@ -78,7 +81,7 @@ class LocalDurableTestRunner:
         anything = skip_time is None and start_time is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time)
         self._environment = environments.acquire(chosen)
-        self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog)
+        self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog, skip_sleep)
         self._client = self._make_client()
         self._router = Router(self._client)
         self._last: LocalExecution | None = None

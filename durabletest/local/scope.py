@@ -16,11 +16,15 @@ _NO_WATCHDOG = 30.0
 
 @dataclass(slots=True, eq=False)
 class RunnerScope:
-    """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds."""
+    """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
+
+    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time.
+    """
 
     number: int
     handler: Callable[..., Any]
     watchdog: float
+    skip_sleep: bool = False
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptBook = field(default_factory=ScriptBook)
