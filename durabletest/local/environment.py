@@ -77,11 +77,11 @@ class LocalEnvironment:
                 self._virtual.followers.append(self._frozen.move_to)
             self.server.start()
             undo.callback(self.server.stop)
-            self.orchestrator.start()
-            undo.callback(self.orchestrator.stop)
             for part in self._installed:
                 part.install()
                 undo.callback(part.remove)
+            self.orchestrator.start()
+            undo.callback(self.orchestrator.stop)
             self._undo = undo.pop_all()
 
     def stop(self) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
+from types import FrameType
 from typing import Any
 
 from durabletest.local.families import found, founder_of, members
+from durabletest.local.stacks import current_frames, is_authored
 
+_LAST_MOMENT = 0.05
+"""Real seconds for each thread that was given up."""
 _threads_queues: Any = getattr(futures_thread, "_threads_queues", {})
 
 
@@ -41,6 +46,7 @@ class Invoker:
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._worker: Thread | None = None
+        self._abandoned: list[Thread] = []
 
     def invoke(self, call: Callable[[], Any], done: Callable[[Answered | Raised], None]) -> None:
         """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
@@ -63,23 +69,39 @@ class Invoker:
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
-        Its threads stay as they are until their process ends: a thread that is ended from outside may hold a lock, for
-        example that of all thread pools, which nobody would ever get again.
+        A thread that spins in code of its author's is told to end: it would slow down all that follows. One that is
+        blocked stays until its process ends.
         """
-        threads = self.threads
+        if self._worker is None:
+            return
+        self._abandoned.append(self._worker)
+        frames = current_frames()
+        for thread in self.threads:
+            _threads_queues.pop(thread, None)
+            _interrupt(thread, frames.get(thread.ident or 0))
         self._calls.put(None)
         self._worker = None
-        for thread in threads:
-            _threads_queues.pop(thread, None)
 
     def stop(self, timeout: float = 1.0) -> None:
-        """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten."""
+        """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten.
+
+        Calls that were given up get a moment to end, so that they do not log and print when nobody listens any more.
+        """
         if self._worker is not None:
             for thread in self.threads:
                 _threads_queues.pop(thread, None)
             self._calls.put(None)
             self._worker.join(timeout)
             self._worker = None
+        for thread in [member for worker in self._abandoned for member in members(worker)]:
+            thread.join(_LAST_MOMENT)
+        self._abandoned.clear()
+
+
+def _interrupt(thread: Thread, frame: FrameType | None) -> None:
+    """Only in its author's code: elsewhere it may hold a lock, or be about to tell that it has started."""
+    if thread.ident is not None and frame is not None and is_authored(frame.f_code.co_filename):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 def _forget_pools() -> None:

@@ -18,6 +18,7 @@ from durabletest.local.clock import Clock
 from durabletest.local.crash import InvocationTimedOut
 from durabletest.local.runs import Active, Post, RunQueue
 from durabletest.local.scheduler import Scheduler
+from durabletest.local.stacks import current_frames
 
 SAMPLE = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
@@ -120,7 +121,7 @@ class Sleepers:
 
     def _waiting_threads(self) -> dict[Thread, tuple[int, int]] | None:
         """Where each thread is that does not sleep; None if one of them does not wait for another."""
-        frames = sys._current_frames()
+        frames = current_frames()
         places = {}
         for thread in self._runs.invoker.threads:
             if thread not in self._asleep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import sysconfig
 import traceback
@@ -11,6 +12,7 @@ from os import sep
 from pathlib import Path
 from threading import Thread
 from traceback import FrameSummary, StackSummary
+from types import FrameType
 
 from durabletest import sdk
 
@@ -19,12 +21,26 @@ _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdli
 _OURS = str(Path(sdk.__file__).parent)
 
 
+def current_frames() -> dict[int, FrameType]:
+    """The innermost frame of each thread, by its ident.
+
+    A garbage collection meanwhile would end in a deadlock in Python 3.11 (https://github.com/python/cpython/issues/106883).
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def stacks_of(threads: Iterable[Thread]) -> str:
     """The stacks of those threads that are in code of the author's, from there on, without the frames in between.
 
     If none is, the handler is stuck in the SDK, and all stacks are given as they are.
     """
-    frames = sys._current_frames()
+    frames = current_frames()
     stacks = {t.name: traceback.extract_stack(frames[t.ident]) for t in threads if t.ident in frames}
     authored = {name: authored_part(stack) for name, stack in stacks.items()}
     chosen = {name: stack for name, stack in authored.items() if stack} or stacks
@@ -33,13 +49,21 @@ def stacks_of(threads: Iterable[Thread]) -> str:
 
 def authored_part(stack: StackSummary) -> list[FrameSummary]:
     """The frames from the first one that the author wrote; empty if there is none."""
-    machinery = (f"{_OURS}{sep}", f"{sdk.folder()}{sep}", "<frozen ")
-    own = (frame for frame in stack if not frame.filename.startswith(machinery))
-    return list(dropwhile(_is_standard_library, own))
+    own = (frame for frame in stack if not _is_machinery(frame.filename))
+    return list(dropwhile(lambda frame: _is_standard_library(frame.filename), own))
 
 
-def _is_standard_library(frame: FrameSummary) -> bool:
-    return frame.filename.startswith(_STANDARD_LIBRARY) and not frame.filename.startswith(_THIRD_PARTY)
+def is_authored(file: str) -> bool:
+    """Whether code of that file belongs to the handler: neither to Python, nor to the SDK, nor to this package."""
+    return not _is_machinery(file) and not _is_standard_library(file)
+
+
+def _is_machinery(file: str) -> bool:
+    return file.startswith((f"{_OURS}{sep}", f"{sdk.folder()}{sep}", "<frozen "))
+
+
+def _is_standard_library(file: str) -> bool:
+    return file.startswith(_STANDARD_LIBRARY) and not file.startswith(_THIRD_PARTY)
 
 
 def _text(stack: Iterable[FrameSummary]) -> str:

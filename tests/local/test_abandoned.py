@@ -1,0 +1,67 @@
+"""Handlers that are given up while they run: whatever they were doing, the next one runs, and nothing is printed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import unittest
+from threading import Event
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from durabletest import HandlerStuckError, LocalDurableTestRunner
+from durabletest.local.families import founder_of
+
+ROUNDS = 60
+
+
+@durable_execution
+def busy(event: Any, context: DurableContext) -> int:
+    for number in range(3):
+        context.step(lambda _, number=number: number)
+    return 3
+
+
+class Spinning:
+    def __init__(self) -> None:
+        self.ended = Event()
+
+    def __call__(self, event: Any, context: Any) -> None:
+        try:
+            while True:
+                pass
+        finally:
+            self.ended.set()
+
+
+class AbandonedTests(unittest.TestCase):
+    def setUp(self) -> None:
+        LocalDurableTestRunner.setup_test_environment()
+        self.addCleanup(LocalDurableTestRunner.teardown_test_environment)
+
+    def test_runners_that_are_closed_at_any_moment_of_a_handler(self) -> None:
+        printed = io.StringIO()
+        with contextlib.redirect_stderr(printed):
+            for _ in range(ROUNDS):
+                with LocalDurableTestRunner(busy) as runner:
+                    runner.start()
+                with LocalDurableTestRunner(busy, watchdog=10) as runner:
+                    self.assertEqual(runner.run().get_result(), 3)
+        self.assertEqual(printed.getvalue(), "")
+
+    def test_a_handler_that_spins_is_ended(self) -> None:
+        spinning = Spinning()
+        runner = LocalDurableTestRunner(durable_execution(spinning), watchdog=0.2)
+        self.addCleanup(runner.close)
+        with self.assertRaises(HandlerStuckError):
+            runner.run()
+        self.assertTrue(spinning.ended.wait(5))
+
+
+class NothingLeftTests(unittest.TestCase):
+    def test_no_thread_of_a_handler_is_left_when_the_environment_ends(self) -> None:
+        with LocalDurableTestRunner(busy) as runner:
+            runner.start()
+        self.assertEqual([thread.name for thread in threading.enumerate() if founder_of(thread) is not None], [])
