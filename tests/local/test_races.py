@@ -24,34 +24,38 @@ ALL = ParallelConfig(completion_config=CompletionConfig.all_completed())
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
-def waits(*seconds: int) -> Callable[[DurableContext], None]:
-    def branch(context: DurableContext) -> None:
+def waits(*seconds: int) -> Callable[[DurableContext], str]:
+    """A branch that returns something: in SDK 2 one without a result does not count among the successful ones."""
+
+    def branch(context: DurableContext) -> str:
         for delay in seconds:
             context.wait(Duration.from_seconds(delay), name=f"{delay} s")
+        return "waited"
 
     return branch
 
 
-def retries(*delays: int) -> Callable[[DurableContext], None]:
+def retries(*delays: int) -> Callable[[DurableContext], str]:
     """A step that fails once for each delay."""
 
     def decide(error: Exception, attempt: int) -> RetryDecision:
         return RetryDecision(True, Duration.from_seconds(delays[attempt - 1]))
 
-    def branch(context: DurableContext) -> None:
-        context.step(attempt, name="flaky", config=StepConfig(retry_strategy=decide))
+    def branch(context: DurableContext) -> str:
+        return str(context.step(attempt, name="flaky", config=StepConfig(retry_strategy=decide)))
 
-    def attempt(step: Any) -> None:
+    def attempt(step: Any) -> str:
         if step.attempt <= len(delays):
             raise ConnectionError(f"attempt {step.attempt}")
+        return "at last"
 
     return branch
 
 
-def interrupted_by_a_step(context: DurableContext) -> None:
+def interrupted_by_a_step(context: DurableContext) -> str:
     waits(1)(context)
     context.step(lambda _: "instant", name="step")
-    waits(60)(context)
+    return waits(60)(context)
 
 
 RACES = {
