@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from typing import Any
 from durabletest.local.families import found, founder_of, members
 from durabletest.local.stacks import current_frames, is_authored
 
-_LAST_MOMENT = 0.05
-"""Real seconds for each thread that was given up."""
+_LAST_MOMENT = 1.0
+"""Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
 _threads_queues: Any = getattr(futures_thread, "_threads_queues", {})
 
 
@@ -93,8 +94,9 @@ class Invoker:
             self._calls.put(None)
             self._worker.join(timeout)
             self._worker = None
+        deadline = time.monotonic() + _LAST_MOMENT
         for thread in [member for worker in self._abandoned for member in members(worker)]:
-            thread.join(_LAST_MOMENT)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._abandoned.clear()
 
 
