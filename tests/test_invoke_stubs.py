@@ -157,6 +157,10 @@ class ChainTests(DurableTestCase):
         self.stub_invoke("charge-card").succeeds(1, times=1)
         self.assertEqual(self.execute().get_result(), [1, "real"])
 
+    def test_other_functions_are_invoked_as_ever(self) -> None:
+        self.stub_invoke("refund", optional=True).succeeds(1)
+        self.assertEqual(self.execute().get_result(), ["real", "real"])
+
     def test_other_ends_in_a_chain(self) -> None:
         for end, status in (("then_fails", "failed"), ("then_times_out", "timed_out")):
             with self.subTest(end):
