@@ -71,7 +71,7 @@ RACES = {
 def race(event: str, context: DurableContext) -> list[int]:
     branches, config = RACES[event]
     result = context.parallel(branches, name="race", config=config)
-    return [item.index for item in result.succeeded()]
+    return [item.index for item in result.all if item.status.name == "SUCCEEDED"]  # SDK 2 hides those without a result
 
 
 @durable_execution
