@@ -82,9 +82,11 @@ class TimeoutTests(StoppingTestCase):
 
     def test_an_execution_that_others_have_started_is_left_alone(self) -> None:
         arn = self.client.invoke(FunctionName="forgotten:live", InvocationType="Event")["DurableExecutionArn"]
-        execution = self.runner("orders:live", timeout=0.2).execution(arn)
-        with self.assertRaisesRegex(CloudTimeoutError, "did not end within 0.2s, its cloud timeout\n"):
-            execution.result()
+        with self.runner("orders:live", timeout=0.2) as runner:
+            execution = runner.execution(arn)
+            with self.assertRaisesRegex(CloudTimeoutError, "did not end within 0.2s, its cloud timeout\n"):
+                execution.result()
+        self.assertEqual(self.reasons(), [])
         self.assertEqual(self.endpoint.running(), [arn])
         self.client.stop_durable_execution(DurableExecutionArn=arn)
 
