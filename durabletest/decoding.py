@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from durabletest import sdk
+from durabletest.model.canonical import json_or_text
 from durabletest.model.enums import OperationType
 from durabletest.model.records import OperationRecord
 
@@ -15,14 +15,7 @@ def decode(payload: str | None, record: OperationRecord | None) -> Any:
     if payload is None:
         return None
     if record is None or record.type is OperationType.CHAINED_INVOKE:
-        return _json_or_text(payload)
+        return json_or_text(payload)
     if record.type is OperationType.CALLBACK:
         return payload
     return sdk.decode_result(payload)
-
-
-def _json_or_text(payload: str) -> Any:
-    try:
-        return json.loads(payload)
-    except ValueError:
-        return payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -11,12 +10,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from durabletest import sdk
+from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.model.enums import OperationType, WaitingStatus
+from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.logs import LogEntry
 from durabletest.model.lookup import listing
@@ -68,14 +67,8 @@ class LocalExecution:
         return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
-        """The value behind a payload: what the SDK's serialiser wrote, a callback's text, or JSON."""
-        if payload is None:
-            return None
-        if record is None or record.type is OperationType.CHAINED_INVOKE:
-            return _json_or_text(payload)
-        if record.type is OperationType.CALLBACK:
-            return payload
-        return sdk.decode_result(payload)
+        """The value behind a payload."""
+        return decode(payload, record)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         """See :mod:`durabletest.model.waiting`."""
@@ -157,10 +150,3 @@ class LocalExecution:
         return WaitTimeoutError(
             f"{execution_title(self._arn)} did not end within {timeout:g} real seconds\n{listing(self.history())}"
         )
-
-
-def _json_or_text(payload: str) -> Any:
-    try:
-        return json.loads(payload)
-    except ValueError:
-        return payload
