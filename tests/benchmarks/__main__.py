@@ -63,7 +63,8 @@ def with_durabletest(handler: Callable[..., Any], payload: Any) -> Contender:
 
 
 def with_aws(handler: Callable[..., Any], payload: Any) -> Contender | None:
-    if DurableFunctionTestRunner is None:
+    """A callback's timeout is real time there: a day is more than anybody waits."""
+    if DurableFunctionTestRunner is None or handler is workflows.unanswered:
         return None
 
     def run() -> None:
