@@ -127,7 +127,8 @@ class ExecutionFailedError(DurableTestError):
     """The result of an execution was asked for that did not succeed.
 
     ``status`` is the execution's status (FAILED, TIMED_OUT, STOPPED); ``error_type``, ``error_message``, ``error_data``
-    and ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing.
+    and ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing. Where a
+    local run has no recorded stack trace, it is that of the author's code, as it was logged.
     """
 
     def __init__(

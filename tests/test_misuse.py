@@ -380,9 +380,16 @@ class ResultTests(MisuseTests):
             result.get_result()
         error = caught.exception
         self.assertRegex(
-            str(error), r"^execution 'execution-1' has no result: it FAILED with \S*StepError: declined 1 times"
+            str(error),
+            r"^execution 'execution-1' has no result: it FAILED with \S*StepError: declined 1 times\n"
+            r'    File "[^\n]*workflows.py", line \d+, in failing\n'
+            r"      context.step\(charging\(1\), [^\n]*\n(?: +[\^~]+\n)?"
+            r'    File "[^\n]*workflows.py", line \d+, in charge\n'
+            r"      raise CardDeclined[^\n]*(?:\n +[\^~]+)?$",
         )
         self.assertEqual((error.status, error.error_message), ("FAILED", "declined 1 times"))
+        self.assertRegex(error.error_type or "", r"StepError$")
+        self.assertEqual(len(error.stack_trace or ()), 2)
 
     def test_a_stack_trace_is_told_where_one_was_recorded(self) -> None:
         runner = self.runner(unlimited)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from textwrap import indent
 from typing import Any
 
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
@@ -14,6 +15,7 @@ from durabletest.model.operation import DurableOperation
 from durabletest.model.records import ExecutionRecord, Invocation, OperationId, OperationRecord
 from durabletest.model.suggest import member
 from durabletest.model.times import plain
+from durabletest.model.traces import logged_trace
 from durabletest.model.view import ExecutionView, execution_title
 from durabletest.report.glyphs import glyphs_for
 from durabletest.report.table import print_operations
@@ -52,7 +54,7 @@ class TestResult:
         """The value that the handler returned; unless the execution has SUCCEEDED there is none, and this raises."""
         execution = self._ended()
         if execution.status is not ExecutionStatus.SUCCEEDED:
-            raise _failed(execution_title(self.arn), execution)
+            raise _failed(execution_title(self.arn), execution, self._view.logs())
         return plain(self._view.decode(execution.result, None))
 
     def get_error(self) -> ErrorDetails | None:
@@ -130,17 +132,18 @@ class TestResult:
         return execution
 
 
-def _failed(title: str, execution: ExecutionRecord) -> ExecutionFailedError:
+def _failed(title: str, execution: ExecutionRecord, logs: Sequence[LogEntry] | None) -> ExecutionFailedError:
     error = execution.error or ErrorDetails()
     reason = f" with {error}" if execution.error else ""
-    trace = "".join(f"\n  {line.rstrip()}" for line in error.stack_trace)
+    stack_trace = error.stack_trace or logged_trace(logs, error)
+    trace = "".join(f"\n{indent(line.rstrip(), '  ')}" for line in stack_trace)
     return ExecutionFailedError(
         f"{title} has no result: it {_ENDINGS[execution.status]}{reason}{trace}",
         status=execution.status,
         error_type=error.type,
         error_message=error.message,
         error_data=error.data,
-        stack_trace=list(error.stack_trace) or None,
+        stack_trace=list(stack_trace) or None,
     )
 
 
