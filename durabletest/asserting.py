@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,17 +105,12 @@ class DurableAssertions(unittest.TestCase):
         with self.__test.reporting(lambda: None if self.__last is None else self.__last.snapshot().view):
             yield
 
-    def _durable_watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
-        """The test method, with reports for its failures, and a complaint about assertions that claim nothing."""
-
-        @functools.wraps(method)
-        def watched() -> Any:
-            with self._durable_reporting():
-                value = method()
-                self.__test.finish()
-                return value
-
-        return watched
+    @contextmanager
+    def _durable_watching(self) -> Iterator[None]:
+        """Around the test method: reports for its failures, and a complaint about assertions that claim nothing."""
+        with self._durable_reporting():
+            yield
+            self.__test.finish()
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
         """What ``assertEqual`` does for our own records."""

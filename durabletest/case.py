@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from durabletest.asserting import DurableAssertions
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import Mode, mode_of, require_handler, validate
-from durabletest.errors import DurableTestError
+from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.freezing import naming_foreign_clocks
@@ -81,25 +82,26 @@ class DurableTestCase(DurableAssertions):
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Check the configuration and set the environment up, once for the class."""
+        """Check the configuration and set the environment up, once for the class.
+
+        A class whose own ``setUpClass`` does not come by here gets its environment anew around each test.
+        """
         cls.__prepare()
+        cls.addClassCleanup(cls.__finish)
 
     @classmethod
-    def __prepare(cls) -> Mode:
+    def __prepare(cls) -> None:
         mode = mode_of(cls)
         reason = why_left_out(cls)
         if reason is not None:
             raise unittest.SkipTest(reason)
-        if not cls.__durable_ready:
-            validate(cls, DurableTestCase)
-            if mode is Mode.CLOUD:
-                cls.__cloud = CloudSuite(cls)
-            else:
-                require_handler(cls, DurableTestCase)
-                LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
-            cls.__durable_ready = True
-            cls.addClassCleanup(cls.__finish)
-        return mode
+        validate(cls, DurableTestCase)
+        if mode is Mode.CLOUD:
+            cls.__cloud = CloudSuite(cls)
+        else:
+            require_handler(cls, DurableTestCase)
+            LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
+        cls.__durable_ready = True
 
     @classmethod
     def __finish(cls) -> None:
@@ -110,6 +112,19 @@ class DurableTestCase(DurableAssertions):
         else:
             LocalDurableTestRunner.teardown_test_environment()
 
+    @classmethod
+    @contextmanager
+    def __environment(cls) -> Iterator[None]:
+        """The environment of the class, or one for this block."""
+        if cls.__durable_ready:
+            yield
+            return
+        cls.__prepare()
+        try:
+            yield
+        finally:
+            cls.__finish()
+
     # --- around each test ---
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
@@ -118,11 +133,11 @@ class DurableTestCase(DurableAssertions):
         reason = why_left_out(type(self), method)
         if reason is not None:
             setattr(self, self._testMethodName, unittest.skip(reason)(method))
-        if reason is not None or not type(self).__durable_ready:
+        if reason is not None or _is_skipped(type(self)) or _is_skipped(method):
             return super().run(result)
         began = False
         try:
-            with self.__open_runner(), self.__replaced(self.__watched(self.__telling_where(method))):
+            with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 return super().run(result)
         except DurableTestError:
@@ -141,13 +156,9 @@ class DurableTestCase(DurableAssertions):
 
     def debug(self) -> None:
         """Run the test without collecting the result, with a runner of its own."""
-        type(self).__prepare()
-        try:
-            method = self.__watched(getattr(self, self._testMethodName))
-            with self.__open_runner(), self.__replaced(method):
-                super().debug()
-        finally:
-            type(self).doClassCleanups()
+        method = self.__watched(getattr(self, self._testMethodName))
+        with self.__environment(), self.__open_runner(), self.__replaced(method):
+            super().debug()
 
     @contextmanager
     def subTest(self, msg: Any = _NO_MESSAGE, **params: Any) -> Iterator[None]:
@@ -157,41 +168,44 @@ class DurableTestCase(DurableAssertions):
             yield
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
-        return self._durable_watched(self.__using_stubs(method))
-
-    def __using_stubs(self, method: Callable[[], Any]) -> Callable[[], Any]:
-        """A test that passes and has not used a stub fails; to another failure the stub is a note."""
+        """The test method, a coroutine function if it is one, with everything that happens around it."""
+        if not inspect.iscoroutinefunction(method):
+            return functools.wraps(method)(lambda: self.__called(method))
+        if not isinstance(self, unittest.IsolatedAsyncioTestCase):
+            raise UsageError(
+                f"{type(self).__qualname__}.{self._testMethodName} is async, and would never be awaited: write "
+                f"class {type(self).__qualname__}(DurableTestCase, unittest.IsolatedAsyncioTestCase), or def instead "
+                "of async def"
+            )
 
         @functools.wraps(method)
-        def using() -> Any:
-            try:
-                with naming_foreign_clocks():
-                    value = method()
-            except unittest.SkipTest:
-                raise
-            except Exception as error:
-                with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
-                    _add_note(error, self.__unused_stubs())
-                raise
-            complaint = self.__unused_stubs()
-            if complaint is not None:
-                raise self.failureException(complaint)
-            return value
+        async def awaited() -> Any:
+            with self._durable_watching(), self.__using_stubs(), self.__where():
+                return await method()
 
-        return using
+        return awaited
+
+    def __called(self, method: Callable[[], Any]) -> Any:
+        with self._durable_watching(), self.__using_stubs(), self.__where():
+            return method()
+
+    @contextmanager
+    def __using_stubs(self) -> Iterator[None]:
+        """A test that passes and has not used a stub fails; to another failure the stub is a note."""
+        try:
+            yield
+        except unittest.SkipTest:
+            raise
+        except Exception as error:
+            with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
+                _add_note(error, self.__unused_stubs())
+            raise
+        complaint = self.__unused_stubs()
+        if complaint is not None:
+            raise self.failureException(complaint)
 
     def __unused_stubs(self) -> str | None:
         return self.runner.unused_stubs() if isinstance(self.runner, LocalDurableTestRunner) else None
-
-    def __telling_where(self, method: Callable[[], Any]) -> Callable[[], Any]:
-        """In the cloud, a failure of the test method tells where to look at the execution."""
-
-        @functools.wraps(method)
-        def telling() -> Any:
-            with self.__where():
-                return method()
-
-        return telling
 
     @contextmanager
     def __replaced(self, method: Callable[[], Any]) -> Iterator[None]:
@@ -207,6 +221,7 @@ class DurableTestCase(DurableAssertions):
                 delattr(self, name)
 
     def __where(self) -> AbstractContextManager[None]:
+        """In the cloud, a failure tells where to look at the execution."""
         if type(self).__cloud is None:
             return nullcontext()
         return telling_where(self.__last_arn)
@@ -286,3 +301,8 @@ class DurableTestCase(DurableAssertions):
 def _add_note(error: Exception, note: str | None) -> None:
     if note is not None:
         error.add_note(f"\n{note}")
+
+
+def _is_skipped(item: object) -> bool:
+    """Whether ``unittest.skip`` has marked the class or method."""
+    return bool(getattr(item, "__unittest_skip__", False))

@@ -6,11 +6,13 @@ import threading
 import unittest
 from threading import Event, Thread, current_thread
 from typing import Any
+from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import CheckpointServerError, LocalDurableTestRunner
+from durabletest import CheckpointServerError, DurableTestError, LocalDurableTestRunner
+from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from tests.acceptance.workflows import order
 
@@ -141,3 +143,12 @@ class ArchitectureTests(unittest.TestCase):
         for error in errors:
             self.assertEqual(str(error), "the checkpoint server's thread died of SystemExit('out of memory')")
             self.assertIsInstance(error.__cause__, SystemExit)
+
+    def test_r9_6_a_server_that_dies_ends_the_run_with_an_error_and_leaves_nothing_behind(self) -> None:
+        dying = patch.object(CheckpointServer, "begin_invocation", side_effect=SystemExit("out of memory"))
+        with LocalDurableTestRunner(order) as runner, dying, self.assertRaises(DurableTestError) as caught:
+            runner.run({"order": 42})
+        self.assertIn("out of memory", str(caught.exception))
+        self.assertEqual(server_threads(), [])
+        with LocalDurableTestRunner(order) as runner:
+            self.assertEqual(runner.run({"order": 42}).get_status(), "SUCCEEDED")

@@ -1,0 +1,1 @@
+"""``DurableTestCase`` as one test case class among others, under unittest and under pytest."""
