@@ -170,7 +170,7 @@ class DurableTestCase(DurableAssertions):
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
         """The test method, a coroutine function if it is one, with everything that happens around it."""
         if not inspect.iscoroutinefunction(method):
-            return functools.wraps(method)(lambda: self.__called(method))
+            return functools.wraps(method)(lambda: self.__call(method))
         if not isinstance(self, unittest.IsolatedAsyncioTestCase):
             raise UsageError(
                 f"{type(self).__qualname__}.{self._testMethodName} is async, and would never be awaited: write "
@@ -180,18 +180,31 @@ class DurableTestCase(DurableAssertions):
 
         @functools.wraps(method)
         async def awaited() -> Any:
-            with self._durable_watching(), self.__using_stubs(), self.__where():
-                return await method()
+            with self._durable_reporting():
+                with self.__noting_stubs(), naming_foreign_clocks(), self.__where():
+                    value = await method()
+                self.__complain()
+                return value
 
         return awaited
 
-    def __called(self, method: Callable[[], Any]) -> Any:
-        with self._durable_watching(), self.__using_stubs(), self.__where():
-            return method()
+    def __call(self, method: Callable[[], Any]) -> Any:
+        with self._durable_reporting():
+            with self.__noting_stubs(), naming_foreign_clocks(), self.__where():
+                value = method()
+            self.__complain()
+            return value
+
+    def __complain(self) -> None:
+        """A test that passes and has not used a stub, or has begun an assertion and claimed nothing, fails."""
+        complaint = self.__unused_stubs()
+        if complaint is not None:
+            raise self.failureException(complaint)
+        self._durable_finish()
 
     @contextmanager
-    def __using_stubs(self) -> Iterator[None]:
-        """A test that passes and has not used a stub fails; to another failure the stub is a note."""
+    def __noting_stubs(self) -> Iterator[None]:
+        """To a failure an unused stub is a note."""
         try:
             yield
         except unittest.SkipTest:
@@ -200,9 +213,6 @@ class DurableTestCase(DurableAssertions):
             with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
                 _add_note(error, self.__unused_stubs())
             raise
-        complaint = self.__unused_stubs()
-        if complaint is not None:
-            raise self.failureException(complaint)
 
     def __unused_stubs(self) -> str | None:
         return self.runner.unused_stubs() if isinstance(self.runner, LocalDurableTestRunner) else None

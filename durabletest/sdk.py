@@ -343,9 +343,12 @@ def decode_result(payload: str) -> Any:
         return value
 
 
-def is_durable(handler: Callable[..., Any]) -> bool:
-    """Whether the callable is the very wrapper that ``@durable_execution`` makes (which it need not be.
+def decorated(handler: Any) -> Any:
+    """The function that ``@durable_execution`` was put on, if this is its wrapper; else the handler itself.
 
-    See ``entered``).
+    The wrapper of version 2 does not bear the function's name.
     """
-    return getattr(handler, "__globals__", {}).get("__name__") == f"{_PACKAGE}.execution"
+    if getattr(handler, "__globals__", {}).get("__name__") != f"{_PACKAGE}.execution":
+        return handler
+    inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))
+    return inside["func"].cell_contents if "func" in inside else handler

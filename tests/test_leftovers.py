@@ -6,11 +6,14 @@ import unittest
 
 from durabletest import LocalDurableTestRunner
 from tests.acceptance.workflows import approval, order
-from tests.leftovers import leftovers
+from tests.leftovers import leftovers, watch
 from tests.subprocesses import run_suite
 
+watch()
+"""Where this module is loaded, as it is when the whole suite runs, the end of the process is watched."""
+
 SUITE = """
-import tests
+import tests.test_leftovers
 import unittest
 from tests.acceptance.workflows import order
 from durabletest import DurableTestCase, LocalDurableTestRunner

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from durabletest import sdk
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -61,7 +62,7 @@ class Scopes:
 
 def name_of(handler: object) -> str:
     """How messages speak of a handler."""
-    name = getattr(handler, "__qualname__", None)
+    name = getattr(sdk.decorated(handler), "__qualname__", None)
     if name is not None:
         return str(name)
     inner = getattr(handler, "func", None)

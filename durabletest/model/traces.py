@@ -9,7 +9,7 @@ from durabletest.model.details import ErrorDetails
 from durabletest.model.logs import LogEntry
 
 _FRAME = re.compile(r'^  File "(?P<file>[^"\n]+)", line \d+, in .*\n(?:    .*\n)*', re.MULTILINE)
-_MACHINERY = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest)[\\/]")
+_MACHINERY = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|concurrent[\\/]futures)[\\/]")
 
 
 def logged_trace(logs: Sequence[LogEntry] | None, error: ErrorDetails) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def under_pytest(text: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         arguments = ("-q", "-p", "no:cacheprovider", f"--junit-xml={report}", "test_suite.py")
-        ended = run_suite("pytest", *arguments, suite=text)
+        ended = run_suite("pytest", *arguments, suite=f"\n{text}")
         if not report.exists():
             raise AssertionError(ended.stdout + ended.stderr)
         outcomes: dict[str, str] = {}

@@ -1,0 +1,222 @@
+"""What is known of the AWS SDK's insides: found where it is, done without where it is not, and put back afterwards."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+import types
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from unittest.mock import patch
+
+from aws_durable_execution_sdk_python import execution as sdk_execution
+from aws_durable_execution_sdk_python import serdes as sdk_serdes
+from aws_durable_execution_sdk_python import state as sdk_state
+
+from durabletest import LocalDurableTestRunner, MissingSdkError, sdk
+from tests.acceptance.workflows import order
+
+ROOT = str(Path(__file__).parents[1])
+POLL_SECONDS = 0.1
+"""What the SDK takes to notice that it has to stop, if nothing wakes it up."""
+perf_counter = [time.perf_counter]
+
+
+class InstalledTests(unittest.TestCase):
+    def test_the_version_is_told(self) -> None:
+        self.assertRegex(sdk.require(), r"^[23]\.\d+\.\d+")
+
+    def test_without_the_sdk_the_message_says_what_to_install(self) -> None:
+        absent = ModuleNotFoundError("no module", name="aws_durable_execution_sdk_python")
+        with patch.object(importlib, "import_module", side_effect=absent), self.assertRaises(MissingSdkError) as caught:
+            LocalDurableTestRunner(order)
+        self.assertEqual(
+            str(caught.exception),
+            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' (or "
+            "aws-durable-execution-sdk-python, version 2 or 3)",
+        )
+        self.assertIsInstance(caught.exception, ImportError)
+
+    def test_an_sdk_that_lacks_something_itself_is_another_matter(self) -> None:
+        broken = ModuleNotFoundError("no module", name="boto3")
+        with patch.object(importlib, "import_module", side_effect=broken), self.assertRaises(ModuleNotFoundError) as it:
+            sdk.require()
+        self.assertIs(it.exception, broken)
+
+    def test_another_major_version_is_refused(self) -> None:
+        for version in ("1.9.0", "4.0.0"):
+            with (
+                self.subTest(version),
+                patch("aws_durable_execution_sdk_python.__about__.__version__", version),
+                self.assertRaises(MissingSdkError) as caught,
+            ):
+                LocalDurableTestRunner(order)
+            self.assertEqual(
+                str(caught.exception),
+                f"aws-durable-execution-sdk-python {version} is not supported: install version 2 or 3, "
+                "pip install 'aws-durable-execution-sdk-python>=2,<4'",
+            )
+
+    def test_the_package_is_imported_without_the_sdk_and_a_test_case_says_what_is_missing(self) -> None:
+        program = """
+import sys, unittest
+sys.modules["aws_durable_execution_sdk_python"] = None
+from durabletest import DurableTestCase
+
+class OrderTests(DurableTestCase):
+    handler = print
+
+    def test_order(self):
+        self.execute()
+
+unittest.main()
+"""
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program],
+            check=False,
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("MissingSdkError: the AWS Durable Execution SDK is not installed: pip install", ended.stderr)
+
+
+def took(runs: int = 1) -> float:
+    """Real seconds of the fastest of so many runs of two invocations."""
+
+    def once() -> float:
+        began = perf_counter[0]()
+        result = runner.run({"order": 1})
+        seconds = perf_counter[0]() - began
+        if result.get_status() != "SUCCEEDED" or len(result.get_invocations()) != 2:
+            raise AssertionError(result)
+        return seconds
+
+    with LocalDurableTestRunner(order) as runner:
+        return min(once() for _ in range(runs))
+
+
+class WakeUpTests(unittest.TestCase):
+    @unittest.skipUnless(sdk.can_wake_up(), "this version of the SDK has no wake-up")
+    def test_with_the_wake_up_an_invocation_does_not_wait_for_the_poll_interval(self) -> None:
+        self.assertLess(took(runs=10), 2 * POLL_SECONDS)
+
+    def test_without_the_wake_up_the_outcome_is_the_same_and_takes_longer(self) -> None:
+        with patch.object(sdk, "can_wake_up", return_value=False):
+            self.assertGreater(took(), POLL_SECONDS)
+
+    def test_it_is_looked_for_and_not_presumed(self) -> None:
+        whole = types.SimpleNamespace(
+            _Signal=types.SimpleNamespace(REFRESH_WAKE=1), ExecutionState=types.SimpleNamespace(stop_checkpointing=1)
+        )
+        cases = {
+            "all there": (whole, True),
+            "no signal": (types.SimpleNamespace(ExecutionState=whole.ExecutionState), False),
+            "no wake-up": (types.SimpleNamespace(_Signal=object(), ExecutionState=whole.ExecutionState), False),
+            "no stop": (types.SimpleNamespace(_Signal=whole._Signal, ExecutionState=object()), False),
+        }
+        for case, (state, expected) in cases.items():
+            with self.subTest(case), patch.object(sdk, "_module", return_value=state):
+                self.assertIs(sdk.can_wake_up(), expected)
+
+
+class OldState:
+    """An execution state of an SDK that has no place to hook into but the stop of its checkpoint thread."""
+
+    def __init__(self, queue: SimpleQueue[object] | None) -> None:
+        self.stopped = False
+        if queue is not None:
+            self._checkpoint_queue = queue
+
+    def stop_checkpointing(self) -> None:
+        self.stopped = True
+
+
+@contextmanager
+def hooked(state: Any) -> Iterator[None]:
+    """The hooks, installed in an SDK with this module ``state``."""
+    hooks = sdk.Hooks(lambda error: None, lambda arn: None)
+    with patch.object(sdk, "_module", return_value=state):
+        hooks.install()
+        try:
+            yield
+        finally:
+            hooks.remove()
+
+
+class HookTests(unittest.TestCase):
+    def test_only_what_is_there_is_hooked_into(self) -> None:
+        wake = object()
+        state = types.SimpleNamespace(
+            _Signal=types.SimpleNamespace(REFRESH_WAKE=wake), ExecutionState=type("State", (OldState,), {})
+        )
+        with hooked(state):
+            queue: SimpleQueue[object] = SimpleQueue()
+            woken, without_queue = state.ExecutionState(queue), state.ExecutionState(None)
+            woken.stop_checkpointing()
+            without_queue.stop_checkpointing()
+        self.assertIs(queue.get_nowait(), wake)
+        self.assertTrue(woken.stopped and without_queue.stopped)
+        after = state.ExecutionState(queue)
+        after.stop_checkpointing()
+        self.assertTrue(queue.empty())
+
+    def test_an_sdk_without_any_place_is_left_alone(self) -> None:
+        bare = type("State", (), {})
+        before = dict(vars(bare))
+        with hooked(types.SimpleNamespace(ExecutionState=bare)):
+            self.assertEqual(dict(vars(bare)), before)
+
+    def test_the_sdk_is_what_it_was_when_the_runner_is_closed(self) -> None:
+        def places() -> list[dict[str, Any]]:
+            owners = (sdk_state.ExecutionState, sdk_serdes.JsonSerDes, sdk_serdes.ExtendedTypeSerDes, sdk_execution)
+            return [dict(vars(owner)) for owner in owners]
+
+        before = places()
+        with LocalDurableTestRunner(order) as runner:
+            self.assertNotEqual(places(), before)
+            runner.run({"order": 1})
+        self.assertEqual(places(), before)
+        with self.assertRaises(ZeroDivisionError), LocalDurableTestRunner(order):
+            raise ZeroDivisionError
+        self.assertEqual(places(), before)
+
+
+class NameTests(unittest.TestCase):
+    def test_the_function_behind_the_decorator_is_found(self) -> None:
+        self.assertEqual(sdk.decorated(order).__qualname__, "order")
+
+    def test_what_is_no_wrapper_of_the_sdk_is_taken_as_it_is(self) -> None:
+        for handler in (print, object(), lambda event, context: order(event, context), sdk_execution.durable_execution):
+            self.assertIs(sdk.decorated(handler), handler)
+
+
+class ValueTests(unittest.TestCase):
+    def test_what_the_serialiser_of_the_sdk_wrote_is_read_back(self) -> None:
+        write = sdk_serdes.EXTENDED_TYPES_SERDES.serialize
+        for value in (None, 1, "text", [1, "a"], {"a": [1]}, (1, 2), datetime(2026, 1, 1, tzinfo=UTC), b"\x00"):
+            with self.subTest(repr(value)):
+                decoded = sdk.decode_result(write(value, None))
+                self.assertEqual((decoded, type(decoded)), (value, type(value)))
+
+    def test_what_another_serialiser_wrote_is_json_or_text(self) -> None:
+        cases = {
+            '{"a": 1}': {"a": 1},
+            '{"t": "m", "v": 1}': {"t": "m", "v": 1},
+            '{"t": "unknown", "v": 1}': {"t": "unknown", "v": 1},
+            "[1, {}]": [1, {}],
+            "<xml/>": "<xml/>",
+            "": "",
+        }
+        for payload, value in cases.items():
+            with self.subTest(payload):
+                self.assertEqual(sdk.decode_result(payload), value)
