@@ -18,6 +18,7 @@ from durabletest.local.freezing import FrozenTime
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
 from durabletest.local.scope import RunnerScope
+from durabletest.local.server.instant import RequestInstant
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import VirtualSleep
@@ -52,7 +53,8 @@ class LocalEnvironment:
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
-        self.server = CheckpointWorkerManager(self._make_server)
+        self._instant = RequestInstant(self.clock.now)
+        self.server = CheckpointWorkerManager(self._make_server, before_request=self._instant.arrive)
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
         self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
@@ -129,7 +131,7 @@ class LocalEnvironment:
             self._virtual.restart(self.settings.start_time)
 
     def _make_server(self) -> CheckpointServer:
-        return CheckpointServer(self.clock.now, self.orchestrator.announce)
+        return CheckpointServer(self._instant.now, self.orchestrator.announce)
 
     def _sleeps_virtually(self, thread: Thread) -> bool:
         scope = self.orchestrator.scope_of(thread)

@@ -19,11 +19,17 @@ class CheckpointWorkerManager:
     ``factory`` makes the server in its own thread; ``call`` runs one of its methods there and returns the value or
     raises the very exception object that the method raised. Requests are answered in the order of their arrival. When
     the thread dies, every pending and every later call raises :class:`CheckpointServerError` with the cause: nothing
-    waits for a dead server (R9.6, R13.4).
+    waits for a dead server (R9.6, R13.4). ``before_request`` is called in the thread before each request is answered.
     """
 
-    def __init__(self, factory: Callable[[], object], name: str = "durabletest-checkpoint-server") -> None:
+    def __init__(
+        self,
+        factory: Callable[[], object],
+        name: str = "durabletest-checkpoint-server",
+        before_request: Callable[[], None] = lambda: None,
+    ) -> None:
         self._factory = factory
+        self._before_request = before_request
         self._inbox: SimpleQueue[Request | None] = SimpleQueue()
         self._pending: set[Request] = set()
         self._ready = Event()
@@ -87,6 +93,7 @@ class CheckpointWorkerManager:
 
     def _serve(self, server: object) -> None:
         while (request := self._inbox.get()) is not None:
+            self._before_request()
             try:
                 value = getattr(server, request.method)(**request.arguments)
             except Exception as error:

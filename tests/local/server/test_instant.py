@@ -1,0 +1,40 @@
+"""In real time too, what one request changes is changed at one instant."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from unittest import TestCase
+
+from durabletest.local.server.instant import RequestInstant
+from durabletest.local.server.messages import Announcement, Timer
+from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class RequestInstantTests(TestCase):
+    def setUp(self) -> None:
+        ticks = itertools.count()
+        self.announced: list[Announcement] = []
+        self.instant = RequestInstant(lambda: START + timedelta(milliseconds=next(ticks)))
+        self.server = CheckpointWorkerManager(self.make_server, before_request=self.instant.arrive)
+        self.server.start()
+        self.addCleanup(self.server.stop)
+
+    def make_server(self) -> CheckpointServer:
+        return CheckpointServer(self.instant.now, self.announced.append)
+
+    def test_a_wait_is_as_long_as_it_was_asked_to_be_while_the_clock_runs(self) -> None:
+        arn = self.server.call("start", scope=1, function="handler", payload="{}")
+        token = self.server.call("begin_invocation", arn=arn)["CheckpointToken"]
+        update = {"Id": "1", "Type": "WAIT", "SubType": "Wait", "Action": "START", "WaitOptions": {"WaitSeconds": 5}}
+        self.server.call(
+            "checkpoint_durable_execution", DurableExecutionArn=arn, CheckpointToken=token, Updates=[update]
+        )
+        history = self.server.call("get_durable_execution_history", DurableExecutionArn=arn)["Events"]
+        [started] = [event for event in history if event["EventType"] == "WaitStarted"]
+        [timer] = [announcement for announcement in self.announced if isinstance(announcement, Timer)]
+        self.assertEqual(timer.due, started["EventTimestamp"] + timedelta(seconds=5))
+        self.assertGreater(started["EventTimestamp"], history[0]["EventTimestamp"])
