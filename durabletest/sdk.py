@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import MissingSdkError
@@ -131,6 +131,24 @@ def can_stub_steps() -> bool:
 
 Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 """Gives what to call for the step at a path (through the named contexts around it) that has this function."""
+
+
+@functools.cache
+def _collecting() -> CodeType | None:
+    """Where the checkpoint thread waits for more updates; None in an SDK that waits there for the first one too."""
+    state_class = _module("state").ExecutionState
+    collect = getattr(state_class, "_collect_checkpoint_batch", None)
+    return collect.__code__ if collect is not None and hasattr(state_class, "_wait_for_first_operation") else None
+
+
+def is_about_to_send(frame: FrameType) -> bool:
+    """Whether a thread that waits in ``frame`` (in ``Condition.wait``) is the checkpoint thread with updates in hand.
+
+    It waits, in real time and for a second at most, for more to send with them, and then goes on by itself.
+    """
+    in_get = frame.f_back
+    caller = None if in_get is None else in_get.f_back
+    return caller is not None and caller.f_code is _collecting()
 
 
 class Hooks:

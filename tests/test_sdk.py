@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
+from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
@@ -189,6 +190,34 @@ class HookTests(unittest.TestCase):
         with self.assertRaises(ZeroDivisionError), LocalDurableTestRunner(order):
             raise ZeroDivisionError
         self.assertEqual(places(), before)
+
+
+class AboutToSendTests(unittest.TestCase):
+    """The checkpoint thread with updates in hand goes on by itself; one that has none waits for others."""
+
+    def setUp(self) -> None:
+        sdk._collecting.cache_clear()
+        self.addCleanup(sdk._collecting.cache_clear)
+
+    def frame_of_get(self) -> FrameType:
+        """A frame as that of ``Condition.wait``, two calls below this method's caller."""
+        return sys._getframe(0)
+
+    def get(self) -> FrameType:
+        return self.frame_of_get()
+
+    def collect(self) -> FrameType:
+        return self.get()
+
+    def test_a_thread_that_collects_updates_is_about_to_send(self) -> None:
+        with patch.object(sdk_state.ExecutionState, "_collect_checkpoint_batch", AboutToSendTests.collect):
+            known = hasattr(sdk_state.ExecutionState, "_wait_for_first_operation")
+            self.assertEqual(sdk.is_about_to_send(self.collect()), known)
+            self.assertFalse(sdk.is_about_to_send(self.get()))
+
+    def test_an_sdk_that_does_not_tell_is_taken_as_waiting(self) -> None:
+        with patch.object(sdk_state, "ExecutionState", OldState):
+            self.assertFalse(sdk.is_about_to_send(self.collect()))
 
 
 class NameTests(unittest.TestCase):

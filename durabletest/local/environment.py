@@ -6,7 +6,7 @@ import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Thread
+from threading import Thread, current_thread
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
@@ -49,7 +49,7 @@ class LocalEnvironment:
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = FrozenTime()
+            self._frozen = FrozenTime(self._look_at_clock)
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
@@ -129,6 +129,9 @@ class LocalEnvironment:
         self.server.call("restart_ids")
         if self._frozen is not None:
             self._virtual.restart(self.settings.start_time)
+
+    def _look_at_clock(self) -> None:
+        self.orchestrator.invoker.end_if_abandoned(current_thread())
 
     def _make_server(self) -> CheckpointServer:
         return CheckpointServer(self._instant.now, self.orchestrator.announce)

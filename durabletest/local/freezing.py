@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -38,14 +38,29 @@ _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
 
 
+class _Readings(freezegun.api.FrozenDateTimeFactory):
+    """freezegun's source of the time, which calls ``before`` in the thread that reads it."""
+
+    def __init__(self, instant: datetime, before: Callable[[], None]) -> None:
+        super().__init__(instant)
+        self._before = before
+
+    def __call__(self) -> datetime:
+        self._before()
+        now: datetime = super().__call__()
+        return now
+
+
 class FrozenTime:
     """What ``datetime.now()``, ``date.today()`` and ``time.time()`` answer in this process, from ``start`` to ``stop``.
 
     Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
-    ``time.monotonic()`` endless, and tests without a duration.
+    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called whenever anybody looks at
+    the virtual time, in the thread that does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:
+        self._before_reading = before_reading
         self._freezer: Any = None
         self._factory: Any = None
 
@@ -54,7 +69,8 @@ class FrozenTime:
         refuse_foreign_clock(None)
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
         self._freezer.ignore = _KEEP_REAL_MODULES
-        self._factory = self._freezer.start()
+        self._factory = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
+        freezegun.api.freeze_factories[-1] = self._factory
         freezegun.api.ignore_lists[-1] = _REAL_IN_FRAMES_OF
         self._restore_monotonic_clocks()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -10,11 +9,9 @@ from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
-from types import FrameType
 from typing import Any
 
 from durabletest.local.families import found, founder_of, members
-from durabletest.local.stacks import current_frames, is_authored
 
 _LAST_MOMENT = 1.0
 """Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
@@ -70,18 +67,25 @@ class Invoker:
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
-        A thread that spins in code of its author's is told to end: it would slow down all that follows. One that is
-        blocked stays until its process ends.
+        Its threads are not ended from outside: Python can do that only at a random place, where a thread may hold a
+        lock, such as that of all thread pools, which nobody would ever get again. One that looks at the virtual clock
+        ends there (``end_if_abandoned``); one that is blocked stays until its process ends.
         """
         if self._worker is None:
             return
         self._abandoned.append(self._worker)
-        frames = current_frames()
         for thread in self.threads:
             _threads_queues.pop(thread, None)
-            _interrupt(thread, frames.get(thread.ident or 0))
         self._calls.put(None)
         self._worker = None
+
+    def end_if_abandoned(self, thread: Thread) -> None:
+        """End the calling thread by ``SystemExit`` if its call was given up.
+
+        A handler that polls a clock which stands still would slow down all that follows.
+        """
+        if self._abandoned and founder_of(thread) in self._abandoned:
+            raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:
         """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten.
@@ -98,12 +102,6 @@ class Invoker:
         for thread in [member for worker in self._abandoned for member in members(worker)]:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._abandoned.clear()
-
-
-def _interrupt(thread: Thread, frame: FrameType | None) -> None:
-    """Only in its author's code: elsewhere it may hold a lock, or be about to tell that it has started."""
-    if thread.ident is not None and frame is not None and is_authored(frame.f_code.co_filename):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 def _forget_pools() -> None:

@@ -14,6 +14,7 @@ from threading import Event, Thread, current_thread
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from durabletest import sdk
 from durabletest.local.clock import Clock
 from durabletest.local.crash import InvocationTimedOut
 from durabletest.local.runs import Active, Post, RunQueue
@@ -52,8 +53,9 @@ class Sleepers:
     """Those threads of the running invocation that sleep in virtual time.
 
     Time moves on while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one
-    waits for another thread. One that computes, reads or waits in any other way keeps time standing. Whether a thread
-    waits cannot be asked; it is seen in two looks at its stack. All but ``sleep`` belongs to the orchestrator's thread.
+    waits for another thread. One that computes, reads or waits in any other way keeps time standing, and so does the
+    SDK's checkpoint thread while it holds updates. Whether a thread waits cannot be asked; it is seen in two looks at
+    its stack. All but ``sleep`` belongs to the orchestrator's thread.
 
     An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
     """
@@ -126,7 +128,7 @@ class Sleepers:
         for thread in self._runs.invoker.threads:
             if thread not in self._asleep:
                 frame = frames.get(thread.ident or 0)
-                if frame is None or not _waits(frame):
+                if frame is None or not _waits(frame) or sdk.is_about_to_send(frame):
                     return None
                 places[thread] = (id(frame), frame.f_lasti)
         return places

@@ -53,11 +53,6 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
     return list(dropwhile(lambda frame: _is_standard_library(frame.filename), own))
 
 
-def is_authored(file: str) -> bool:
-    """Whether code of that file belongs to the handler: neither to Python, nor to the SDK, nor to this package."""
-    return not _is_machinery(file) and not _is_standard_library(file)
-
-
 def _is_machinery(file: str) -> bool:
     return file.startswith((f"{_OURS}{sep}", f"{sdk.folder()}{sep}", "<frozen "))
 
