@@ -87,7 +87,7 @@ unittest.main()
             capture_output=True,
             timeout=60,
         )
-        self.assertEqual(ended.returncode, 1)
+        self.assertIn(ended.returncode, (1, 5), "5 since Python 3.12, as no test was run")
         self.assertIn("MissingSdkError: the AWS Durable Execution SDK is not installed: pip install", ended.stderr)
 
 

@@ -40,7 +40,8 @@ class ReadmeTests(EndpointTestCase):
         )
         result = self.run_all(suites)
         self.assertEqual((result.errors, result.failures), ([], []))
-        self.assertEqual((result.testsRun, len(result.skipped)), (4, 1))
+        self.assertEqual(len(result.skipped), 1)
+        self.assertIn(result.testsRun, (3, 4), "Python 3.12.1 does not count those that are skipped")
 
     def run_all(self, suites: list[type[DurableTestCase]]) -> unittest.TestResult:
         result = unittest.TestResult()
