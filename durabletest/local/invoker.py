@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 from durabletest.local.families import found, founder_of, members
+from durabletest.local.stacks import clock_read_by_author
 
 _LAST_MOMENT = 1.0
 """Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
@@ -80,11 +81,12 @@ class Invoker:
         self._worker = None
 
     def end_if_abandoned(self, thread: Thread) -> None:
-        """End the calling thread by ``SystemExit`` if its call was given up.
+        """End the calling thread by ``SystemExit`` if its call was given up and its author's code reads the clock.
 
-        A handler that polls a clock which stands still would slow down all that follows.
+        A handler that polls a clock which stands still would slow down all that follows. Threads of the SDK end by
+        themselves, once they have told those that wait for them.
         """
-        if self._abandoned and founder_of(thread) in self._abandoned:
+        if self._abandoned and founder_of(thread) in self._abandoned and clock_read_by_author():
             raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:

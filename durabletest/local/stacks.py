@@ -14,11 +14,15 @@ from threading import Thread
 from traceback import FrameSummary, StackSummary
 from types import FrameType
 
+import freezegun
+
 from durabletest import sdk
 
 _THIRD_PARTY = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _OURS = str(Path(sdk.__file__).parent)
+_CLOCKS = (_OURS, str(Path(freezegun.__file__).parent))
+"""Between a handler that asks for the time and this module there are only frames of these."""
 
 
 def current_frames() -> dict[int, FrameType]:
@@ -51,6 +55,18 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
     """The frames from the first one that the author wrote; empty if there is none."""
     own = (frame for frame in stack if not _is_machinery(frame.filename))
     return list(dropwhile(lambda frame: _is_standard_library(frame.filename), own))
+
+
+def clock_read_by_author() -> bool:
+    """Whether it is code of the author's that reads the clock now: neither Python's nor the SDK's own.
+
+    To be called in the thread that reads it.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):
+        frame = frame.f_back
+    file = "" if frame is None else frame.f_code.co_filename
+    return bool(file) and not _is_machinery(file) and not _is_standard_library(file)
 
 
 def _is_machinery(file: str) -> bool:
