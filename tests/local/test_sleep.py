@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Event, Thread
 from time import sleep as imported_by_name
 from typing import Any
 
@@ -149,11 +149,14 @@ class ConcurrentTests(unittest.TestCase):
             self.assertRegex(str(result.get_error()), r"Sandbox\.Timedout: .*Task timed out after 900\.00 seconds")
             self.assertEqual(result.get_invocations()[0].duration, timedelta(minutes=15))
 
-    def test_a_sleeper_beside_a_thread_that_blocks_in_its_own_way_is_reported(self) -> None:
+    def test_a_sleeper_beside_a_thread_that_is_busy_in_its_own_way_is_reported(self) -> None:
+        enough = Event()
+        self.addCleanup(enough.set)
+
         @durable_execution
         def mixed(event: Any, context: DurableContext) -> None:
             Thread(target=time.sleep, args=[5]).start()
-            while True:
+            while not enough.is_set():
                 pass
 
         with LocalDurableTestRunner(mixed, skip_sleep=True, watchdog=0.3) as runner:
