@@ -139,6 +139,7 @@ class CloudRunnerTests(EndpointTestCase):
         runner = self.runner("orders:live", poll_interval=interval)
         execution = runner.start({"quantity": 1, "approval": True})
         self.endpoint.log.wait_for("GetDurableExecutionHistory", 4)
+        execution.operation("approval").wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
         execution.operation("approval").send_callback_success("yes")
         execution.result(timeout=20)
         moments = [received.at for received in self.endpoint.log.of("GetDurableExecutionHistory")]
