@@ -11,7 +11,6 @@ from typing import Any, NoReturn, Self
 from durabletest import routing
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.client import lambda_client
-from durabletest.cloud.execution import CloudExecution
 from durabletest.cloud.follower import Pace
 from durabletest.cloud.following import Following
 from durabletest.cloud.invocation import Invocation
@@ -21,13 +20,12 @@ from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
     NotAvailableError,
-    OperationNotFoundError,
     RunnerClosedError,
     UsageError,
 )
 from durabletest.execution import Execution
+from durabletest.last_execution import LastExecution
 from durabletest.model.callbacks import ErrorSource
-from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
 from durabletest.model.times import utc
@@ -39,7 +37,7 @@ DEFAULT_TIMEOUT = timedelta(minutes=5)
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
-class CloudDurableTestRunner:
+class CloudDurableTestRunner(LastExecution):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
@@ -72,7 +70,7 @@ class CloudDurableTestRunner:
         self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
         self._scripts = ScriptBook()
         self._following = Following(self._client, self._scripts, pace, unavailable)
-        self._last: CloudExecution | None = None
+        self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
         atexit.register(self._following.stop_quietly)
@@ -204,29 +202,6 @@ class CloudDurableTestRunner:
         raise self._unavailable(
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )
-
-    # --- look-ups in the last execution ---
-
-    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The first operation of that name, or at that path (R4.1)."""
-        return self._result().get_operation(path, index)
-
-    def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at that place in execution order (R4.2)."""
-        return self._result().get_operation_by_index(index)
-
-    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        """The operation of that name at that place, counted from 0 (R4.3)."""
-        return self._result().get_operation_by_name_and_index(name, index)
-
-    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        """The operation with that id (R4.4)."""
-        return self._result().get_operation_by_id(operation_id)
-
-    def _result(self) -> TestResult:
-        if self._last is None:
-            raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
-        return TestResult(self._last)
 
     def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
         raise self._unavailable(

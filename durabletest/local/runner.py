@@ -10,12 +10,12 @@ from typing import Any, Self
 from durabletest import routing, sdk, settings
 from durabletest.errors import (
     NotAvailableError,
-    OperationNotFoundError,
     RunnerClosedError,
     StubNotUsedError,
     UsageError,
 )
 from durabletest.execution import Execution
+from durabletest.last_execution import LastExecution
 from durabletest.local import environment as environments
 from durabletest.local.client import RunnerClient
 from durabletest.local.clock import DEFAULT_START
@@ -28,7 +28,6 @@ from durabletest.local.server.invocations import Caller
 from durabletest.local.stubbing import deciding
 from durabletest.local.unused import unused
 from durabletest.model.callbacks import ErrorSource
-from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
 from durabletest.routing import Route
@@ -39,7 +38,7 @@ from durabletest.stubs.steps import StepStub
 DEFAULT_FUNCTION_NAME = "handler"
 
 
-class LocalDurableTestRunner:
+class LocalDurableTestRunner(LastExecution):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
@@ -84,7 +83,7 @@ class LocalDurableTestRunner:
         self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog, skip_sleep)
         self._client = self._make_client()
         self._router = Router(self._client)
-        self._last: LocalExecution | None = None
+        self._last = None
         self._closed = False
         try:
             self._environment.open_runner(self._scope)
@@ -273,29 +272,6 @@ class LocalDurableTestRunner:
             return None
         arns = self._environment.server.call("executions_of", scope=self._scope.number)
         return unused(self._scope.stubs, [self._execution(arn).history() for arn in arns])
-
-    # --- look-ups in the last execution ---
-
-    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The first operation of that name, or at that path (R4.1)."""
-        return self._result().get_operation(path, index)
-
-    def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at that place in execution order (R4.2)."""
-        return self._result().get_operation_by_index(index)
-
-    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        """The operation of that name at that place, counted from 0 (R4.3)."""
-        return self._result().get_operation_by_name_and_index(name, index)
-
-    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        """The operation with that id (R4.4)."""
-        return self._result().get_operation_by_id(operation_id)
-
-    def _result(self) -> TestResult:
-        if self._last is None:
-            raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
-        return TestResult(self._last)
 
     def _make_client(self) -> RunnerClient:
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
