@@ -8,7 +8,7 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from durabletest.asserting import DurableAssertions
@@ -21,6 +21,7 @@ from durabletest.local.clock import DEFAULT_START
 from durabletest.local.freezing import naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
+from durabletest.model.times import Duration
 from durabletest.modes import why_left_out
 from durabletest.scripts import CallbackScript
 from durabletest.stubs.invokes import InvokeStub
@@ -56,7 +57,7 @@ class DurableTestCase(DurableAssertions):
     """Whether ``time.sleep`` in handler code passes in virtual time, too; with False it takes as long as it takes."""
     start_time: datetime = DEFAULT_START
     """Where virtual time begins: fixed, so that histories are reproducible."""
-    execution_timeout: timedelta | None = None
+    execution_timeout: Duration | None = None
     """The execution's timeout in virtual time; None is the service's maximum of 366 days, which never fires here."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
@@ -65,9 +66,9 @@ class DurableTestCase(DurableAssertions):
 
     cloud: str = "skip"
     """A test that does what cannot work in the cloud is skipped there; with ``"strict"`` that is an error."""
-    cloud_timeout: timedelta | float = DEFAULT_TIMEOUT
+    cloud_timeout: Duration = DEFAULT_TIMEOUT
     """How long one execution may take in the cloud, before it is stopped."""
-    poll_interval: float = 1.0
+    poll_interval: Duration = 1.0
     """Seconds between two looks at an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
     runner: LocalDurableTestRunner | CloudDurableTestRunner
@@ -260,13 +261,19 @@ class DurableTestCase(DurableAssertions):
 
     # --- running ---
 
-    def execute(self, payload: Any = None) -> TestResult:
-        """Run the handler with a JSON-able payload until the execution ends."""
-        return self.start(payload).result()
+    def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Run the handler with a JSON-able payload until the execution ends; the arguments are those of ``start``."""
+        options = {"name": name, "tenant_id": tenant_id}
+        given = {key: value for key, value in options.items() if value is not None}
+        return self.start(payload, **given).result()  # a subclass may have a start that knows the payload only
 
-    def start(self, payload: Any = None) -> Execution:
-        """Start an execution in the background; see :class:`durabletest.Execution`."""
-        return self._durable_executed(self.runner.start(payload))
+    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
+        """Start an execution in the background; see :class:`durabletest.Execution`.
+
+        ``name`` is the execution's name: one that was used before, with the same payload, means the same execution.
+        ``tenant_id`` is the tenant for whom the function is invoked.
+        """
+        return self._durable_executed(self.runner.start(payload, name=name, tenant_id=tenant_id))
 
     @property
     def now(self) -> datetime:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from durabletest.errors import UsageError
 from durabletest.model.callbacks import ErrorSource, error_object
 from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import OperationRecord
 from durabletest.model.result import TestResult
+from durabletest.model.times import Duration, delay
 from durabletest.model.traits import as_written
 from durabletest.model.view import ExecutionView, execution_title
 
@@ -79,9 +79,9 @@ class Execution:
         """A handle on an operation, which need not exist yet; names and paths as in ``TestResult.get_operation``."""
         return DurableOperation(self._control, path, index)
 
-    def result(self, timeout: timedelta | float | None = None) -> TestResult:
-        """Wait for the end, at most ``timeout`` real seconds (then ``WaitTimeoutError``), and give the result."""
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    def result(self, timeout: Duration | None = None) -> TestResult:
+        """Wait for the end, at most ``timeout`` in real time (then ``WaitTimeoutError``), and give the result."""
+        seconds = None if timeout is None else delay(timeout, "timeout of result()").total_seconds()
         self._control.wait_until_ended(seconds)
         return TestResult(self._control)
 
@@ -100,14 +100,13 @@ class Execution:
         """The environment's time."""
         return self._control.now
 
-    def advance(self, delta: timedelta) -> None:
+    def advance(self, delta: Duration) -> None:
         """Let that much virtual time pass: what comes due on the way happens, and handlers run, each at its time.
 
-        Returns when everything that this has set off has come to rest again.
+        ``delta`` is a timedelta, or a number of seconds. Returns when everything that this has set off has come to rest
+        again.
         """
-        if delta < timedelta(0):
-            raise UsageError(f"advance({delta!r}): virtual time does not go back; give a positive timedelta")
-        self._control.advance(delta)
+        self._control.advance(delay(delta, "delta of advance()"))
 
     def advance_to_next(self) -> None:
         """Move virtual time to the next instant at which anything is due; without such an instant it raises."""

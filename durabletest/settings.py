@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from durabletest.errors import ConfigurationError
+from durabletest.errors import ConfigurationError, UsageError
+from durabletest.model.times import duration
 
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
@@ -65,11 +66,19 @@ def check_start_time(value: object, where: str) -> None:
 
 def check_execution_timeout(value: object, where: str) -> None:
     """As the service allows: whole seconds, up to 366 days."""
-    valid = isinstance(value, timedelta) and _SECOND <= value <= MAX_EXECUTION_TIMEOUT and not value % _SECOND
-    if value is not None and not valid:
+    if value is not None and not _is_execution_timeout(value):
         raise ConfigurationError(
-            f"{where} is {value!r}: give a timedelta of whole seconds from 1 second to 366 days, as the service allows"
+            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
+            "days, as the service allows"
         )
+
+
+def _is_execution_timeout(value: object) -> bool:
+    try:
+        length = duration(value, "")
+    except UsageError:
+        return False
+    return _SECOND <= length <= MAX_EXECUTION_TIMEOUT and not length % _SECOND
 
 
 def check_seconds(value: object, where: str) -> None:

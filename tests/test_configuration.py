@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from durabletest import CloudDurableTestRunner, ConfigurationError, DurableTestCase, LocalDurableTestRunner
-from tests.acceptance.workflows import double, order
+from tests.acceptance.workflows import approval, double, order
 
 
 def configured(**attributes: Any) -> type[DurableTestCase]:
@@ -69,9 +69,10 @@ WRONG: list[tuple[str, Any, str]] = [
         (
             "execution_timeout",
             value,
-            f"{value!r}: give a timedelta of whole seconds from 1 second to 366 days, as the service allows",
+            f"{value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 days, as the "
+            "service allows",
         )
-        for value in (60, timedelta(0), timedelta(seconds=1.5), timedelta(days=367), "1h")
+        for value in (0, 1.5, True, timedelta(0), timedelta(seconds=1.5), timedelta(days=367), "1h")
     ),
     *(
         ("watchdog", value, f"{value!r}: give a positive number of real seconds")
@@ -171,7 +172,7 @@ class ClassAttributeTests(unittest.TestCase):
         good = {
             "handler": [order, staticmethod(order), Handler(), functools.partial(order), Handler().__call__],
             "function_name": [None, "orders", "orders:live", "arn:aws:lambda:us-east-1:123456789012:function:orders:7"],
-            "execution_timeout": [None, timedelta(days=366), timedelta(hours=2)],
+            "execution_timeout": [None, timedelta(days=366), timedelta(hours=2), 60],
             "watchdog": [5, 0.5],
             "state_page_size": [None, 1, 1000],
             "cloud_timeout": [60, 0.5, timedelta(minutes=1)],
@@ -184,6 +185,16 @@ class ClassAttributeTests(unittest.TestCase):
     def test_the_configuration_of_a_class_is_inherited(self) -> None:
         base = configured(durable_function={})
         self.assertIn("DerivedTests.durable_function is not", message_of(type("DerivedTests", (base,), {})))
+
+
+class SecondsTests(DurableTestCase):
+    handler = approval
+    execution_timeout = 90
+
+    def test_a_number_is_a_number_of_seconds(self) -> None:
+        self.on_callback("approval").never()
+        self.execute({})
+        self.assertExecution().timed_out().took(minutes=1, seconds=30)
 
 
 class EnvironmentVariableTests(unittest.TestCase):
@@ -218,7 +229,10 @@ class RunnerArgumentTests(unittest.TestCase):
         cases: list[tuple[dict[str, Any], str]] = [
             ({"handler": None}, "handler is None, which cannot be called: .*@durable_execution"),
             ({"watchdog": 0}, "watchdog is 0: give a positive number of real seconds"),
-            ({"execution_timeout": 5}, "execution_timeout is 5: give a timedelta of whole seconds"),
+            (
+                {"execution_timeout": 0},
+                "execution_timeout is 0: give a timedelta, or a number of seconds: whole seconds",
+            ),
             ({"state_page_size": 0}, "state_page_size is 0: give the number of operations in a page"),
             ({"skip_time": "no"}, "skip_time is 'no': write True or False"),
             ({"start_time": "now"}, "start_time is 'now': give a datetime"),

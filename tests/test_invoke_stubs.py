@@ -179,12 +179,21 @@ class RaceTests(DurableTestCase):
         )
 
 
+class SecondsTests(DurableTestCase):
+    handler = checkout
+
+    def test_a_number_is_a_number_of_seconds(self) -> None:
+        self.stub_invoke("charge-card").succeeds(1, after=90)
+        self.execute({})
+        self.assertOperation("charge").took(seconds=90)
+
+
 class MisuseTests(DurableTestCase):
     handler = checkout
 
     def test_wrong_input(self) -> None:
         stub = self.stub_invoke("charge-card", optional=True)
-        name, hint = "stub_invoke('charge-card')", "give a timedelta that is not negative"
+        name = "stub_invoke('charge-card')"
         cases: list[tuple[Callable[[], object], str]] = [
             (
                 lambda: self.stub_invoke(""),
@@ -196,9 +205,13 @@ class MisuseTests(DurableTestCase):
             ),
             (
                 lambda: stub.succeeds(1, after=timedelta(-1)),
-                f"{name}: after=datetime.timedelta(days=-1) is no delay; {hint}",
+                f"after of {name} is datetime.timedelta(days=-1): time does not go back; give a duration that is not "
+                "negative",
             ),
-            (lambda: stub.times_out(after=5), f"{name}: after=5 is no delay; {hint}"),  # type: ignore[arg-type]
+            (
+                lambda: stub.times_out(after="5"),  # type: ignore[arg-type]
+                f"after of {name} is '5': give a timedelta, or a number of seconds",
+            ),
             (
                 lambda: stub.fails("E", times=True),
                 f"{name}: times=True means nothing; give a number from 1 on, or leave it out",

@@ -433,6 +433,6 @@ class ResultTests(MisuseTests):
         self.refused(
             UsageError,
             lambda: execution.advance(timedelta(seconds=-1)),
-            "advance(datetime.timedelta(days=-1, seconds=86399)): virtual time does not go back; give a positive "
-            "timedelta",
+            "delta of advance() is datetime.timedelta(days=-1, seconds=86399): time does not go back; give a duration "
+            "that is not negative",
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from durabletest.assertions.check import Claim
 from durabletest.assertions.facts import Timed
 from durabletest.assertions.text import show, units
 from durabletest.errors import UsageError
+from durabletest.model import times
 from durabletest.model.enums import OperationType
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span, stamp, utc
@@ -27,24 +29,25 @@ def parts_given(days: Unit, hours: Unit, minutes: Unit, seconds: Unit) -> dict[s
 
 
 def duration_given(check: str, duration: object, parts: Mapping[str, Unit]) -> object:
-    """What a check was given: a ``timedelta`` by itself or in units, or a matcher for one."""
+    """What a check was given: a ``timedelta``, a number of seconds, some units, or a matcher for a ``timedelta``."""
     given = {name: value for name, value in parts.items() if value is not None}
-    if isinstance(duration, int | float):
-        msg = f"{check}({duration!r}) has no unit; write a timedelta, or for example {check}(seconds={duration!r})"
-        raise UsageError(msg)
     if (duration is None) is (not given):
-        msg = f"{check}() takes either a timedelta or some of days=, hours=, minutes=, seconds="
-        raise UsageError(msg)
+        raise UsageError(
+            f"{check}() takes one duration: a timedelta, a number of seconds, or some of days=, hours=, minutes=, "
+            "seconds="
+        )
+    if isinstance(duration, str | bytes | int | float):
+        return times.duration(duration, f"the duration of {check}()")
     return of_units(check, given) if duration is None else duration
 
 
 def of_units(check: str, given: Mapping[str, float]) -> timedelta:
-    """A duration that was given in units."""
-    try:
-        return timedelta(**given)
-    except (TypeError, ValueError, OverflowError):
-        code = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        raise UsageError(f"{check}({code}) is no duration; give numbers") from None
+    """A duration that was given in units; True is a number to Python, and a slip here."""
+    if not any(isinstance(value, bool) for value in given.values()):
+        with suppress(TypeError, ValueError, OverflowError):
+            return timedelta(**given)
+    code = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    raise UsageError(f"{check}({code}) is no duration; give numbers")
 
 
 def lasted(verb: str, outcome: Timed, expected: object, actual: timedelta | None, early: timedelta | None) -> Claim:

@@ -28,7 +28,7 @@ from durabletest.last_execution import LastExecution
 from durabletest.model.callbacks import ErrorSource
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
-from durabletest.model.times import utc
+from durabletest.model.times import Duration, duration, utc
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
 from durabletest.settings import check_duration
@@ -53,8 +53,8 @@ class CloudDurableTestRunner(LastExecution):
         self,
         function_name: str,
         client: Any = None,
-        poll_interval: float = 1.0,
-        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        poll_interval: Duration = 1.0,
+        timeout: Duration = DEFAULT_TIMEOUT,
         invocation_type: str = "Event",
         *,
         execution_prefix: str | None = None,
@@ -96,7 +96,7 @@ class CloudDurableTestRunner(LastExecution):
         ``name`` is the execution's name; one that was used before, with the same payload, means the same execution.
         """
         self._check_open()
-        chosen = name or execution_name(self._prefix)
+        chosen = execution_name(self._prefix) if name is None else name
         arn = self._invocation.start(encode(payload), chosen, tenant_id)
         self._last = self._following.started(arn)
         return Execution(self._last)
@@ -182,7 +182,7 @@ class CloudDurableTestRunner(LastExecution):
         name: str,
         handler: Callable[..., Any],
         *,
-        execution_timeout: timedelta | None = None,  # noqa: ARG002 - the local runner's signature
+        execution_timeout: Duration | None = None,  # noqa: ARG002 - the local runner's signature
     ) -> None:
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
@@ -217,10 +217,10 @@ class CloudDurableTestRunner(LastExecution):
             )
 
 
-def seconds_of(value: timedelta | float, what: str) -> float:
-    """A duration as seconds: a timedelta, or a number of them."""
+def seconds_of(value: Duration, what: str) -> float:
+    """A positive duration as seconds."""
     check_duration(value, what)
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+    return duration(value, what).total_seconds()
 
 
 def _check(function_name: object, invocation_type: object) -> None:

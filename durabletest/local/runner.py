@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ from durabletest.local.unused import unused
 from durabletest.model.callbacks import ErrorSource
 from durabletest.model.payloads import encode
 from durabletest.model.result import TestResult
+from durabletest.model.times import Duration, duration
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
 from durabletest.stubs.invokes import InvokeStub
@@ -43,9 +44,9 @@ class LocalDurableTestRunner(LastExecution):
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
-    chained invokes. ``execution_timeout`` is virtual; ``watchdog`` is how many real seconds a handler may go without
-    progress; ``state_page_size`` bounds how many operations the handler gets at once; with ``skip_sleep`` the handler's
-    ``time.sleep`` passes in virtual time.
+    chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
+    handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
 
     Use it as a context manager, or call ``close``. ``skip_time`` and ``start_time`` shape the environment that the
     runner makes if ``setup_test_environment`` was not called before.
@@ -60,7 +61,7 @@ class LocalDurableTestRunner(LastExecution):
         function_name: str | None = None,
         skip_time: bool | None = None,
         start_time: datetime | None = None,
-        execution_timeout: timedelta | None = None,
+        execution_timeout: Duration | None = None,
         watchdog: float = 30.0,
         state_page_size: int | None = None,
         skip_sleep: bool = False,
@@ -215,7 +216,7 @@ class LocalDurableTestRunner(LastExecution):
         return self._environment.clock.now()
 
     def register_durable_function(
-        self, name: str, handler: Callable[..., Any], *, execution_timeout: timedelta | None = None
+        self, name: str, handler: Callable[..., Any], *, execution_timeout: Duration | None = None
     ) -> None:
         """Register a durable function as a target of ``context.invoke`` (R7.1); each invoke is an execution of its own.
 
@@ -283,7 +284,7 @@ class LocalDurableTestRunner(LastExecution):
         environment = self._environment
         return LocalExecution(arn, environment.client, environment.server, environment.orchestrator, environment.clock)
 
-    def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: timedelta | None) -> None:
+    def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
         settings.check_name(name, "the name of a function")
         settings.check_function(handler, f"the function registered as {name!r}")
@@ -305,5 +306,5 @@ def _settings(skip_time: bool, start_time: datetime | None, checkpoint_delay: fl
     return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START)
 
 
-def _seconds(timeout: timedelta | None) -> int | None:
-    return None if timeout is None else round(timeout.total_seconds())
+def _seconds(timeout: Duration | None) -> int | None:
+    return None if timeout is None else round(duration(timeout, "execution_timeout").total_seconds())

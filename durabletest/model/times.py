@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
+
+Duration: TypeAlias = timedelta | float
+"""How long: a timedelta, or a number of seconds."""
 
 
 class _Real:
@@ -88,3 +92,26 @@ def span(duration: timedelta) -> str:
     elif seconds or not parts:
         parts.append(f"{seconds}s")
     return " ".join(parts)
+
+
+def duration(value: object, where: str) -> timedelta:
+    """What a test gives as a :data:`Duration`; ``where`` is how the :class:`UsageError` names it."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            return timedelta(seconds=value)
+    raise UsageError(f"{where} is {value!r}: give a timedelta, or a number of seconds")
+
+
+def delay(value: object, where: str) -> timedelta:
+    """A duration from now on, so one that is not negative; and no calendar goes further than some thousand years."""
+    length = duration(value, where)
+    if length < timedelta(0):
+        raise UsageError(f"{where} is {value!r}: time does not go back; give a duration that is not negative")
+    if length > _LONGEST:
+        raise UsageError(f"{where} is {value!r}: give {_LONGEST.days} days at most")
+    return length
+
+
+_LONGEST = timedelta(days=366_000)

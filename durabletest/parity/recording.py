@@ -45,8 +45,8 @@ def _watch(test: DurableTestCase, recording: Recording) -> None:
     started: list[Execution] = []
     start = test.start
 
-    def starting(payload: Any = None) -> Execution:
-        started.append(start(payload))
+    def starting(payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
+        started.append(start(payload, name=name, tenant_id=tenant_id))
         return started[-1]
 
     def keep() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from durabletest.errors import UsageError
 from durabletest.model.callbacks import ErrorSource, error_object
 from durabletest.model.payloads import encode
+from durabletest.model.times import Duration, delay
 from durabletest.stubs.plan import Plan, checked
 
 NO_DELAY = timedelta(0)
@@ -44,7 +45,8 @@ class Ending:
 class InvokeStub:
     """Stands in for a function that workflows invoke; it need not be registered, and if it is the stub wins.
 
-    ``succeeds``, ``fails`` and ``times_out`` say how the invoke ends, ``after`` how much virtual time;
+    ``succeeds``, ``fails`` and ``times_out`` say how the invoke ends, ``after`` how much virtual time (a timedelta, or
+    seconds);
     ``then_succeeds`` and so on how the next ones end::
 
         self.stub_invoke("charge-card").fails("CardDeclined", "no funds").then_succeeds({"id": 1}, after=HOUR)
@@ -58,9 +60,9 @@ class InvokeStub:
     received: list[InvokeCall] = field(default_factory=list, init=False)
     _plan: Plan[Ending] = field(default_factory=Plan, init=False)
 
-    def succeeds(self, value: Any = None, after: timedelta = NO_DELAY, times: int | None = None) -> Self:
+    def succeeds(self, value: Any = None, after: Duration = NO_DELAY, times: int | None = None) -> Self:
         """The function returns this JSON-able value."""
-        return self._begin(_success(value, after), times)
+        return self._begin(_success(value, self._delay(after)), times)
 
     def fails(
         self,
@@ -69,19 +71,20 @@ class InvokeStub:
         *,
         data: str | None = None,
         stack_trace: list[str] | None = None,
-        after: timedelta = NO_DELAY,
+        after: Duration = NO_DELAY,
         times: int | None = None,
     ) -> Self:
         """The function fails with an error type and message, or with those of an exception."""
-        return self._begin(Ending("FAILED", after, error=error_object(error, message, data, stack_trace)), times)
+        body = error_object(error, message, data, stack_trace)
+        return self._begin(Ending("FAILED", self._delay(after), error=body), times)
 
-    def times_out(self, after: timedelta = NO_DELAY, times: int | None = None) -> Self:
+    def times_out(self, after: Duration = NO_DELAY, times: int | None = None) -> Self:
         """The function's execution times out."""
-        return self._begin(_timeout(after), times)
+        return self._begin(_timeout(self._delay(after)), times)
 
-    def then_succeeds(self, value: Any = None, after: timedelta = NO_DELAY, times: int | None = None) -> Self:
+    def then_succeeds(self, value: Any = None, after: Duration = NO_DELAY, times: int | None = None) -> Self:
         """After what was said before, the function returns this value."""
-        return self._then("succeeds", _success(value, after), times)
+        return self._then("succeeds", _success(value, self._delay(after)), times)
 
     def then_fails(
         self,
@@ -90,16 +93,16 @@ class InvokeStub:
         *,
         data: str | None = None,
         stack_trace: list[str] | None = None,
-        after: timedelta = NO_DELAY,
+        after: Duration = NO_DELAY,
         times: int | None = None,
     ) -> Self:
         """After what was said before, the function fails."""
         body = error_object(error, message, data, stack_trace)
-        return self._then("fails", Ending("FAILED", after, error=body), times)
+        return self._then("fails", Ending("FAILED", self._delay(after), error=body), times)
 
-    def then_times_out(self, after: timedelta = NO_DELAY, times: int | None = None) -> Self:
+    def then_times_out(self, after: Duration = NO_DELAY, times: int | None = None) -> Self:
         """After what was said before, the function's execution times out."""
-        return self._then("times_out", _timeout(after), times)
+        return self._then("times_out", _timeout(self._delay(after)), times)
 
     def ending(self, call: InvokeCall) -> Ending | None:
         """How this invoke ends; None if the stub is used up."""
@@ -112,19 +115,16 @@ class InvokeStub:
         return f"stub_invoke({self.name!r})"
 
     def _begin(self, ending: Ending, times: int | None) -> Self:
-        self._check_delay(ending)
         self._plan.begin(ending, checked(times, self))
         return self
 
     def _then(self, first: str, ending: Ending, times: int | None) -> Self:
-        self._check_delay(ending)
         if not self._plan.add(ending, checked(times, self)):
             raise UsageError(f"{self}.then_{first}(...) follows nothing: begin with {self}.{first}(...)")
         return self
 
-    def _check_delay(self, ending: Ending) -> None:
-        if not isinstance(ending.after, timedelta) or ending.after < NO_DELAY:
-            raise UsageError(f"{self}: after={ending.after!r} is no delay; give a timedelta that is not negative")
+    def _delay(self, after: Duration) -> timedelta:
+        return delay(after, f"after of {self}")
 
 
 def _success(value: Any, after: timedelta) -> Ending:
@@ -132,6 +132,6 @@ def _success(value: Any, after: timedelta) -> Ending:
 
 
 def _timeout(after: timedelta) -> Ending:
-    seconds = after.total_seconds() if isinstance(after, timedelta) else 0
+    seconds = after.total_seconds()
     text = f"Chained invoke timed out after {seconds:g} seconds" if seconds else "Chained invoke timed out"
     return Ending("TIMED_OUT", after, error={"ErrorType": TIMEOUT_TYPE, "ErrorMessage": text})

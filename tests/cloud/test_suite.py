@@ -71,6 +71,17 @@ class ModeTests(SuiteTestCase):
         [invoke] = self.endpoint.log.members("Invoke")
         self.assertEqual(invoke["FunctionName"], "orders-staging:live")
 
+    def test_a_name_and_a_tenant_are_handed_on(self) -> None:
+        class Named(suites.Orders):
+            def runTest(self) -> None:
+                self.execute({"order": 1}, name="order-1", tenant_id="acme")
+                self.start({"order": 2}, name="order-2").result()
+
+        self.assertPasses(Named)
+        first, second = self.endpoint.log.members("Invoke")
+        self.assertEqual((first["DurableExecutionName"], first["TenantId"]), ("order-1", "acme"))
+        self.assertEqual((second["DurableExecutionName"], second.get("TenantId")), ("order-2", None))
+
     def test_so_does_the_class(self) -> None:
         class InTheCloud(suites.Orders):
             mode = "cloud"

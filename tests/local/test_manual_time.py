@@ -80,8 +80,30 @@ class AdvanceTests(DurableTestCase):
             execution.advance_to_next()
 
     def test_time_does_not_go_back(self) -> None:
-        with self.assertRaisesRegex(UsageError, "virtual time does not go back"):
+        with self.assertRaisesRegex(UsageError, "time does not go back"):
             self.start().advance(-DAY)
+
+    def test_a_number_is_a_number_of_seconds(self) -> None:
+        execution = self.start()
+        execution.advance(90)
+        execution.advance(0.5)
+        self.assertEqual(execution.now - self.start_time, timedelta(seconds=90.5))
+
+    def test_what_is_no_duration_says_what_to_give(self) -> None:
+        execution = self.start()
+        for delta in ("1h", None, True, float("nan"), float("inf"), -1, 1e12, timedelta.max):
+            with self.subTest(delta=delta), self.assertRaisesRegex(UsageError, r"^delta of advance\(\) is .*: .*give "):
+                execution.advance(delta)  # type: ignore[arg-type]
+        self.assertEqual(execution.now, self.start_time)
+
+    def test_a_timeout_is_a_duration_too(self) -> None:
+        execution = self.start()
+        for timeout in ("5", True, -1, float("nan")):
+            with (
+                self.subTest(timeout=timeout),
+                self.assertRaisesRegex(UsageError, r"^timeout of result\(\) is .*give "),
+            ):
+                execution.result(timeout)  # type: ignore[arg-type]
 
     def test_an_advance_goes_on_after_the_end(self) -> None:
         self.on_callback("close").succeed("done")
