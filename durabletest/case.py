@@ -18,12 +18,13 @@ from durabletest.configuration import Mode, mode_of, require_handler, validate
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
-from durabletest.local.freezing import naming_foreign_clocks
+from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
 from durabletest.model.times import Duration
 from durabletest.modes import why_left_out
 from durabletest.scripts import CallbackScript
+from durabletest.settings import FREEZEGUN
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub
 
@@ -57,6 +58,8 @@ class DurableTestCase(DurableAssertions):
     """Whether ``time.sleep`` in handler code passes in virtual time, too; with False it takes as long as it takes."""
     start_time: datetime = DEFAULT_START
     """Where virtual time begins: fixed, so that histories are reproducible."""
+    clock: str = FREEZEGUN
+    """What shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
     execution_timeout: Duration | None = None
     """The execution's timeout in virtual time; None is the service's maximum of 366 days, which never fires here."""
     watchdog: float = 30.0
@@ -87,7 +90,8 @@ class DurableTestCase(DurableAssertions):
 
         A class whose own ``setUpClass`` does not come by here gets its environment anew around each test.
         """
-        cls.__prepare()
+        with ending_class_decorators():
+            cls.__prepare()
         cls.addClassCleanup(cls.__finish)
 
     @classmethod
@@ -101,7 +105,9 @@ class DurableTestCase(DurableAssertions):
             cls.__cloud = CloudSuite(cls)
         else:
             require_handler(cls, DurableTestCase)
-            LocalDurableTestRunner.setup_test_environment(skip_time=cls.skip_time, start_time=cls.start_time)
+            LocalDurableTestRunner.setup_test_environment(
+                skip_time=cls.skip_time, start_time=cls.start_time, clock=cls.clock
+            )
         cls.__durable_ready = True
 
     @classmethod

@@ -31,6 +31,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "skip_time": settings.check_flag,
     "skip_sleep": settings.check_flag,
     "start_time": settings.check_start_time,
+    "clock": settings.check_clock,
     "execution_timeout": settings.check_execution_timeout,
     "watchdog": settings.check_seconds,
     "state_page_size": settings.check_page_size,

@@ -14,6 +14,7 @@ from durabletest.model.times import duration
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """What the service allows at most, and what an execution has when no timeout was set (which then is no timer)."""
 _SECOND = timedelta(seconds=1)
+FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 _NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
 
@@ -115,6 +116,11 @@ def check_choice(*choices: str) -> Callable[[object, str], None]:
             raise ConfigurationError(f"{where} is {value!r}: write {' or '.join(map(repr, choices))}")
 
     return check
+
+
+def check_clock(value: object, where: str) -> None:
+    """The tool that shows virtual time to handler code."""
+    check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
 
 
 def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import freezegun.api
+import time_machine
 
 _REAL_EXIT = os._exit
 
@@ -15,7 +16,7 @@ _REAL_EXIT = os._exit
 def leftovers() -> list[str]:
     """Threads of ours that are alive, a clock that is not real, and a process exit that is not real."""
     threads = [f"the thread {thread.name}" for thread in threading.enumerate() if thread.name.startswith("durabletest")]
-    clock = ["a frozen clock"] if freezegun.api.freeze_factories else []
+    clock = ["a frozen clock"] if freezegun.api.freeze_factories or time_machine.traveller_stack else []
     return threads + clock + ([] if os._exit is _REAL_EXIT else ["a replacement for os._exit"])
 
 

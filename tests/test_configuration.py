@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import unittest
 from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
+
+import freezegun.api
+import time_machine
 
 from durabletest import CloudDurableTestRunner, ConfigurationError, DurableTestCase, LocalDurableTestRunner
 from tests.acceptance.workflows import approval, double, order
@@ -86,6 +91,8 @@ WRONG: list[tuple[str, Any, str]] = [
         )
         for value in (0, -1, 10.0, "10", True)
     ),
+    ("clock", "time_machine", "'time_machine': write 'freezegun' or 'time-machine'"),
+    ("clock", None, "None: write 'freezegun' or 'time-machine'"),
     ("mode", "clowd", "'clowd': write 'local' or 'cloud'; did you mean 'cloud'?"),
     ("mode", None, "None: write 'local' or 'cloud'"),
     ("cloud", "lenient", "'lenient': write 'skip' or 'strict'"),
@@ -224,6 +231,73 @@ class EnvironmentVariableTests(unittest.TestCase):
             )
 
 
+class ClockTests(unittest.TestCase):
+    """Which tool shows virtual time: the environment variable, then the class or argument, then freezegun."""
+
+    def shown_by(self, clock: str | None = None) -> str:
+        """The tool that is active while a test runs."""
+        seen: list[str] = []
+
+        def test(case: DurableTestCase) -> None:
+            seen.append("time-machine" if time_machine.escape_hatch.is_travelling() else "")
+            seen.append("freezegun" if freezegun.api.freeze_factories else "")
+
+        self.assertEqual(message_of(configured(test=test, **({} if clock is None else {"clock": clock}))), "")
+        return "".join(seen)
+
+    def test_freezegun_is_the_default_and_the_class_chooses(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_CLOCK": ""}):
+            self.assertEqual(self.shown_by(), "freezegun")
+            self.assertEqual(self.shown_by("time-machine"), "time-machine")
+
+    def test_the_environment_variable_wins(self) -> None:
+        for clock in ("freezegun", "time-machine"):
+            with patch.dict(os.environ, {"DURABLETEST_CLOCK": clock}):
+                self.assertEqual({self.shown_by(), self.shown_by("freezegun"), self.shown_by("time-machine")}, {clock})
+
+    def test_the_environment_variable_is_checked(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_CLOCK": "sundial"}):
+            expected = "the environment variable DURABLETEST_CLOCK is 'sundial': write 'freezegun' or 'time-machine'"
+            self.assertEqual(message_of(configured()), expected)
+
+    def test_a_runner_chooses_and_joins_only_an_environment_with_the_same_clock(self) -> None:
+        with patch.dict(os.environ, {"DURABLETEST_CLOCK": ""}), LocalDurableTestRunner(order, clock="time-machine"):
+            self.assertTrue(time_machine.escape_hatch.is_travelling())
+            LocalDurableTestRunner(order, clock="time-machine").close()
+            LocalDurableTestRunner(order).close()
+            with self.assertRaisesRegex(ConfigurationError, "a runner with .*clock='freezegun'.* cannot join"):
+                LocalDurableTestRunner(order, clock="freezegun")
+
+    def test_the_variable_makes_runners_agree_that_would_not(self) -> None:
+        with (
+            patch.dict(os.environ, {"DURABLETEST_CLOCK": "time-machine"}),
+            LocalDurableTestRunner(order, clock="freezegun"),
+        ):
+            LocalDurableTestRunner(order, clock="time-machine").close()
+
+    def test_a_tool_that_is_not_installed_or_too_old(self) -> None:
+        old = ModuleType("time_machine")
+        for module, text in ((None, "is not installed"), (old, "its installed version is too old")):
+            with patch.dict(sys.modules, {"time_machine": module}):  # type: ignore[dict-item]
+                message = message_of(configured(clock="time-machine"))
+                self.assertIn(f"clock is 'time-machine', {'which' if module is None else 'and'} {text}", message)
+                self.assertIn("pip install 'durabletest[time-machine]'", message)
+        self.assertEqual(self.shown_by("time-machine"), os.environ.get("DURABLETEST_CLOCK") or "time-machine")
+
+    def test_a_version_that_would_show_another_time_is_refused_and_nothing_is_left(self) -> None:
+        class Deaf(time_machine.Traveller):
+            """Keeps a method of its own, as one written in C would."""
+
+            def __setattr__(self, name: str, value: object) -> None:
+                if name != "time_ns":
+                    super().__setattr__(name, value)
+
+        with patch.object(time_machine, "Traveller", Deaf):
+            message = message_of(configured(clock="time-machine"))
+        self.assertIn("this version of time-machine does not ask its traveller for the time", message)
+        self.assertFalse(time_machine.escape_hatch.is_travelling())
+
+
 class RunnerArgumentTests(unittest.TestCase):
     def test_arguments_of_a_runner_are_checked_as_class_attributes_are(self) -> None:
         cases: list[tuple[dict[str, Any], str]] = [
@@ -235,6 +309,7 @@ class RunnerArgumentTests(unittest.TestCase):
             ),
             ({"state_page_size": 0}, "state_page_size is 0: give the number of operations in a page"),
             ({"skip_time": "no"}, "skip_time is 'no': write True or False"),
+            ({"clock": "sundial"}, "clock is 'sundial': write 'freezegun' or 'time-machine'"),
             ({"start_time": "now"}, "start_time is 'now': give a datetime"),
             ({"functions": {"double": 2}}, r"functions\['double'\] is 2, which cannot be called"),
             ({"function_name": "a b"}, "function_name is 'a b': give a function's name"),
@@ -259,7 +334,13 @@ class RunnerArgumentTests(unittest.TestCase):
                 runner.register_durable_function(2, order)  # type: ignore[arg-type]
 
     def test_the_settings_of_the_environment_are_checked(self) -> None:
-        for arguments in ({"skip_time": 1}, {"checkpoint_delay": -1}, {"checkpoint_delay": "x"}, {"start_time": 0}):
+        for arguments in (
+            {"skip_time": 1},
+            {"checkpoint_delay": -1},
+            {"checkpoint_delay": "x"},
+            {"start_time": 0},
+            {"clock": 1},
+        ):
             with self.subTest(**arguments), self.assertRaisesRegex(ConfigurationError, next(iter(arguments))):
                 LocalDurableTestRunner.setup_test_environment(**arguments)
 

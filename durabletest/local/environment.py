@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread, current_thread
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
+from durabletest.local import drivers
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
 from durabletest.local.crash import ExitGuard
+from durabletest.local.drivers import ClockDriver
 from durabletest.local.families import FamilyRegister
-from durabletest.local.freezing import FrozenTime
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
 from durabletest.local.scope import RunnerScope
@@ -29,12 +30,14 @@ from durabletest.local.stubbing import replacing
 class Settings:
     """How an environment is set up.
 
-    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins.
+    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins, ``clock`` the name of the tool
+    that shows it to code.
     """
 
     skip_time: bool = True
     checkpoint_delay: float = 0.0
     start_time: datetime = DEFAULT_START
+    clock: str = field(default_factory=drivers.chosen)
 
 
 class LocalEnvironment:
@@ -45,11 +48,11 @@ class LocalEnvironment:
         self.settings = settings
         self.clock: Clock
         scheduler: Scheduler
-        self._frozen: FrozenTime | None = None
+        self._frozen: ClockDriver | None = None
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = FrozenTime(self._look_at_clock)
+            self._frozen = drivers.driver(settings.clock, self._look_at_clock)
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)

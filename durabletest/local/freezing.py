@@ -8,16 +8,16 @@ virtual time.
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import freezegun.api
 
 from durabletest.errors import ForeignClockError
+from durabletest.local.foreign import Watch
+from durabletest.local.identifiers import begin_time_based_identifiers_again
 
 _KEEP_REAL_MODULES = (
     "durabletest.",
@@ -33,7 +33,6 @@ _KEEP_REAL_MODULES = (
 )
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
-_FREEZE_TIME, _TRAVEL = "freezegun's freeze_time", "time-machine's travel"
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
 
@@ -59,39 +58,45 @@ class FrozenTime:
     the virtual time, in the thread that does.
     """
 
-    def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, before_reading: Callable[[], None]) -> None:
         self._before_reading = before_reading
+        self._watch = Watch()
         self._freezer: Any = None
         self._factory: Any = None
 
     def start(self, instant: datetime) -> None:
         """Freeze time at that instant; a clock that another tool holds is not touched, but refused."""
-        refuse_foreign_clock(None)
+        self._watch.refuse(None)
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
         self._freezer.ignore = _KEEP_REAL_MODULES
         self._factory = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
         freezegun.api.freeze_factories[-1] = self._factory
         freezegun.api.ignore_lists[-1] = _REAL_IN_FRAMES_OF
         self._restore_monotonic_clocks()
+        self._watch.install()
 
     def move_to(self, instant: datetime) -> None:
         """Show another time."""
-        refuse_foreign_clock(self._factory)
+        self.check()
+        before = self._factory.time_to_freeze
         self._factory.move_to(instant)
+        if self._factory.time_to_freeze < before:
+            begin_time_based_identifiers_again()
 
     def check(self) -> None:
         """Refuse to go on if another tool has put its own time on top."""
-        refuse_foreign_clock(self._factory)
+        self._watch.refuse(self._factory)
 
     def stop(self) -> None:
         """Give the real time back; a clock that was left active on top of this one is stopped, and then refused."""
-        left_active = freezegun.api.freeze_factories[-1] is not self._factory
+        left_active = self._watch.complaint(self._factory)
         while freezegun.api.freeze_factories[-1] is not self._factory:
             for stack in _FREEZEGUN_STACKS:
                 getattr(freezegun.api, stack).pop()
         self._freezer.stop()
-        if left_active:
-            raise ForeignClockError(f"it was not stopped again: {_advice(_FREEZE_TIME)}")
+        self._watch.remove()
+        if left_active is not None:
+            raise ForeignClockError(f"it was not stopped again: {left_active}")
 
     def _restore_monotonic_clocks(self) -> None:
         for name, real in _REAL_MONOTONIC.items():
@@ -100,41 +105,3 @@ class FrozenTime:
         for owner, attribute, original in self._freezer.undo_changes:
             if id(original) in real_ids:
                 setattr(owner, attribute, original)
-
-
-def refuse_foreign_clock(own_factory: object) -> None:
-    """Raise :class:`ForeignClockError` if freezegun or time-machine hold the clock for somebody else."""
-    factories = freezegun.api.freeze_factories
-    if factories and factories[-1] is not own_factory:
-        raise ForeignClockError(_advice(_FREEZE_TIME))
-    if _time_machine_travels():
-        raise ForeignClockError(_advice(_TRAVEL))
-
-
-def _time_machine_travels() -> bool:
-    """Whether it is in use; its first versions, without ``escape_hatch``, keep a stack of journeys."""
-    time_machine = sys.modules.get("time_machine")
-    escape_hatch = getattr(time_machine, "escape_hatch", None)
-    if escape_hatch is not None:
-        travels: bool = escape_hatch.is_travelling()
-        return travels
-    return bool(getattr(time_machine, "coordinates_stack", ()))
-
-
-@contextmanager
-def naming_foreign_clocks() -> Iterator[None]:
-    """What time-machine itself refuses while time is frozen is told as :class:`ForeignClockError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if str(error).startswith("time-machine cannot start"):
-            raise ForeignClockError(_advice(_TRAVEL)) from error
-        raise
-
-
-def _advice(tool: str) -> str:
-    return (
-        f"{tool} is active, and virtual time cannot move under it. Leave it out: set start_time on the test class "
-        "(or in setup_test_environment) to choose the time at which a test begins, and let waits, "
-        "on_callback(...).succeed(..., after=...) or execution.advance(...) move it"
-    )

@@ -16,6 +16,7 @@ from durabletest.errors import (
 )
 from durabletest.execution import Execution
 from durabletest.last_execution import LastExecution
+from durabletest.local import drivers
 from durabletest.local import environment as environments
 from durabletest.local.client import RunnerClient
 from durabletest.local.clock import DEFAULT_START
@@ -48,8 +49,8 @@ class LocalDurableTestRunner(LastExecution):
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
     ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
 
-    Use it as a context manager, or call ``close``. ``skip_time`` and ``start_time`` shape the environment that the
-    runner makes if ``setup_test_environment`` was not called before.
+    Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
+    that the runner makes if ``setup_test_environment`` was not called before.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class LocalDurableTestRunner(LastExecution):
         watchdog: float = 30.0,
         state_page_size: int | None = None,
         skip_sleep: bool = False,
+        clock: str | None = None,
     ) -> None:
         settings.check_handler(handler, "handler")
         settings.check_functions(durable_functions or {}, "durable_functions")
@@ -78,8 +80,8 @@ class LocalDurableTestRunner(LastExecution):
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout = execution_timeout
         self._page_size = state_page_size
-        anything = skip_time is None and start_time is None
-        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time)
+        anything = skip_time is None and start_time is None and clock is None
+        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
         self._environment = environments.acquire(chosen)
         self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog, skip_sleep)
         self._client = self._make_client()
@@ -101,15 +103,19 @@ class LocalDurableTestRunner(LastExecution):
 
     @staticmethod
     def setup_test_environment(
-        skip_time: bool = True, checkpoint_delay: float | None = None, start_time: datetime | None = None
+        skip_time: bool = True,
+        checkpoint_delay: float | None = None,
+        start_time: datetime | None = None,
+        clock: str | None = None,
     ) -> None:
         """Set the process-wide environment up, which runners then share (R2.1).
 
         With ``skip_time`` virtual time begins at ``start_time`` and passes without waiting. ``checkpoint_delay`` is a
-        latency in real seconds for every checkpoint.
+        latency in real seconds for every checkpoint. ``clock`` is the tool that shows virtual time to code,
+        ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
         settings.check_delay(checkpoint_delay, "checkpoint_delay")
-        environments.set_up(_settings(skip_time, start_time, checkpoint_delay or 0.0))
+        environments.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
@@ -299,11 +305,14 @@ class LocalDurableTestRunner(LastExecution):
             )
 
 
-def _settings(skip_time: bool, start_time: datetime | None, checkpoint_delay: float = 0.0) -> Settings:
+def _settings(
+    skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
+) -> Settings:
     settings.check_flag(skip_time, "skip_time")
+    settings.optional(settings.check_clock)(clock, "clock")
     if start_time is not None:
         settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START)
+    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

@@ -14,14 +14,13 @@ from threading import Thread
 from traceback import FrameSummary, StackSummary
 from types import FrameType
 
-import freezegun
-
 from durabletest import sdk
+from durabletest.local.foreign import TOOLS
 
 _THIRD_PARTY = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _OURS = str(Path(sdk.__file__).parent)
-_CLOCKS = (_OURS, str(Path(freezegun.__file__).parent))
+_CLOCKS = (_OURS, *TOOLS)
 """Between a handler that asks for the time and this module there are only frames of these."""
 
 

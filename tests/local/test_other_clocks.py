@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import unittest
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, ClassVar
 
+import freezegun.api
 import time_machine
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 from freezegun import freeze_time
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import DeadlineExceeded
 
@@ -108,6 +110,86 @@ class ForeignClockTests(unittest.TestCase):
                     self.assert_refused(errors(Case), name)
                 self.assertIn("not reached", errors(Case))
 
+    def test_a_decorated_class_is_named_and_the_next_one_runs(self) -> None:
+        for name, tool in self.TOOLS.items():
+            with self.subTest(name):
+
+                class Case(DurableTestCase):
+                    handler = sleeper
+
+                    def test(self) -> None:
+                        self.execute()
+
+                class NextTests(Case):
+                    pass
+
+                message = errors(tool()(Case))  # type: ignore[operator]
+                self.assert_refused(message, name)
+                where = f"by its decorator on {Case.__qualname__}."
+                self.assertIn(f"It shows 2020-01-01 00:00:00, and was begun {where}", message)
+                self.assertEqual(freezegun.api.freeze_factories, [])
+
+                class FreshTests(DurableTestCase):
+                    handler = sleeper
+                    test = Case.test
+
+                self.assertEqual(errors(FreshTests), "")
+                self.assert_refused(errors(NextTests), name)
+                self.assertEqual(errors(FreshTests), "")
+
+    def test_a_class_that_is_refused_for_another_reason_ends_its_decorators_clock_too(self) -> None:
+        @freeze_time("2020-01-01")
+        class Case(DurableTestCase):
+            start_time = None  # type: ignore[assignment]
+
+            def test(self) -> None:
+                raise AssertionError("not reached")
+
+        self.assertIn("Case.start_time is None", errors(Case))
+        self.assertEqual(freezegun.api.freeze_factories, [])
+
+    def test_a_decorated_class_that_is_set_up_by_itself(self) -> None:
+        @freeze_time("2020-01-01")
+        class Case(DurableTestCase):
+            handler = sleeper
+
+            @classmethod
+            def setUpClass(cls) -> None:
+                pass
+
+            def test(self) -> None:
+                self.execute()
+
+        message = errors(Case)
+        self.assert_refused(message, "freezegun's freeze_time")
+        self.assertIn(f"was begun by its decorator on {Case.__qualname__}.", message)
+
+    def test_a_decorated_test_method_is_named(self) -> None:
+        for name, tool in self.TOOLS.items():
+            with self.subTest(name):
+
+                class Case(DurableTestCase):
+                    handler = sleeper
+
+                    @tool()  # type: ignore[operator,untyped-decorator]
+                    def test(self) -> None:
+                        self.execute()
+
+                message = errors(Case)
+                self.assert_refused(message, name)
+                self.assertIn(f"was begun by its decorator on {Case.__qualname__}.test. Leave", message)
+
+    def test_one_that_was_begun_before_is_told_with_what_it_shows(self) -> None:
+        class Case(DurableTestCase):
+            handler = sleeper
+
+            def test(self) -> None:
+                raise AssertionError("not reached")
+
+        for tool in self.TOOLS.values():
+            with tool():
+                self.assertIn("It shows 2020-01-01 00:00:00, and was begun before virtual time was", errors(Case))
+
     def test_one_that_is_left_active_is_an_error_of_the_tests_that_follow(self) -> None:
         class Case(DurableTestCase):
             handler = sleeper
@@ -122,6 +204,8 @@ class ForeignClockTests(unittest.TestCase):
         message = errors(Case)
         self.assert_refused(message, "freezegun's freeze_time")
         self.assertIn("it was not stopped again", message)
+        self.assertRegex(message, rf"was begun in \S+\.test_1_leaves_it_active \({re.escape(__file__)}, line \d+\)")
+        self.assertEqual(freezegun.api.freeze_factories, [])
         self.assertNotIn("not reached", message)
         self.assertLess(abs(datetime.now(UTC) - before), timedelta(minutes=1))
 
@@ -197,7 +281,8 @@ class ForeignClockTests(unittest.TestCase):
 class RealClocksOfTestRunnersTests(DurableTestCase):
     handler = sleeper
 
-    @settings(max_examples=5, deadline=2000, database=None)
+    # Subclasses run this test with another clock, which hypothesis takes for another executor.
+    @settings(max_examples=5, deadline=2000, database=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(st.integers())
     def test_a_deadline_of_hypothesis_is_kept(self, number: int) -> None:
         self.execute(number)
@@ -233,7 +318,7 @@ class Sleeping(DurableTestCase):
 
 class DurationTests(unittest.TestCase):
     def test_pytest_reports_real_durations(self) -> None:
-        command = ("pytest", "-q", "-p", "no:cacheprovider", "--durations=1", "--durations-min=0.01")
+        command = ("pytest", "-q", "-p", "no:cacheprovider", "--durations=0", "--durations-min=0.01")
         done = run_suite(*command, suite=SUITE.replace("EVENT", "0.02"))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"0\.\d\ds call +test_suite\.py::Sleeping::test")

@@ -1,0 +1,71 @@
+"""The tests of time once more, with time-machine as the clock; and the examples."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from tests.local import (
+    test_abandoned,
+    test_manual_time,
+    test_one_time,
+    test_other_clocks,
+    test_races,
+    test_sleep,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODULES = (test_one_time, test_other_clocks, test_manual_time, test_races, test_sleep, test_abandoned)
+ENOUGH = {test_races: {"TIMES": 5}, test_abandoned: {"ROUNDS": 5}}
+"""With the other clock the repetitions are many."""
+
+
+class WithTimeMachine(unittest.TestCase):
+    module: ModuleType
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.enterClassContext(patch.dict(os.environ, {"DURABLETEST_CLOCK": "time-machine"}))
+        for name, value in ENOUGH.get(cls.module, {}).items():
+            cls.enterClassContext(patch.object(cls.module, name, value))
+        super().setUpClass()
+
+
+def _again(case: type[unittest.TestCase], module: ModuleType) -> type[unittest.TestCase]:
+    names: dict[str, Any] = {"module": module, "__module__": __name__}
+    return type(f"{case.__name__}WithTimeMachine", (WithTimeMachine, case), names)
+
+
+def load() -> dict[str, type[unittest.TestCase]]:
+    """A subclass of each test case of the modules."""
+    cases = [
+        _again(case, module)
+        for module in MODULES
+        for case in vars(module).values()
+        if isinstance(case, type) and issubclass(case, unittest.TestCase) and case.__module__ == module.__name__
+    ]
+    return {case.__name__: case for case in cases}
+
+
+globals().update(load())
+
+
+class ExampleTests(unittest.TestCase):
+    def test_the_examples(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "unittest"],
+            check=False,
+            cwd=EXAMPLES,
+            env={**os.environ, "DURABLETEST_CLOCK": "time-machine"},
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"Ran \d\d+ tests")
