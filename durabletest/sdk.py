@@ -93,14 +93,26 @@ def _event_class() -> type[Any]:
     return WatchedInvocationInput
 
 
-def invocation_event(event: Mapping[str, Any], client: object) -> InvocationEvent:
-    """The event as the SDK takes it in tests: with a Lambda client of ours, and datetimes instead of milliseconds."""
-    execution = _module("execution")
+def operation(operation: Mapping[str, Any]) -> Any:
+    """An operation as the SDK takes it; it is never changed, so that invocations may share it."""
+    return _module("lambda_service").Operation.from_dict(operation)
+
+
+def invocation_event(
+    event: Mapping[str, Any], client: object, made: Callable[[dict[str, Any]], Any] = operation
+) -> InvocationEvent:
+    """The event as the SDK takes it in tests: with a Lambda client of ours, and datetimes instead of milliseconds.
+
+    ``made`` gives the SDK's :func:`operation` for each of the event's operations.
+    """
+    execution, state = _module("execution"), event["InitialExecutionState"]
     cls = _event_class()
     arguments = {
         "durable_execution_arn": event["DurableExecutionArn"],
         "checkpoint_token": event["CheckpointToken"],
-        "initial_execution_state": execution.InitialExecutionState.from_dict(event["InitialExecutionState"]),
+        "initial_execution_state": execution.InitialExecutionState(
+            operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
+        ),
         "service_client": _module("lambda_service").LambdaClient(client=client),
     }
     if "updated_operation_ids" in cls.__dataclass_fields__:

@@ -17,6 +17,7 @@ from durabletest.local.crash import InvocationTimedOut, exit_status
 from durabletest.local.invoker import Answered, Raised
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.messages import FunctionCallDue
+from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.payloads import encode
 
@@ -168,12 +169,15 @@ def handler_invocation(
     server: CheckpointWorkerManager,
     client: LocalLambdaClient,
     now: Callable[[], datetime],
+    operations: Kept[Any],
 ) -> HandlerInvocation:
-    """The invocation that the server's event describes."""
+    """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
     own_client = InvocationClient(client)
     handler = scope.handler_of(event["Target"])
-    return HandlerInvocation(arn, handler, sdk.invocation_event(event, own_client), context, server, own_client)
+    return HandlerInvocation(
+        arn, handler, sdk.invocation_event(event, own_client, operations.of), context, server, own_client
+    )
 
 
 def function_call(

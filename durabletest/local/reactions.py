@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from durabletest import sdk
 from durabletest.errors import FunctionNotRegisteredError
 from durabletest.local.answers import ScriptedAnswers
 from durabletest.local.client import LocalLambdaClient
@@ -28,6 +29,7 @@ from durabletest.local.server.messages import (
     Timer,
     TimerCancelled,
 )
+from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.waiting import Waiters
 
@@ -56,6 +58,7 @@ class Reactions:
         self._parts = parts
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.runs)
         self._forgotten: set[str] = set()
+        self._operations: dict[str, Kept[Any]] = {}
         self._by_type: Mapping[type, Callable[[Any], None]] = {
             Timer: self._on_timer,
             TimerCancelled: self._on_timer_cancelled,
@@ -103,7 +106,9 @@ class Reactions:
         if event is None:
             return None
         scope = parts.scopes.of(arn)
-        return Active(handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now), scope)
+        operations = self._operations.setdefault(arn, Kept(sdk.operation))
+        job = handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now, operations)
+        return Active(job, scope)
 
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
         self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
@@ -131,5 +136,6 @@ class Reactions:
 
     def _drop(self, arn: str) -> None:
         """Nothing of what is to come for this execution is wanted (R17.5)."""
+        self._operations.pop(arn, None)
         self._parts.runs.drop(arn)
         self._parts.scheduler.flush(lambda key: isinstance(key, tuple) and key[1] == arn)

@@ -76,18 +76,22 @@ class Waiters:
     def add_watch(self, arn: str, watch: Watch, thread: Thread) -> None:
         """Somebody begins to follow an operation."""
         self._watchers.add(thread)
-        self._watches[arn].append(watch)
-        self.check(arn)
+        history = self._settled_by_news(arn)
+        self._watches[arn] += resolve([watch], history, ended=self.has_ended(arn))
 
     # --- what they wait for ---
 
     def check(self, arn: str) -> None:
         """Something happened in this execution: settle the watches that have what they wait for."""
-        watches = self._watches.get(arn)
-        if watches:
-            history = self._histories.setdefault(arn, History())
-            history.extend(self._events_after(arn, len(history.events)))
-            self._watches[arn] = resolve(watches, history, ended=self.has_ended(arn))
+        if self._watches.get(arn):
+            self._settled_by_news(arn)
+
+    def _settled_by_news(self, arn: str) -> History:
+        """The history, read on, and the watches that what is new in it concerns settled."""
+        history = self._histories.setdefault(arn, History())
+        news = history.extend(self._events_after(arn, len(history.events)))
+        self._watches[arn] = resolve(self._watches[arn], history, self.has_ended(arn), news)
+        return history
 
     def end(self, arn: str, error: Exception | None) -> None:
         """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""

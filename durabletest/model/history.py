@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from durabletest.model import fold, lookup
@@ -24,11 +24,11 @@ class History:
         self._clear()
         self.extend(events)
 
-    def extend(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Read more events; they are copied, so that the caller's dictionaries stay its own."""
+    def extend(self, events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Read more events, and give those that are new; they are copies: the caller's dictionaries stay its own."""
         new = {event["EventId"]: event for event in events if event["EventId"] not in self._seen}
         if not new:
-            return
+            return []
         late = bool(self.events) and min(new) < self.events[-1]["EventId"]
         self._seen.update(new)
         added = [plain_event(dict(new[event_id])) for event_id in sorted(new)]
@@ -36,31 +36,39 @@ class History:
         if late:
             self.events.sort(key=lambda event: int(event["EventId"]))
             self._clear()
-            added = self.events
-        for event in added:
+        for event in self.events if late else added:
             self._fold(event)
+        return added
 
     def find(self, path: str, index: int = 0) -> OperationRecord:
         """The operation with that name or path, or whose id it is (an :class:`OperationId`)."""
         if isinstance(path, OperationId):
             return self.by_id(path)
-        found = self.find_all(path)
+        found = self.places.at(lookup.checked_name(path))
         lookup.check_index(index)
         try:
             return found[index]
         except IndexError:
             raise lookup.not_found(self, path, index, len(found)) from None
 
+    def get(self, path: str, index: int = 0) -> OperationRecord | None:
+        """What ``find`` gives, ``None`` where it would explain at length that there is no such operation."""
+        if isinstance(path, OperationId):
+            return self._by_id.get(path)
+        found = self.places.at(lookup.checked_name(path))
+        lookup.check_index(index)
+        return found[index] if -len(found) <= index < len(found) else None
+
     def find_all(self, path: str) -> list[OperationRecord]:
         """All operations that a name or path means, in execution order.
 
         A bare name matches at any depth. In ``order/charge`` the parents must be the nearest named ones.
         """
-        return lookup.match(self, lookup.checked_name(path))
+        return list(self.places.at(lookup.checked_name(path)))
 
-    def named(self, name: str) -> list[OperationRecord]:
-        """All operations whose name is literally this one."""
-        return list(self._by_name.get(name, ()))
+    def named(self, name: str) -> Sequence[OperationRecord]:
+        """All operations whose name is literally this one; the sequence grows with the history."""
+        return self._by_name.get(name, ())
 
     def by_index(self, index: int) -> OperationRecord:
         lookup.check_index(index)
@@ -97,6 +105,7 @@ class History:
         self._by_id: dict[str | None, OperationRecord] = {}
         self._by_name: dict[str | None, list[OperationRecord]] = {}
         self._by_parent: dict[str | None, list[OperationRecord]] = {}
+        self.places = lookup.Places(self)
 
     def _fold(self, event: dict[str, Any]) -> None:
         kind = event.get("EventType")

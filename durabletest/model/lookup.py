@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
@@ -15,13 +17,78 @@ if TYPE_CHECKING:
 _LISTED = 40
 
 
-def match(history: History, path: str) -> list[OperationRecord]:
-    """All operations that ``path`` means; one literally named so and one inside a context must not compete."""
-    literal = history.named(path)
-    inside = [record for name in _last_names(path) for record in history.named(name) if _is_at(history, record, path)]
-    if literal and inside:
-        raise _ambiguous(history, path, literal[0], inside[0])
-    return literal or sorted(inside, key=_first_event)
+class Places:
+    """Which operations a path means, and which of several at one path an operation is.
+
+    Nothing is looked at twice: a question that was asked before is answered from the operations that are new since. An
+    operation's place never changes, because the contexts around it come before it in the history. Any thread may ask.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._lock = Lock()
+        self._inside: dict[str, _Inside] = {}
+        self._numbered: dict[str | None, _Numbered] = {}
+
+    def at(self, path: str) -> Sequence[OperationRecord]:
+        """All operations that ``path`` means; one literally named so and one inside a context must not compete."""
+        literal = self._history.named(path)
+        if "/" not in path:
+            return literal
+        with self._lock:
+            inside = self._inside.setdefault(path, _Inside(path)).read(self._history)
+        if literal and inside:
+            raise _ambiguous(self._history, path, literal[0], inside[0])
+        return literal or inside
+
+    def index_of(self, record: OperationRecord) -> int:
+        """Its index among the operations at its path."""
+        with self._lock:
+            return self._numbered.setdefault(record.name, _Numbered()).read(self._history, record)
+
+
+class _Inside:
+    """The operations that a path with slashes means by leading to them, as far as the history was read."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._read = dict.fromkeys(_last_names(path), 0)
+        self._found: list[OperationRecord] = []
+
+    def read(self, history: History) -> Sequence[OperationRecord]:
+        """Those that were found, the new ones included; the list that is given is never changed."""
+        new: list[OperationRecord] = []
+        for name in self._read:
+            unread = _unread(history.named(name), self._read[name])
+            self._read[name] += len(unread)
+            new += [record for record in unread if _is_at(history, record, self._path)]
+        if new:
+            found = [*self._found, *new]
+            self._found = found if len(self._read) == 1 else sorted(found, key=_first_event)
+        return self._found
+
+
+class _Numbered:
+    """The operations of one name, counted by their paths, as far as the history was read."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._counts: Counter[str] = Counter()
+        self._indices: dict[str, int] = {}
+
+    def read(self, history: History, record: OperationRecord) -> int:
+        """The index of one of them."""
+        unread = _unread(history.named(record.name or ""), self._read)
+        self._read += len(unread)
+        for other in unread:
+            path = path_of(history, other)
+            self._indices[other.id] = self._counts[path]
+            self._counts[path] += 1
+        return self._indices[record.id]
+
+
+def _unread(named: Sequence[OperationRecord], read: int) -> Sequence[OperationRecord]:
+    return named[read:] if len(named) > read else ()
 
 
 def checked_name(path: object) -> str:
@@ -98,6 +165,11 @@ def _first_event(record: OperationRecord) -> int:
 
 def _kind(record: OperationRecord) -> str:
     return f"{record.type} (id {record.id!r})" if record.name is None else str(record.type)
+
+
+def possible_names(path: str) -> Iterable[str]:
+    """All names that an operation which ``path`` means can have."""
+    return (path, *_last_names(path))
 
 
 def _last_names(path: str) -> Iterable[str]:

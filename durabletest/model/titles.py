@@ -37,5 +37,5 @@ def title(history: History, record: OperationRecord) -> str:
     if not record.name:
         return f"unnamed {word(record)} {record.id!r}"
     path = history.path_of(record)
-    index = [other.id for other in history.named(record.name) if history.path_of(other) == path].index(record.id)
+    index = history.places.index_of(record)
     return f"{word(record)} {path!r}" + (f" (index {index})" if index else "")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from durabletest.errors import (
     DurableTestError,
@@ -14,7 +16,7 @@ from durabletest.errors import (
 )
 from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.lookup import listing
+from durabletest.model.lookup import listing, possible_names
 from durabletest.model.records import OperationRecord
 from durabletest.model.titles import title
 from durabletest.model.traits import callback_child, submitter_child
@@ -31,14 +33,35 @@ class Watch:
     status: WaitingStatus = WaitingStatus.STARTED
     future: Future[OperationRecord] = field(default_factory=Future)
 
+    @cached_property
+    def hints(self) -> frozenset[str]:
+        """The names that an operation at the path can have, or its id if it is that."""
+        return frozenset(possible_names(self.path))
 
-def resolve(watches: Iterable[Watch], history: History, ended: bool) -> list[Watch]:
+
+def resolve(
+    watches: Iterable[Watch], history: History, ended: bool, news: Iterable[Mapping[str, Any]] | None = None
+) -> list[Watch]:
     """Settle every watch that the history decides, and return those that are still open.
 
     Once the execution has ended nothing can change any more, so none stays open: the rest fail. Watches whose future
-    was cancelled are dropped.
+    was cancelled are dropped. ``news`` are the events that came since these watches were last looked at: a watch that
+    they do not concern is left as it is. Without it all are looked at.
     """
-    return [watch for watch in watches if not watch.future.done() and not _settled(watch, history, ended)]
+    concerned = None if ended or news is None else _concerned(history, news)
+    return [
+        watch
+        for watch in watches
+        if not watch.future.done()
+        and not ((concerned is None or not concerned.isdisjoint(watch.hints)) and _settled(watch, history, ended))
+    ]
+
+
+def _concerned(history: History, news: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names and ids by which watches can mean the operations of these events, or what these are inside of."""
+    records = {record.id: record for event in news if (record := history.operation_of(event)) is not None}
+    around = [parent for record in records.values() if (parent := history.parent(record)) is not None]
+    return {hint for record in [*records.values(), *around] for hint in (record.name, record.id) if hint}
 
 
 def _settled(watch: Watch, history: History, ended: bool) -> bool:
@@ -59,9 +82,8 @@ def _settled(watch: Watch, history: History, ended: bool) -> bool:
 
 def _reached(watch: Watch, history: History) -> OperationRecord | None:
     """The record if it is where it was waited for, ``None`` if it may still get there."""
-    try:
-        record = history.find(watch.path, watch.index)
-    except OperationNotFoundError:
+    record = history.get(watch.path, watch.index)
+    if record is None:
         return None
     if watch.status is WaitingStatus.SUBMITTED and not _is_submitted(record, history):
         if record.status.is_terminal:

@@ -17,9 +17,9 @@ def sdk_over_boto3() -> Iterator[list[Any]]:
     original = sdk.invocation_event
     given: list[Any] = []
 
-    def invocation_event(event: Mapping[str, Any], client: object) -> sdk.InvocationEvent:
+    def invocation_event(event: Mapping[str, Any], client: object, *more: Any) -> sdk.InvocationEvent:
         given.append(Router(client).client())
-        return original(event, given[-1])
+        return original(event, given[-1], *more)
 
     with mock.patch.object(sdk, "invocation_event", invocation_event):
         yield given

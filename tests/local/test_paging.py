@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult, sdk
+from durabletest.local.server import paging
 from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
 from durabletest.local.server.service import CheckpointServer
 
@@ -125,6 +126,28 @@ class ServicePagesTests(DurableTestCase):
         self.assertTrue(1_000 < traffic.first[1] < MANY, traffic.first)
         self.assertLessEqual(max(traffic.more), 1_000)
         self.assertGreaterEqual(len(traffic.more), (MANY - traffic.first[1]) // 1_000)
+
+
+class SharedStateTests(DurableTestCase):
+    handler = counting
+
+    def test_an_operation_is_measured_and_made_ready_for_the_sdk_once(self) -> None:
+        with (
+            mock.patch.object(sdk, "operation", mock.Mock(wraps=sdk.operation)) as made,
+            mock.patch.object(paging, "_size", mock.Mock(wraps=paging._size)) as measured,
+        ):
+            result = self.execute({"steps": 3, "pad": ""})
+        ids = [call.args[0]["Id"] for call in made.call_args_list]
+        steps = [operation.id for operation in result.get_operations()][:3]
+        self.assertEqual(len(result.get_invocations()), 2)
+        self.assertEqual(ids, [result.arn.rpartition("/")[2], *steps, result.get_operation("pause").id])
+        states = [(call.args[0]["Id"], call.args[0]["Status"]) for call in measured.call_args_list]
+        self.assertEqual(len(states), len(set(states)))
+
+    def test_one_that_changes_is_made_ready_anew(self) -> None:
+        self.execute({"steps": 1, "pad": ""})
+        self.assertOperation("pause").succeeded()
+        self.assertExecution().succeeded(0)
 
 
 class HistoryPagesTests(unittest.TestCase):

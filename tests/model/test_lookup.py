@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 from durabletest.errors import AmbiguousOperationError, OperationNotFoundError
+from durabletest.model import lookup
 from durabletest.model.history import History
 from durabletest.model.records import OperationId
+from durabletest.model.titles import title
 from tests.model.histories import Script, history_of, order
 
 
@@ -14,6 +18,75 @@ def nested() -> History:
     script.step("2", name="charge").context("3", name="shop").context("3-1", name="order", parent="3")
     script.context("3-1-1", "Parallel", parent="3-1").step("3-1-1-1", name="charge", parent="3-1-1")
     return history_of(script.step("4"))
+
+
+class GrowingTests(unittest.TestCase):
+    """A question that was asked before is answered from what is new, and as if it were asked for the first time."""
+
+    def assert_answers_as_new(self, *paths: str, script: Script) -> None:
+        history = History()
+        for read in range(1, len(script.events) + 1):
+            history.extend(script.events[:read])
+            for path in paths:
+                new = [record.id for record in history_of(script.events[:read]).find_all(path)]
+                self.assertEqual([record.id for record in history.find_all(path)], new, (read, path))
+
+    def test_what_is_new_is_found_too(self) -> None:
+        script = Script().context("1", name="a").context("2", name="a/b")
+        for number in range(3):
+            script.step(f"2-{number}", name="c", parent="2").step(f"1-{number}", name="b/c", parent="1")
+            script.step(f"{number + 3}", name="c")
+        self.assert_answers_as_new("c", "a/b/c", "a/c", "other", script=script)
+
+    def test_events_that_come_late_change_the_answer(self) -> None:
+        events = Script().context("1", name="a").step("2", name="b", parent="1").step("3", name="b", parent="1").events
+        history = history_of([*events[:2], *events[4:]])
+        self.assertEqual([record.id for record in history.find_all("a/b")], ["3"])
+        history.extend(events)
+        self.assertEqual([record.id for record in history.find_all("a/b")], ["2", "3"])
+
+    def test_a_path_is_compared_with_each_operation_once(self) -> None:
+        script = Script().context("0", name="a")
+        for number in range(1, 6):
+            script.step(str(number), name="b", parent="0")
+        history, compared = History(), []
+        with mock.patch.object(lookup, "_is_at", lambda _, record, __: compared.append(record.id) or True):
+            for read in range(len(script.events) + 1):
+                history.extend(script.events[:read])
+                history.get("a/b", 4)
+        self.assertEqual(compared, ["1", "2", "3", "4", "5"])
+
+    def test_what_is_given_is_the_callers_own(self) -> None:
+        history = nested()
+        for path in ("charge", "order/charge"):
+            with self.subTest(path):
+                found = history.find_all(path)
+                history.find_all(path).clear()
+                self.assertEqual(history.find_all(path), found)
+
+    def test_several_threads_may_ask(self) -> None:
+        script = Script().context("0", name="a")
+        for number in range(1, 200):
+            script.step(str(number), name="b", parent="0")
+        history = history_of(script)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: len(history.find_all("a/b")), range(8)))
+            titles = set(pool.map(lambda _: title(history, history.by_id("199")), range(8)))
+        self.assertEqual(found, [199] * 8)
+        self.assertEqual(titles, {"step 'a/b' (index 198)"})
+
+
+class GetTest(unittest.TestCase):
+    def test_it_is_what_find_gives(self) -> None:
+        for path in ("charge", "order/charge", OperationId("4")):
+            with self.subTest(path):
+                self.assertIs((history := nested()).get(path), history.find(path))
+
+    def test_what_does_not_exist_is_none_and_costs_no_explanation(self) -> None:
+        with mock.patch.object(lookup, "listing", side_effect=AssertionError("nobody asked")):
+            for path, index in (("refund", 0), ("charge", 3), ("charge", -4), (OperationId("5"), 0)):
+                with self.subTest(path=path, index=index):
+                    self.assertIsNone(nested().get(path, index))
 
 
 class FindTest(unittest.TestCase):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import unittest
+from unittest import mock
 
+from durabletest.model import lookup
+from durabletest.model.history import History
 from durabletest.model.titles import title
 from durabletest.model.view import execution_name, execution_title
 from tests.model.histories import ARN, Script, history_of
@@ -32,6 +35,25 @@ class TitleTest(unittest.TestCase):
         history = history_of(script.step("4", name="charge"))
         titles = [title(history, history.by_id(id_)) for id_ in "234"]
         self.assertEqual(titles, ["step 'order/charge'", "step 'charge'", "step 'charge' (index 1)"])
+
+    def test_the_indices_go_on_as_the_history_grows(self) -> None:
+        script, history = Script().context("0", name="order"), History()
+        for number in range(1, 4):
+            history.extend(script.step(str(number), name="charge", parent="0").events)
+            history.extend(script.step(f"{number}-", name="charge").events)
+            titles = [title(history, history.by_id(id_)) for id_ in (str(number), f"{number}-")]
+            index = f" (index {number - 1})" if number > 1 else ""
+            self.assertEqual(titles, [f"step 'order/charge'{index}", f"step 'charge'{index}"])
+
+    def test_the_paths_of_namesakes_are_made_once(self) -> None:
+        script = Script()
+        for number in range(20):
+            script.step(str(number), name="charge")
+        history = history_of(script)
+        with mock.patch.object(lookup, "path_of", mock.Mock(wraps=lookup.path_of)) as path_of:
+            titles = [title(history, record) for record in history.operations]
+        self.assertEqual(titles[-1], "step 'charge' (index 19)")
+        self.assertEqual(path_of.call_count, 2 * 20)  # once for its own title, and once to count it
 
     def test_unnamed(self) -> None:
         history = history_of(Script().wait("abc", 5))

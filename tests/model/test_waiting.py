@@ -4,6 +4,7 @@ import unittest
 
 from durabletest.errors import AmbiguousOperationError, OperationNotReachedError, WrongOperationTypeError
 from durabletest.model.enums import WaitingStatus
+from durabletest.model.history import History
 from durabletest.model.records import OperationId
 from durabletest.model.waiting import Watch, resolve
 from tests.model.histories import Script, error, history_of, payload, retry
@@ -128,3 +129,51 @@ class ResolveTest(unittest.TestCase):
         watches = [Watch("a"), Watch("b"), Watch("c")]
         script = Script().step("1", name="a").op("StepSucceeded", "2", {"Result": payload("1")}, name="c")
         self.assertEqual(resolve(watches, history_of(script), False), watches[1:2])
+
+
+class NewsTests(unittest.TestCase):
+    """Only watches that are concerned by what is new are looked at, and these are exactly those that it can settle."""
+
+    def follow(self, script: Script, *watches: Watch) -> list[str]:
+        """Read the history event by event; the paths of the watches that were looked at, each time one was."""
+        looked: list[str] = []
+        history, left = History(), list(watches)
+        get = history.get
+        history.get = lambda path, index=0: (looked.append(path), get(path, index))[1]  # type: ignore[method-assign]
+        for read in range(1, len(script.events) + 1):
+            left = resolve(left, history, False, history.extend(script.events[:read]))
+        return looked
+
+    def test_other_operations_do_not_concern_a_watch(self) -> None:
+        script = Script().step("1", name="a").step("2", name="b").invocation().wait("3", 5, name="c")
+        watch = Watch("c", 0, COMPLETED)
+        self.assertEqual(self.follow(script, watch, Watch("d")), ["c"])
+        self.assertFalse(watch.future.done())
+        self.assertEqual(self.follow(script.op("WaitSucceeded", "3"), watch), ["c", "c"])
+        self.assertTrue(watch.future.done())
+
+    def test_every_way_to_mean_an_operation(self) -> None:
+        script = Script().context("1", name="a").context("2", name="b/c", parent="1").step("3", name="d/e", parent="2")
+        for path in ("d/e", "c/d/e", "b/c/d/e", "a/b/c/d/e", OperationId("3")):
+            watch, other = Watch(path, 0, COMPLETED), Watch("e")
+            with self.subTest(path):
+                self.follow(script, watch, other)
+                self.assertEqual((watch.future.done(), other.future.done()), (True, False))
+
+    def test_what_is_inside_a_callback_concerns_those_that_wait_for_its_submission(self) -> None:
+        for path in ("approval", OperationId("1")):
+            for script, done in (
+                (Script().wait_for_callback("1", "approval"), False),
+                (Script().wait_for_callback("1", "approval").submitted("1"), True),
+            ):
+                watch = Watch(path, 0, SUBMITTED)
+                with self.subTest(path=path, done=done):
+                    self.follow(script, watch)
+                    self.assertEqual(watch.future.done(), done)
+
+    def test_at_the_end_every_watch_is_looked_at(self) -> None:
+        script = Script().step("1", name="a").succeeded()
+        history = History()
+        watch = Watch("b")
+        self.assertEqual(resolve([watch], history, True, history.extend(script.events)), [])
+        self.assertIsInstance(watch.future.exception(timeout=0), OperationNotReachedError)

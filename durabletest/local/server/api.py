@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from botocore.utils import parse_to_aware_datetime
 
@@ -17,6 +18,8 @@ from durabletest.local.server.modelled import modelled_error, service_model
 from durabletest.local.server.paging import DEFAULT_ITEMS
 from durabletest.local.server.rules import callback_result, check_error_size
 from durabletest.local.server.validation import validate_request
+
+ItemT = TypeVar("ItemT")
 
 RETENTION_DAYS = 30
 """For how long the service keeps a history when nothing else was configured (API documentation)."""
@@ -85,13 +88,11 @@ class LambdaApi:
         """One page of the history; payloads only with ``IncludeExecutionData``."""
         validate_request("GetDurableExecutionHistory", request)
         execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecutionHistory")
-        events: Sequence[dict[str, Any]] = execution.checkpoints.events.events
-        if request.get("ReverseOrder"):
-            events = events[::-1]
+        backwards = bool(request.get("ReverseOrder"))
+        events, more = _page(execution.checkpoints.events.events, backwards, request, "GetDurableExecutionHistory")
         if not request.get("IncludeExecutionData"):
             events = [without_execution_data(event) for event in events]
-        page = _page("Events", events, request, "GetDurableExecutionHistory")
-        return {**page, "Events": [copied(event) for event in page["Events"]]}
+        return {"Events": [copied(event) for event in events], **more}
 
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
         """The executions of one function, filtered by qualifier, name, status and start time; the newest first.
@@ -101,15 +102,14 @@ class LambdaApi:
         validate_request("ListDurableExecutionsByFunction", request)
         name, qualifier = split_name(request["FunctionName"])
         qualifier = request.get("Qualifier", qualifier)
-        of_function = [e for e in self._executions.all() if e.request.function.name == name]
+        of_function = self._executions.of_function(name)
         if not of_function and not self._knows_function(name):
             raise modelled_error(
                 "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
             )
-        found = [_summary(e) for e in of_function if _matches(e, request, qualifier)]
-        if not request.get("ReverseOrder"):
-            found.reverse()
-        return _page("DurableExecutions", found, request, "ListDurableExecutionsByFunction")
+        newest_first, matches = not request.get("ReverseOrder"), _filter(request, qualifier)
+        found, more = _page(of_function, newest_first, request, "ListDurableExecutionsByFunction", matches)
+        return {"DurableExecutions": [_summary(execution) for execution in found], **more}
 
     def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
         """End a running execution with STOPPED; one that has ended stays as it is."""
@@ -181,24 +181,48 @@ def _summary(execution: Execution) -> dict[str, Any]:
     return summary if execution.ended_at is None else {**summary, "EndTimestamp": execution.ended_at}
 
 
-def _matches(execution: Execution, request: Mapping[str, Any], qualifier: str | None) -> bool:
-    return (
-        qualifier in (None, execution.request.function.version)
-        and request.get("DurableExecutionName") in (None, execution.name)
-        and ("Statuses" not in request or execution.status in request["Statuses"])
-        and ("StartedAfter" not in request or execution.started_at > parse_to_aware_datetime(request["StartedAfter"]))
-        and ("StartedBefore" not in request or execution.started_at < parse_to_aware_datetime(request["StartedBefore"]))
+def _filter(request: Mapping[str, Any], qualifier: str | None) -> Callable[[Execution], bool]:
+    """Which executions the request asks for."""
+    name, statuses = request.get("DurableExecutionName"), request.get("Statuses")
+    after, before = (
+        parse_to_aware_datetime(request[key]) if key in request else None for key in ("StartedAfter", "StartedBefore")
     )
 
+    def matches(execution: Execution) -> bool:
+        return (
+            qualifier in (None, execution.request.function.version)
+            and name in (None, execution.name)
+            and (statuses is None or execution.status in statuses)
+            and (after is None or execution.started_at > after)
+            and (before is None or execution.started_at < before)
+        )
 
-def _page(key: str, items: Sequence[dict[str, Any]], request: Mapping[str, Any], api_operation: str) -> dict[str, Any]:
-    marker = request.get("Marker") or "item-0"
+    return matches
+
+
+def _page(
+    items: Sequence[ItemT],
+    backwards: bool,
+    request: Mapping[str, Any],
+    api_operation: str,
+    wanted: Callable[[ItemT], bool] = lambda _: True,
+) -> tuple[list[ItemT], dict[str, str]]:
+    """The wanted items of the page that is asked for, and the marker of the next page if there is one.
+
+    Items are only ever added at the end. The marker is the place of an item, which what comes meanwhile does not move.
+    """
+    start = _place_of(request.get("Marker"), api_operation)
+    last = len(items) - 1
+    places = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
+    count = request.get("MaxItems") or DEFAULT_ITEMS
+    found = list(islice((place for place in places if wanted(items[place])), count + 1))
+    return [items[place] for place in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
+
+
+def _place_of(marker: str | None, api_operation: str) -> int | None:
+    if not marker:
+        return None
     prefix, _, number = marker.partition("-")
     if prefix != "item" or not number.isdecimal():
         raise modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
-    start = int(number)
-    end = start + (request.get("MaxItems") or DEFAULT_ITEMS)
-    page: dict[str, Any] = {key: list(items[start:end])}
-    if end < len(items):
-        page["NextMarker"] = f"item-{end}"
-    return page
+    return int(number)

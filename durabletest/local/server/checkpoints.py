@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.events import EventProcessor, Operation
+from durabletest.local.server.events import EventProcessor
 from durabletest.local.server.ids import IdSource
 from durabletest.local.server.messages import Announce, Changed, InvocationDue
 from durabletest.local.server.modelled import modelled_error
@@ -74,7 +74,8 @@ class CheckpointManager:
         self._answered: dict[str, Answered] = {}
         self._updated: dict[str, None] = {}
         self._undelivered: set[str] = set()
-        self._unconsumed: set[str] = set()
+        self._unconsumed: set[str | None] = set()
+        """The parents, None for the execution, of what has changed and was delivered after its branch suspended."""
         self.operations = operations
         self.events = events
         self.invocation: ActiveInvocation | None = None
@@ -172,22 +173,20 @@ class CheckpointManager:
             self.outcome = update
             return
         self._transitions.apply(update)
-        if self._unconsumed:
-            self._unconsumed = {key for key in self._unconsumed if not self._acted_upon(self.operations[key], update)}
+        self._acted_upon(update)
 
-    def _acted_upon(self, operation: Operation, update: Update) -> bool:
-        """Whether the branch that waited for ``operation`` must have seen its end, as it went on to send ``update``.
+    def _acted_upon(self, update: Update) -> None:
+        """The branch that went on to send ``update`` must have seen the end of whatever it had waited for.
 
         Branches of a flat map or parallel all send with the same parent, which then proves nothing.
         """
-        parent_id = operation.get("ParentId")
-        if parent_id is not None and update["Id"] == parent_id:
-            return True
-        parent = self.operations.by_id.get(parent_id or "", {})
-        return parent.get("SubType") not in _CONCURRENT and update.get("ParentId") == parent_id
+        self._unconsumed.discard(update["Id"])
+        parent_id = update.get("ParentId")
+        if self.operations.by_id.get(parent_id or "", {}).get("SubType") not in _CONCURRENT:
+            self._unconsumed.discard(parent_id)
 
     def _answer(self) -> dict[str, Any]:
-        self._unconsumed |= self._undelivered
+        self._unconsumed |= {self.operations[key].get("ParentId") for key in self._undelivered}
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
         page = self._pages.first(self.operations.take_changed())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,6 +89,7 @@ class ExecutionManager:
         self._callbacks = callbacks
         self._by_arn: dict[str, Execution] = {}
         self._by_name: dict[tuple[int, str, str], Execution] = {}
+        self._by_function: defaultdict[str, dict[str, Execution]] = defaultdict(dict)
         self.on_ended: Callable[[Execution], None] = lambda _execution: None
         self.invoke_starter: Callable[[Execution], InvokeStarter]
 
@@ -102,13 +104,14 @@ class ExecutionManager:
         """The execution of that ARN, if there is one."""
         return self._by_arn.get(arn)
 
-    def all(self) -> list[Execution]:
-        """Every execution, in the order in which they started."""
-        return list(self._by_arn.values())
+    def of_function(self, name: str) -> list[Execution]:
+        """Every execution of the function of that bare name, in the order in which they started."""
+        return list(self._by_function[name].values())
 
     def drop(self, arn: str) -> None:
         """Forget an execution."""
         execution = self._by_arn.pop(arn)
+        del self._by_function[execution.request.function.name][arn]
         del self._by_name[_identity(execution.request, execution.name)]
 
     # --- start ---
@@ -123,6 +126,7 @@ class ExecutionManager:
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         execution = self._create(execution_id, name, arn, request)
         self._by_arn[arn] = self._by_name[_identity(request, name)] = execution
+        self._by_function[request.function.name][arn] = execution
         self._record_start(execution)
         self._services.announce(InvocationDue(arn))
         return execution

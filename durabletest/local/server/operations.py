@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from durabletest.local.server.events import Operation
 
@@ -17,6 +17,27 @@ DETAILS = {
     "CALLBACK": "CallbackDetails",
     "CHAINED_INVOKE": "ChainedInvokeDetails",
 }
+
+
+MadeT = TypeVar("MadeT")
+
+
+class Kept(Generic[MadeT]):
+    """What is made of each operation of an execution, made once for as long as the operation does not change.
+
+    An operation that changes gets a new dictionary, so that the same one always gives the same.
+    """
+
+    def __init__(self, make: Callable[[Operation], MadeT]) -> None:
+        self._make = make
+        self._kept: dict[str, tuple[Operation, MadeT]] = {}
+
+    def of(self, operation: Operation) -> MadeT:
+        """What is made of it."""
+        kept = self._kept.get(operation["Id"])
+        if kept is None or kept[0] is not operation:
+            kept = self._kept[operation["Id"]] = operation, self._make(operation)
+        return kept[1]
 
 
 def is_pending(operation: Operation) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from durabletest.local.server.events import Operation
 from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.operations import DETAILS
+from durabletest.local.server.operations import DETAILS, Kept
 from durabletest.local.server.rules import size
 
 PAGE_BYTES = 5_000_000
@@ -24,6 +24,7 @@ class StatePages:
     def __init__(self, page_size: int | None = None) -> None:
         self._page_size = page_size
         self._rest: dict[str, tuple[Sequence[Operation], int]] = {}
+        self._sizes = Kept(_size)
         self._numbers = itertools.count(1)
 
     def forget(self) -> None:
@@ -55,7 +56,7 @@ class StatePages:
         allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
         total = 0
         for index in range(start, start + allowed):
-            total += _size(operations[index])
+            total += self._sizes.of(operations[index])
             if total > PAGE_BYTES and index > start:
                 return index
         return start + allowed

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unittest
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
+from durabletest.local.server import api
 from durabletest.local.server.modelled import service_model
 from tests.local.server.harness import START, Harness, Started, cancel, fail, retry, start, succeed
 
@@ -175,6 +177,36 @@ class EveryEventTests(unittest.TestCase):
     def test_what_a_caller_does_to_an_answer_stays_his_own_business(self) -> None:
         self.main.history()[0]["ExecutionStartedDetails"].clear()
         self.assertEqual(self.details("ExecutionStarted")["ExecutionTimeout"], 86_400)
+
+    def test_only_what_is_on_the_page_is_made_ready(self) -> None:
+        for request, ids in [
+            ({}, [1, 2]),
+            ({"Marker": "item-3"}, [4, 5]),
+            ({"ReverseOrder": True, "Marker": "item-3"}, [4, 3]),
+        ]:
+            stripping = mock.patch.object(api, "without_execution_data", side_effect=dict)
+            copying = mock.patch.object(api, "copied", side_effect=dict)
+            with self.subTest(**request), stripping as stripped, copying as copied:
+                page = self.main.harness.server.get_durable_execution_history(
+                    DurableExecutionArn=self.main.arn, MaxItems=2, **request
+                )
+                self.assertEqual([event["EventId"] for event in page["Events"]], ids)
+                self.assertEqual((stripped.call_count, copied.call_count), (2, 2))
+
+    def test_pages_in_reverse_order_go_on_where_the_last_one_ended_whatever_came_meanwhile(self) -> None:
+        execution = Harness().start()
+        execution.checkpoint(*(start("STEP", f"s{number}") for number in range(4)))
+
+        def page(**request: Any) -> dict[str, Any]:
+            return execution.harness.server.get_durable_execution_history(
+                DurableExecutionArn=execution.arn, ReverseOrder=True, MaxItems=2, **request
+            )
+
+        pages = [page()]
+        execution.checkpoint(start("STEP", "later"))
+        while "NextMarker" in pages[-1]:
+            pages.append(page(Marker=pages[-1]["NextMarker"]))
+        self.assertEqual([[event["EventId"] for event in page["Events"]] for page in pages], [[5, 4], [3, 2], [1]])
 
     def test_that_is_what_a_request_gets_that_does_not_ask_for_data(self) -> None:
         page = self.main.harness.server.get_durable_execution_history(DurableExecutionArn=self.main.arn, MaxItems=1000)

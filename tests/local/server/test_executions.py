@@ -163,6 +163,22 @@ class ListTests(unittest.TestCase):
         self.assertEqual(names, [["third", "second"], ["first"]])
         self.assertNotIn("NextMarker", second)
 
+    def test_filtered_pages_are_full_and_the_last_one_has_no_marker(self) -> None:
+        for name in ("fourth", "fifth"):
+            self.start_one(name)
+        listing = self.harness.server.list_durable_executions_by_function
+        request = {"FunctionName": "orders", "Qualifier": "$LATEST", "MaxItems": 2}
+        pages = [listing(**request)]
+        self.start_one("later")
+        pages.append(listing(**request, Marker=pages[0]["NextMarker"]))
+        names = [[found["DurableExecutionName"] for found in page["DurableExecutions"]] for page in pages]
+        self.assertEqual(names, [["fifth", "fourth"], ["third", "first"]])
+        self.assertNotIn("NextMarker", pages[1])
+
+    def test_those_that_were_forgotten_are_not_listed(self) -> None:
+        self.harness.server.forget(1)
+        self.assertEqual(self.names(), [])
+
     def test_a_marker_that_was_not_given_is_refused(self) -> None:
         for marker in ("page-1", "item-", "item-x", "42"):
             with self.subTest(marker), self.assertRaisesRegex(ClientError, "Invalid marker") as caught:
