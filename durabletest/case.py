@@ -92,6 +92,7 @@ class DurableTestCase(DurableAssertions):
         """
         with ending_class_decorators():
             cls.__prepare()
+        cls.__durable_ready = True
         cls.addClassCleanup(cls.__finish)
 
     @classmethod
@@ -108,7 +109,6 @@ class DurableTestCase(DurableAssertions):
             LocalDurableTestRunner.setup_test_environment(
                 skip_time=cls.skip_time, start_time=cls.start_time, clock=cls.clock
             )
-        cls.__durable_ready = True
 
     @classmethod
     def __finish(cls) -> None:
@@ -139,8 +139,9 @@ class DurableTestCase(DurableAssertions):
         method = getattr(self, self._testMethodName)
         reason = why_left_out(type(self), method)
         if reason is not None:
-            setattr(self, self._testMethodName, unittest.skip(reason)(method))
-        if reason is not None or _is_skipped(type(self)) or _is_skipped(method):
+            with self.__replaced(unittest.skip(reason)(method)):
+                return super().run(result)
+        if _is_skipped(type(self)) or _is_skipped(method):
             return super().run(result)
         began = False
         try:

@@ -12,9 +12,18 @@ Refusals of the Lambda API are not here: they are botocore's own modelled ``Clie
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 
 class DurableTestError(Exception):
     """The root of every exception of durabletest."""
+
+    def again(self) -> Self:
+        """The same news for another thread, which raises it with a traceback of its own."""
+        news = copy.copy(self)
+        news.__cause__ = self.__cause__
+        return news
 
 
 # --- the tool was used wrongly ---------------------------------------------------------------------------------------
@@ -69,7 +78,7 @@ class ExecutionNotCompletedError(UsageError):
 
 
 class RunnerClosedError(UsageError):
-    """A closed runner was used again."""
+    """A runner was used after its end, or an execution, a handle or a wait from before its ``reset``."""
 
 
 class EnvironmentAlreadySetUpError(UsageError):
@@ -179,12 +188,6 @@ class CloudHistoryError(DurableTestError):
 
 class CheckpointServerError(DurableTestError):
     """The checkpoint server's thread is dead; ``__cause__`` is what ended it."""
-
-    def again(self) -> CheckpointServerError:
-        """The same news for another thread, which raises it with a traceback of its own."""
-        copy = CheckpointServerError(*self.args)
-        copy.__cause__ = self.__cause__
-        return copy
 
 
 class OrchestratorError(DurableTestError):

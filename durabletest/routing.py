@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
+from weakref import ReferenceType, ref
 
 from durabletest.errors import UsageError
 
@@ -47,18 +49,20 @@ class Routing(Protocol):
         ...
 
 
-_open: list[Routing] = []
+_open: list[ReferenceType[Routing]] = []
+"""A runner that was dropped without having been closed is no more in the way."""
 
 
 def opened(runner: Routing) -> None:
     """From now on ``route`` finds this runner."""
-    _open.append(runner)
+    _open.append(ref(runner, _open.remove))
 
 
 def closed(runner: Routing) -> None:
     """From now on it does not."""
-    if runner in _open:
-        _open.remove(runner)
+    reference = ref(runner)
+    if reference in _open:
+        _open.remove(reference)
 
 
 def route(client: Any) -> Route:
@@ -69,13 +73,20 @@ def route(client: Any) -> Route:
     runner that is open: within a test of ``DurableTestCase`` that is the test's own. In cloud mode the client stays as
     it is, since the deployed functions are the real service's.
     """
-    if len(_open) == 1:
-        return _open[0].route(client)
-    if not _open:
+    runners = [runner for reference in list(_open) if (runner := reference()) is not None]
+    if len(runners) == 1:
+        return runners[0].route(client)
+    if not runners:
         raise UsageError(
             "route(client) needs an open runner: call it in setUp or in a test of a DurableTestCase, or within the "
             "with block of a runner"
         )
     raise UsageError(
-        f"route(client) could mean each of {len(_open)} open runners: write runner.route(client) with the one you mean"
+        f"route(client) could mean each of {len(runners)} open runners: write runner.route(client) with the one you "
+        "mean"
     )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open.clear)
+    """The threads that could answer are not in a forked child."""

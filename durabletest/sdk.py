@@ -48,6 +48,7 @@ def require() -> str:
     return version
 
 
+@functools.cache
 def folder() -> str:
     """Where the SDK's modules are."""
     return str(Path(_module("__about__").__file__ or "").parent)
@@ -248,7 +249,8 @@ class Hooks:
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 crashed(error)
             original(execution_state)
-            self._state = None
+            if self._state is execution_state:
+                self._state = None
 
         return close
 

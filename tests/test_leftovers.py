@@ -27,10 +27,13 @@ class OrderTests(DurableTestCase):
         self.assertExecution().succeeded()
 """
 FORGETFUL = """
+KEPT = []
 
 class TheForgetfulTests(unittest.TestCase):
     def test_that_closes_nothing(self):
-        LocalDurableTestRunner(order).run({"order": 1})
+        self.runner = LocalDurableTestRunner(order)
+        self.runner.run({"order": 1})
+        KEPT.append(self.runner)
 """
 
 

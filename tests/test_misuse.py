@@ -354,11 +354,13 @@ class LifecycleTests(MisuseTests):
 
     def test_the_environment_is_set_up_while_a_runner_has_its_own(self) -> None:
         self.runner(order)
-        self.refused(
+        with self.assertRaisesRegex(
             EnvironmentAlreadySetUpError,
-            LocalDurableTestRunner.setup_test_environment,
-            "a runner is open that made an environment of its own: close it first, or set up before it is made",
-        )
+            "^a runner is open that made an environment of its own: close it first, or set up before it is made. It is "
+            r"the runner for order, made at tests/test_misuse.py:\d+ in thread 'MainThread': use it in a with block, "
+            r"or call its close\(\)$",
+        ):
+            LocalDurableTestRunner.setup_test_environment()
 
     def test_the_environment_is_torn_down_without_having_been_set_up(self) -> None:
         self.refused(

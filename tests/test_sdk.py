@@ -171,6 +171,35 @@ class HookTests(unittest.TestCase):
         after.stop_checkpointing()
         self.assertTrue(queue.empty())
 
+    def test_an_invocation_that_was_given_up_and_closes_late_takes_nothing_from_the_one_that_runs(self) -> None:
+        class State:
+            def __init__(self) -> None:
+                self.sent: list[object] = []
+
+            def checkpoint_batches_forever(self) -> None:
+                """It begins."""
+
+            def close(self) -> None:
+                """It ends."""
+
+            def create_checkpoint(self, update: object, *, is_sync: bool) -> None:
+                self.sent.append((update, is_sync))
+
+        module = types.SimpleNamespace(ExecutionState=State)
+        hooks = sdk.Hooks(lambda error: None, lambda arn: None)
+        with patch.object(sdk, "_module", return_value=module):
+            hooks.install()
+            given_up, running = State(), State()
+            given_up.checkpoint_batches_forever()
+            running.checkpoint_batches_forever()
+            given_up.close()
+            hooks.flush()
+            self.assertEqual((given_up.sent, running.sent), ([], [(None, True)]))
+            running.close()
+            hooks.flush()
+            self.assertEqual(running.sent, [(None, True)])
+            hooks.remove()
+
     def test_an_sdk_without_any_place_is_left_alone(self) -> None:
         bare = type("State", (), {})
         before = dict(vars(bare))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event
-from typing import Any
+from typing import Any, TypeAlias
 
+from botocore.exceptions import ClientError
+
+from durabletest.local.lease import Lease
 from durabletest.local.server.modelled import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
+
+Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Entered for each request, by its method; raises if the client may not be used any more."""
 
 
 class LocalLambdaClient:
@@ -16,8 +24,9 @@ class LocalLambdaClient:
     checkpoint gets.
     """
 
-    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float = 0.0) -> None:
+    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float = 0.0, use: Use = nullcontext) -> None:
         self._server = server
+        self._use = use
         self._checkpoint_delay = checkpoint_delay
         self._never = Event()
 
@@ -65,15 +74,20 @@ class LocalLambdaClient:
         return self._call("send_durable_execution_callback_heartbeat", request)
 
     def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._server.call(method, **request)
+        with self._use(method):
+            answer: dict[str, Any] = self._server.call(method, **request)
         return answer
+
+    def leased(self, use: Use) -> LocalLambdaClient:
+        """Such a client for those who may use it for a time."""
+        return LocalLambdaClient(self._server, self._checkpoint_delay, use)
 
 
 class RunnerClient(LocalLambdaClient):
     """The client of one runner: it can also invoke the functions that the runner knows."""
 
-    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, scope: int) -> None:
-        super().__init__(server, checkpoint_delay)
+    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, use: Use, scope: int) -> None:
+        super().__init__(server, checkpoint_delay, use)
         self._scope = scope
 
     def invoke(self, **request: Any) -> dict[str, Any]:
@@ -85,23 +99,22 @@ class InvocationClient:
     """The client that one invocation is given: what it may use of the API, until it is revoked."""
 
     def __init__(self, client: LocalLambdaClient) -> None:
-        self._client = client
-        self._revoked = Event()
+        self._lease = Lease()
+        self._client = client.leased(self._lease.use)
 
     def revoke(self) -> None:
         """Take no more from this invocation."""
-        self._revoked.set()
+        self._lease.end(_invalid_token)
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Record a batch of operation updates."""
-        self._check("CheckpointDurableExecution")
         return self._client.checkpoint_durable_execution(**request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
         """One page of the execution's operations."""
-        self._check("GetDurableExecutionState")
         return self._client.get_durable_execution_state(**request)
 
-    def _check(self, api_operation: str) -> None:
-        if self._revoked.is_set():
-            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+
+def _invalid_token(method: str) -> ClientError:
+    api_operation = method.title().replace("_", "")
+    return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)

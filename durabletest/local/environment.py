@@ -6,24 +6,27 @@ import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from threading import Thread, current_thread
 
 from durabletest import sdk
-from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
+from durabletest.errors import RunnerClosedError
 from durabletest.local import drivers
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
 from durabletest.local.crash import ExitGuard
 from durabletest.local.drivers import ClockDriver
 from durabletest.local.families import FamilyRegister
+from durabletest.local.lease import Lease
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
-from durabletest.local.scope import RunnerScope
+from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.instant import RequestInstant
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
+from durabletest.model.view import execution_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,54 +73,73 @@ class LocalEnvironment:
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually)
         self._numbers = itertools.count(1)
-        self._open_runners: set[int] = set()
-        self._undo = ExitStack()
+        self._open_runners: dict[int, RunnerScope] = {}
+        self._patches = ExitStack()
+        self._threads = ExitStack()
 
     def start(self) -> None:
-        """Freeze time, start the threads, prepare the SDK; what was begun is undone if a later part fails."""
-        with ExitStack() as undo:
+        """Freeze time, prepare the SDK, start the threads; what was begun is undone if a later part fails."""
+        with ExitStack() as patches, ExitStack() as threads:
             if self._frozen is not None:
                 self._frozen.start(self.settings.start_time)
-                undo.callback(self._frozen.stop)
+                patches.callback(self._frozen.stop)
                 self._virtual.followers.append(self._frozen.move_to)
-            self.server.start()
-            undo.callback(self.server.stop)
             for part in self._installed:
                 part.install()
-                undo.callback(part.remove)
+                patches.callback(part.remove)
+            self.server.start()
+            threads.callback(self.server.stop)
             self.orchestrator.start()
-            undo.callback(self.orchestrator.stop)
-            self._undo = undo.pop_all()
+            threads.callback(self.orchestrator.stop)
+            self._patches, self._threads = patches.pop_all(), threads.pop_all()
 
     def stop(self) -> None:
-        """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone."""
-        self._undo.close()
+        """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone.
+
+        Runners that are still open are told so whenever they are used.
+        """
+        for scope in self._open_runners.values():
+            scope.lease.end(partial(_torn_down, scope))
+        with self._patches, self._threads:
+            pass
+
+    def forsake(self) -> None:
+        """Undo what was patched, in a forked child: the threads are the parent's."""
+        self._patches.close()
 
     def open_runner(self, scope: RunnerScope) -> None:
         """A runner begins to use this environment; the only one finds it as new."""
         if not self._open_runners:
-            self._restart()
+            self.orchestrator.restart(self.settings.start_time)
         if scope.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
-            self._undo.callback(self._sleep.remove)
-        self._open_runners.add(scope.number)
+            self._patches.callback(self._sleep.remove)
+        self._open_runners[scope.number] = scope
         self.orchestrator.open(scope)
 
     def reset_runner(self, scope: RunnerScope) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin anew."""
-        self.orchestrator.forget(scope.number)
-        if self._open_runners == {scope.number}:
-            self._restart()
+        scope.lease.end(partial(_over, scope, "the runner was reset"))
+        self.orchestrator.forget(scope.number, partial(_in_vain, "reset"))
+        if [*self._open_runners] == [scope.number]:
+            self.orchestrator.restart(self.settings.start_time)
+        scope.lease = Lease()
 
     def close_runner(self, scope: RunnerScope) -> None:
         """The runner is closed: its executions are given up."""
-        self._open_runners.discard(scope.number)
-        self.orchestrator.close(scope.number)
+        scope.lease.end(partial(_over, scope, "the runner was closed"))
+        if self._open_runners.pop(scope.number, None) is not None:
+            self.orchestrator.close(scope.number, partial(_in_vain, "closed"))
 
     @property
-    def in_use(self) -> bool:
-        """Whether a runner is open."""
-        return bool(self._open_runners)
+    def open_runners(self) -> list[RunnerScope]:
+        """The runners that are open, in the order in which they were opened."""
+        return list(self._open_runners.values())
+
+    @property
+    def threads(self) -> tuple[Thread, Thread]:
+        """Those that do the work, and that nothing may keep waiting."""
+        return self.server.thread, self.orchestrator.thread
 
     def next_scope(self) -> int:
         """A number for a new runner."""
@@ -127,11 +149,6 @@ class LocalEnvironment:
         """Refuse to run under a clock that another tool holds."""
         if self._frozen is not None:
             self._frozen.check()
-
-    def _restart(self) -> None:
-        self.server.call("restart_ids")
-        if self._frozen is not None:
-            self._virtual.restart(self.settings.start_time)
 
     def _look_at_clock(self) -> None:
         self.orchestrator.invoker.end_if_abandoned(current_thread())
@@ -153,58 +170,24 @@ class LocalEnvironment:
         return replacing(scope.stubs, arn) if scope is not None and scope.stubs.steps else None
 
 
-_current: list[LocalEnvironment] = []
-_set_up: list[LocalEnvironment] = []
+def _over(scope: RunnerScope, event: str, _purpose: str) -> RunnerClosedError:
+    return RunnerClosedError(
+        f"{event} ({name_of(scope.handler)}): its executions are over, and so are the handles on them and its clients. "
+        "Keep what execute(), run() or result() has returned, which can be read at any time, and start a new execution "
+        "for anything else"
+    )
 
 
-def set_up(settings: Settings) -> LocalEnvironment:
-    """Make the process-wide environment."""
-    if _set_up:
-        raise EnvironmentAlreadySetUpError(
-            "setup_test_environment was called twice: call teardown_test_environment in between, or leave one out"
-        )
-    if _current:
-        raise EnvironmentAlreadySetUpError(
-            "a runner is open that made an environment of its own: close it first, or set up before it is made"
-        )
-    environment = _begin(settings)
-    _set_up.append(environment)
-    return environment
+def _in_vain(event: str, arn: str) -> RunnerClosedError:
+    awaited = execution_title(arn) if arn else "virtual time"
+    return RunnerClosedError(
+        f"the runner was {event} while a thread still waited for {awaited}: have the thread end before the test does, "
+        "for example by joining it"
+    )
 
 
-def tear_down() -> None:
-    """Undo ``set_up``."""
-    if not _set_up:
-        raise EnvironmentNotSetUpError("teardown_test_environment without setup_test_environment: nothing is set up")
-    _set_up.clear()
-    _end()
-
-
-def acquire(settings: Settings | None) -> LocalEnvironment:
-    """The environment for a new runner: the one that is there, else a new one that ends with its last runner."""
-    if not _current:
-        return _begin(settings or Settings())
-    environment = _current[0]
-    if settings is not None and settings != environment.settings:
-        raise ConfigurationError(
-            f"a runner with {settings} cannot join the environment with {environment.settings}: "
-            "time is shared by all runners of a process; give them the same settings, or close the others first"
-        )
-    return environment
-
-
-def release(environment: LocalEnvironment) -> None:
-    """A runner of this environment has been closed."""
-    if _current == [environment] and not _set_up and not environment.in_use:
-        _end()
-
-
-def _begin(settings: Settings) -> LocalEnvironment:
-    environment = LocalEnvironment(settings)
-    environment.start()
-    _current.append(environment)
-    return environment
-
-
-def _end() -> None:
-    _current.pop().stop()
+def _torn_down(scope: RunnerScope, _purpose: str) -> RunnerClosedError:
+    return RunnerClosedError(
+        f"the test environment ended (teardown_test_environment, or the end of a test class) while {scope} was open: "
+        "close each runner before, and let threads that make runners of their own end before"
+    )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.clock import Clock, VirtualClock
-from durabletest.local.orchestrator import TestExecutionOrchestrator
-from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.clock import VirtualClock
+from durabletest.local.process import Tenancy
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.logs import LogEntry
@@ -25,23 +24,23 @@ from durabletest.model.waiting import Watch
 
 
 class LocalExecution:
-    """Reads one execution's history from the server as it grows; once ended, it is kept and never asked for again."""
+    """Reads one execution's history from the server as it grows; once ended, it is kept and never asked for again.
 
-    def __init__(
-        self,
-        arn: str,
-        client: Any,
-        server: CheckpointWorkerManager,
-        orchestrator: TestExecutionOrchestrator,
-        clock: Clock,
-    ) -> None:
+    It belongs to its runner until the next reset: afterwards it tells what it has kept, and refuses all else.
+    """
+
+    def __init__(self, arn: str, tenancy: Tenancy) -> None:
+        environment = tenancy.environment
         self._arn = arn
-        self._client = client
-        self._server = server
-        self._orchestrator = orchestrator
-        self._clock = clock
+        self._tenancy = tenancy
+        self._scope = tenancy.scope.number
+        self._lease = tenancy.scope.lease
+        self._client = environment.client.leased(self._lease.use)
+        self._server = environment.server
+        self._orchestrator = environment.orchestrator
+        self._clock = environment.clock
         self._history = History()
-        self._logs = orchestrator.logs.entries(arn)
+        self._logs = self._orchestrator.logs.entries(arn)
         self._lock = Lock()
 
     @property
@@ -59,7 +58,8 @@ class LocalExecution:
         with self._lock:
             if not self._history.execution.ended:
                 seen = len(self._history.events)
-                self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
+                with self._lease.use():
+                    self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
             return self._history
 
     def logs(self) -> list[LogEntry]:
@@ -73,12 +73,15 @@ class LocalExecution:
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         """See :mod:`durabletest.model.waiting`."""
         watch = Watch(path, index, status)
-        self._orchestrator.watch(self._arn, watch)
+        with self._lease.use():
+            self._orchestrator.watch(self._scope, self._arn, watch)
         return watch.future
 
-    def blocking(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
         """The thread counts as one that waits."""
-        return self._orchestrator.blocking()
+        with self._waiting("result() of a future of wait_for_data()"):
+            yield
 
     @property
     def exact_time(self) -> bool:
@@ -87,11 +90,13 @@ class LocalExecution:
 
     def sibling(self, arn: str) -> LocalExecution:
         """Another execution of the environment."""
-        return LocalExecution(arn, self._client, self._server, self._orchestrator, self._clock)
+        with self._lease.use():
+            return LocalExecution(arn, self._tenancy)
 
     def heartbeats(self, record: OperationRecord) -> int:
         """The server counts them."""
-        count: int = self._server.call("heartbeats", callback_id=record.callback_id)
+        with self._lease.use():
+            count: int = self._server.call("heartbeats", callback_id=record.callback_id)
         return count
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
@@ -107,13 +112,11 @@ class LocalExecution:
         if self.history().execution.ended:
             self._orchestrator.raise_if_broken(self._arn)
             return
-        wait = self._orchestrator.wait(self._arn)
-        try:
-            wait.future.result(timeout)
-        except FutureTimeoutError:
-            raise self._timed_out(timeout) from None
-        finally:
-            self._orchestrator.withdraw(wait)
+        with self._waiting("result() (or execute(), or run())", self._arn) as future:
+            try:
+                future.result(timeout)
+            except FutureTimeoutError:
+                raise self._timed_out(timeout) from None
         self.history()
 
     def stop(self, error: Mapping[str, Any]) -> None:
@@ -129,17 +132,33 @@ class LocalExecution:
         """Let virtual time pass."""
         if not isinstance(self._clock, VirtualClock):
             raise NotAvailableError("advance moves virtual time: with skip_time = False time passes by itself")
+        self._orchestrator.refuse_handlers("advance()")
         until = self._next_due() if delta is None else self._clock.now() + delta
-        wait = self._orchestrator.wait(None, until)
-        wait.future.result()
-        self._orchestrator.next_due()
+        with self._waiting("advance()", until=until) as future:
+            future.result()
+        self._orchestrator.next_due().result()
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
         """What is due, and when."""
-        return self._orchestrator.due_times(self._arn)
+        with self._lease.use():
+            due_times = self._orchestrator.due_times(self._arn)
+        return due_times.result()
+
+    @contextmanager
+    def _waiting(self, call: str, arn: str | None = None, until: datetime | None = None) -> Iterator[Future[Any]]:
+        """For the block the thread counts as one that waits, for what settles the future."""
+        self._orchestrator.refuse_handlers(call)
+        with self._lease.use():
+            wait = self._orchestrator.wait(self._scope, arn, until)
+        try:
+            yield wait.future
+        finally:
+            self._orchestrator.withdraw(wait)
 
     def _next_due(self) -> datetime:
-        due = self._orchestrator.next_due()
+        with self._lease.use():
+            next_due = self._orchestrator.next_due()
+        due = next_due.result()
         if due is None:
             raise UsageError(
                 f"{execution_title(self._arn)} has nothing to advance to: no timer is armed\n{listing(self.history())}"

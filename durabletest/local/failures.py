@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from durabletest.errors import DurableTestError
+from durabletest.errors import DurableTestError, RunnerClosedError
 from durabletest.local.reasons import stuck
 from durabletest.local.scope import Scopes
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.history import History
+from durabletest.model.view import execution_title
 
 
 class Failures:
@@ -34,8 +35,10 @@ class Failures:
 
     def stuck(self, arn: str) -> DurableTestError:
         """What to tell those who wait for an execution that nothing can move any more."""
-        history = History(self._server.call("events_after", arn=arn, event_id=0))
-        return stuck(arn, history, self._scopes.of(arn))
+        scope = self._scopes.of(arn)
+        if scope is None:
+            return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
+        return stuck(arn, History(self._server.call("events_after", arn=arn, event_id=0)), scope)
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""

@@ -21,6 +21,11 @@ def founder_of(thread: Thread) -> Thread | None:
     return founder
 
 
+def disown(thread: Thread) -> None:
+    """The thread runs no handler code any more."""
+    vars(thread).pop(_FOUNDER, None)
+
+
 def members(founder: Thread) -> list[Thread]:
     """The living threads of a family, in the order in which they started."""
     return [thread for thread in threading.enumerate() if founder_of(thread) is founder]

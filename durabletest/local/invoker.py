@@ -106,7 +106,7 @@ class Invoker:
         self._abandoned.clear()
 
 
-def _forget_pools() -> None:
+def forget_pools() -> None:
     """The process ends, maybe with handlers that still run: nothing waits for them."""
     for thread in threading.enumerate():
         if founder_of(thread) is not None:
@@ -115,7 +115,7 @@ def _forget_pools() -> None:
 
 _register_atexit: Callable[[Callable[[], None]], None] | None = getattr(threading, "_register_atexit", None)
 if _register_atexit is not None:
-    _register_atexit(_forget_pools)
+    _register_atexit(forget_pools)
     """Called before :mod:`concurrent.futures` waits, as it was registered later."""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from durabletest.errors import (
     CheckpointServerError,
@@ -21,10 +21,11 @@ from durabletest.errors import (
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
+from durabletest.local.families import founder_of
 from durabletest.local.invoker import Invoker
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.reactions import Parts, Reactions
-from durabletest.local.reasons import stuck_handler
+from durabletest.local.reasons import called_by_handler, stuck_handler
 from durabletest.local.runs import LAST_GASP, Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
@@ -32,8 +33,12 @@ from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
-from durabletest.local.waiting import Wait, Waiters
+from durabletest.local.waiting import Wait, Waiters, again
 from durabletest.model.waiting import Watch
+
+AnswerT = TypeVar("AnswerT")
+Reason: TypeAlias = Callable[[str], Exception]
+"""Makes the error for somebody who waits in vain for the execution of that ARN."""
 
 
 class TestExecutionOrchestrator:
@@ -57,7 +62,8 @@ class TestExecutionOrchestrator:
         self._scopes = Scopes(server)
         self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
         self._failures = Failures(server, client, self._scopes)
-        self._runs = RunQueue(self._inbox.put, self._failures.break_run, LogCapture(clock.now, logs_are_live()))
+        logs = LogCapture(clock.now, logs_are_live())
+        self._runs = RunQueue(self._inbox.put, self._failures.break_run, logs, scheduler)
         self._reactions = Reactions(
             Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
         )
@@ -109,14 +115,13 @@ class TestExecutionOrchestrator:
 
     def crash(self, error: BaseException) -> None:
         """Code in the calling thread ends its process by ``error``: from now on its invocation writes nothing."""
-        if self.invoker.runs(current_thread()):
-            self._runs.crash(error)
+        if self._runs.crash(error, current_thread()):
             self._inbox.put(self._sleepers.wake_all)
 
     def scope_of(self, thread: Thread) -> RunnerScope | None:
         """The runner whose handler code that thread runs now; None if it runs none (any thread may ask)."""
-        active = self._runs.active
-        return active.scope if active is not None and self.invoker.runs(thread) else None
+        active = self._runs.run_by(thread)
+        return None if active is None else active.scope
 
     def running(self, arn: str) -> RunnerScope | None:
         """The runner whose invocation for this execution runs now; None if there is none (any thread may ask)."""
@@ -127,61 +132,70 @@ class TestExecutionOrchestrator:
         """A runner has been opened."""
         self._inbox.put(partial(self._scopes.add, scope))
 
-    def forget(self, scope: int) -> None:
-        """A runner is reset or closed: its executions are given up, whatever they wait for."""
+    def restart(self, start: datetime) -> None:
+        """There is no execution: timers, ids and virtual time are as they were in the beginning."""
+        self._ask(partial(self._restart, start)).result()
+
+    def forget(self, scope: int, reason: Reason) -> None:
+        """A runner is reset or closed: its executions are given up, and ``reason`` is for those who wait for them."""
         future: Future[None] = Future()
-        self._send(partial(self._forget, scope, future), future)
+        self._send(partial(self._forget, scope, reason, future), future)
         future.result()
 
-    def close(self, scope: int) -> None:
-        """A runner is closed; if a thread has died, so have its executions, and whoever waited has been told."""
+    def close(self, scope: int, reason: Reason) -> None:
+        """A runner is closed; if a thread has died, so have its executions, and those who waited have been told."""
         if not self._dead.is_set() and self._server.thread.is_alive():
-            self.forget(scope)
+            self.forget(scope, reason)
             self._inbox.put(partial(self._scopes.remove, scope))
+
+    def refuse_handlers(self, call: str) -> None:
+        """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
+        thread = current_thread()
+        if founder_of(thread) is not None:
+            error = called_by_handler(call)
+            self._inbox.put(partial(self._break_running, self._runs.run_by(thread), error.again()))
+            raise error
 
     # --- waiting, in other threads ---
 
-    def wait(self, arn: str | None, until: datetime | None = None) -> Wait:
+    def wait(self, scope: int, arn: str | None, until: datetime | None = None) -> Wait:
         """Begin to wait, in the calling thread, for the end of an execution or for an instant of virtual time."""
-        wait = Wait(arn, current_thread(), until)
+        wait = Wait(scope, arn, current_thread(), until)
         self._send(partial(self._waiters.add, wait), wait.future)
         return wait
-
-    @contextmanager
-    def blocking(self) -> Iterator[None]:
-        """Entered by a thread while it is blocked by something that only the course of an execution can end."""
-        wait = self.wait(None)
-        try:
-            yield
-        finally:
-            self.withdraw(wait)
 
     def withdraw(self, wait: Wait) -> None:
         """The thread does not wait any longer."""
         self._unsettled.discard(wait.future)
         self._inbox.put(partial(self._waiters.withdraw, wait))
 
-    def watch(self, arn: str, watch: Watch) -> None:
+    def watch(self, scope: int, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
-        self._send(partial(self._waiters.add_watch, arn, watch, current_thread()), watch.future)
+        add = partial(self._waiters.add_watch, scope, arn, watch, current_thread())
+        self._send(partial(_failing, watch.future, add), watch.future)
 
-    def next_due(self) -> datetime | None:
+    def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
-        self._send(lambda: self._at_rest.append(lambda: future.set_result(self._scheduler.next_due())), future)
-        return future.result()
+        tell = partial(_settling, future, self._scheduler.next_due)
+        self._send(lambda: self._at_rest.append(tell), future)
+        return future
 
-    def due_times(self, arn: str) -> list[tuple[str | None, str, datetime]]:
+    def due_times(self, arn: str) -> Future[list[tuple[str | None, str, datetime]]]:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
-        future: Future[list[tuple[str | None, str, datetime]]] = Future()
-        self._send(lambda: future.set_result(self._due_times(arn)), future)
-        return future.result()
+        return self._ask(partial(self._due_times, arn))
 
     def raise_if_broken(self, arn: str) -> None:
         """Raise what ended the run of this execution, if it was not the execution's own outcome."""
         error = self._failures.of(arn)
         if error is not None:
-            raise error
+            raise again(error)
+
+    def _ask(self, question: Callable[[], AnswerT]) -> Future[AnswerT]:
+        """Have the orchestrator's thread answer, or tell what it raised."""
+        future: Future[AnswerT] = Future()
+        self._send(partial(_settling, future, question), future)
+        return future
 
     def _send(self, message: Callable[[], None], future: Future[Any]) -> None:
         self._unsettled.add(future)
@@ -295,18 +309,30 @@ class TestExecutionOrchestrator:
         return min(LAST_GASP, active.scope.watchdog) if active.crashed is not None else active.scope.watchdog
 
     def _give_up_handler(self, active: Active) -> None:
-        error = HandlerStuckError(stuck_handler(active.job, active.scope, stacks_of(self.invoker.threads)))
-        self._abandon()
-        self._failures.break_run(active.job.arn, error)
+        stacks = stacks_of(self.invoker.threads)
+        self._break_running(active, HandlerStuckError(stuck_handler(active.job, active.scope, stacks)))
+
+    def _break_running(self, active: Active | None, error: DurableTestError) -> None:
+        if active is not None and self._runs.active is active:
+            self._abandon()
+            self._failures.break_run(active.job.arn, error)
 
     # --- the end ---
 
-    def _forget(self, scope: int, future: Future[None]) -> None:
+    def _restart(self, start: datetime) -> None:
+        self._server.call("restart_ids")
+        self._scheduler.flush()
+        self._sleepers.wake_all()
+        if self._virtual is not None:
+            self._virtual.restart(start)
+
+    def _forget(self, scope: int, reason: Reason, future: Future[None]) -> None:
         active = self._runs.active
         if active is not None and active.scope.number == scope:
             self._abandon()
         for arn in self._server.call("forget", scope=scope):
-            self._reactions.forget(arn)
+            self._reactions.forget(arn, reason)
+        self._waiters.leave(scope, reason)
         self._inbox.put(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
@@ -330,10 +356,29 @@ class TestExecutionOrchestrator:
                 future.set_exception(self._failure())
 
     def _failure(self) -> DurableTestError:
-        cause, failure = self._cause, OrchestratorError("the runner was closed while something still waited for it")
+        cause, failure = (
+            self._cause,
+            OrchestratorError("the test environment ended while something still waited for it"),
+        )
         if isinstance(cause, CheckpointServerError):
             return cause.again()
         if cause is not None:
             failure = OrchestratorError(f"the orchestrator's thread died of {cause!r}")
             failure.__cause__ = cause
         return failure
+
+
+def _settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
+    """Put the answer in the future, or why there is none."""
+    _failing(future, lambda: future.set_result(question()))
+
+
+def _failing(future: Future[Any], act: Callable[[], None]) -> None:
+    """Act; why that failed is for those who wait for the future, and no harm to others."""
+    try:
+        act()
+    except Exception as error:
+        if isinstance(error, CheckpointServerError):
+            raise
+        if not future.done():
+            future.set_exception(error)

@@ -75,12 +75,13 @@ class Reactions:
         if announcement.arn not in self._forgotten:
             self._by_type[type(announcement)](announcement)
 
-    def forget(self, arn: str) -> None:
-        """The execution is given up."""
+    def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
+        """The execution is given up; ``reason`` is for those who wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.failures, self._parts.waiters, self._parts.runs.logs):
-            part.forget(arn)
+        self._parts.failures.forget(arn)
+        self._parts.runs.logs.forget(arn)
+        self._parts.waiters.forget(arn, reason)
 
     def all_forgotten(self) -> None:
         """Whatever the server had announced of forgotten executions has come: their ARNs may be given out anew."""
@@ -102,10 +103,10 @@ class Reactions:
 
     def _handler_job(self, arn: str) -> Active | None:
         parts = self._parts
-        event = parts.server.call("begin_invocation", arn=arn)
-        if event is None:
-            return None
         scope = parts.scopes.of(arn)
+        event = None if scope is None else parts.server.call("begin_invocation", arn=arn)
+        if scope is None or event is None:
+            return None
         operations = self._operations.setdefault(arn, Kept(sdk.operation))
         job = handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now, operations)
         return Active(job, scope)
@@ -113,19 +114,25 @@ class Reactions:
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
         self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
 
-    def _function_job(self, due: FunctionCallDue) -> Active:
+    def _function_job(self, due: FunctionCallDue) -> Active | None:
         parts = self._parts
         scope = parts.scopes.of(due.arn)
+        if scope is None:
+            return None
         return Active(function_call(due, scope, parts.server, parts.clock.now), scope)
 
     def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
-        reason = not_registered(unknown.function, self._parts.scopes.of(unknown.arn))
-        self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
+        scope = self._parts.scopes.of(unknown.arn)
+        if scope is not None:
+            reason = not_registered(unknown.function, scope)
+            self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
 
     # --- news ---
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
-        self._answers.created(created, self._parts.scopes.of(created.arn))
+        scope = self._parts.scopes.of(created.arn)
+        if scope is not None:
+            self._answers.created(created, scope)
 
     def _on_changed(self, changed: Changed) -> None:
         self._parts.waiters.check(changed.arn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from durabletest.errors import ExecutionStuckError
+from durabletest.errors import ExecutionStuckError, UsageError
 from durabletest.local.jobs import Job
 from durabletest.local.scope import RunnerScope
 from durabletest.local.stubbing import stub_for
@@ -62,6 +62,15 @@ def not_registered(function: str, scope: RunnerScope) -> str:
 def _used_up(function: str, scope: RunnerScope) -> str:
     stub = stub_for(scope.stubs, function)
     return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
+
+
+def called_by_handler(call: str) -> UsageError:
+    """Handler code has made a call that waits for handler code to end."""
+    return UsageError(
+        f"{call} was called by handler code, whose own invocation has to end before another one can run: it would wait "
+        "for itself. To run another durable function, write context.invoke(name, payload) and durable_functions = "
+        "{name: handler} on the test class; what belongs to the test goes before or after the run"
+    )
 
 
 def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:

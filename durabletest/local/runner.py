@@ -17,11 +17,12 @@ from durabletest.errors import (
 from durabletest.execution import Execution
 from durabletest.last_execution import LastExecution
 from durabletest.local import drivers
-from durabletest.local import environment as environments
 from durabletest.local.client import RunnerClient
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
+from durabletest.local.maker import Maker
+from durabletest.local.process import process
 from durabletest.local.routing import Router
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.functions import FunctionSpec, split_name
@@ -82,21 +83,22 @@ class LocalDurableTestRunner(LastExecution):
         self._page_size = state_page_size
         anything = skip_time is None and start_time is None and clock is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
-        self._environment = environments.acquire(chosen)
-        self._scope = RunnerScope(self._environment.next_scope(), handler, watchdog, skip_sleep)
-        self._client = self._make_client()
-        self._router = Router(self._client)
+        maker = Maker()
+        self._tenancy = process.move_in(
+            chosen, lambda number: RunnerScope(number, handler, watchdog, maker, skip_sleep)
+        )
+        self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
         self._last = None
-        self._closed = False
         try:
-            self._environment.open_runner(self._scope)
+            self._client = self._make_client()
+            self._router = Router(self._client)
             for name, function in (durable_functions or {}).items():
                 self.register_durable_function(name, function)
             for name, function in (functions or {}).items():
                 self.register_function(name, function)
             routing.opened(self)
         except BaseException:
-            self.close()
+            self._tenancy.close()
             raise
 
     # --- the process-wide environment ---
@@ -115,12 +117,12 @@ class LocalDurableTestRunner(LastExecution):
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
         settings.check_delay(checkpoint_delay, "checkpoint_delay")
-        environments.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        process.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
         """End the process-wide environment and restore the real clock (R2.4)."""
-        environments.tear_down()
+        process.tear_down()
 
     # --- run ---
 
@@ -135,18 +137,19 @@ class LocalDurableTestRunner(LastExecution):
         """Start an execution in the background; virtual time stands until somebody waits for something."""
         self._check_open()
         self._environment.check_clock()
-        arn = self._environment.server.call(
-            "start",
-            scope=self._scope.number,
-            function=self._function_name,
-            payload=encode(payload),
-            name=name,
-            timeout=_seconds(self._timeout),
-            tenant_id=tenant_id,
-            page_size=self._page_size,
-        )
-        self._last = self._execution(arn)
-        return Execution(self._last)
+        with self._tenancy.use():
+            arn = self._environment.server.call(
+                "start",
+                scope=self._scope.number,
+                function=self._function_name,
+                payload=encode(payload),
+                name=name,
+                timeout=_seconds(self._timeout),
+                tenant_id=tenant_id,
+                page_size=self._page_size,
+            )
+            self._last = execution = self._execution(arn)
+        return Execution(execution)
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution of this environment by its ARN, a child's for example."""
@@ -166,21 +169,18 @@ class LocalDurableTestRunner(LastExecution):
         If no other runner is open, virtual time and all ids begin anew.
         """
         self._check_open()
-        self._environment.reset_runner(self._scope)
+        self._tenancy.reset()
         self._scope.scripts.clear()
         self._scope.stubs.clear()
         self._last = None
 
     def close(self) -> None:
         """Give everything back; executions that still run are given up. Calling it twice does no harm."""
-        if not self._closed:
-            self._closed = True
-            try:
-                routing.closed(self)
-                self._router.close()
-                self._environment.close_runner(self._scope)
-            finally:
-                environments.release(self._environment)
+        try:
+            routing.closed(self)
+            self._router.close()
+        finally:
+            self._tenancy.close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +189,7 @@ class LocalDurableTestRunner(LastExecution):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if exc is None and not self._closed:
+            if exc is None and not self._tenancy.closed:
                 self.verify_stubs()
         finally:
             self.close()
@@ -284,11 +284,11 @@ class LocalDurableTestRunner(LastExecution):
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
         caller = Caller(self._scope.number, own, self._page_size)
         self._environment.server.call("declare", caller=caller)
-        return RunnerClient(self._environment.server, self._environment.settings.checkpoint_delay, self._scope.number)
+        environment, use = self._environment, self._tenancy.use
+        return RunnerClient(environment.server, environment.settings.checkpoint_delay, use, self._scope.number)
 
     def _execution(self, arn: str) -> LocalExecution:
-        environment = self._environment
-        return LocalExecution(arn, environment.client, environment.server, environment.orchestrator, environment.clock)
+        return LocalExecution(arn, self._tenancy)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
@@ -299,7 +299,7 @@ class LocalDurableTestRunner(LastExecution):
         self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._tenancy.closed:
             raise RunnerClosedError(
                 f"this runner for {name_of(self._scope.handler)} is closed: make a new one, or stay in its with block"
             )

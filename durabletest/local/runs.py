@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
+from threading import RLock, Thread
 from typing import TypeAlias
 
+from durabletest.local.crash import InvocationTimedOut
 from durabletest.local.invoker import Answered, Invoker, Raised
 from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture
+from durabletest.local.scheduler import Scheduler, TimerScheduler
 from durabletest.local.scope import RunnerScope
 
 _monotonic = [time.monotonic]
 """In a list, where a tool that freezes time does not look for it."""
 LAST_GASP = 1.0
 """Real seconds that the threads of a crashed invocation have to end by themselves, before they are left behind."""
+_DEADLINE = ("deadline", None, "deadline")
 
 
 @dataclass(slots=True, eq=False)
@@ -40,9 +44,13 @@ class RunQueue:
     ``post`` brings the end of a job back to that thread; ``failed`` is told of an end that ends the whole run.
     """
 
-    def __init__(self, post: Post, failed: Callable[[str, Exception], None], logs: LogCapture) -> None:
+    def __init__(
+        self, post: Post, failed: Callable[[str, Exception], None], logs: LogCapture, scheduler: Scheduler
+    ) -> None:
         self._post = post
         self._failed = failed
+        self._scheduler = scheduler
+        self._switching = RLock()
         self._due: dict[tuple[str, Hashable], Make] = {}
         self._last_progress = _monotonic[0]()
         self.active: Active | None = None
@@ -76,15 +84,18 @@ class RunQueue:
     # --- the one that runs ---
 
     def _begin(self, active: Active) -> None:
-        self.active = active
         self.progressed()
         call = self.logs.during(active.job.arn, active.job.call, new_invocation=active.job.is_invocation)
+        with self._switching:
+            self.active = active
+        if isinstance(self._scheduler, TimerScheduler):
+            self.limit()
         self.invoker.invoke(call, lambda outcome: self._post(partial(self._finish, active, outcome)))
 
     def _finish(self, active: Active, outcome: Answered | Raised) -> None:
         if self.active is not active:
             return
-        self.active = None
+        self._end()
         self._report(active, outcome if active.crashed is None else Raised(active.crashed, crashed=True))
 
     def _report(self, active: Active, outcome: Answered | Raised) -> None:
@@ -92,20 +103,36 @@ class RunQueue:
         if error is not None:
             self._failed(active.job.arn, error)
 
-    def crash(self, error: BaseException) -> None:
-        """The job's process ends by ``error``: from this moment on it writes nothing (any of its threads says so)."""
-        active = self.active
-        if active is not None and active.crashed is None:
-            active.crashed = error
-            active.job.revoke()
-            self._post(self.progressed)
+    def run_by(self, thread: Thread) -> Active | None:
+        """The job, if that thread works for it (any thread may ask)."""
+        with self._switching:
+            return self.active if self.invoker.runs(thread) else None
+
+    def crash(self, error: BaseException, thread: Thread) -> bool:
+        """The process ends by ``error``: from this moment on the job writes nothing (any of its threads says so).
+
+        Tells whether it was the job's process: a job that was given up has none.
+        """
+        with self._switching:
+            active = self.run_by(thread)
+            if active is not None and active.crashed is None:
+                active.crashed = error
+                active.job.revoke()
+                self._post(self.progressed)
+            return active is not None
 
     def abandon(self) -> None:
         """Give the job up, whatever it does: nothing that still comes of it counts."""
-        if self.active is not None:
-            self.active.job.revoke()
-            self.invoker.abandon()
+        with self._switching:
+            if self.active is not None:
+                self.active.job.revoke()
+                self.invoker.abandon()
+                self._end()
+
+    def _end(self) -> None:
+        with self._switching:
             self.active = None
+        self._scheduler.cancel(_DEADLINE)
 
     def leave_behind(self) -> None:
         """The job has crashed, and some of its threads do not notice: their process is dead all the same."""
@@ -113,6 +140,20 @@ class RunQueue:
         if active is not None and active.crashed is not None:
             self.abandon()
             self._report(active, Raised(active.crashed, crashed=True))
+
+    def limit(self, timed_out: Callable[[], None] = lambda: None) -> None:
+        """Have the job time out at its deadline, 15 minutes after it began, as in Lambda; then call ``timed_out``.
+
+        In virtual time that can happen only to a job that sleeps.
+        """
+        active = self.active
+        if active is not None and active.job.deadline is not None:
+            self._scheduler.schedule(_DEADLINE, active.job.deadline, lambda: self._time_out(active, timed_out))
+
+    def _time_out(self, active: Active, timed_out: Callable[[], None]) -> None:
+        active.crashed = active.crashed or InvocationTimedOut()
+        self.leave_behind()
+        timed_out()
 
     # --- progress ---
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durabletest import sdk
+from durabletest.local.lease import Lease
+from durabletest.local.maker import Maker
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -19,13 +21,16 @@ _NO_WATCHDOG = 30.0
 class RunnerScope:
     """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
 
-    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time.
+    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. The ``lease`` is that of the executions:
+    it ends with the next reset, or with the runner.
     """
 
     number: int
     handler: Callable[..., Any]
     watchdog: float
+    maker: Maker
     skip_sleep: bool = False
+    lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptBook = field(default_factory=ScriptBook)
@@ -34,6 +39,9 @@ class RunnerScope:
     def handler_of(self, target: str | None) -> Callable[..., Any]:
         """The runner's own handler, or the durable function that was registered by that name."""
         return self.handler if target is None else self.durable_functions[target]
+
+    def __str__(self) -> str:
+        return f"the runner for {name_of(self.handler)}, made {self.maker}"
 
 
 class Scopes:
@@ -51,12 +59,13 @@ class Scopes:
         """A runner has been closed."""
         self._by_number.pop(number, None)
 
-    def of(self, arn: str) -> RunnerScope:
-        """The runner whose execution this is, or whose execution invoked it."""
-        return self._by_number[self._server.call("scope_of", arn=arn)]
+    def of(self, arn: str) -> RunnerScope | None:
+        """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
+        number = self._server.call("scope_of", arn=arn)
+        return None if number is None else self._by_number.get(number)
 
     def shortest_watchdog(self) -> float:
-        """The real seconds after which the most impatient runner wants to hear of silence."""
+        """The shortest watchdog of all open runners, in seconds."""
         return min((scope.watchdog for scope in self._by_number.values()), default=_NO_WATCHDOG)
 
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from durabletest import sdk
 from durabletest.local.clock import Clock
-from durabletest.local.crash import InvocationTimedOut
-from durabletest.local.runs import Active, Post, RunQueue
+from durabletest.local.runs import Post, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.stacks import current_frames
 
@@ -25,7 +24,6 @@ SAMPLE = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
 
 _SLEEP = "sleep"
-_DEADLINE = (_SLEEP, None, "deadline")
 
 _WAITING: set[CodeType] = {
     function.__code__
@@ -104,8 +102,7 @@ class Sleepers:
             sleeper.awake.set()
             return
         self._asleep[sleeper.thread] = sleeper
-        if active.job.deadline is not None:
-            self._scheduler.schedule(_DEADLINE, active.job.deadline, lambda: self._time_out(active))
+        self._runs.limit(self.wake_all)
         due = self._clock.now() + timedelta(seconds=sleeper.seconds)
         self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
 
@@ -113,13 +110,6 @@ class Sleepers:
         del self._asleep[sleeper.thread]
         self._waking.add(sleeper.thread)
         sleeper.awake.set()
-
-    def _time_out(self, active: Active) -> None:
-        """Lambda ends an invocation that takes longer than it may; only sleep can take so long here."""
-        if self._runs.active is active:
-            active.crashed = InvocationTimedOut()
-            self._runs.leave_behind()
-            self.wake_all()
 
     def _waiting_threads(self) -> dict[Thread, tuple[int, int]] | None:
         """Where each thread is that does not sleep; None if one of them does not wait for another."""

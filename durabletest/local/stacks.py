@@ -65,6 +65,11 @@ def clock_read_by_author() -> bool:
     while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):
         frame = frame.f_back
     file = "" if frame is None else frame.f_code.co_filename
+    return is_authored(file)
+
+
+def is_authored(file: str) -> bool:
+    """Whether a user's project, or a package it uses, has the file: neither Python, nor the SDK, nor this package."""
     return bool(file) and not _is_machinery(file) and not _is_standard_library(file)
 
 

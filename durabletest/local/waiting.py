@@ -10,6 +10,7 @@ from datetime import datetime
 from threading import Thread
 from typing import Any
 
+from durabletest.errors import DurableTestError
 from durabletest.model.history import History
 from durabletest.model.waiting import Watch, resolve
 
@@ -18,9 +19,11 @@ from durabletest.model.waiting import Watch, resolve
 class Wait:
     """Somebody waits for the end of an execution, for an instant, or (neither is given) for a future of the model.
 
-    ``thread`` is blocked by it. The future's result is None; its exception says why the wait is in vain.
+    ``scope`` is the runner's number through which it waits, ``thread`` is blocked by it. The future's result is None;
+    its exception says why the wait is in vain.
     """
 
+    scope: int
     arn: str | None
     thread: Thread
     until: datetime | None = None
@@ -37,7 +40,7 @@ class Waiters:
         self._events_after = events_after
         self._waits: list[Wait] = []
         self._watches: dict[str, list[Watch]] = defaultdict(list)
-        self._watchers: set[Thread] = set()
+        self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
 
@@ -55,9 +58,10 @@ class Waiters:
 
     @property
     def all_blocked(self) -> bool:
-        """Whether no thread that follows this environment is free to answer something."""
+        """Whether no thread that follows an execution is free to answer something."""
         blocked = {wait.thread for wait in self._waits}
-        return all(thread in blocked for thread in self._watchers if thread.is_alive())
+        watchers = set().union(*self._watchers.values())
+        return all(thread in blocked for thread in watchers if thread.is_alive())
 
     # --- they come and go ---
 
@@ -73,9 +77,9 @@ class Waiters:
         if wait in self._waits:
             self._waits.remove(wait)
 
-    def add_watch(self, arn: str, watch: Watch, thread: Thread) -> None:
+    def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
         """Somebody begins to follow an operation."""
-        self._watchers.add(thread)
+        self._watchers[scope].add(thread)
         history = self._settled_by_news(arn)
         self._watches[arn] += resolve([watch], history, ended=self.has_ended(arn))
 
@@ -113,23 +117,35 @@ class Waiters:
         """Nothing can happen any more: tell everybody who waits for an execution."""
         for wait in self._take(lambda wait: wait.arn is not None):
             _settle(wait.future, reason(wait.arn or ""))
-        for arn, watches in list(self._watches.items()):
-            self._watches[arn] = []
-            for watch in watches:
-                if watch.future.set_running_or_notify_cancel():
-                    watch.future.set_exception(reason(arn))
+        for arn in list(self._watches):
+            self._fail_watches(arn, reason)
 
     def refuse(self, error: Exception) -> None:
         """Time cannot move: tell everybody, whatever they wait for."""
         for wait in self._take(lambda _: True):
             _settle(wait.future, error)
-        self.give_up(lambda _arn: error)
+        self.give_up(lambda _arn: again(error))
 
-    def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out anew."""
+    def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
+        """The execution is given up, and its ARN may be given out anew: nobody waits for it any longer."""
+        for wait in self._take(lambda wait: wait.arn == arn):
+            _settle(wait.future, reason(arn))
+        self._fail_watches(arn, reason)
         self._histories.pop(arn, None)
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
+
+    def leave(self, scope: int, reason: Callable[[str], Exception]) -> None:
+        """A runner is reset or closed: those who wait through it do so in vain."""
+        for wait in self._take(lambda wait: wait.scope == scope):
+            _settle(wait.future, reason(wait.arn or ""))
+        self._watchers.pop(scope, None)
+
+    def _fail_watches(self, arn: str, reason: Callable[[str], Exception]) -> None:
+        watches, self._watches[arn] = self._watches[arn], []
+        for watch in watches:
+            if watch.future.set_running_or_notify_cancel():
+                watch.future.set_exception(reason(arn))
 
     def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
         taken = [wait for wait in self._waits if condition(wait)]
@@ -137,10 +153,15 @@ class Waiters:
         return taken
 
 
+def again(error: Exception) -> Exception:
+    """The same error for another thread; one of the author's own cannot be copied without knowing it, and is shared."""
+    return error.again() if isinstance(error, DurableTestError) else error
+
+
 def _settle(future: Future[Any], error: Exception | None) -> None:
     if future.done():
         return
     if error is not None:
-        future.set_exception(error)
+        future.set_exception(again(error))
     else:
         future.set_result(None)

@@ -283,6 +283,14 @@ class OnlyLocallyTests(unittest.TestCase):
         reasons = [reason for _, reason in result.skipped]
         self.assertEqual(reasons, ["cloud only: DURABLETEST_MODE or the class says local"])
 
+    def test_a_test_that_was_skipped_is_so_for_that_run_only(self) -> None:
+        test, result = suites.Marked("test_cloud"), unittest.TestResult()
+        with mock.patch.dict(os.environ, DURABLETEST_MODE="local"):
+            test.run(result)
+        self.assertEqual(len(result.skipped), 1)
+        self.assertNotIn("test_cloud", vars(test))
+        self.assertFalse(hasattr(test.test_cloud, "__unittest_skip__"))
+
     def test_on_another_class_it_is_a_mistake(self) -> None:
         with self.assertRaises(UsageError) as caught:
             local_only(unittest.TestCase)

@@ -12,6 +12,7 @@ from durabletest.model.waiting import Watch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn"
+SCOPE = 1
 
 
 def event(number: int, event_type: str, **more: Any) -> dict[str, Any]:
@@ -28,8 +29,8 @@ class WaitersTests(unittest.TestCase):
 
     def test_who_waits_for_an_end_or_an_instant_counts_until_it_is_there(self) -> None:
         thread = current_thread()
-        self.waiters.add(Wait(ARN, thread))
-        self.waiters.add(Wait(None, thread, START))
+        self.waiters.add(Wait(SCOPE, ARN, thread))
+        self.waiters.add(Wait(SCOPE, None, thread, START))
         self.assertTrue(self.waiters)
         self.waiters.reach(START)
         self.assertTrue(self.waiters)
@@ -38,8 +39,8 @@ class WaitersTests(unittest.TestCase):
 
     def test_a_thread_whose_future_is_resolved_does_not_count_although_it_has_not_woken_up_yet(self) -> None:
         watch = Watch("wait")
-        self.waiters.add_watch(ARN, watch, current_thread())
-        self.waiters.add(Wait(None, current_thread()))
+        self.waiters.add_watch(SCOPE, ARN, watch, current_thread())
+        self.waiters.add(Wait(SCOPE, None, current_thread()))
         self.assertTrue(self.waiters)
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
         self.waiters.check(ARN)

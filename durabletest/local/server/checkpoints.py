@@ -21,6 +21,8 @@ from durabletest.local.server.transitions import Transitions, Update
 _CONCURRENT = frozenset({"Map", "Parallel"})
 _CLIENT_TOKEN_LIFE = timedelta(minutes=15)
 """For how long a repeated request is known by its client token (API documentation)."""
+_CLIENT_TOKENS = 100
+"""How many are known at most; a client sends a request again before it sends many others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,14 @@ class CheckpointManager:
             self._announce(Changed(self._arn))
         answer = self._answer()
         if client_token is not None:
-            self._answered[client_token] = Answered(token, updates, self._now(), answer)
+            self._remember(client_token, Answered(token, updates, self._now(), answer))
         return answer
+
+    def _remember(self, client_token: str, answered: Answered) -> None:
+        self._answered.pop(client_token, None)
+        self._answered[client_token] = answered
+        if len(self._answered) > _CLIENT_TOKENS:
+            del self._answered[next(iter(self._answered))]
 
     def _repeated(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any] | None:
         """The answer to a request that was taken before; its client token must not stand for another request."""

@@ -154,9 +154,9 @@ class CheckpointServer(LambdaApi):
         """Number everything from the beginning again."""
         self._ids.restart()
 
-    def scope_of(self, arn: str) -> int:
-        """The runner whose execution this is, or whose execution invoked it."""
-        return self._scopes[arn]
+    def scope_of(self, arn: str) -> int | None:
+        """The runner whose execution this is, or whose execution invoked it; None if it was forgotten."""
+        return self._scopes.get(arn)
 
     def executions_of(self, scope: int) -> list[str]:
         """The ARNs of a runner's executions, invoked ones included, in the order in which they started."""

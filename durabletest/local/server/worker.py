@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
-from durabletest.errors import CheckpointServerError
+from durabletest.errors import CheckpointServerError, UsageError
 from durabletest.local.server.messages import Reply, Request
 
 _LIVENESS_CHECK_SECONDS = 1.0
@@ -60,6 +60,11 @@ class CheckpointWorkerManager:
 
     def call(self, method: str, /, **arguments: Any) -> Any:
         """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises."""
+        if current_thread() is self._thread:
+            raise UsageError(
+                f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
+                "that it calls, such as a stub's, cannot run or read executions"
+            )
         request = Request(method, arguments, SimpleQueue())
         self._pending.add(request)
         self._inbox.put(request)

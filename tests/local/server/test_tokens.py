@@ -186,6 +186,23 @@ class ClientTokens(unittest.TestCase):
         execution.checkpoint(succeed("STEP", "s"), ClientToken="once")
         self.assertEqual(execution.event_types()[-1], "StepSucceeded")
 
+    def test_the_last_hundred_are_known(self) -> None:
+        execution = Harness().start()
+        checkpoint = execution.harness.server.checkpoint_durable_execution
+        oldest = execution.request(start("STEP", "oldest"), ClientToken="oldest")
+        execution.token = checkpoint(**oldest)["CheckpointToken"]
+        answers = []
+        for number in range(99):
+            request = execution.request(start("STEP", f"{number}"), ClientToken=f"{number}")
+            answers.append((request, checkpoint(**request)))
+            execution.token = answers[-1][1]["CheckpointToken"]
+        self.assertIn("oldest", {o["Id"] for o in checkpoint(**oldest)["NewExecutionState"]["Operations"]})
+        execution.checkpoint(start("STEP", "one-more"), ClientToken="one-more")
+        with self.assertRaisesRegex(ClientError, "Invalid checkpoint token"):
+            checkpoint(**oldest)
+        for request, answer in answers:
+            self.assertEqual(checkpoint(**request), answer)
+
     def test_it_is_known_for_fifteen_minutes(self) -> None:
         execution = Harness().start()
         request = execution.request(start("STEP", "s"), ClientToken="once")

@@ -1,0 +1,244 @@
+"""The one environment that a process can have at a time: who has set it up, who uses it, and when it ends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping
+from threading import Condition, Lock, current_thread
+from typing import Any
+
+from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
+from durabletest.local.environment import LocalEnvironment, Settings
+from durabletest.local.families import disown, founder_of
+from durabletest.local.invoker import forget_pools
+from durabletest.local.maker import Maker
+from durabletest.local.scope import RunnerScope
+
+PATIENCE = 60.0
+"""Real seconds for which a thread waits until the environment of another one ends, while nothing happens in it."""
+
+
+class Tenancy:
+    """A runner's place in the environment, from its opening to its end.
+
+    The runner holds it, and so do the handles on its executions: once nobody does, it is given up with a warning.
+    """
+
+    def __init__(self, house: ProcessEnvironment, environment: LocalEnvironment, scope: RunnerScope) -> None:
+        self.environment = environment
+        self.scope = scope
+        self.closed = False
+        self._house = house
+
+    def use(self, purpose: str = "") -> Any:
+        """Entered for each use of what belongs to the runner, see :class:`durabletest.local.lease.Lease`."""
+        return self.scope.lease.use(purpose)
+
+    def reset(self) -> None:
+        """Begin again, without executions."""
+        with self.use():
+            """It goes on, in this process."""
+        self._house.reset(self)
+
+    def close(self) -> None:
+        """End it; calling this twice, or in a forked child, does no harm."""
+        self._house.close(self)
+
+    def __del__(self) -> None:
+        if not self.closed and not self.scope.lease.inherited and not sys.is_finalizing():
+            self._house.dropped(self.environment, self.scope)
+
+
+class ProcessEnvironment:
+    """Makes and ends environments; one lock is around all that begins or ends.
+
+    Runners join the environment that is there, of whatever thread, and share its time. An environment that was set up
+    is for one at a time: another thread waits its turn.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition(Lock())
+        self._current: LocalEnvironment | None = None
+        self._set_up_by: Maker | None = None
+        self._dropped: deque[tuple[LocalEnvironment, RunnerScope]] = deque()
+        self._collecting = False
+        gc.callbacks.append(self._collect)
+
+    # --- those who set up ---
+
+    def set_up(self, settings: Settings) -> None:
+        """Make an environment that lasts until ``tear_down``; while another thread has one, wait for its end."""
+        self._refuse_handlers("setup_test_environment()")
+        with self._changed:
+            self._close_dropped()
+            while self._current is not None:
+                self._refuse_in_vain()
+                if not self._changed.wait(PATIENCE) and self._current is not None:
+                    raise EnvironmentAlreadySetUpError(self._not_in_time())
+            self._begin(settings)
+            self._set_up_by = Maker()
+
+    def tear_down(self) -> None:
+        """Undo ``set_up``."""
+        self._refuse_handlers("teardown_test_environment()")
+        with self._changed:
+            self._close_dropped()
+            if self._set_up_by is None:
+                raise EnvironmentNotSetUpError(
+                    "teardown_test_environment without setup_test_environment: nothing is set up"
+                )
+            self._set_up_by = None
+            self._end()
+
+    def _refuse_in_vain(self) -> None:
+        """Nobody waits for what only the waiting thread itself could end, or a thread that is no more."""
+        if self._set_up_by is not None:
+            if self._set_up_by.is_done:
+                raise EnvironmentAlreadySetUpError(
+                    "setup_test_environment was called twice: call teardown_test_environment in between, or leave one "
+                    "out"
+                )
+        elif any(scope.maker.is_done for scope in self._runners()):
+            raise EnvironmentAlreadySetUpError(
+                "a runner is open that made an environment of its own: close it first, or set up before it is made. "
+                f"It is {self._holders()}: use it in a with block, or call its close()"
+            )
+
+    def _not_in_time(self) -> str:
+        owner = self._set_up_by
+        holder = self._holders() if owner is None else f"the environment that was set up {owner}"
+        return (
+            f"time is shared by all threads of a process, and for {PATIENCE:g} seconds nothing has happened in "
+            f"{holder}: run what needs an environment of its own one after the other, or in processes"
+        )
+
+    # --- those who make runners ---
+
+    def move_in(self, settings: Settings | None, make: Callable[[int], RunnerScope]) -> Tenancy:
+        """A place in the environment that is there, else in a new one, which ends with its last runner."""
+        self._refuse_handlers("LocalDurableTestRunner()")
+        with self._changed:
+            self._close_dropped()
+            environment = self._current or self._begin(settings or Settings())
+            if settings is not None and settings != environment.settings:
+                raise ConfigurationError(
+                    f"a runner with {settings} cannot join the environment with {environment.settings}: time is shared "
+                    f"by all runners of a process; give them the same settings, or close the others first"
+                    f"{self._open_now()}"
+                )
+            try:
+                scope = make(environment.next_scope())
+                environment.open_runner(scope)
+            finally:
+                self._end_if_unused()
+            self._progress()
+            return Tenancy(self, environment, scope)
+
+    def reset(self, tenancy: Tenancy) -> None:
+        """Give up the runner's executions."""
+        self._refuse_handlers("reset()")
+        with self._changed:
+            tenancy.environment.reset_runner(tenancy.scope)
+            self._progress()
+
+    def close(self, tenancy: Tenancy) -> None:
+        """The runner ends."""
+        if tenancy.closed or tenancy.scope.lease.inherited:
+            return
+        self._refuse_handlers("close()")
+        tenancy.closed = True
+        with self._changed:
+            self._close(tenancy.environment, tenancy.scope)
+            self._progress()
+
+    def _close(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
+        try:
+            environment.close_runner(scope)
+        finally:
+            self._end_if_unused()
+
+    # --- those who forgot to close ---
+
+    def dropped(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
+        """Nobody can close this runner any more: do it now, or, where that might wait for itself, at the next occasion.
+
+        The garbage collector calls from any place in any thread, with any lock held.
+        """
+        self._dropped.append((environment, scope))
+        ours = founder_of(current_thread()) is not None or current_thread() in environment.threads
+        if not self._collecting and not ours and self._changed.acquire(blocking=False):
+            try:
+                self._close_dropped()
+                self._progress()
+            finally:
+                self._changed.release()
+        warnings.warn(f"{scope} was not closed: use it in a with block, or call its close()", ResourceWarning, 3)
+
+    def _close_dropped(self) -> None:
+        while self._dropped:
+            self._close(*self._dropped.popleft())
+
+    def _collect(self, phase: str, _details: Mapping[str, Any]) -> None:
+        self._collecting = phase == "start"
+
+    # --- begin and end ---
+
+    def _begin(self, settings: Settings) -> LocalEnvironment:
+        environment = LocalEnvironment(settings)
+        environment.start()
+        self._current = environment
+        return environment
+
+    def _end_if_unused(self) -> None:
+        if self._current is not None and self._set_up_by is None and not self._current.open_runners:
+            self._end()
+
+    def _end(self) -> None:
+        environment, self._current = self._current, None
+        self._changed.notify_all()
+        if environment is not None:
+            environment.stop()
+
+    def _progress(self) -> None:
+        """Something happens in what was set up: those who wait for its end go on waiting.
+
+        Runners without a set-up get no such extension, as those of several threads may overlap for ever.
+        """
+        if self._set_up_by is not None:
+            self._changed.notify_all()
+
+    def _refuse_handlers(self, call: str) -> None:
+        current = self._current
+        if current is not None:
+            current.orchestrator.refuse_handlers(call)
+
+    def _runners(self) -> list[RunnerScope]:
+        return [] if self._current is None else self._current.open_runners
+
+    def _holders(self) -> str:
+        return "; ".join(map(str, self._runners()))
+
+    def _open_now(self) -> str:
+        return f". Open: {self._holders()}" if self._runners() else ""
+
+    # --- processes ---
+
+    def forget_parent(self) -> None:
+        """This is a forked child: real time, no patches, and nothing of the parent's."""
+        environment, self._current, self._set_up_by = self._current, None, None
+        self._changed = Condition(Lock())
+        self._dropped.clear()
+        forget_pools()
+        disown(current_thread())
+        if environment is not None:
+            environment.forsake()
+
+
+process = ProcessEnvironment()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=process.forget_parent)
