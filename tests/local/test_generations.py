@@ -211,15 +211,12 @@ class TimerTests(EnvironmentTestCase):
     def test_a_sleeper_past_its_deadline_has_timed_out_all_the_same(self) -> None:
         @durable_execution
         def too_long(event: Any, context: DurableContext) -> None:
-            if context.step(lambda _: len(attempts), name="count", config=ONCE) < 1:
-                attempts.append(1)
-                time.sleep(3600)
+            time.sleep(3600)
 
-        attempts: list[int] = []
         runner = self.runner(too_long, skip_sleep=True)
         result = runner.run()
         errors = [invocation.error.type if invocation.error else None for invocation in result.get_invocations()]
-        self.assertEqual(errors, ["Sandbox.Timedout", None])
+        self.assertEqual(set(errors), {"Sandbox.Timedout"})
 
 
 class RealTimeDeadlineTests(unittest.TestCase):

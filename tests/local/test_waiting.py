@@ -49,12 +49,12 @@ class WaitersTests(unittest.TestCase):
 
     def test_one_who_comes_later_is_told_of_what_has_been(self) -> None:
         first, second = Watch("later"), Watch("wait")
-        self.waiters.add_watch(ARN, first, current_thread())
+        self.waiters.add_watch(SCOPE, ARN, first, current_thread())
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
-        self.waiters.add_watch(ARN, second, current_thread())
+        self.waiters.add_watch(SCOPE, ARN, second, current_thread())
         self.assertEqual((first.future.done(), second.future.done()), (False, True))
         self.events.append(event(3, "WaitStarted", Id="2", Name="later", SubType="Wait"))
         third = Watch("wait", 1)
-        self.waiters.add_watch(ARN, third, current_thread())
+        self.waiters.add_watch(SCOPE, ARN, third, current_thread())
         self.assertEqual((first.future.done(), third.future.done()), (True, False))
         self.assertTrue(self.waiters)
