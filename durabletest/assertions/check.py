@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self, TypeAlias
 
 from durabletest.assertions.current import CurrentTest
 from durabletest.model.view import ExecutionView
@@ -33,6 +33,19 @@ class About:
         return replace(self, title=title, view=view or self.view, negated=False, operation=operation)
 
 
+Text: TypeAlias = str | Callable[[], str]
+"""A text, or what makes it: most claims hold, and then nobody reads it."""
+
+
+class Told(NamedTuple):
+    """The texts of a claim, made."""
+
+    expected: str
+    actual: str
+    instead: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Claim:
     """One statement about a subject. ``actual`` says what is, whether the statement holds or not.
@@ -43,12 +56,21 @@ class Claim:
     """
 
     holds: bool
-    expected: str
-    actual: str
-    instead: str = ""
-    remedy: str = ""
+    expected: Text
+    actual: Text
+    instead: Text = ""
+    remedy: Text = ""
     trace: tuple[str, ...] = ()
     granted: bool = False
+
+    def told(self) -> Told:
+        """The claim in words, for a message."""
+        return Told(*map(text_of, (self.expected, self.actual, self.instead, self.remedy)))
+
+
+def text_of(text: Text) -> str:
+    """The text, made if it was not yet."""
+    return text if isinstance(text, str) else text()
 
 
 def check(about: About, claim: Claim) -> None:
@@ -59,21 +81,22 @@ def check(about: About, claim: Claim) -> None:
 
 
 def _message(about: About, claim: Claim, negated: bool) -> str:
+    told = claim.told()
     parts = [
         about.title,
-        _aligned("Expected: ", "not " * negated + claim.expected),
-        _aligned("     but: ", claim.actual),
-        _remedy(claim, negated),
+        _aligned("Expected: ", "not " * negated + told.expected),
+        _aligned("     but: ", told.actual),
+        _remedy(told, negated),
     ]
     if claim.trace:
         parts.extend(["Stack trace:", *_indented(claim.trace)])
     return "\n".join(parts)
 
 
-def _remedy(claim: Claim, negated: bool) -> str:
+def _remedy(told: Told, negated: bool) -> str:
     if negated:
         return "If that is right, take .never away."
-    return claim.remedy or f"If that is right, write {claim.instead}"
+    return told.remedy or f"If that is right, write {told.instead}"
 
 
 def _aligned(label: str, text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import zip_longest
 from typing import Any
 
-from durabletest.assertions.check import Claim
+from durabletest.assertions.check import Claim, Text
 from durabletest.assertions.text import counted, show
 
 __unittest = True
@@ -27,17 +27,28 @@ class Difference:
     actual: str
 
 
-def equals(expected: object, actual: object, path: str, instead: str) -> Claim:
-    """The claim that ``path`` has this value; ``instead`` is the check for the value that it has."""
-    found = list(differences(expected, actual, path))
+def equals(expected: object, actual: object, path: str, instead: Text) -> Claim:
+    """The claim that ``path`` has this value; ``instead`` is the check for the value that it has.
+
+    Where the two differ as a whole, their parts are compared once more to tell where.
+    """
+    found = [] if _at_once(expected, actual) else list(differences(expected, actual, path))
     if not found:
-        return Claim(True, f"{path} == {show(expected)}", f"{path} == {show(actual)}")
+        return Claim(True, lambda: f"{path} == {show(expected)}", lambda: f"{path} == {show(actual)}")
     shown, more = found[:_SHOWN], found[_SHOWN:]
     rest = [f"... and {counted(len(more), 'more difference')}"] if more else []
     wanted = "\n".join([f"{difference.path} {difference.expected}" for difference in shown] + rest)
     actually = "\n".join([f"{difference.path} {difference.actual}" for difference in shown] + rest)
     remedy = "" if [difference.path for difference in found] == [path] else _PARTS
     return Claim(False, wanted, actually, instead, remedy)
+
+
+def _at_once(expected: Any, actual: Any) -> bool:
+    """Whether they are equal as a whole; where the comparison fails, that of the parts tells the place."""
+    try:
+        return bool(expected == actual)
+    except Exception:
+        return False
 
 
 def differences(expected: Any, actual: Any, path: str) -> Iterator[Difference]:

@@ -149,12 +149,11 @@ class SoftScope:
 
     def __init__(self, test: CurrentTest) -> None:
         self._test = test
-        self._failures: list[_Failure] = []
+        self._failures: dict[str, _Failure] = {}
 
     def add(self, failure: _Failure) -> None:
         """Keep a failure; one that repeats another word for word tells nothing new."""
-        if failure.text not in [known.text for known in self._failures]:
-            self._failures.append(failure)
+        self._failures.setdefault(failure.text, failure)
 
     def __enter__(self) -> None:
         self._test.scopes.append(self)
@@ -168,15 +167,15 @@ class SoftScope:
         if exc is not None and not isinstance(exc, unittest.SkipTest):
             exc.add_note(f"\nBefore that, {self._listed()}")
         elif self._test.scopes:
-            for failure in self._failures:
+            for failure in self._failures.values():
                 self._test.scopes[-1].add(failure)
         else:
-            raise self._test.error(self._listed(), self._failures) from None
+            raise self._test.error(self._listed(), list(self._failures.values())) from None
 
     def _listed(self) -> str:
         count = len(self._failures)
         head = "1 claim failed" if count == 1 else f"{count} claims failed"
-        return "\n\n".join([head, *(_numbered(n, failure) for n, failure in enumerate(self._failures, 1))])
+        return "\n\n".join([head, *(_numbered(n, failure) for n, failure in enumerate(self._failures.values(), 1))])
 
 
 def _numbered(number: int, failure: _Failure) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -110,8 +110,7 @@ def _contains(view: ExecutionView, wanted: Wanted) -> Claim:
     found = wanted.of(history)
     expected = f"{wanted.type}{wanted} among the events"
     if found:
-        times = listed([stamp(event["EventTimestamp"]) for event in found])
-        return Claim(True, expected, f"{len(found)} {wanted.type}: {times}")
+        return Claim(True, expected, lambda: f"{len(found)} {wanted.type}: {_times(found)}")
     place = Wanted(None, wanted.operation, wanted.index)
     return Claim(False, expected, f"there are {_tally(place.of(history))}", "", _running(view) or _no(wanted))
 
@@ -119,15 +118,28 @@ def _contains(view: ExecutionView, wanted: Wanted) -> Claim:
 def _count(view: ExecutionView, wanted: Wanted, number: object) -> Claim:
     found = wanted.of(view.history())
     expected = _number(number, wanted.type) if isinstance(number, int) else f"count == {show(number)}"
-    story = _number(len(found), wanted.type) + (f": {_tally(found)}" if wanted.type is None else "")
+    story = _number(len(found), wanted.type)
     of = "" if wanted.type is None else f", of={wanted.type!r}"
     instead = f".count({len(found)}{of}{_options(wanted)})"
-    return Claim(bool(number == len(found)), f"{expected}{wanted}", story, instead, _running(view))
+    return Claim(
+        bool(number == len(found)),
+        f"{expected}{wanted}",
+        lambda: story + (f": {_tally(found)}" if wanted.type is None else ""),
+        instead,
+        _running(view),
+    )
+
+
+def _times(events: Sequence[Event]) -> str:
+    return listed([stamp(event["EventTimestamp"]) for event in events])
 
 
 def _in_order(view: ExecutionView, types: Sequence[str]) -> Claim:
     history = view.history()
-    break_ = broken(types, lambda name: Wanted(name).of(history), lambda one, other: _precedes(history, one, other))
+    of_type: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in history.events:
+        of_type[event["EventType"]].append(event)
+    break_ = broken(types, lambda name: of_type[name], lambda one, other: _precedes(history, one, other))
     expected = f"in order: {', '.join(types)}"
     if break_ is None:
         return Claim(True, expected, "they come in that order")

@@ -131,8 +131,13 @@ def _failed(facts: InvocationFacts, pattern: ErrorPattern) -> Claim:
 def _count(view: ExecutionView, number: object) -> Claim:
     calls = view.history().invocations
     expected = counted(number, "invocation") if isinstance(number, int) else f"count == {show(number)}"
-    story = f"{counted(len(calls), 'invocation')}, started {_starts(calls)}" if calls else "none has completed"
-    return Claim(bool(number == len(calls)), expected, story, call("count", len(calls)), _running(view))
+    return Claim(
+        bool(number == len(calls)),
+        expected,
+        lambda: f"{counted(len(calls), 'invocation')}, started {_starts(calls)}" if calls else "none has completed",
+        call("count", len(calls)),
+        _running(view),
+    )
 
 
 def _find(view: ExecutionView, number: int) -> Invocation | Missing:

@@ -10,7 +10,7 @@ from durabletest.assertions.subject import Missing
 from durabletest.assertions.text import call, counted, show
 from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
-from durabletest.model.lookup import check_index, why_not_found
+from durabletest.model.lookup import check_index, means, why_not_found
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import plain
 from durabletest.model.titles import title
@@ -51,8 +51,21 @@ def exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:
     likely = "" if succeeded else f"The execution is {execution.story}\n"
     remedy = execution.remedy or "If that is right, write .never_started()"
     trace = execution.error.stack_trace if execution.error else ()
-    reason = why_not_found(view.history(), path, index, found)
-    return Claim(False, "exists", reason, remedy=likely + remedy, trace=trace, granted=True)
+    return Claim(
+        False,
+        "exists",
+        lambda: _why_missing(view, path, index, found),
+        remedy=likely + remedy,
+        trace=trace,
+        granted=True,
+    )
+
+
+def _why_missing(view: ExecutionView, path: str, index: int, found: int) -> str:
+    """Nobody may ask before the end of the test, and then it may be there."""
+    if view.history().get(path, index) is not None:
+        return "it had not started when it was asked for"
+    return why_not_found(view.history(), path, index, found)
 
 
 def is_of_type(facts: OperationFacts, wanted: OperationType) -> Claim:
@@ -73,8 +86,13 @@ def attempts(facts: OperationFacts, number: object) -> Claim:
     if record.type is not OperationType.STEP:
         return wrong_type(facts, "a STEP, which has attempts")
     expected = counted(number, "attempt") if isinstance(number, int) else f"attempts == {show(number)}"
-    story = f"{counted(record.attempts, 'attempt')}: {facts.story}"
-    return Claim(bool(number == record.attempts), expected, story, call("attempts", record.attempts), facts.remedy)
+    return Claim(
+        bool(number == record.attempts),
+        expected,
+        lambda: f"{counted(record.attempts, 'attempt')}: {facts.story}",
+        lambda: call("attempts", record.attempts),
+        lambda: facts.remedy,
+    )
 
 
 def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
@@ -83,16 +101,24 @@ def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
     while parent is not None:
         around.append(parent)
         parent = history.parent(parent)
-    found = history.find_all(context)
-    if not found:
+    if history.get(context) is None:
         story = why_not_found(history, context, 0, 0)
         return Claim(False, f"inside {context!r}", story, remedy="Name a context that exists.", granted=True)
-    wanted = found if index is None else found[index : index + 1]
-    holds = any(record is candidate for record in around for candidate in wanted)
-    where = " in ".join(title(history, record) for record in around) or "in no context"
-    instead = call("inside", history.path_of(around[0])) if around else call("never.inside", context)
+    if index is None:
+        holds = any(means(history, record, context) for record in around)
+    else:
+        holds = any(record is candidate for record in around for candidate in _at(history, context, index))
     which = "" if index is None else f" (index {index})"
-    return Claim(holds, f"inside {context!r}{which}", f"inside {where}" if around else where, instead)
+    return Claim(
+        holds,
+        f"inside {context!r}{which}",
+        lambda: "inside " + " in ".join(title(history, record) for record in around) if around else "in no context",
+        lambda: call("inside", history.path_of(around[0])) if around else call("never.inside", context),
+    )
+
+
+def _at(history: History, path: str, index: int) -> list[OperationRecord]:
+    return history.find_all(path)[index : index + 1]
 
 
 def has_callback_id(facts: OperationFacts, value: object) -> Claim:
@@ -112,8 +138,13 @@ def has_heartbeats(facts: OperationFacts, number: object) -> Claim:
         return wrong_type(facts, "a CALLBACK, which can be sent heartbeats")
     actual = 0 if callback is None else facts.view.heartbeats(callback)
     expected = counted(number, "heartbeat") if isinstance(number, int) else f"heartbeats == {show(number)}"
-    story = f"{counted(actual, 'heartbeat')}: {facts.story}"
-    return Claim(bool(number == actual), expected, story, call("heartbeats", actual), facts.remedy)
+    return Claim(
+        bool(number == actual),
+        expected,
+        lambda: f"{counted(actual, 'heartbeat')}: {facts.story}",
+        lambda: call("heartbeats", actual),
+        lambda: facts.remedy,
+    )
 
 
 def has_invoked(facts: OperationFacts, function_name: object, payload: object) -> Claim:
@@ -124,9 +155,9 @@ def has_invoked(facts: OperationFacts, function_name: object, payload: object) -
         instead = call("invoked", record.function_name)
         return Claim(False, f"invoked {show(function_name)}", f"invoked {record.function_name!r}", instead)
     if payload is UNSET:
-        return Claim(True, f"invoked {show(function_name)}", f"invoked {record.function_name!r}")
+        return Claim(True, lambda: f"invoked {show(function_name)}", f"invoked {record.function_name!r}")
     sent = plain(facts.view.decode(record.input, record))
-    return equals(payload, sent, "payload", call("invoked", record.function_name, sent))
+    return equals(payload, sent, "payload", lambda: call("invoked", record.function_name, sent))
 
 
 def child_of(facts: OperationFacts) -> ExecutionView | Missing:
@@ -141,4 +172,4 @@ def child_of(facts: OperationFacts) -> ExecutionView | Missing:
 
 
 def never_started(facts: OperationFacts) -> Claim:
-    return Claim(False, "never started", facts.story, facts.instead)
+    return Claim(False, "never started", lambda: facts.story, lambda: facts.instead)

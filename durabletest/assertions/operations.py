@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -74,9 +74,10 @@ class OperationsFacts:
     def titles(self) -> list[str]:
         return sorted(title(self.view.history(), facts.record) for facts in self.all)
 
-    def named(self, name: str) -> list[OperationRecord]:
-        chosen = {facts.record.id for facts in self.all}
-        return [record for record in self.view.history().find_all(name) if record.id in chosen]
+    def by_name(self) -> Callable[[str], list[OperationRecord]]:
+        """Gives those of a name or path."""
+        history, chosen = self.view.history(), {facts.record.id for facts in self.all}
+        return lambda name: [record for record in history.find_all(name) if record.id in chosen]
 
     def near(self, name: str | None) -> str:
         """The name that was most likely meant, where none has this one."""
@@ -121,8 +122,13 @@ class OperationsSubject(Subject[OperationsFacts]):
         facts = self._reach(lambda facts: facts)
         assert isinstance(facts, OperationsFacts), "a set always exists, be it empty"
         members = [(title(facts.view.history(), one.record), one) for one in _canonical(facts)]
-        near = facts.near(facts.filter.name)
-        none = Claim(False, "at least one operation", f"there is none{near}", remedy=_WIDEN, granted=True)
+        none = Claim(
+            False,
+            "at least one operation",
+            lambda: f"there is none{facts.near(facts.filter.name)}",
+            remedy=_WIDEN,
+            granted=True,
+        )
         about = self._about.of(f"{quantifier.value} of the {self._about.title}")
         subject = EachOperation(about, Several(quantifier, members, _NARROW, none))
         return begun(subject, "a check, for example .succeeded()")
@@ -141,18 +147,22 @@ def _canonical(facts: OperationsFacts) -> list[OperationFacts]:
 
 
 def _count(facts: OperationsFacts, number: object) -> Claim:
-    titles = facts.titles()
-    story = f"{counted(len(titles), 'operation')}: {listed(titles)}" if titles else "none"
+    actual = len(facts.all)
     expected = counted(number, "operation") if isinstance(number, int) else f"count == {show(number)}"
     remedy = ExecutionFacts(facts.view).remedy
-    near = "" if titles else facts.near(facts.filter.name)
-    return Claim(bool(number == len(titles)), expected, story + near, call("count", len(titles)), remedy)
+
+    def story() -> str:
+        if not actual:
+            return f"none{facts.near(facts.filter.name)}"
+        return f"{counted(actual, 'operation')}: {listed(facts.titles())}"
+
+    return Claim(bool(number == actual), expected, story, call("count", actual), remedy)
 
 
 def _in_order(facts: OperationsFacts, names: Sequence[str]) -> Claim:
     history = facts.view.history()
-    break_ = broken(names, facts.named, lambda one, other: started_before(history, one, other))
-    expected = f"in order: {', '.join(map(repr, names))}"
+    break_ = broken(names, facts.by_name(), lambda one, other: started_before(history, one, other))
+    expected = lambda: f"in order: {', '.join(map(repr, names))}"  # noqa: E731
     if break_ is None:
         return Claim(True, expected, "they started in that order")
     if not break_.instead:
@@ -178,6 +188,7 @@ def _story(break_: Broken[OperationRecord]) -> str:
 
 def _actual_order(facts: OperationsFacts, names: Sequence[str]) -> list[str]:
     """The names in the order in which their first operations started."""
-    order = facts.view.history().operations
-    firsts = {name: facts.named(name)[0] for name in dict.fromkeys(names) if facts.named(name)}
-    return sorted(firsts, key=lambda name: order.index(firsts[name]))
+    order = {record.id: place for place, record in enumerate(facts.view.history().operations)}
+    named = facts.by_name()
+    firsts = {name: found[0].id for name in dict.fromkeys(names) if (found := named(name))}
+    return sorted(firsts, key=lambda name: order[firsts[name]])

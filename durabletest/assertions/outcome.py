@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Self, TypeVar
 
-from durabletest.assertions.check import Claim
+from durabletest.assertions.check import Claim, Text, text_of
 from durabletest.assertions.compare import equals
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
 from durabletest.assertions.facts import Outcome, error_check
@@ -63,32 +63,33 @@ def has_status(outcome: Outcome, status: str) -> Claim:
 
 
 def succeeded(outcome: Outcome, result: object) -> Claim:
-    expected = "SUCCEEDED" if result is UNSET else f"SUCCEEDED with result == {show(result)}"
-    claim = _claim(outcome, outcome.has("SUCCEEDED"), expected)
-    if result is UNSET or not claim.holds:
-        return claim
+    if result is UNSET:
+        return has_status(outcome, "SUCCEEDED")
+    if not outcome.has("SUCCEEDED"):
+        return _claim(outcome, False, lambda: f"SUCCEEDED with result == {show(result)}")
     actual = outcome.result()
-    return equals(result, actual, "result", call("succeeded", actual))
+    return equals(result, actual, "result", lambda: call("succeeded", actual))
 
 
 def has_result(outcome: Outcome, value: object) -> Claim:
     if not outcome.has("SUCCEEDED"):
-        return _claim(outcome, False, f"result == {show(value)}")
+        return _claim(outcome, False, lambda: f"result == {show(value)}")
     actual = outcome.result()
-    return equals(value, actual, "result", call("result", actual))
+    return equals(value, actual, "result", lambda: call("result", actual))
 
 
 def failed(outcome: Outcome, pattern: ErrorPattern) -> Claim:
     holds = outcome.has("FAILED") and pattern.matches(outcome.error)
-    return _claim(outcome, holds, f"FAILED{pattern}", pattern.details(outcome.error))
+    return _claim(outcome, holds, lambda: f"FAILED{pattern}", lambda: pattern.details(outcome.error))
 
 
 def has_error(outcome: Outcome, pattern: ErrorPattern) -> Claim:
     holds = outcome.error is not None and pattern.matches(outcome.error)
-    instead = outcome.instead if outcome.error is None else error_check("error", outcome.error)
-    return replace(_claim(outcome, holds, f"an error{pattern}", pattern.details(outcome.error)), instead=instead)
+    claim = _claim(outcome, holds, lambda: f"an error{pattern}", lambda: pattern.details(outcome.error))
+    return claim if outcome.error is None else replace(claim, instead=lambda: error_check("error", outcome.error))
 
 
-def _claim(outcome: Outcome, holds: bool, expected: str, more: str = "") -> Claim:
+def _claim(outcome: Outcome, holds: bool, expected: Text, more: Text = "") -> Claim:
     trace = outcome.error.stack_trace if outcome.error else ()
-    return Claim(holds, expected, outcome.story + more, outcome.instead, outcome.remedy, trace)
+    story = lambda: outcome.story + text_of(more)  # noqa: E731
+    return Claim(holds, expected, story, lambda: outcome.instead, lambda: outcome.remedy, trace)

@@ -32,10 +32,13 @@ def broken(
     last: T | None = None
     after: str | None = None
     for name in names:
-        found = candidates(name)
-        order = [(thing, True if last is None else precedes(last, thing)) for thing in found]
-        following = next((thing for thing, follows in order if follows), None)
-        if following is None:
-            return Broken(name, after, last, found, any(follows is None for _, follows in order))
-        last, after = following, name
+        found, chances = candidates(name), []
+        for thing in found:
+            follows = last is None or precedes(last, thing)
+            if follows:
+                break
+            chances.append(follows is None)
+        else:
+            return Broken(name, after, last, found, any(chances))
+        last, after = thing, name
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from durabletest.assertions.check import Claim
+from durabletest.assertions.check import Claim, text_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -34,8 +34,9 @@ class Verdict:
 
     def line(self, expected: str) -> str:
         """Its part of the message; what is expected is repeated only where it is not the same for all."""
-        indented = self.claim.actual.replace("\n", "\n  ")
-        return f"{self.title}: {indented}" + ("" if self.claim.expected == expected else f" ({self.claim.expected})")
+        told = self.claim.told()
+        indented = told.actual.replace("\n", "\n  ")
+        return f"{self.title}: {indented}" + ("" if told.expected == expected else f" ({told.expected})")
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,15 @@ class Several(Generic[FactsT]):
         held = [verdict.holds for verdict in verdicts]
         holds = all(held) if self.quantifier is Quantifier.EACH else any(held)
         wrong = [verdict for verdict in verdicts if not verdict.holds] or verdicts
-        expected = wrong[0].claim.expected
-        not_ = "not " * (negated and not wrong[0].claim.granted)
-        return Claim(holds, not_ + expected, self._listed(wrong, expected), remedy=self._remedy(wrong), granted=True)
+        first = wrong[0].claim
+        not_ = "not " * (negated and not first.granted)
+        return Claim(
+            holds,
+            lambda: not_ + text_of(first.expected),
+            lambda: self._listed(wrong, text_of(first.expected)),
+            remedy=lambda: self._remedy(wrong),
+            granted=True,
+        )
 
     def _listed(self, wrong: Sequence[Verdict], expected: str) -> str:
         lines = [verdict.line(expected) for verdict in wrong[:_SHOWN]]
@@ -73,7 +80,8 @@ class Several(Generic[FactsT]):
         return f"not so for {wrong} of {len(self.members)}"
 
     def _remedy(self, wrong: Sequence[Verdict]) -> str:
-        return next((verdict.claim.remedy for verdict in wrong if verdict.claim.remedy), self.narrow)
+        remedies = (text_of(verdict.claim.remedy) for verdict in wrong)
+        return next((remedy for remedy in remedies if remedy), self.narrow)
 
 
 def _verdict(title: str, claim: Claim, negated: bool) -> Verdict:

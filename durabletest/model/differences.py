@@ -38,7 +38,8 @@ def differences(expected: Canonical, actual: Canonical, ignoring: Collection[str
 def _operations(expected: Canonical, actual: Canonical, place: Place) -> Iterator[str]:
     ours, theirs = expected.get("operations", []), actual.get("operations", [])
     names, other_names = _titles(ours, place), _titles(theirs, place)
-    moved = set(names) & set(other_names)
+    before, after = ({title: place for place, title in enumerate(titles)} for titles in (names, other_names))
+    moved = before.keys() & after.keys()
     for tag, i, i_end, j, j_end in SequenceMatcher(None, names, other_names, autojunk=False).get_opcodes():
         if tag == "equal":
             for one, other, title in zip(ours[i:i_end], theirs[j:j_end], names[i:i_end], strict=True):
@@ -49,8 +50,9 @@ def _operations(expected: Canonical, actual: Canonical, place: Place) -> Iterato
             if title not in moved:
                 yield f"{title} is not expected: it is {other['status']}"
                 continue
-            yield f"{title} is in another place: {_after(other_names, title)} instead of {_after(names, title)}"
-            yield from _operation(ours[names.index(title)], other, title, place)
+            now, then = _after(other_names, after[title]), _after(names, before[title])
+            yield f"{title} is in another place: {now} instead of {then}"
+            yield from _operation(ours[before[title]], other, title, place)
 
 
 def _operation(expected: Canonical, actual: Canonical, title: str, place: Place) -> Iterator[str]:
@@ -76,8 +78,7 @@ def _inside(place: Place) -> str:
     return f" in {place.path.rstrip('/')!r}" if place.path else ""
 
 
-def _after(titles: list[str], title: str) -> str:
-    index = titles.index(title)
+def _after(titles: list[str], index: int) -> str:
     return f"after {titles[index - 1]}" if index else "first"
 
 

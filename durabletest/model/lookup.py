@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -56,15 +56,16 @@ class _Inside:
         self._found: list[OperationRecord] = []
 
     def read(self, history: History) -> Sequence[OperationRecord]:
-        """Those that were found, the new ones included; the list that is given is never changed."""
+        """Those that were found, the new ones included; the list that is given may grow, at its end."""
         new: list[OperationRecord] = []
         for name in self._read:
             unread = _unread(history.named(name), self._read[name])
             self._read[name] += len(unread)
             new += [record for record in unread if _is_at(history, record, self._path)]
-        if new:
-            found = [*self._found, *new]
-            self._found = found if len(self._read) == 1 else sorted(found, key=_first_event)
+        if len(self._read) == 1:
+            self._found += new
+        elif new:
+            self._found = sorted([*self._found, *new], key=_first_event)
         return self._found
 
 
@@ -167,15 +168,20 @@ def _kind(record: OperationRecord) -> str:
     return f"{record.type} (id {record.id!r})" if record.name is None else str(record.type)
 
 
-def possible_names(path: str) -> Iterable[str]:
+def means(history: History, record: OperationRecord, path: str) -> bool:
+    """Whether ``path`` means this operation, perhaps among others."""
+    return record.name == path or (record.name in _last_names(path) and _is_at(history, record, path))
+
+
+def possible_names(path: str) -> list[str]:
     """All names that an operation which ``path`` means can have."""
-    return (path, *_last_names(path))
+    return [path, *_last_names(path)]
 
 
-def _last_names(path: str) -> Iterable[str]:
+def _last_names(path: str) -> list[str]:
     """Names may contain slashes, so every tail of a path can be the name of an operation."""
     parts = path.split("/")
-    return ("/".join(parts[i:]) for i in range(1, len(parts)))
+    return ["/".join(parts[i:]) for i in range(1, len(parts))]
 
 
 def _is_at(history: History, record: OperationRecord, path: str) -> bool:

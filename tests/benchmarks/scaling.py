@@ -278,8 +278,8 @@ def watching(watches: Iterable[Watch], script: Script) -> Measured:
     def run() -> None:
         history, left = History(), list(watches)
         for event in script.events:
-            history.extend([event])
-            left = resolve(left, history, history.execution.ended)
+            news = history.extend([event])
+            left = resolve(left, history, history.execution.ended, news)
 
     return run
 

@@ -1,0 +1,175 @@
+"""A check that holds costs its comparison: nothing is worded that nobody reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unittest
+from collections.abc import Callable
+from unittest import mock
+
+from durabletest import assertions
+from durabletest.assertions import CurrentTest, check, operation_claims
+from durabletest.assertions.operations import OperationsFacts
+from durabletest.model import lookup
+from tests.model.histories import Script, View, error, payload, retry
+
+
+class Run(View):
+    """An execution in virtual time."""
+
+    exact_time = True
+
+
+class Loud:
+    """A matcher that counts how often it is compared, and how often somebody wants to show it."""
+
+    def __init__(self, equal: bool) -> None:
+        self.equal = equal
+        self.compared = self.shown = 0
+
+    def __eq__(self, other: object) -> bool:
+        self.compared += 1
+        return self.equal
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        self.shown += 1
+        return "<loud>"
+
+
+def shipped() -> Run:
+    """Two steps, one of them in a context and retried, an invoke and a result."""
+    script = Script().context("1", name="order").step("2", "[1, 2]", name="pack", parent="1")
+    script.op("StepStarted", "3", name="charge", parent="1")
+    script.op("StepFailed", "3", {"Error": error(), "RetryDetails": retry(1, 5)}).invocation()
+    script.at(5).op("StepStarted", "3").op("StepSucceeded", "3", {"Result": payload("7"), "RetryDetails": retry(2)})
+    script.op("ChainedInvokeStarted", "4", {"FunctionName": "geo", "Input": payload("[3]")}, name="find")
+    script.op("ChainedInvokeSucceeded", "4", {"Result": payload("4")}).invocation(5)
+    return Run(script.succeeded(json.dumps([{"n": 1}, [2]])))
+
+
+class ComparedTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.view, self.test = shipped(), CurrentTest()
+
+    def claims(self, value: object) -> list[Callable[[], object]]:
+        """Every claim that compares a value of the author's."""
+        execution = assertions.execution(self.view, self.test)
+        pack = assertions.operation(self.view, self.test, "pack")
+        find = assertions.operation(self.view, self.test, "find")
+        every = assertions.operations(self.view, self.test, name="pack").each
+        return [
+            lambda: execution.succeeded(value),
+            lambda: execution.result(value),
+            lambda: execution.succeeded([{"n": value}, value]),
+            lambda: pack.succeeded(value),
+            lambda: pack.result(value),
+            lambda: every.succeeded(value),
+            lambda: find.invoked(value),
+            lambda: find.invoked("geo", value),
+        ]
+
+    def test_what_is_equal_is_compared_as_a_whole_and_not_shown(self) -> None:
+        for number in range(8):
+            value = Loud(True)
+            with self.subTest(number):
+                self.claims(value)[number]()
+                self.assertEqual((value.compared, value.shown), (2 if number == 2 else 1, 0))
+
+    def test_what_differs_is_shown(self) -> None:
+        for number in range(8):
+            value = Loud(False)
+            with self.subTest(number):
+                with self.assertRaisesRegex(AssertionError, "<loud>"):
+                    self.claims(value)[number]()
+                self.assertGreater(value.shown, 0)
+
+    def test_what_differs_although_it_should_not_be_equal_is_shown_too(self) -> None:
+        value = Loud(True)
+        with self.assertRaisesRegex(AssertionError, "not result == <loud>"):
+            assertions.execution(self.view, self.test).never.succeeded(value)
+
+
+class WordedTests(unittest.TestCase):
+    """Whatever is claimed, no text is made while the claims hold."""
+
+    def test_no_claim_that_holds_is_worded(self) -> None:
+        view, test = shipped(), CurrentTest()
+        with mock.patch.object(check.Claim, "told", side_effect=AssertionError("nobody asked")):
+            assertions.execution(view, test).succeeded().took(seconds=5).never.failed("CardDeclined", "expired")
+            charge = assertions.operation(view, test, "charge").succeeded(7).attempts(2).never.attempts(1)
+            charge.inside("order").retried_after(seconds=5).after("pack").never.error("Other")
+            assertions.operations(view, test).count(4).in_order("pack", "charge").never.in_order("charge", "pack")
+            assertions.operations(view, test, type="STEP").each.succeeded().never.failed()
+            assertions.history(view, test).contains("StepFailed").count(2, of="InvocationCompleted")
+            assertions.invocations(view, test).count(2).each.never.failed()
+
+    def test_nothing_is_looked_up_for_an_operation_that_has_to_be_absent(self) -> None:
+        view, test = shipped(), CurrentTest()
+        with mock.patch.object(operation_claims, "why_not_found", side_effect=AssertionError("nobody asked")):
+            assertions.operation(view, test, "refund").never_started()
+            assertions.operation(view, test, "charge", 1).never_started()
+        with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
+            assertions.operation(view, test, "chrage").succeeded()
+
+    def test_nothing_is_looked_up_for_a_set_that_may_be_empty(self) -> None:
+        view, test = shipped(), CurrentTest()
+        with mock.patch.object(
+            sys.modules[OperationsFacts.__module__], "closest", side_effect=AssertionError("nobody asked")
+        ):
+            assertions.operations(view, test, name="refund").count(0)
+        with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
+            assertions.operations(view, test, name="chrage").count(1)
+
+    def test_the_operations_are_gone_through_once_however_many_names_are_given(self) -> None:
+        view, test = shipped(), CurrentTest()
+        gone_through = mock.PropertyMock(return_value=OperationsFacts(view).all)
+        with mock.patch.object(OperationsFacts, "all", gone_through):
+            assertions.operations(view, test).in_order("order", "pack", "charge", "find")
+        self.assertEqual(gone_through.call_count, 1)
+
+
+class LateTests(unittest.TestCase):
+    def test_an_operation_that_has_started_since_is_not_said_to_be_absent(self) -> None:
+        view, test = Run(Script()), CurrentTest()
+        assertions.operation(view, test, "charge")
+        assertions.operation(view, test, "refund")
+        view.script.step("1", name="charge")
+        with self.assertRaisesRegex(AssertionError, "but: no operation has that name") as about_refund:
+            test.finish()
+        with self.assertRaisesRegex(AssertionError, "but: it had not started when it was asked for") as about_charge:
+            test.finish()
+        self.assertIn("operation 'refund' of", str(about_refund.exception))
+        self.assertIn("operation 'charge' of", str(about_charge.exception))
+
+
+class InsideTests(unittest.TestCase):
+    """Whether an operation is inside a context takes the contexts around it, not all of the context's name."""
+
+    def test_every_context_around_it_counts(self) -> None:
+        script = Script().context("1", name="a").context("2", name="b/c", parent="1").context("3", parent="2")
+        view, test = Run(script.step("4", name="d", parent="3").context("5", name="e")), CurrentTest()
+        inner = assertions.operation(view, test, "d")
+        for context in ("a", "b/c", "a/b/c"):
+            inner.inside(context).inside(context, index=0).never.inside(context, index=1)
+        inner.never.inside("e").never.inside("d")
+        with self.assertRaisesRegex(AssertionError, "no operation has that name"):
+            inner.inside("b")
+
+    def test_namesakes_elsewhere_are_not_compared(self) -> None:
+        script = Script()
+        for number in range(9):
+            script.context(f"o{number}", name="order").context(f"c{number}", name="item", parent=f"o{number}")
+            script.step(f"s{number}", name="charge", parent=f"c{number}")
+        view, test = Run(script), CurrentTest()
+        charge = assertions.operation(view, test, "charge", 5).inside("order/item")
+        with mock.patch.object(lookup, "_is_at", mock.Mock(wraps=lookup._is_at)) as compared:
+            charge.inside("order/item")
+        self.assertEqual(compared.call_count, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
