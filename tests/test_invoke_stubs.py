@@ -85,7 +85,7 @@ class CheckoutTests(DurableTestCase):
         self.stub_invoke("charge-card").times_out(after=timedelta(minutes=15))
         self.execute({})
         self.assertOperation("charge").timed_out()
-        self.assertExecution().failed(message="Chained invoke timed out after 900 seconds")
+        self.assertExecution().failed(message="CHAINED_INVOKE timed out after 900 seconds.")
         self.assertEqual(self.now, START + timedelta(minutes=15))
 
     def test_delays_are_virtual(self) -> None:

@@ -10,6 +10,7 @@ from durabletest.local.scope import Scopes
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.history import History
 from durabletest.model.view import execution_title
+from durabletest.model.waiting import Watch
 
 
 class Failures:
@@ -33,12 +34,12 @@ class Failures:
         """Why the run of this execution was broken off; None if it was not."""
         return self._broken.get(arn)
 
-    def stuck(self, arn: str) -> DurableTestError:
-        """What to tell those who wait for an execution that nothing can move any more."""
+    def stuck(self, arn: str, watch: Watch | None) -> DurableTestError:
+        """What to tell those who wait for an execution, or an operation of it, that nothing can move any more."""
         scope = self._scopes.of(arn)
         if scope is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
-        return stuck(arn, History(self._server.call("events_after", arn=arn, event_id=0)), scope)
+        return stuck(arn, History(self._server.call("events_after", arn=arn, event_id=0)), scope, watch)
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from durabletest.errors import ExecutionStuckError, UsageError
+from durabletest.errors import ExecutionStuckError, OperationNotFoundError, UsageError
 from durabletest.local.jobs import Job
 from durabletest.local.scope import RunnerScope
 from durabletest.local.stubbing import stub_for
@@ -13,16 +13,24 @@ from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
 from durabletest.model.traits import as_written
 from durabletest.model.view import execution_title
+from durabletest.model.waiting import Watch
 
 
-def stuck(arn: str, history: History, scope: RunnerScope) -> ExecutionStuckError:
-    """The execution waits for something that nobody will do."""
+def stuck(arn: str, history: History, scope: RunnerScope, watch: Watch | None = None) -> ExecutionStuckError:
+    """The execution waits for something that nobody will do; ``watch`` is for an operation of it."""
     lines = [_waiting_for(record, history, scope) for record in history.operations if _is_waited_for(record)]
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
-    return ExecutionStuckError(
+    text = (
         f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"
         f"{reasons}"
     )
+    try:
+        if watch is not None:
+            history.find(watch.path, watch.index)
+    except OperationNotFoundError as error:
+        missing, listing = str(error).split("\n", maxsplit=1)
+        text = f"the test waits for an operation that does not exist: {missing}\n{text}\n{listing}"
+    return ExecutionStuckError(text)
 
 
 def _is_waited_for(record: OperationRecord) -> bool:

@@ -46,8 +46,8 @@ def deciding(book: StubBook) -> Decide:
 
 def stub_for(book: StubBook, target: str) -> InvokeStub | None:
     """The stub for a function as the workflow names it; qualified names and ARNs find it as registered ones do."""
-    directory = FunctionDirectory()
-    for name in list(book.invokes):
+    directory, stubs = FunctionDirectory(), book.invokes
+    for name in stubs:
         directory.register(name, durable=False)
     found = directory.find(target)
-    return None if found is None else book.invokes[found[0]]
+    return None if found is None else stubs[found[0]]

@@ -113,10 +113,10 @@ class Waiters:
         for wait in self._take(lambda wait: wait.until is not None and wait.until <= now):
             _settle(wait.future, None)
 
-    def give_up(self, reason: Callable[[str], Exception]) -> None:
-        """Nothing can happen any more: tell everybody who waits for an execution."""
+    def give_up(self, reason: Callable[[str, Watch | None], Exception]) -> None:
+        """Nothing can happen any more: tell everybody who waits for an execution, or for an operation of one."""
         for wait in self._take(lambda wait: wait.arn is not None):
-            _settle(wait.future, reason(wait.arn or ""))
+            _settle(wait.future, reason(wait.arn or "", None))
         for arn in list(self._watches):
             self._fail_watches(arn, reason)
 
@@ -124,13 +124,13 @@ class Waiters:
         """Time cannot move: tell everybody, whatever they wait for."""
         for wait in self._take(lambda _: True):
             _settle(wait.future, error)
-        self.give_up(lambda _arn: again(error))
+        self.give_up(lambda _arn, _watch: again(error))
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """The execution is given up, and its ARN may be given out anew: nobody waits for it any longer."""
         for wait in self._take(lambda wait: wait.arn == arn):
             _settle(wait.future, reason(arn))
-        self._fail_watches(arn, reason)
+        self._fail_watches(arn, lambda arn, _watch: reason(arn))
         self._histories.pop(arn, None)
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
@@ -141,11 +141,11 @@ class Waiters:
             _settle(wait.future, reason(wait.arn or ""))
         self._watchers.pop(scope, None)
 
-    def _fail_watches(self, arn: str, reason: Callable[[str], Exception]) -> None:
+    def _fail_watches(self, arn: str, reason: Callable[[str, Watch], Exception]) -> None:
         watches, self._watches[arn] = self._watches[arn], []
         for watch in watches:
             if watch.future.set_running_or_notify_cancel():
-                watch.future.set_exception(reason(arn))
+                watch.future.set_exception(reason(arn, watch))
 
     def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
         taken = [wait for wait in self._waits if condition(wait)]

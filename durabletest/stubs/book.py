@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 
 from durabletest.errors import UsageError
 from durabletest.stubs.invokes import InvokeStub
@@ -10,45 +11,54 @@ from durabletest.stubs.steps import StepStub
 
 
 class StubBook:
-    """The stubs of steps by name or path, and those of chained invokes by their function's name."""
+    """The stubs of steps by name or path, and those of chained invokes by their function's name.
+
+    Any thread may add and look: handlers run in other threads than the test, which may stub after ``start``.
+    """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._steps: dict[str, StepStub] = {}
         self._invokes: dict[str, InvokeStub] = {}
 
     def stub_step(self, name: str, optional: bool = False) -> StepStub:
         """The stub of that name, new or begun."""
         _check_name(name, "stub_step", "the name of a step, or a path like 'order/charge'")
-        stub = self._steps.setdefault(name, StepStub(name))
+        with self._lock:
+            stub = self._steps.setdefault(name, StepStub(name))
         stub.optional = optional
         return stub
 
     def stub_invoke(self, name: str, optional: bool = False) -> InvokeStub:
         """The stub of that function, new or begun."""
         _check_name(name, "stub_invoke", "the name of a function, as the workflow invokes it")
-        stub = self._invokes.setdefault(name, InvokeStub(name))
+        with self._lock:
+            stub = self._invokes.setdefault(name, InvokeStub(name))
         stub.optional = optional
         return stub
 
     @property
     def steps(self) -> Mapping[str, StepStub]:
-        """The stubs of steps."""
-        return self._steps
+        """The stubs of steps, as they are at this moment."""
+        with self._lock:
+            return dict(self._steps)
 
     @property
     def invokes(self) -> Mapping[str, InvokeStub]:
-        """The stubs of chained invokes."""
-        return self._invokes
+        """The stubs of chained invokes, as they are at this moment."""
+        with self._lock:
+            return dict(self._invokes)
 
     def for_step(self, path: str) -> StepStub | None:
         """The stub for the step at this full path; of several that match the most exact one."""
-        found = [stub for name, stub in self._steps.items() if f"/{path}".endswith(f"/{name}")]
+        found = [stub for name, stub in self.steps.items() if f"/{path}".endswith(f"/{name}")]
         return max(found, key=lambda stub: len(stub.name), default=None)
 
     def clear(self) -> None:
         """Forget every stub."""
-        self._steps.clear()
-        self._invokes.clear()
+        with self._lock:
+            self._steps.clear()
+            self._invokes.clear()
 
 
 def _check_name(name: object, method: str, what: str) -> None:

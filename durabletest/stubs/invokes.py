@@ -133,5 +133,5 @@ def _success(value: Any, after: timedelta) -> Ending:
 
 def _timeout(after: timedelta) -> Ending:
     seconds = after.total_seconds()
-    text = f"Chained invoke timed out after {seconds:g} seconds" if seconds else "Chained invoke timed out"
+    text = f"CHAINED_INVOKE timed out after {seconds:g} seconds." if seconds else "CHAINED_INVOKE timed out."
     return Ending("TIMED_OUT", after, error={"ErrorType": TIMEOUT_TYPE, "ErrorMessage": text})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from durabletest.errors import UsageError
+from durabletest.stubs.copies import fresh
 from durabletest.stubs.plan import Plan, checked
 
 
@@ -45,7 +46,7 @@ class StepStub:
         return self._begin(_returning(value), times)
 
     def raises(self, error: BaseException | type[BaseException], times: int | None = None) -> Self:
-        """The step's function raises this exception, or a new one of this class.
+        """The step's function raises a copy of this exception, or a new one of this class.
 
         ``SystemExit`` and ``KeyboardInterrupt`` crash the invocation, as they do in a step's own code.
         """
@@ -94,7 +95,7 @@ class StepStub:
             raise UsageError(f"{self}.raises({error!r}): give an exception, or a class of exceptions")
 
         def act(*_: Any) -> None:
-            raise error.with_traceback(None) if isinstance(error, BaseException) else error
+            raise fresh(error) if isinstance(error, BaseException) else error
 
         return act
 

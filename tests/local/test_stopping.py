@@ -92,7 +92,7 @@ class ChildTimeoutTests(DurableTestCase):
         result = self.execute()
         self.assertOperation("child").timed_out().took(hours=1)
         self.assertIn("ChainedInvokeTimedOut", [event["EventType"] for event in result.history])
-        self.assertExecution().failed(message="Chained invoke timed out after 3600 seconds")
+        self.assertExecution().failed(message="CHAINED_INVOKE timed out after 3600 seconds.")
 
 
 class ExecutionTimeoutTests(DurableTestCase):

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from threading import current_thread
 from typing import Any
 
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from durabletest import DurableTestCase, ExecutionStuckError, WaitingStatus
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.waiting import Watch
 
@@ -58,3 +61,36 @@ class WaitersTests(unittest.TestCase):
         self.waiters.add_watch(SCOPE, ARN, third, current_thread())
         self.assertEqual((first.future.done(), third.future.done()), (True, False))
         self.assertTrue(self.waiters)
+
+
+@durable_execution
+def approved(event: Any, context: DurableContext) -> Any:
+    context.step(lambda _: 1, name="charge")
+    return context.wait_for_callback(lambda *_: None, name="approval")
+
+
+class InVainTests(DurableTestCase):
+    handler = approved
+
+    def why(self, path: str, index: int = 0) -> str:
+        with self.assertRaises(ExecutionStuckError) as stuck:
+            self.start().operation(path, index).wait_for_data(WaitingStatus.COMPLETED).result(timeout=5)
+        return str(stuck.exception)
+
+    def test_a_misspelt_name_is_named_with_the_closest_one_and_all_that_exist(self) -> None:
+        lines = self.why("aproval").splitlines()
+        self.assertEqual(
+            lines[0],
+            "the test waits for an operation that does not exist: operation 'aproval' not found: no operation has that "
+            "name; did you mean 'approval'?",
+        )
+        self.assertRegex(lines[2], "^  - callback 'approval', which has no timeout and no scripted answer")
+        self.assertEqual(lines[3:5], ["The operations of the execution:", f"  {'charge':36}  STEP"])
+
+    def test_an_index_that_does_not_come_is_named(self) -> None:
+        self.assertIn("1 operation has that name, so there is no index 1\n", self.why("approval", 1))
+
+    def test_an_operation_that_exists_is_not_said_to_be_missing(self) -> None:
+        self.assertRegex(
+            self.why("approval"), "^execution 'execution-1' is stuck: .*\n  - callback 'approval', [^\n]*$"
+        )

@@ -164,4 +164,4 @@ def _timed_out(child: Execution) -> ErrorObject:
     A child that was stopped or has failed hands on its own error instead.
     """
     seconds = child.request.timeout
-    return {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": f"Chained invoke timed out after {seconds} seconds"}
+    return {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": f"CHAINED_INVOKE timed out after {seconds} seconds."}

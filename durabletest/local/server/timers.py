@@ -12,9 +12,9 @@ from durabletest.local.server.messages import Announce, InvocationDue, Timer, Ti
 
 CALLBACK_TIMEOUTS: Mapping[TimerKind, tuple[str, str]] = {
     TimerKind.CALLBACK_TIMEOUT: ("Callback.Timeout", "Callback timed out"),
-    TimerKind.HEARTBEAT_TIMEOUT: ("Callback.Heartbeat", "Callback timed out: no heartbeat was received in time"),
+    TimerKind.HEARTBEAT_TIMEOUT: ("Callback.Heartbeat", "Callback timed out on heartbeat"),
 }
-"""Error type and message by kind of timeout; the types are the service's, the texts are chosen here, once."""
+"""Error type and message by kind of timeout, as the service words them."""
 
 
 class TimerActions:

@@ -133,9 +133,12 @@ class EveryEventTests(unittest.TestCase):
         self.assertEqual(started, {"a": {}, "b": {"Timeout": 30}, "n": {"HeartbeatTimeout": 40}, "f": {}})
         self.assertEqual(self.details("CallbackSucceeded", "a"), {"Result": given("yes")})
         self.assertEqual(self.details("CallbackFailed", "f"), {"Error": given(ERROR)})
-        for operation_id, error_type in (("b", "Callback.Timeout"), ("n", "Callback.Heartbeat")):
+        for operation_id, error_type, message in (
+            ("b", "Callback.Timeout", "Callback timed out"),
+            ("n", "Callback.Heartbeat", "Callback timed out on heartbeat"),
+        ):
             error = self.details("CallbackTimedOut", operation_id)["Error"]["Payload"]
-            self.assertEqual(error["ErrorType"], error_type)
+            self.assertEqual(error, {"ErrorType": error_type, "ErrorMessage": message})
 
     def test_invokes(self) -> None:
         started = self.details("ChainedInvokeStarted", "i1")
@@ -155,7 +158,7 @@ class EveryEventTests(unittest.TestCase):
         self.assertEqual(self.details("ChainedInvokeSucceeded", "i0"), {"Result": given("{}")})
         self.assertEqual(self.details("ChainedInvokeFailed", "i1"), {"Error": given(ERROR)})
         self.assertEqual(self.details("ChainedInvokeStopped", "i2"), {"Error": given(REASON)})
-        timed_out = {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": "Chained invoke timed out after 60 seconds"}
+        timed_out = {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": "CHAINED_INVOKE timed out after 60 seconds."}
         self.assertEqual(self.details("ChainedInvokeTimedOut", "i3"), {"Error": given(timed_out)})
         self.assertEqual(self.details("ChainedInvokeSucceeded", "p"), {"Result": NOTHING_GIVEN})
 
