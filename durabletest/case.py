@@ -189,7 +189,7 @@ class DurableTestCase(DurableAssertions):
         @functools.wraps(method)
         async def awaited() -> Any:
             with self._durable_reporting():
-                with self.__noting_stubs(), naming_foreign_clocks(), self.__where():
+                with self.__noting_unused(), naming_foreign_clocks(), self.__where():
                     value = await method()
                 self.__complain()
                 return value
@@ -198,32 +198,29 @@ class DurableTestCase(DurableAssertions):
 
     def __call(self, method: Callable[[], Any]) -> Any:
         with self._durable_reporting():
-            with self.__noting_stubs(), naming_foreign_clocks(), self.__where():
+            with self.__noting_unused(), naming_foreign_clocks(), self.__where():
                 value = method()
             self.__complain()
             return value
 
     def __complain(self) -> None:
-        """A test that passes and has not used a stub, or has begun an assertion and claimed nothing, fails."""
-        complaint = self.__unused_stubs()
+        """A test fails that has not used a stub or a scripted answer, or has begun an assertion and claimed nothing."""
+        complaint = self.runner.unused()
         if complaint is not None:
             raise self.failureException(complaint)
         self._durable_finish()
 
     @contextmanager
-    def __noting_stubs(self) -> Iterator[None]:
-        """To a failure an unused stub is a note."""
+    def __noting_unused(self) -> Iterator[None]:
+        """To a failure an unused stub or scripted answer is a note."""
         try:
             yield
         except unittest.SkipTest:
             raise
         except Exception as error:
             with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
-                _add_note(error, self.__unused_stubs())
+                _add_note(error, None if self._durable_last() is None else self.runner.unused())
             raise
-
-    def __unused_stubs(self) -> str | None:
-        return self.runner.unused_stubs() if isinstance(self.runner, LocalDurableTestRunner) else None
 
     @contextmanager
     def __replaced(self, method: Callable[[], Any]) -> Iterator[None]:
@@ -295,9 +292,12 @@ class DurableTestCase(DurableAssertions):
         """
         return self.runner.lambda_client()
 
-    def on_callback(self, name: str) -> CallbackScript:
-        """Script who answers callbacks of that name, with what and when."""
-        return self.runner.on_callback(name)
+    def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
+        """Script who answers callbacks of that name, with what and when; see :class:`durabletest.CallbackScript`.
+
+        An answer that no callback gets fails the test at the end, unless the script is ``optional``.
+        """
+        return self.runner.on_callback(name, optional=optional)
 
     def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
         """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.

@@ -61,8 +61,11 @@ class FunctionNotRegisteredError(UsageError, LookupError):
     """A chained invoke names a function that the test did not register; the message lists those it did."""
 
 
-class StubNotUsedError(UsageError):
-    """A stub was never used; the message says what exists instead. In a ``DurableTestCase`` the test fails with it."""
+class NeverUsedError(UsageError):
+    """A stub, or an answer of a callback's script, was never used; the message says what exists instead.
+
+    In a ``DurableTestCase`` the test fails with that message.
+    """
 
 
 class CallbackCompletedError(UsageError):

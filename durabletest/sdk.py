@@ -11,25 +11,24 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import MissingSdkError
-from durabletest.model.payloads import explain
 
 LOGGER = "aws_durable_execution_sdk_python"
-_PACKAGE = "aws_durable_execution_sdk_python"
+PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
 _WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]
 
 
-def _module(name: str) -> ModuleType:
+def module(name: str) -> ModuleType:
+    """One of the SDK's modules."""
     try:
-        return importlib.import_module(f"{_PACKAGE}.{name}")
+        return importlib.import_module(f"{PACKAGE}.{name}")
     except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith(_PACKAGE):
+        if error.name is None or not error.name.startswith(PACKAGE):
             raise
         raise MissingSdkError(
             "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' "
@@ -39,7 +38,7 @@ def _module(name: str) -> ModuleType:
 
 def require() -> str:
     """The SDK's version; raises :class:`MissingSdkError` if it is absent or of a major that is not supported."""
-    version: str = _module("__about__").__version__
+    version: str = module("__about__").__version__
     if version.split(".", maxsplit=1)[0] not in _SUPPORTED_MAJORS:
         raise MissingSdkError(
             f"aws-durable-execution-sdk-python {version} is not supported: install version 2 or 3, "
@@ -51,7 +50,7 @@ def require() -> str:
 @functools.cache
 def folder() -> str:
     """Where the SDK's modules are."""
-    return str(Path(_module("__about__").__file__ or "").parent)
+    return str(Path(module("__about__").__file__ or "").parent)
 
 
 # --- the way in ------------------------------------------------------------------------------------------------------
@@ -72,7 +71,7 @@ def _event_class() -> type[Any]:
 
     Whatever is wrapped around the decorated function reads it as the dictionary that Lambda invokes with.
     """
-    base: Any = _module("execution").DurableExecutionInvocationInputWithClient
+    base: Any = module("execution").DurableExecutionInvocationInputWithClient
 
     class WatchedInvocationInput(base, Mapping[str, Any]):  # type: ignore[misc]
         entered = False
@@ -96,7 +95,7 @@ def _event_class() -> type[Any]:
 
 def operation(operation: Mapping[str, Any]) -> Any:
     """An operation as the SDK takes it; it is never changed, so that invocations may share it."""
-    return _module("lambda_service").Operation.from_dict(operation)
+    return module("lambda_service").Operation.from_dict(operation)
 
 
 def invocation_event(
@@ -106,7 +105,7 @@ def invocation_event(
 
     ``made`` gives the SDK's :func:`operation` for each of the event's operations.
     """
-    execution, state = _module("execution"), event["InitialExecutionState"]
+    execution, state = module("execution"), event["InitialExecutionState"]
     cls = _event_class()
     arguments = {
         "durable_execution_arn": event["DurableExecutionArn"],
@@ -114,7 +113,7 @@ def invocation_event(
         "initial_execution_state": execution.InitialExecutionState(
             operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
         ),
-        "service_client": _module("lambda_service").LambdaClient(client=client),
+        "service_client": module("lambda_service").LambdaClient(client=client),
     }
     if "updated_operation_ids" in cls.__dataclass_fields__:
         arguments["updated_operation_ids"] = event["UpdatedOperationIds"]
@@ -131,14 +130,14 @@ def can_wake_up() -> bool:
     Without the wake-up the thread notices within its poll interval, a tenth of a second for each invocation: slow, but
     right (SDK 2.0).
     """
-    state = _module("state")
+    state = module("state")
     signal = getattr(state, "_Signal", None)
     return hasattr(signal, "REFRESH_WAKE") and hasattr(state.ExecutionState, "stop_checkpointing")
 
 
 def can_stub_steps() -> bool:
     """Whether this SDK has a place at which the function of a step can be replaced (all of 2 and 3 have)."""
-    wrap = getattr(_module("state").ExecutionState, "wrap_user_function", None)
+    wrap = getattr(module("state").ExecutionState, "wrap_user_function", None)
     return wrap is not None and list(inspect.signature(wrap).parameters)[1:3] == _WRAPPED_PARAMETERS
 
 
@@ -149,7 +148,7 @@ Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 @functools.cache
 def _collecting() -> CodeType | None:
     """Where the checkpoint thread waits for more updates; None in an SDK that waits there for the first one too."""
-    state_class = _module("state").ExecutionState
+    state_class = module("state").ExecutionState
     collect = getattr(state_class, "_collect_checkpoint_batch", None)
     return collect.__code__ if collect is not None and hasattr(state_class, "_wait_for_first_operation") else None
 
@@ -189,7 +188,7 @@ class Hooks:
 
     def install(self) -> None:
         """Install what this SDK has a place for."""
-        state_class = _module("state").ExecutionState
+        state_class = module("state").ExecutionState
         if can_wake_up():
             self._replace(state_class, "stop_checkpointing", self._waking)
         if can_stub_steps():
@@ -203,7 +202,7 @@ class Hooks:
     def remove(self) -> None:
         """Put the SDK back as it was."""
         for name, original in self._originals.items():
-            setattr(_module("state").ExecutionState, name, original)
+            setattr(module("state").ExecutionState, name, original)
         self._originals.clear()
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -212,7 +211,7 @@ class Hooks:
         setattr(owner, name, make(original))
 
     def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        wake = _module("state")._Signal.REFRESH_WAKE
+        wake = module("state")._Signal.REFRESH_WAKE
 
         def stop_checkpointing(execution_state: Any) -> None:
             original(execution_state)
@@ -294,67 +293,6 @@ def _path(state: Any, identifier: Any) -> str:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-class SerialiserHooks:
-    """While installed, a value that the SDK refuses to write is told with the place inside it.
-
-    The SDK says only which type it has met: ``Object of type Money is not JSON serializable``. The error stays what it
-    is, and its message goes on: ``...: result['items'][0] is a Money``.
-    """
-
-    def __init__(self) -> None:
-        self._undo = ExitStack()
-
-    def install(self) -> None:
-        """Wrap what writes the results of handlers, and the two serialisers of operations."""
-        serdes, execution = _module("serdes"), _module("execution")
-        for name in ("JsonSerDes", "ExtendedTypeSerDes"):
-            if hasattr(serdes, name):
-                serialiser = getattr(serdes, name)
-                self._replace(serialiser, "serialize", _explaining(serialiser.serialize))
-        if getattr(execution, "json", None) is json:
-            self._replace(execution, "json", _ExplainingJson())
-
-    def remove(self) -> None:
-        """Put the SDK back as it was."""
-        self._undo.close()
-
-    def _replace(self, owner: Any, name: str, replacement: Any) -> None:
-        self._undo.callback(setattr, owner, name, getattr(owner, name))
-        setattr(owner, name, replacement)
-
-
-class _ExplainingJson:
-    """The module ``json``, but for the errors of ``dumps``."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(json, name)
-
-    def dumps(self, value: Any, **options: Any) -> str:
-        try:
-            return json.dumps(value, **options)
-        except (TypeError, ValueError) as error:
-            _say(error, explain(error, value, "result", json.dumps))
-            raise
-
-
-def _explaining(original: Callable[..., str]) -> Callable[..., str]:
-    @functools.wraps(original)
-    def serialize(serialiser: Any, value: Any, context: Any = None) -> str:
-        try:
-            return original(serialiser, value, context)
-        except Exception as error:
-            _say(error, explain(error, value, "value", lambda item: original(serialiser, item, context)))
-            raise
-
-    return serialize
-
-
-def _say(error: Any, message: str) -> None:
-    error.args = (message, *error.args[1:])
-    if hasattr(error, "message"):
-        error.message = message
-
-
 def decode_result(payload: str) -> Any:
     """The value behind a step's or context's payload, if the SDK's default serialiser wrote it.
 
@@ -368,11 +306,16 @@ def decode_result(payload: str) -> Any:
         return payload
     if not isinstance(value, Mapping):
         return value
-    serdes = _module("serdes")
+    serdes = module("serdes")
     try:
         return serdes.EXTENDED_TYPES_SERDES.deserialize(payload, None)
-    except (_module("exceptions").SerDesError, _module("exceptions").DurableExecutionsError):
+    except (module("exceptions").SerDesError, module("exceptions").DurableExecutionsError):
         return value
+
+
+def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> Any:
+    """The value that an operation's own serialiser reads from its payload."""
+    return serialiser.deserialize(payload, module("serdes").SerDesContext(operation_id, arn))
 
 
 def decorated(handler: Any) -> Any:
@@ -380,7 +323,7 @@ def decorated(handler: Any) -> Any:
 
     The wrapper of version 2 does not bear the function's name.
     """
-    if getattr(handler, "__globals__", {}).get("__name__") != f"{_PACKAGE}.execution":
+    if getattr(handler, "__globals__", {}).get("__name__") != f"{PACKAGE}.execution":
         return handler
     inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))
     return inside["func"].cell_contents if "func" in inside else handler

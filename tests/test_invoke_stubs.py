@@ -19,10 +19,10 @@ from durabletest import (
     FunctionNotRegisteredError,
     InvokeCall,
     LocalDurableTestRunner,
+    NeverUsedError,
     NotAvailableError,
     PayloadError,
     Pending,
-    StubNotUsedError,
     UsageError,
 )
 
@@ -245,10 +245,10 @@ class UnusedStubTests(unittest.TestCase):
             if run:
                 runner.run({})
             runner.stub_invoke(name).succeeds(1)
-            with self.assertRaises(StubNotUsedError) as error:
-                runner.verify_stubs()
+            with self.assertRaises(NeverUsedError) as error:
+                runner.verify_used()
             runner.reset()
-            self.assertIsNone(runner.unused_stubs())
+            self.assertIsNone(runner.unused())
         return str(error.exception)
 
     def test_every_reason(self) -> None:

@@ -143,24 +143,30 @@ class PayloadTests(MisuseTests):
         self.refused(OperationNotFoundError, lambda: runner.get_operation("charge"), NOTHING_RUN)
 
     def test_a_result_that_is_not_json_names_the_place_and_nothing_is_lost(self) -> None:
+        money, instead = "is a Money", "; JSON has no such type: send its fields as a dict"
         cases = {
-            "handler": "Object of type datetime is not JSON serializable: result['items'][1]['paid'] is a datetime",
-            "step": "Unsupported type: <class 'tests.test_misuse.Money'>: value['items'][1] is a Money",
-            "invoke": "Object of type Money is not JSON serializable: value['items'][1] is a Money",
-            "function": "the result of bank['items'][1] is a Money; JSON has no such type: send its fields as a dict",
+            "handler": ("Object of type datetime is not JSON serializable", "result['items'][1]['paid'] is a datetime"),
+            "step": ("Unsupported type: <class 'tests.test_misuse.Money'>", f"value['items'][1] {money}"),
+            "invoke": ("error: Object of type Money is not JSON serializable.", f"value['items'][1] {money}"),
+            "function": (
+                "Unable to marshal response: Object of type Money is not JSON serializable",
+                f"the result of bank['items'][1] {money}{instead}",
+            ),
         }
         runner = self.runner(money_maker, functions={"bank": bank})
-        for where, message in cases.items():
+        for where, (said, place) in cases.items():
             with self.subTest(where):
                 result = runner.run(where)
                 error = result.get_error()
                 assert error is not None
-                self.assertIn(message, error.message or "")
+                assert error.message is not None
+                self.assertTrue(error.message.endswith(said), error.message)
                 self.assertEqual(result.get_status(), "FAILED")
                 self.assertEqual(result.get_operation("charge").get_step_details().result, "a receipt")
                 with self.assertRaises(ExecutionFailedError) as caught:
                     result.get_result()
-                self.assertIn(message, str(caught.exception))
+                self.assertIn(f"{said} ({place})", str(caught.exception))
+                self.assertEqual(caught.exception.error_message, error.message)
 
     def test_an_answer_that_is_not_json_is_not_sent(self) -> None:
         execution = self.runner(unlimited).start()

@@ -126,7 +126,7 @@ class WakeUpTests(unittest.TestCase):
             "no stop": (types.SimpleNamespace(_Signal=whole._Signal, ExecutionState=object()), False),
         }
         for case, (state, expected) in cases.items():
-            with self.subTest(case), patch.object(sdk, "_module", return_value=state):
+            with self.subTest(case), patch.object(sdk, "module", return_value=state):
                 self.assertIs(sdk.can_wake_up(), expected)
 
 
@@ -146,7 +146,7 @@ class OldState:
 def hooked(state: Any) -> Iterator[None]:
     """The hooks, installed in an SDK with this module ``state``."""
     hooks = sdk.Hooks(lambda error: None, lambda arn: None)
-    with patch.object(sdk, "_module", return_value=state):
+    with patch.object(sdk, "module", return_value=state):
         hooks.install()
         try:
             yield

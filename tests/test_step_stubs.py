@@ -21,9 +21,9 @@ from durabletest import (
     CloudDurableTestRunner,
     DurableTestCase,
     LocalDurableTestRunner,
+    NeverUsedError,
     NotAvailableError,
     StepCall,
-    StubNotUsedError,
     UsageError,
 )
 from tests.subprocesses import run_suite
@@ -340,10 +340,10 @@ class UnusedStubTests(unittest.TestCase):
             if run:
                 runner.run()
             runner.stub_step(name).returns(1)
-            with self.assertRaises(StubNotUsedError) as error:
-                runner.verify_stubs()
+            with self.assertRaises(NeverUsedError) as error:
+                runner.verify_used()
             runner.reset()
-            self.assertIsNone(runner.unused_stubs())
+            self.assertIsNone(runner.unused())
         return str(error.exception)
 
     def test_a_misspelt_name(self) -> None:
@@ -390,7 +390,7 @@ class UnusedStubTests(unittest.TestCase):
         )
 
     def test_leaving_the_with_block_complains(self) -> None:
-        with self.assertRaisesRegex(StubNotUsedError, "never used"), LocalDurableTestRunner(order) as runner:
+        with self.assertRaisesRegex(NeverUsedError, "never used"), LocalDurableTestRunner(order) as runner:
             runner.stub_step("chrage").returns(1)
         with LocalDurableTestRunner(order):
             """The first one was closed all the same."""

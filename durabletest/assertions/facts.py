@@ -8,7 +8,7 @@ from typing import Protocol
 
 from durabletest.assertions.text import brief, call, short_type
 from durabletest.model.details import ErrorDetails
-from durabletest.model.enums import OperationStatus
+from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.records import ExecutionRecord, OperationRecord
 from durabletest.model.times import plain, stamp
@@ -57,6 +57,10 @@ class Outcome(Timed, Protocol):
     def error(self) -> ErrorDetails | None: ...
     def has(self, status: str) -> bool: ...
     def result(self) -> object: ...
+    @property
+    def is_unread(self) -> bool:
+        """Whether the result is the text that was recorded, because nothing that is known here reads it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class ExecutionFacts:
 
     @property
     def story(self) -> str:
-        return f"{self.status} with {brief(self.error)}" if self.error else self.status
+        return f"{self.status} with {_told(self.error, self.view)}" if self.error else self.status
 
     @property
     def remedy(self) -> str:
@@ -106,6 +110,10 @@ class ExecutionFacts:
 
     def result(self) -> object:
         return plain(self.view.decode(self.record.result, None))
+
+    @property
+    def is_unread(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ class OperationFacts:
     def story(self) -> str:
         """``FAILED on attempt 3 with PaymentDeclined: card expired``."""
         record = self.record
-        error = f" with {brief(record.error)}" if record.error else ""
+        error = f" with {_told(record.error, self.view)}" if record.error else ""
         if record.next_attempt_at is not None:
             last = f"attempt {record.attempts} {'failed' if record.error else 'ended'}{error}"
             return f"{record.status}: {last}, the next is due {stamp(record.next_attempt_at)}"
@@ -181,6 +189,17 @@ class OperationFacts:
     def result(self) -> object:
         record = self.record
         return None if record.result is None else plain(self.view.decode(record.result, record))
+
+    @property
+    def is_unread(self) -> bool:
+        """The result of a callback is text by itself; all others are written by a serialiser."""
+        return self.record.type is not OperationType.CALLBACK and self.result() == self.record.result is not None
+
+
+def _told(error: ErrorDetails, view: ExecutionView) -> str:
+    """The error, and what is known of it beside what was recorded."""
+    place = view.refused_place(error)
+    return brief(error) if place is None else f"{brief(error)} ({place})"
 
 
 def error_check(check: str, error: ErrorDetails | None) -> str:

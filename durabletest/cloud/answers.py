@@ -15,8 +15,8 @@ from durabletest.errors import ConfigurationError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
-from durabletest.model.traits import submitter_child
-from durabletest.scripts import Action, Answer, CallbackScript, ScriptBook, ScriptedCallback
+from durabletest.model.traits import callback_names, submitter_child
+from durabletest.scripts import Action, Answer, ScriptBook, ScriptedCallback, Use
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
@@ -35,9 +35,8 @@ class Due:
     """One action of a script, at a time of the caller's monotonic clock."""
 
     at: float
-    script: CallbackScript
+    use: Use
     action: Action
-    callback: ScriptedCallback
     operation_id: str
 
 
@@ -60,12 +59,11 @@ class CloudAnswers:
         """The delays that were not waited for, by the id of the callback operation."""
 
     def look(self, history: History, now: float) -> None:
-        """Find the callbacks that can be answered since the last look."""
+        """Find the callbacks that can be answered since the last look, or could have been in the meantime."""
         for record in history.operations:
-            if record.callback_id is not None and record.id not in self._known and _is_submitted(history, record):
+            if record.callback_id is not None and record.id not in self._known and _is_decided(history, record):
                 self._known.add(record.id)
-                if not record.status.is_terminal:
-                    self._plan(record, _names(history, record), now)
+                self._plan(record, callback_names(history, record), now)
 
     def act(self, now: float) -> None:
         """Do what is due."""
@@ -83,17 +81,16 @@ class CloudAnswers:
         return ((entry.operation_id, timedelta(seconds=entry.at - now)) for entry in self._due)
 
     def _plan(self, record: OperationRecord, names: tuple[str, ...], now: float) -> None:
-        found = self._scripts.take(names)
-        if found is None:
-            return
-        script, answer = found
         name = names[0] if names else None
         callback = ScriptedCallback(
             record.callback_id or "", name, self._arn, record.timeout or None, record.heartbeat_timeout or None
         )
-        actions = _in_order(answer) if self._real else list(_in_time(answer, callback))
+        use = self._scripts.take(names, callback)
+        if use is None or record.status.is_terminal:
+            return
+        actions = _in_order(use.answer) if self._real else list(_in_time(use.answer, callback))
         delays = ((action.after.total_seconds() if self._real else 0.0, action) for action in actions)
-        self._due += [Due(now + delay, script, action, callback, record.id) for delay, action in delays]
+        self._due += [Due(now + delay, use, action, record.id) for delay, action in delays]
         self._due.sort(key=lambda due: due.at)
         if actions and not self._real:
             self.left_out[record.id] = actions[-1].after
@@ -101,11 +98,11 @@ class CloudAnswers:
     def _send(self, due: Due) -> None:
         """An answer that the service refuses is the test's to assert on; the script keeps the service's words."""
         try:
-            due.action.send(self._client, due.callback)
+            due.use.send(due.action, self._client)
         except ClientError as refusal:
             if code_of(refusal) not in _REFUSED:
                 raise
-            due.script.refused.append(str(refusal))
+            due.use.refused.append((due.action, str(refusal)))
 
 
 def _in_order(answer: Answer) -> list[Action]:
@@ -127,16 +124,14 @@ def _at_least(delay: timedelta, seconds: int | None) -> bool:
     return seconds is not None and delay >= timedelta(seconds=seconds)
 
 
+def _is_decided(history: History, record: OperationRecord) -> bool:
+    """Whether it can be answered, or cannot any more."""
+    return record.status.is_terminal or _is_submitted(history, record)
+
+
 def _is_submitted(history: History, record: OperationRecord) -> bool:
     parent = history.parent(record)
     if parent is None or not parent.is_wait_for_callback:
         return True
     submitter = submitter_child(history, parent)
     return submitter is not None and submitter.status is OperationStatus.SUCCEEDED
-
-
-def _names(history: History, record: OperationRecord) -> tuple[str, ...]:
-    """The names that the author of the workflow may know a callback by, the outer one first."""
-    parent = history.parent(record)
-    outer = parent.name if parent is not None and parent.is_wait_for_callback else None
-    return tuple(name for name in (outer, record.name) if name is not None)

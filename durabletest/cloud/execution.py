@@ -15,6 +15,7 @@ from durabletest.cloud.console import whereabouts
 from durabletest.cloud.follower import Follower
 from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, WaitTimeoutError
+from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
@@ -101,6 +102,9 @@ class CloudExecution:
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """The value behind a payload."""
         return decode(payload, record)
+
+    def refused_place(self, error: ErrorDetails) -> None:
+        """Deployed functions do not tell."""
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         """See :mod:`durabletest.model.waiting`."""

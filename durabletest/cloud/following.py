@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from durabletest.cloud.execution import CloudExecution
 from durabletest.cloud.follower import Follower, Pace
 from durabletest.errors import CloudServiceError, NotAvailableError
+from durabletest.model.history import History
 from durabletest.scripts import ScriptBook
 
 _THE_END = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
@@ -40,6 +41,26 @@ class Following:
         follower, execution = self._follow(arn)
         follower.wait_for_first_look()
         return execution
+
+    def histories(self) -> dict[str, History]:
+        """The histories so far of all executions that are followed, by ARN."""
+        with self._lock:
+            executions = dict(self._executions)
+        return {arn: execution.history() for arn, (_, execution) in executions.items()}
+
+    def settled_histories(self) -> dict[str, History]:
+        """The same, with the ends of those that have ended as far as their callers know, and may not be read yet."""
+        ended = {
+            record.child_arn
+            for history in self.histories().values()
+            for record in history.operations
+            if record.child_arn is not None and record.status.is_terminal
+        }
+        with self._lock:
+            followers = [follower for arn, (follower, _) in self._executions.items() if arn in ended]
+        for follower in followers:
+            follower.ended.wait()
+        return self.histories()
 
     def stop_quietly(self) -> None:
         """Stop what was started and still runs; for a moment at which nobody could be told of a failure."""

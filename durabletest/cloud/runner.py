@@ -19,6 +19,7 @@ from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
+    NeverUsedError,
     NotAvailableError,
     RunnerClosedError,
     UsageError,
@@ -32,6 +33,7 @@ from durabletest.model.times import Duration, duration, utc
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
 from durabletest.settings import check_duration
+from durabletest.unanswered import unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 _INVOCATION_TYPES = ("Event", "RequestResponse")
@@ -141,6 +143,13 @@ class CloudDurableTestRunner(LastExecution):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
+            if exc is None and not self._closed:
+                self.verify_used()
+        finally:
+            self._close_beside(exc)
+
+    def _close_beside(self, exc: BaseException | None) -> None:
+        try:
             self.close()
         except CloudServiceError as error:
             if exc is None:
@@ -169,13 +178,30 @@ class CloudDurableTestRunner(LastExecution):
         """The real time."""
         return utc(datetime.now(UTC))
 
-    def on_callback(self, name: str) -> CallbackScript:
+    def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
 
-        They are given as soon as the callback can be answered, unless ``DURABLETEST_REAL_DELAYS=1``.
+        They are given as soon as the callback can be answered, unless ``DURABLETEST_REAL_DELAYS=1``. An answer that no
+        callback gets is an error at the end, unless the script is ``optional``.
         """
         self._check_open()
-        return self._scripts.on_callback(name)
+        return self._scripts.on_callback(name, optional)
+
+    def verify_used(self) -> None:
+        """Raise :class:`NeverUsedError` if an answer of a callback's script was never used.
+
+        Leaving the with block without an error does it.
+        """
+        complaint = self.unused()
+        if complaint is not None:
+            raise NeverUsedError(complaint)
+
+    def unused(self) -> str | None:
+        """Which scripted answers were never used, and what to write instead; None if all were used."""
+        self._check_open()
+        if unanswered(self._scripts, self._following.histories()) is None:
+            return None
+        return unanswered(self._scripts, self._following.settled_histories())
 
     def register_durable_function(
         self,

@@ -15,7 +15,7 @@ from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.messages import CallbackCreated
-from durabletest.scripts import Action, CallbackScript, ScriptedCallback
+from durabletest.scripts import Action, ScriptedCallback, Use
 
 REASON = "scripted answer"
 
@@ -31,15 +31,14 @@ class ScriptedAnswers:
 
     def created(self, created: CallbackCreated, scope: RunnerScope) -> None:
         """Schedule what the runner's scripts have for this callback; nothing, if they have nothing."""
-        found = scope.scripts.take(created.names)
-        if found is None:
-            return
-        script, answer = found
         name = created.names[0] if created.names else None
         callback = ScriptedCallback(created.callback_id, name, created.arn, created.timeout, created.heartbeat_timeout)
-        for number, action in enumerate(answer.actions):
+        use = scope.scripts.take(created.names, callback)
+        if use is None:
+            return
+        for number, action in enumerate(use.answer.actions):
             key = (REASON, created.arn, created.operation_id, number)
-            scripted = ScriptedAction(script, action, callback, self._client)
+            scripted = ScriptedAction(use, action, self._client)
             self._scheduler.schedule(key, self._clock.now() + action.after, partial(self._act, scripted, scope))
 
     def _act(self, scripted: ScriptedAction, scope: RunnerScope) -> None:
@@ -54,9 +53,8 @@ class ScriptedAnswers:
 class ScriptedAction:
     """One action of a script for one callback, which can also be run as a job."""
 
-    script: CallbackScript
+    use: Use
     action: Action
-    callback: ScriptedCallback
     client: Any
     is_invocation: bool = False
     deadline: None = None
@@ -64,19 +62,19 @@ class ScriptedAction:
     @property
     def arn(self) -> str:
         """The execution that created the callback."""
-        return self.callback.arn
+        return self.use.callback.arn
 
     @property
     def name(self) -> str:
         """The script's call, as it was written."""
-        return f"on_callback({self.script.name!r}).call({name_of(self.action.decide)})"
+        return f"{self.use.script}.call({name_of(self.action.decide)})"
 
     def call(self) -> None:
         """An answer that comes too late is refused as any other; the script keeps the service's words."""
         try:
-            self.action.send(self.client, self.callback)
+            self.use.send(self.action, self.client)
         except ClientError as refusal:
-            self.script.refused.append(str(refusal))
+            self.use.refused.append((self.action, str(refusal)))
 
     def report(self, outcome: Answered | Raised) -> Exception | None:
         """A failed assertion in the author's function is the test's failure."""

@@ -27,6 +27,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
 from durabletest.model.view import execution_title
+from durabletest.serialisers import SerialiserHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class LocalEnvironment:
         self._installed = (
             FamilyRegister(),
             self.orchestrator.logs,
-            sdk.SerialiserHooks(),
+            SerialiserHooks(self.orchestrator.values),
             self._hooks,
             ExitGuard(self.orchestrator.crash),
         )

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.clock import VirtualClock
 from durabletest.local.process import Tenancy
+from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.logs import LogEntry
@@ -68,7 +68,11 @@ class LocalExecution:
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """The value behind a payload."""
-        return decode(payload, record)
+        return self._orchestrator.values.decode(self._arn, payload, record)
+
+    def refused_place(self, error: ErrorDetails) -> str | None:
+        """As it was noted when it was refused."""
+        return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         """See :mod:`durabletest.model.waiting`."""

@@ -19,7 +19,7 @@ from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.messages import FunctionCallDue
 from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.model.payloads import encode
+from durabletest.model.payloads import encode, with_real_names
 
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
 
@@ -126,6 +126,7 @@ class FunctionCall:
     function: Callable[..., Any]
     context: LambdaContext
     server: CheckpointWorkerManager
+    refused: Callable[[str, str], None]
     is_invocation: bool = False
 
     @property
@@ -146,7 +147,13 @@ class FunctionCall:
     def call(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
-        return encode(self.function(event, self.context), f"the result of {self.name}")
+        result = self.function(event, self.context)
+        try:
+            return encode(result, f"the result of {self.name}")
+        except PayloadError as error:
+            said = with_real_names(str(error.__context__))
+            self.refused(said, str(error))
+            raise PayloadError(said) from error
 
     def report(self, outcome: Answered | Raised) -> None:
         """Complete the invoke."""
@@ -181,12 +188,16 @@ def handler_invocation(
 
 
 def function_call(
-    due: FunctionCallDue, scope: RunnerScope, server: CheckpointWorkerManager, now: Callable[[], datetime]
+    due: FunctionCallDue,
+    scope: RunnerScope,
+    server: CheckpointWorkerManager,
+    now: Callable[[], datetime],
+    refused: Callable[[str, str], None],
 ) -> FunctionCall:
-    """The call that the server has announced."""
+    """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
     request_id = server.call("request_id")
     context = _context(request_id, due.name, due.version, due.tenant_id, now)
-    return FunctionCall(due, scope.functions[due.function], context, server)
+    return FunctionCall(due, scope.functions[due.function], context, server, refused)
 
 
 def _context(

@@ -23,6 +23,7 @@ from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
 from durabletest.local.families import founder_of
 from durabletest.local.invoker import Invoker
+from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.reactions import Parts, Reactions
 from durabletest.local.reasons import called_by_handler, stuck_handler
@@ -33,6 +34,7 @@ from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
+from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Wait, Waiters, again
 from durabletest.model.waiting import Watch
 
@@ -64,8 +66,11 @@ class TestExecutionOrchestrator:
         self._failures = Failures(server, client, self._scopes)
         logs = LogCapture(clock.now, logs_are_live())
         self._runs = RunQueue(self._inbox.put, self._failures.break_run, logs, scheduler)
+        self.values = ValueNotes(lambda: self.job_of(current_thread()))
         self._reactions = Reactions(
-            Parts(server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs)
+            Parts(
+                server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs, self.values
+            )
         )
         self._sleepers = Sleepers(self._inbox.put, scheduler, clock, self._runs)
         self._at_rest: list[Callable[[], None]] = []
@@ -122,6 +127,11 @@ class TestExecutionOrchestrator:
         """The runner whose handler code that thread runs now; None if it runs none (any thread may ask)."""
         active = self._runs.run_by(thread)
         return None if active is None else active.scope
+
+    def job_of(self, thread: Thread) -> Job | None:
+        """The job that the thread runs code of; None if it runs none (any thread may ask)."""
+        active = self._runs.run_by(thread)
+        return None if active is None else active.job
 
     def running(self, arn: str) -> RunnerScope | None:
         """The runner whose invocation for this execution runs now; None if there is none (any thread may ask)."""

@@ -31,6 +31,7 @@ from durabletest.local.server.messages import (
 )
 from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Waiters
 
 
@@ -46,6 +47,7 @@ class Parts:
     waiters: Waiters
     failures: Failures
     runs: RunQueue
+    values: ValueNotes
 
 
 class Reactions:
@@ -79,8 +81,8 @@ class Reactions:
         """The execution is given up; ``reason`` is for those who wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        self._parts.failures.forget(arn)
-        self._parts.runs.logs.forget(arn)
+        for part in (self._parts.failures, self._parts.runs.logs, self._parts.values):
+            part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 
     def all_forgotten(self) -> None:
@@ -119,7 +121,7 @@ class Reactions:
         scope = parts.scopes.of(due.arn)
         if scope is None:
             return None
-        return Active(function_call(due, scope, parts.server, parts.clock.now), scope)
+        return Active(function_call(due, scope, parts.server, parts.clock.now, parts.values.refused), scope)
 
     def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
         scope = self._parts.scopes.of(unknown.arn)

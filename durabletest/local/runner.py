@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from durabletest import routing, sdk, settings
 from durabletest.errors import (
+    NeverUsedError,
     NotAvailableError,
     RunnerClosedError,
-    StubNotUsedError,
     UsageError,
 )
 from durabletest.execution import Execution
@@ -37,6 +37,7 @@ from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub
+from durabletest.unanswered import unanswered
 
 DEFAULT_FUNCTION_NAME = "handler"
 
@@ -190,7 +191,7 @@ class LocalDurableTestRunner(LastExecution):
     ) -> None:
         try:
             if exc is None and not self._tenancy.closed:
-                self.verify_stubs()
+                self.verify_used()
         finally:
             self.close()
 
@@ -236,10 +237,13 @@ class LocalDurableTestRunner(LastExecution):
         self._register(name, handler, durable=False, timeout=None)
         self._scope.functions[name] = handler
 
-    def on_callback(self, name: str) -> CallbackScript:
-        """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`."""
+    def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
+        """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
+
+        An answer that no callback gets is an error at the end, unless the script is ``optional``.
+        """
         self._check_open()
-        return self._scope.scripts.on_callback(name)
+        return self._scope.scripts.on_callback(name, optional)
 
     def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
         """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
@@ -266,19 +270,25 @@ class LocalDurableTestRunner(LastExecution):
         self._environment.server.call("stub_invokes", scope=self._scope.number, decide=deciding(self._scope.stubs))
         return stub
 
-    def verify_stubs(self) -> None:
-        """Raise :class:`StubNotUsedError` if a stub was never used; leaving the with block without an error does it."""
-        complaint = self.unused_stubs()
-        if complaint is not None:
-            raise StubNotUsedError(complaint)
+    def verify_used(self) -> None:
+        """Raise :class:`NeverUsedError` if a stub, or an answer of a callback's script, was never used.
 
-    def unused_stubs(self) -> str | None:
-        """Which stubs were never used, and what to write instead; None if all were used."""
+        Leaving the with block without an error does it.
+        """
+        complaint = self.unused()
+        if complaint is not None:
+            raise NeverUsedError(complaint)
+
+    def unused(self) -> str | None:
+        """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
         self._check_open()
-        if not self._scope.stubs.steps and not self._scope.stubs.invokes:
+        stubs, scripts = self._scope.stubs, self._scope.scripts
+        if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
         arns = self._environment.server.call("executions_of", scope=self._scope.number)
-        return unused(self._scope.stubs, [self._execution(arn).history() for arn in arns])
+        histories = {arn: self._execution(arn).history() for arn in arns}
+        complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
+        return "\n\n".join(filter(None, complaints)) or None
 
     def _make_client(self) -> RunnerClient:
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))

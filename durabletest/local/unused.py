@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from durabletest.local.server.functions import split_name
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
+from durabletest.model.suggest import listed, nearest
 from durabletest.stubs.book import StubBook
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub
 
-_LISTED = 20
 _NOTHING = "nothing was executed"
 
 
@@ -79,10 +78,10 @@ _REMEDIES = {
 
 def _no_such_step(stub: StepStub, histories: Sequence[History]) -> str:
     paths = list(dict.fromkeys(history.path_of(record) for history in histories for record in _steps(history)))
-    near = _near(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths])
+    near = nearest(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths])
     return (
         f"no step has that name{near}\n"
-        f"The steps of the test's executions: {_listed(paths) or 'none has a name'}\n"
+        f"The steps of the test's executions: {listed(paths) or 'none has a name'}\n"
         f"If it need not be used, write stub_step({stub.name!r}, optional=True)"
     )
 
@@ -100,7 +99,7 @@ def _why_invoke(stub: InvokeStub, histories: Sequence[History]) -> str:
     invokes = [record for history in histories for record in history.operations if record.function_name]
     functions = list(dict.fromkeys(str(record.function_name) for record in invokes))
     if any(split_name(function)[0] == split_name(stub.name)[0] for function in functions):
-        return f"{_listed(functions)} was invoked before it was there: write stub_invoke(...) before self.execute(...)"
+        return f"{listed(functions)} was invoked before it was there: write stub_invoke(...) before self.execute(...)"
     namesake = next((record for record in invokes if record.name == stub.name), None)
     if namesake is not None:
         return (
@@ -108,19 +107,7 @@ def _why_invoke(stub: InvokeStub, histories: Sequence[History]) -> str:
             f"write stub_invoke({namesake.function_name!r})"
         )
     return (
-        f"no function of that name was invoked{_near(stub.name, functions)}\n"
-        f"The functions that the test's executions invoked: {_listed(functions) or 'none'}\n"
+        f"no function of that name was invoked{nearest(stub.name, functions)}\n"
+        f"The functions that the test's executions invoked: {listed(functions) or 'none'}\n"
         f"If it need not be used, write stub_invoke({stub.name!r}, optional=True)"
     )
-
-
-# --- names ---
-
-
-def _near(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")

@@ -44,13 +44,17 @@ def encode(value: Any, what: str = "payload") -> str:
         raise PayloadError(reason) from None
 
 
-def explain(error: Exception, value: Any, what: str, writes: Callable[[Any], object]) -> str:
-    """What ``error`` says of a value that a serialiser refused, and the place inside the value that it is about.
+def with_real_names(said: str) -> str:
+    """The text of an error in which types that stand in for others while time is frozen have the names of those."""
+    return said.replace("FakeDatetime", "datetime").replace("FakeDate", "date")
+
+
+def refused_place(value: Any, what: str, writes: Callable[[Any], object]) -> str:
+    """The place inside a value that a serialiser has refused, and what is there: ``result['items'][0] is a Money``.
 
     ``writes`` raises for what cannot be written.
     """
-    said = str(error).replace("FakeDatetime", "datetime").replace("FakeDate", "date")
-    return f"{said}: {_refused_place(value, what, writes, ())}"
+    return _refused_place(value, what, writes, ())
 
 
 def _refused_place(value: Any, path: str, writes: Callable[[Any], object], inside: tuple[int, ...]) -> str:

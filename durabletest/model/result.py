@@ -54,7 +54,7 @@ class TestResult:
         """The value that the handler returned; unless the execution has SUCCEEDED there is none, and this raises."""
         execution = self._ended()
         if execution.status is not ExecutionStatus.SUCCEEDED:
-            raise _failed(execution_title(self.arn), execution, self._view.logs())
+            raise _failed(self._view, execution)
         return plain(self._view.decode(execution.result, None))
 
     def get_error(self) -> ErrorDetails | None:
@@ -132,13 +132,14 @@ class TestResult:
         return execution
 
 
-def _failed(title: str, execution: ExecutionRecord, logs: Sequence[LogEntry] | None) -> ExecutionFailedError:
+def _failed(view: ExecutionView, execution: ExecutionRecord) -> ExecutionFailedError:
     error = execution.error or ErrorDetails()
-    reason = f" with {error}" if execution.error else ""
-    stack_trace = error.stack_trace or logged_trace(logs, error)
+    place = view.refused_place(error)
+    reason = (f" with {error}" if execution.error else "") + (f" ({place})" if place else "")
+    stack_trace = error.stack_trace or logged_trace(view.logs(), error)
     trace = "".join(f"\n{indent(line.rstrip(), '  ')}" for line in stack_trace)
     return ExecutionFailedError(
-        f"{title} has no result: it {_ENDINGS[execution.status]}{reason}{trace}",
+        f"{execution_title(view.arn)} has no result: it {_ENDINGS[execution.status]}{reason}{trace}",
         status=execution.status,
         error_type=error.type,
         error_message=error.message,

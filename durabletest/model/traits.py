@@ -30,5 +30,11 @@ def as_written(history: History, record: OperationRecord) -> OperationRecord:
     return record
 
 
+def callback_names(history: History, record: OperationRecord) -> tuple[str, ...]:
+    """The names that the author of the workflow may know a CALLBACK by, the outer one first."""
+    names = (as_written(history, record).name, record.name)
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
 def _child(history: History, record: OperationRecord, type_: OperationType) -> OperationRecord | None:
     return next((child for child in history.children(record) if child.type is type_), None)

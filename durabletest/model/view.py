@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError
+from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.logs import LogEntry
@@ -45,6 +46,13 @@ class ExecutionView(Protocol):
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         """A payload as the value it stands for; without a record it is the execution's own."""
+        ...
+
+    def refused_place(self, error: ErrorDetails) -> str | None:
+        """Where a value holds what a serialiser has refused, ``value['items'][1] is a Money``; None if that is unknown.
+
+        It stands beside the error that the service has recorded, which says as little as the deployed function's would.
+        """
         ...
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:

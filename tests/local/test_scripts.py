@@ -65,7 +65,7 @@ class ScriptTests(DurableTestCase):
     def test_heartbeats_lead_to_the_answer_that_they_are_chained_to(self) -> None:
         self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3).succeed(
             "kept alive", after=timedelta(minutes=20)
-        ).succeed("not in time", after=timedelta(minutes=20))
+        ).never()
         self.execute({"heartbeat": 360, "callbacks": 2})
         self.assertOperation("approval").succeeded().waited(minutes=20)
         self.assertOperation("approval", 1).timed_out().waited(minutes=6)
@@ -114,14 +114,14 @@ class ScriptTests(DurableTestCase):
         self.assertExecution().succeeded(["decided", "second", "third"])
 
     def test_an_answer_that_comes_too_late_is_refused(self) -> None:
-        script = self.on_callback("approval").succeed("late", after=2 * HOUR)
+        script = self.on_callback("approval", optional=True).succeed("late", after=2 * HOUR)
         self.execute({"timeout": 3600})
         self.assertOperation("approval").timed_out().waited(HOUR)
         self.assertEqual(script.refused, [])
         self.assertExecution().failed()
 
     def test_an_answer_at_the_instant_of_the_timeout_comes_second(self) -> None:
-        self.on_callback("approval").succeed("too late", after=HOUR)
+        self.on_callback("approval", optional=True).succeed("too late", after=HOUR)
         self.execute({"timeout": 3600})
         self.assertOperation("approval").timed_out().waited(HOUR)
 
@@ -131,13 +131,63 @@ class ScriptTests(DurableTestCase):
         with self.assertRaises(ExecutionStuckError):
             self.execute({})
 
-    def test_delays_before_the_callback_are_refused(self) -> None:
-        with self.assertRaisesRegex(UsageError, r"on_callback\('approval'\): after=.* lies before the callback"):
-            self.on_callback("approval").succeed("yes", after=-HOUR)
-        with self.assertRaisesRegex(
-            UsageError, r"heartbeat\(every=.*times=0\): every must be positive, times at least"
-        ):
-            self.on_callback("approval").heartbeat(every=HOUR, times=0)
+    def test_an_answer_comes_right_after_the_heartbeats_that_it_is_chained_to(self) -> None:
+        self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3).succeed("kept alive")
+        self.execute({"heartbeat": 360})
+        self.assertOperation("approval").succeeded("kept alive").waited(minutes=15).heartbeats(3)
+
+    def test_an_answer_may_come_with_the_last_heartbeat_and_not_before_it(self) -> None:
+        beats = self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3)
+        with self.assertRaises(UsageError) as caught:
+            beats.fail("Refused", after=timedelta(minutes=14))
+        self.assertEqual(
+            str(caught.exception),
+            "on_callback('approval'): the answer after 14m would come before its heartbeats, the last of which is sent "
+            "after 15m: leave after= out, or give a longer one",
+        )
+        beats.succeed("yes", after=timedelta(minutes=15))
+        self.execute({})
+        self.assertOperation("approval").succeeded("yes").waited(minutes=15).heartbeats(3)
+
+    def test_delays_may_be_seconds(self) -> None:
+        self.on_callback("approval").heartbeat(every=300, times=2).succeed("one", after=1800)
+        self.on_callback("approval").call(lambda _: "two", after=0.5)
+        self.execute({"callbacks": 2})
+        self.assertOperation("approval").waited(minutes=30).heartbeats(2)
+        self.assertOperation("approval", 1).succeeded("two").waited(seconds=0.5)
+
+    def test_what_is_no_delay_is_refused(self) -> None:
+        script = self.on_callback("approval", optional=True)
+        for value in (-HOUR, -1, True, "1h", None, float("nan"), float("inf"), timedelta.max):
+            with (
+                self.subTest(repr(value)),
+                self.assertRaisesRegex(UsageError, r"^every of on_callback\('approval'\)\.heart"),
+            ):
+                script.heartbeat(every=value)  # type: ignore[arg-type]
+            if value is not None:
+                with (
+                    self.subTest(repr(value)),
+                    self.assertRaisesRegex(UsageError, r"^after of on_callback\('approval'\) is "),
+                ):
+                    script.succeed("yes", after=value)  # type: ignore[arg-type]
+        self.assertEqual(script.answers, [])
+
+    def test_heartbeats_that_are_none_are_refused(self) -> None:
+        script = self.on_callback("approval", optional=True)
+        for every, times in ((HOUR, 0), (HOUR, True), (HOUR, 1.5), (HOUR, "3"), (timedelta(0), 1), (0, 1)):
+            with self.subTest(every=every, times=times), self.assertRaises(UsageError) as caught:
+                script.heartbeat(every=every, times=times)  # type: ignore[arg-type]
+            self.assertEqual(
+                str(caught.exception),
+                f"on_callback('approval').heartbeat(every={every!r}, times={times!r}): every must be positive, times a "
+                "number from 1 on",
+            )
+
+    def test_names_that_are_none_are_refused(self) -> None:
+        for name in ("", None, 5):
+            with self.subTest(repr(name)), self.assertRaises(UsageError) as caught:
+                self.on_callback(name)  # type: ignore[arg-type]
+            self.assertEqual(str(caught.exception), f"on_callback({name!r}): give the name of a callback")
 
 
 @durable_execution

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
+from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.logs import LogEntry
@@ -151,6 +152,9 @@ class View:
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return None if payload is None else json.loads(payload)
+
+    def refused_place(self, error: ErrorDetails) -> str | None:
+        """Nothing was refused."""
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         watch = Watch(path, index, status)

@@ -1,0 +1,71 @@
+"""What is known of values beside what the service records: who wrote them, and why they were refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from durabletest import sdk
+from durabletest.decoding import decode
+from durabletest.local.jobs import Job
+from durabletest.model.details import ErrorDetails
+from durabletest.model.enums import OperationType
+from durabletest.model.records import OperationRecord
+
+
+class ValueNotes:
+    """Taken in the threads of handlers, read in those of tests; ``running`` gives the job that the calling thread runs.
+
+    A chained invoke writes its payload with one serialiser and reads its result with another; all other operations read
+    what they have written.
+    """
+
+    def __init__(self, running: Callable[[], Job | None]) -> None:
+        self._running = running
+        self._lock = Lock()
+        self._serialisers: defaultdict[str, dict[tuple[str, bool], object]] = defaultdict(dict)
+        self._refusals: defaultdict[str, dict[str, str]] = defaultdict(dict)
+
+    def serialised(self, arn: str, operation_id: str, serialiser: object, *, wrote: bool) -> None:
+        """An operation has written or read a value with this serialiser."""
+        with self._lock:
+            self._serialisers[arn][operation_id, wrote] = serialiser
+
+    def refused(self, said: str, place: str) -> None:
+        """A value was refused, in these words, because of what is at that place inside it."""
+        job = self._running()
+        if job is not None:
+            with self._lock:
+                self._refusals[job.arn][said] = place
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up, and its ARN may be given out anew."""
+        with self._lock:
+            self._serialisers.pop(arn, None)
+            self._refusals.pop(arn, None)
+
+    def decode(self, arn: str, payload: str | None, record: OperationRecord | None) -> Any:
+        """The value behind a payload, read by the operation's own serialiser if it has one.
+
+        What that cannot read here, the summary of a large result for example, is read as any other payload.
+        """
+        serialiser = None if record is None else self._serialiser(arn, record, payload)
+        if serialiser is None or payload is None or record is None:
+            return decode(payload, record)
+        try:
+            return sdk.deserialise(serialiser, payload, record.id, arn)
+        except Exception:
+            return decode(payload, record)
+
+    def place(self, arn: str, error: ErrorDetails) -> str | None:
+        """The place inside a refused value that an error is about."""
+        with self._lock:
+            refusals = list(self._refusals.get(arn, {}).items())
+        return next((place for said, place in refusals if said in (error.message or "")), None)
+
+    def _serialiser(self, arn: str, record: OperationRecord, payload: str | None) -> object | None:
+        wrote = payload is record.input or record.type not in (OperationType.CHAINED_INVOKE, OperationType.CALLBACK)
+        with self._lock:
+            return self._serialisers.get(arn, {}).get((record.id, wrote))
