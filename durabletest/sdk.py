@@ -11,9 +11,11 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from durabletest.errors import MissingSdkError
 
@@ -21,6 +23,8 @@ LOGGER = "aws_durable_execution_sdk_python"
 PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
 _WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]
+_DEEPEST = 100
+"""So many objects are looked at for the function that is decorated."""
 
 
 def module(name: str) -> ModuleType:
@@ -56,69 +60,95 @@ def folder() -> str:
 # --- the way in ------------------------------------------------------------------------------------------------------
 
 
-class InvocationEvent(Protocol):
-    """The event of one invocation; ``entered`` tells whether the SDK's decorator has taken it."""
-
-    @property
-    def entered(self) -> bool:
-        """Whether ``@durable_execution`` was reached."""
-        ...
-
-
-@functools.cache
-def _event_class() -> type[Any]:
-    """The SDK's own injection class, which also notes that the decorator reads the client from it.
-
-    Whatever is wrapped around the decorated function reads it as the dictionary that Lambda invokes with.
-    """
-    base: Any = module("execution").DurableExecutionInvocationInputWithClient
-
-    class WatchedInvocationInput(base, Mapping[str, Any]):  # type: ignore[misc]
-        entered = False
-
-        def __getattribute__(self, name: str) -> Any:
-            if name == "service_client":
-                object.__setattr__(self, "entered", True)
-            return super().__getattribute__(name)
-
-        def __getitem__(self, key: str) -> Any:
-            return self.to_json_dict()[key]
-
-        def __iter__(self) -> Iterator[str]:
-            return iter(self.to_json_dict())
-
-        def __len__(self) -> int:
-            return len(self.to_json_dict())
-
-    return WatchedInvocationInput
-
-
 def operation(operation: Mapping[str, Any]) -> Any:
     """An operation as the SDK takes it; it is never changed, so that invocations may share it."""
     return module("lambda_service").Operation.from_dict(operation)
 
 
-def invocation_event(
-    event: Mapping[str, Any], client: object, made: Callable[[dict[str, Any]], Any] = operation
-) -> InvocationEvent:
-    """The event as the SDK takes it in tests: with a Lambda client of ours, and datetimes instead of milliseconds.
+class HandlerEvent:
+    """What a handler is invoked with: ``given`` is the event, ``entered`` tells whether ``@durable_execution`` took it.
 
-    ``made`` gives the SDK's :func:`operation` for each of the event's operations.
+    A decorated function is given the SDK's own object for tests, with a Lambda client of ours. Whatever is wrapped
+    around one gets the dictionary that Lambda invokes with, and may copy and change it; the client then comes by way of
+    :class:`ClientHook`. ``made`` gives the SDK's :func:`operation` for each of the event's operations.
     """
-    execution, state = module("execution"), event["InitialExecutionState"]
-    cls = _event_class()
-    arguments = {
-        "durable_execution_arn": event["DurableExecutionArn"],
-        "checkpoint_token": event["CheckpointToken"],
-        "initial_execution_state": execution.InitialExecutionState(
-            operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
-        ),
-        "service_client": module("lambda_service").LambdaClient(client=client),
-    }
-    if "updated_operation_ids" in cls.__dataclass_fields__:
-        arguments["updated_operation_ids"] = event["UpdatedOperationIds"]
-    watched: InvocationEvent = cls(**arguments)
-    return watched
+
+    def __init__(
+        self,
+        event: Mapping[str, Any],
+        client: object,
+        handler: object,
+        made: Callable[[dict[str, Any]], Any] = operation,
+    ) -> None:
+        self._client = client
+        self.entered = is_decorated(handler) or not hasattr(module("execution"), "LambdaClient")
+        self.given: Any = self._injection(event, made) if self.entered else _as_json(event)
+
+    def enter(self) -> Any:
+        """The decorator asks for its client."""
+        self.entered = True
+        return module("lambda_service").LambdaClient(client=self._client)
+
+    def _injection(self, event: Mapping[str, Any], made: Callable[[dict[str, Any]], Any]) -> Any:
+        """With datetimes instead of milliseconds."""
+        execution, state = module("execution"), event["InitialExecutionState"]
+        cls: Any = execution.DurableExecutionInvocationInputWithClient
+        arguments = {
+            "durable_execution_arn": event["DurableExecutionArn"],
+            "checkpoint_token": event["CheckpointToken"],
+            "initial_execution_state": execution.InitialExecutionState(
+                operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
+            ),
+            "service_client": self.enter(),
+        }
+        if "updated_operation_ids" in cls.__dataclass_fields__:
+            arguments["updated_operation_ids"] = event["UpdatedOperationIds"]
+        return cls(**arguments)
+
+
+def _as_json(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that the service sends; its timestamps are milliseconds."""
+    members = ("DurableExecutionArn", "CheckpointToken", "InitialExecutionState", "UpdatedOperationIds")
+    return {name: _json_value(event[name]) for name in members}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json_value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    return round(value.timestamp() * 1000) if isinstance(value, datetime) else value
+
+
+class ClientHook:
+    """While installed, ``@durable_execution`` gets the Lambda client that ``client`` gives to the calling thread.
+
+    Where that gives None, the decorator makes its own, as it does where it is deployed.
+    """
+
+    def __init__(self, client: Callable[[], Any | None]) -> None:
+        self._given = client
+        self._original: Any = None
+
+    def install(self) -> None:
+        """Take the place of the class that the decorator makes its clients of."""
+        execution = module("execution")
+        self._original = getattr(execution, "LambdaClient", None)
+        if self._original is not None:
+            execution.LambdaClient = self  # type: ignore[attr-defined]
+
+    def remove(self) -> None:
+        """Put the SDK back as it was."""
+        if self._original is not None:
+            module("execution").LambdaClient = self._original  # type: ignore[attr-defined]
+
+    def __call__(self, client: object) -> Any:
+        """The decorator has a client of its own."""
+        return self._given() or self._original(client=client)
+
+    def initialize_client(self) -> Any:
+        """The decorator has none."""
+        return self._given() or self._original.initialize_client()
 
 
 # --- while handlers run ----------------------------------------------------------------------------------------------
@@ -318,12 +348,44 @@ def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> A
     return serialiser.deserialize(payload, module("serdes").SerDesContext(operation_id, arn))
 
 
+def is_decorated(handler: object) -> bool:
+    """Whether this is the wrapper that ``@durable_execution`` makes, with nothing around it."""
+    return getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.execution"
+
+
+def is_durable(handler: object) -> bool:
+    """Whether the wrapper that ``@durable_execution`` makes is found in a handler or in what that is wrapped around.
+
+    It is looked for where decorators keep what they decorate; one that finds it in another way is not seen through.
+    """
+    seen, waiting = set[int](), [handler]
+    while waiting and len(seen) < _DEEPEST:
+        one = waiting.pop(0)
+        if is_decorated(one):
+            return True
+        if id(one) not in seen:
+            seen.add(id(one))
+            waiting += [inner for inner in _inside(one) if callable(inner)]
+    return False
+
+
+def _inside(handler: object) -> Iterator[object]:
+    """What a function, a partial, a bound method or a callable object holds."""
+    for name in ("__wrapped__", "func", "__func__", "__self__"):
+        yield getattr(handler, name, None)
+    for cell in getattr(handler, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield cell.cell_contents
+    if hasattr(handler, "__dict__") and not isinstance(handler, type):
+        yield from list(vars(handler).values())
+
+
 def decorated(handler: Any) -> Any:
     """The function that ``@durable_execution`` was put on, if this is its wrapper; else the handler itself.
 
     The wrapper of version 2 does not bear the function's name.
     """
-    if getattr(handler, "__globals__", {}).get("__name__") != f"{PACKAGE}.execution":
+    if not is_decorated(handler):
         return handler
     inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))
     return inside["func"].cell_contents if "func" in inside else handler

@@ -91,8 +91,9 @@ class MisuseTests(unittest.TestCase):
 
 class HandlerTests(MisuseTests):
     REMEDY = (
-        " without entering @durable_execution: decorate it with aws_durable_execution_sdk_python.durable_execution, "
-        "or register it with register_function if it is plain"
+        ", and @durable_execution was not reached: decorate it with "
+        "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain; "
+        "if it is decorated, see what is wrapped around the decorator"
     )
 
     def test_a_handler_that_is_not_durable(self) -> None:

@@ -16,7 +16,8 @@ from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
 from durabletest.local.crash import ExitGuard
 from durabletest.local.drivers import ClockDriver
-from durabletest.local.families import FamilyRegister
+from durabletest.local.families import FamilyRegister, founder_of
+from durabletest.local.jobs import HandlerInvocation
 from durabletest.local.lease import Lease
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
@@ -70,6 +71,7 @@ class LocalEnvironment:
             self.orchestrator.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
+            sdk.ClientHook(self._client_here),
             ExitGuard(self.orchestrator.crash),
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually)
@@ -165,6 +167,14 @@ class LocalEnvironment:
         """What was begun before the sleep has begun before it in the history too."""
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
+
+    def _client_here(self) -> object | None:
+        """The client for ``@durable_execution`` in the calling thread; what was given up gets none, nor a real one."""
+        thread = current_thread()
+        job = self.orchestrator.job_of(thread)
+        if job is None and founder_of(thread) is not None:
+            raise SystemExit
+        return job.event.enter() if isinstance(job, HandlerInvocation) else None
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         scope = self.orchestrator.running(arn)

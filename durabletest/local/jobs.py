@@ -66,7 +66,7 @@ class HandlerInvocation:
 
     arn: str
     handler: Callable[..., Any]
-    event: sdk.InvocationEvent
+    event: sdk.HandlerEvent
     context: LambdaContext
     server: CheckpointWorkerManager
     client: InvocationClient
@@ -84,12 +84,12 @@ class HandlerInvocation:
 
     def call(self) -> Any:
         """Call the handler as Lambda does."""
-        return self.handler(self.event, self.context)
+        return self.handler(self.event.given, self.context)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Tell the server the answer, or why there is none."""
         crashed = isinstance(outcome, Raised) and outcome.crashed
-        if not self.event.entered and not crashed:
+        if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context.aws_request_id)
@@ -97,7 +97,7 @@ class HandlerInvocation:
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
-                "a dictionary with Status: whatever is wrapped around it must pass its answer on"
+                f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
             )
         else:
             self.server.call("invocation_answered", arn=self.arn, output=outcome.value)
@@ -108,11 +108,16 @@ class HandlerInvocation:
         self.client.revoke()
         self.server.call("revoke", arn=self.arn)
 
+    @property
+    def _wrapper_must(self) -> str:
+        return "pass its answer" if self.event.entered else "call it, and pass its answer"
+
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
         error = HandlerNotDurableError(
-            f"{self.name} {what} without entering @durable_execution: decorate it with "
-            "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain"
+            f"{self.name} {what}, and @durable_execution was not reached: decorate it with "
+            "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain; "
+            "if it is decorated, see what is wrapped around the decorator"
         )
         error.__cause__ = outcome.error if isinstance(outcome, Raised) else None
         return error
@@ -182,9 +187,8 @@ def handler_invocation(
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
     own_client = InvocationClient(client)
     handler = scope.handler_of(event["Target"])
-    return HandlerInvocation(
-        arn, handler, sdk.invocation_event(event, own_client, operations.of), context, server, own_client
-    )
+    given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    return HandlerInvocation(arn, handler, given, context, server, own_client)
 
 
 def function_call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from unittest import mock
 
@@ -11,6 +12,7 @@ from durabletest import (
     CloudDurableTestRunner,
     ConfigurationError,
     Execution,
+    NeverUsedError,
     ScriptedCallback,
     TestResult,
     WaitingStatus,
@@ -55,7 +57,7 @@ class DelaysLeftOutTests(AnswersTestCase):
 
     def test_what_would_have_come_after_the_timeout_does_not_come(self) -> None:
         runner = self.runner("approval:live")
-        runner.on_callback("approval").succeed("yes", after=A_DAY)
+        runner.on_callback("approval", optional=True).succeed("yes", after=A_DAY)
         result = runner.run()
         self.assertEqual(result.get_operation("approval create callback id").status, "TIMED_OUT")
         self.assertEqual(self.answers(), [])
@@ -75,11 +77,17 @@ class DelaysLeftOutTests(AnswersTestCase):
 
     def test_what_would_have_come_after_a_missing_heartbeat_does_not_come(self) -> None:
         runner = self.runner("lively:live")
-        script = runner.on_callback("upload").heartbeat(every=timedelta(minutes=9))
+        script = runner.on_callback("upload", optional=True).heartbeat(every=timedelta(minutes=9))
         script.succeed("done", after=timedelta(minutes=30))
         result = runner.run()
         self.assertEqual(result.get_operation("upload").status, "TIMED_OUT")
         self.assertEqual(self.answers(), [HEARTBEAT])
+
+    def test_without_a_delay_the_answer_comes_after_the_heartbeats(self) -> None:
+        runner = self.runner("lively:live")
+        runner.on_callback("upload").heartbeat(every=540, times=2).succeed("done")
+        self.assertEqual(runner.run().get_result(), "done")
+        self.assertEqual(self.answers(), [HEARTBEAT, HEARTBEAT, SUCCESS])
 
     def test_a_function_decides(self) -> None:
         seen: list[ScriptedCallback] = []
@@ -118,7 +126,7 @@ class DelaysLeftOutTests(AnswersTestCase):
 
     def test_an_answer_that_the_service_refuses_is_kept_by_the_script(self) -> None:
         runner = self.runner("forgotten:live")
-        script: CallbackScript = runner.on_callback("approval").succeed("yes")
+        script: CallbackScript = runner.on_callback("approval", optional=True).succeed("yes")
         self.endpoint.faults.add(SUCCESS, faults.Refused(400, "CallbackTimeoutException", "the callback is gone"))
         execution = runner.start()
         self.endpoint.log.wait_for(SUCCESS, 1)
@@ -135,6 +143,57 @@ class DelaysLeftOutTests(AnswersTestCase):
         self.endpoint.faults.add(SUCCESS, faults.forbidden)
         with self.assertRaisesRegex(PermissionError, f"the credentials do not permit lambda:{SUCCESS}"):
             runner.run()
+
+
+class UnansweredTests(AnswersTestCase):
+    """Scripts that nothing came to."""
+
+    def complaint(self, function: str, script: Callable[[CloudDurableTestRunner], object]) -> str:
+        """What is said when the runner is left after one execution; empty if nothing is."""
+        try:
+            with self.new_runner(function) as runner:
+                script(runner)
+                runner.run()
+        except NeverUsedError as error:
+            return str(error)
+        return ""
+
+    def test_a_misspelt_name(self) -> None:
+        self.assertEqual(
+            self.complaint("approval:live", lambda runner: runner.on_callback("aproval").fail("Refused")),
+            "on_callback('aproval') was never used: no callback has that name; did you mean 'approval'?\n"
+            "The callbacks of the test's executions: 'approval'\n"
+            "If it need not be used, write on_callback('aproval', optional=True)",
+        )
+
+    def test_an_answer_after_the_timeout(self) -> None:
+        text = self.complaint(
+            "approval:live", lambda runner: runner.on_callback("approval").succeed("yes", after=A_DAY)
+        )
+        self.assertRegex(
+            text, r"^on_callback\('approval'\): the answer after 1d never came: callback 'approval' is TIMED_OUT"
+        )
+
+    def test_an_answer_that_is_refused(self) -> None:
+        self.endpoint.faults.add(SUCCESS, faults.Refused(400, "InvalidParameterValueException", "too large"))
+        text = self.complaint("approval:live", lambda runner: runner.on_callback("approval").succeed("x"))
+        self.assertIn("on_callback('approval'): the answer was refused: An error occurred (InvalidParameterValue", text)
+
+    def test_what_came_is_not_complained_of(self) -> None:
+        for function, script in (
+            ("approval:live", lambda runner: runner.on_callback("approval").succeed("yes")),
+            ("approval:live", lambda runner: runner.on_callback("approval").never()),
+            ("parent:live", lambda runner: runner.on_callback("approval").succeed("yes")),
+            ("parent:live", lambda runner: runner.on_callback("approval").never()),
+            ("lively:live", lambda runner: runner.on_callback("upload").heartbeat(every=540, times=2)),
+            ("approval:live", lambda runner: runner.on_callback("aproval", optional=True).succeed("yes")),
+        ):
+            self.assertEqual(self.complaint(function, script), "")
+
+    def test_an_error_in_the_with_block_is_not_hidden(self) -> None:
+        with self.assertRaises(ZeroDivisionError), self.new_runner("approval:live") as runner:
+            runner.on_callback("approval")
+            raise ZeroDivisionError
 
 
 class RealDelaysTests(AnswersTestCase):

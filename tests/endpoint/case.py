@@ -82,8 +82,12 @@ class EndpointTestCase(unittest.TestCase):
 
     def runner(self, function: str, **settings: Any) -> CloudDurableTestRunner:
         """A runner that polls quickly, with the client of the class unless another one is given."""
+        return self.enterContext(self.new_runner(function, **settings))
+
+    def new_runner(self, function: str, **settings: Any) -> CloudDurableTestRunner:
+        """Such a runner, which is to be closed."""
         settings = {"client": self.client, "poll_interval": POLL_INTERVAL, "timeout": 20.0, **settings}
-        return self.enterContext(CloudDurableTestRunner(function, **settings))
+        return CloudDurableTestRunner(function, **settings)
 
     def _check_nothing_is_left(self) -> None:
         self.assertEqual(self.endpoint.running(), [], "executions were left running")

@@ -14,14 +14,14 @@ from durabletest.local.routing import Router
 @contextmanager
 def sdk_over_boto3() -> Iterator[list[Any]]:
     """Give each invocation a client of boto3 that is routed to the client it would have had; they are all listed."""
-    original = sdk.invocation_event
+    original = sdk.HandlerEvent
     given: list[Any] = []
 
-    def invocation_event(event: Mapping[str, Any], client: object, *more: Any) -> sdk.InvocationEvent:
+    def handler_event(event: Mapping[str, Any], client: object, *more: Any) -> sdk.HandlerEvent:
         given.append(Router(client).client())
         return original(event, given[-1], *more)
 
-    with mock.patch.object(sdk, "invocation_event", invocation_event):
+    with mock.patch.object(sdk, "HandlerEvent", handler_event):
         yield given
 
 

@@ -100,7 +100,7 @@ class WaitForCallbackTests(DurableTestCase):
         self.assertOperation("sign").succeeded().waited(minutes=20)
 
     def test_without_heartbeats_it_times_out(self) -> None:
-        self.on_callback("sign").succeed("signed", after=timedelta(minutes=20))
+        self.on_callback("sign", optional=True).succeed("signed", after=timedelta(minutes=20))
         self.execute({})
         self.assertOperation("sign").timed_out().waited(minutes=6)
 

@@ -144,15 +144,17 @@ def prepare(body: Body, runner: LocalDurableTestRunner) -> None:
 
 
 def script(action: Callback, runner: LocalDurableTestRunner) -> None:
-    answers = runner.on_callback(action.name)
-    if action.beats:
-        answers.heartbeat(every=timedelta(seconds=action.every), times=action.beats)
+    """An answer ends the heartbeats; not every callback is reached, and not every answer in time."""
+    answers = runner.on_callback(action.name, optional=True)
+    beats = action.beats if action.answer is None else min(action.beats, action.answer // action.every)
+    if beats:
+        answers.heartbeat(every=action.every, times=beats)
     if action.answer is None:
         answers.never()
     elif action.succeeds:
-        answers.succeed("answer", after=timedelta(seconds=action.answer))
+        answers.succeed("answer", after=action.answer)
     else:
-        answers.fail("Refused", "no", after=timedelta(seconds=action.answer))
+        answers.fail("Refused", "no", after=action.answer)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
