@@ -346,6 +346,19 @@ class FailureTests(SuiteTestCase):
         [arn] = self.endpoint.running()
         self.client.stop_durable_execution(DurableExecutionArn=arn)
 
+    def test_a_script_that_nothing_came_to_fails_its_test(self) -> None:
+        class Misspelling(suites.Orders):
+            function_name = "approval:live"
+            handler = approval
+
+            def runTest(self) -> None:
+                self.on_callback("aproval").never()
+                self.on_callback("approval").succeed("yes")
+                self.execute()
+
+        [(_, failure)] = outcome(Misspelling).failures
+        self.assertIn("on_callback('aproval') was never used: no callback has that name; did you mean", failure)
+
     def test_durations_are_lower_bounds(self) -> None:
         class Waiting(suites.Orders):
             function_name = "approval:live"
