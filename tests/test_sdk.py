@@ -187,7 +187,7 @@ class HookTests(unittest.TestCase):
 
         module = types.SimpleNamespace(ExecutionState=State)
         hooks = sdk.Hooks(lambda error: None, lambda arn: None)
-        with patch.object(sdk, "_module", return_value=module):
+        with patch.object(sdk, "module", return_value=module):
             hooks.install()
             given_up, running = State(), State()
             given_up.checkpoint_batches_forever()
