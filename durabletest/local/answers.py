@@ -39,7 +39,8 @@ class ScriptedAnswers:
         for number, action in enumerate(use.answer.actions):
             key = (REASON, created.arn, created.operation_id, number)
             scripted = ScriptedAction(use, action, self._client)
-            self._scheduler.schedule(key, self._clock.now() + action.after, partial(self._act, scripted, scope))
+            due = self._clock.now() + action.after
+            self._scheduler.schedule(key, due, partial(self._act, scripted, scope), created.arn)
 
     def _act(self, scripted: ScriptedAction, scope: RunnerScope) -> None:
         """Answer at once; a function of the author's is called as handlers are, so that it may block or fail."""

@@ -93,7 +93,7 @@ class Reactions:
 
     def _on_timer(self, timer: Timer) -> None:
         key = (timer.kind, timer.arn, timer.operation_id)
-        self._parts.scheduler.schedule(key, timer.due, lambda: self._parts.server.call("fire", timer=timer))
+        self._parts.scheduler.schedule(key, timer.due, lambda: self._parts.server.call("fire", timer=timer), timer.arn)
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
@@ -147,4 +147,4 @@ class Reactions:
         """Nothing of what is to come for this execution is wanted (R17.5)."""
         self._operations.pop(arn, None)
         self._parts.runs.drop(arn)
-        self._parts.scheduler.flush(lambda key: isinstance(key, tuple) and key[1] == arn)
+        self._parts.scheduler.drop(arn)

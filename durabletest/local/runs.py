@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +52,8 @@ class RunQueue:
         self._failed = failed
         self._scheduler = scheduler
         self._switching = RLock()
-        self._due: dict[tuple[str, Hashable], Make] = {}
+        self._due: OrderedDict[tuple[str, Hashable], Make] = OrderedDict()
+        self._keys: defaultdict[str, set[Hashable]] = defaultdict(set)
         self._last_progress = _monotonic[0]()
         self.active: Active | None = None
         self.invoker = Invoker()
@@ -62,10 +64,12 @@ class RunQueue:
     def put(self, arn: str, key: Hashable, make: Make) -> None:
         """Queue a job of an execution; one that is queued with this key keeps its place."""
         self._due.setdefault((arn, key), make)
+        self._keys[arn].add(key)
 
     def drop(self, arn: str) -> None:
         """Take what is queued for an execution out of the queue."""
-        self._due = {key: make for key, make in self._due.items() if key[0] != arn}
+        for key in self._keys.pop(arn, ()):
+            del self._due[arn, key]
 
     @property
     def idle(self) -> bool:
@@ -76,7 +80,9 @@ class RunQueue:
         """Begin with the first job that is due; tell whether there was one."""
         if not self._due:
             return False
-        active = self._due.pop(next(iter(self._due)))()
+        (arn, key), make = self._due.popitem(last=False)
+        self._keys[arn].discard(key)
+        active = make()
         if active is not None:
             self._begin(active)
         return True

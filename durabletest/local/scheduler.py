@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ class Scheduled:
     sequence: int
     key: Hashable = field(compare=False)
     update: Callable[[], None] = field(compare=False)
+    owner: Hashable = field(compare=False, default=None)
     cancelled: bool = field(compare=False, default=False)
 
 
@@ -30,20 +32,31 @@ class Scheduler(ABC):
         self._clock = clock
         self._heap: list[Scheduled] = []
         self._by_key: dict[Hashable, Scheduled] = {}
+        self._keys_of: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         self._sequence = itertools.count()
 
-    def schedule(self, key: Hashable, due: datetime, update: Callable[[], None]) -> None:
-        """Put an update in the queue; one with the same key is replaced, and loses its place."""
+    def schedule(self, key: Hashable, due: datetime, update: Callable[[], None], owner: Hashable = None) -> None:
+        """Put an update in the queue; one with the same key is replaced, and loses its place.
+
+        All updates of one ``owner`` can be dropped together.
+        """
         self.cancel(key)
-        entry = Scheduled(due, next(self._sequence), key, update)
+        entry = Scheduled(due, next(self._sequence), key, update, owner)
         self._by_key[key] = entry
+        self._keys_of[owner].add(key)
         heapq.heappush(self._heap, entry)
 
     def cancel(self, key: Hashable) -> None:
         """Take an update out of the queue, if it is there."""
-        entry = self._by_key.pop(key, None)
+        entry = self._by_key.get(key)
         if entry is not None:
+            self._forget(entry)
             entry.cancelled = True
+
+    def drop(self, owner: Hashable) -> None:
+        """Drop every update of this owner, without running it."""
+        for key in list(self._keys_of.get(owner, ())):
+            self.cancel(key)
 
     def flush(self, condition: Callable[[Hashable], bool] = lambda _key: True) -> None:
         """Drop every update whose key fulfils the condition, without running it (R17.5)."""
@@ -76,10 +89,17 @@ class Scheduler(ABC):
         ran = False
         while (due := self.next_due()) is not None and due <= instant:
             entry = heapq.heappop(self._heap)
-            del self._by_key[entry.key]
+            self._forget(entry)
             entry.update()
             ran = True
         return ran
+
+    def _forget(self, entry: Scheduled) -> None:
+        del self._by_key[entry.key]
+        keys = self._keys_of[entry.owner]
+        keys.discard(entry.key)
+        if not keys:
+            del self._keys_of[entry.owner]
 
 
 class QueueScheduler(Scheduler):

@@ -12,7 +12,7 @@ from typing import Any
 
 from durabletest.errors import DurableTestError
 from durabletest.model.history import History
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.waiting import OpenWatches, Watch
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +38,8 @@ class Waiters:
 
     def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
         self._events_after = events_after
-        self._waits: list[Wait] = []
-        self._watches: dict[str, list[Watch]] = defaultdict(list)
+        self._waits: dict[Wait, None] = {}
+        self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
         self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
@@ -70,31 +70,30 @@ class Waiters:
         if wait.arn in self._ended:
             _settle(wait.future, self._ended[wait.arn])
         else:
-            self._waits.append(wait)
+            self._waits[wait] = None
 
     def withdraw(self, wait: Wait) -> None:
         """Somebody does not wait any longer."""
-        if wait in self._waits:
-            self._waits.remove(wait)
+        self._waits.pop(wait, None)
 
     def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
         """Somebody begins to follow an operation."""
         self._watchers[scope].add(thread)
         history = self._settled_by_news(arn)
-        self._watches[arn] += resolve([watch], history, ended=self.has_ended(arn))
+        self._watches[arn].add(watch, history, self.has_ended(arn))
 
     # --- what they wait for ---
 
     def check(self, arn: str) -> None:
         """Something happened in this execution: settle the watches that have what they wait for."""
-        if self._watches.get(arn):
+        if arn in self._watches:
             self._settled_by_news(arn)
 
     def _settled_by_news(self, arn: str) -> History:
         """The history, read on, and the watches that what is new in it concerns settled."""
         history = self._histories.setdefault(arn, History())
         news = history.extend(self._events_after(arn, len(history.events)))
-        self._watches[arn] = resolve(self._watches[arn], history, self.has_ended(arn), news)
+        self._watches[arn].settle(history, self.has_ended(arn), news)
         return history
 
     def end(self, arn: str, error: Exception | None) -> None:
@@ -142,14 +141,14 @@ class Waiters:
         self._watchers.pop(scope, None)
 
     def _fail_watches(self, arn: str, reason: Callable[[str, Watch], Exception]) -> None:
-        watches, self._watches[arn] = self._watches[arn], []
-        for watch in watches:
+        for watch in self._watches[arn].take_all():
             if watch.future.set_running_or_notify_cancel():
                 watch.future.set_exception(reason(arn, watch))
 
     def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
         taken = [wait for wait in self._waits if condition(wait)]
-        self._waits = [wait for wait in self._waits if wait not in taken]
+        for wait in taken:
+            del self._waits[wait]
         return taken
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,10 +22,10 @@ from durabletest.model.records import OperationRecord
 from durabletest.model.titles import title
 from durabletest.model.traits import callback_child, submitter_child
 
-__all__ = ["WaitingStatus", "Watch", "resolve"]
+__all__ = ["OpenWatches", "WaitingStatus", "Watch", "resolve"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watch:
     """One outstanding wait; ``future`` gets the record, or the reason why it never will."""
 
@@ -39,29 +40,62 @@ class Watch:
         return frozenset(possible_names(self.path))
 
 
-def resolve(
-    watches: Iterable[Watch], history: History, ended: bool, news: Iterable[Mapping[str, Any]] | None = None
-) -> list[Watch]:
+class OpenWatches:
+    """The watches on one execution that are not settled, each found by the names or the id that it can mean."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._open: dict[Watch, int] = {}
+        self._by_hint: dict[str, dict[Watch, None]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits for one of their futures; one that was cancelled has nobody."""
+        return any(not watch.future.done() for watch in self._open)
+
+    def add(self, watch: Watch, history: History, ended: bool) -> None:
+        """Settle it, or keep it."""
+        for kept in resolve([watch], history, ended):
+            self._open[kept] = next(self._numbers)
+            for hint in kept.hints:
+                self._by_hint.setdefault(hint, {})[kept] = None
+
+    def settle(self, history: History, ended: bool, news: Iterable[Mapping[str, Any]]) -> None:
+        """Look at the watches that these new events of the history concern; at all of them if the execution ended."""
+        watches = list(self._open) if ended else self._concerned(history, news)
+        left = set(resolve(watches, history, ended))
+        for watch in watches:
+            if watch not in left:
+                self._drop(watch)
+
+    def take_all(self) -> list[Watch]:
+        """Give them up."""
+        taken = list(self._open)
+        self._open.clear()
+        self._by_hint.clear()
+        return taken
+
+    def _concerned(self, history: History, news: Iterable[Mapping[str, Any]]) -> list[Watch]:
+        """Those that can mean the operations of these events, or what these are inside of, in the order they came."""
+        records = {record.id: record for event in news if (record := history.operation_of(event)) is not None}
+        around = [parent for record in records.values() if (parent := history.parent(record)) is not None]
+        hints = {hint for record in [*records.values(), *around] for hint in (record.name, record.id) if hint}
+        return sorted({watch for hint in hints for watch in self._by_hint.get(hint, ())}, key=self._open.__getitem__)
+
+    def _drop(self, watch: Watch) -> None:
+        del self._open[watch]
+        for hint in watch.hints:
+            del self._by_hint[hint][watch]
+            if not self._by_hint[hint]:
+                del self._by_hint[hint]
+
+
+def resolve(watches: Iterable[Watch], history: History, ended: bool) -> list[Watch]:
     """Settle every watch that the history decides, and return those that are still open.
 
     Once the execution has ended nothing can change any more, so none stays open: the rest fail. Watches whose future
-    was cancelled are dropped. ``news`` are the events that came since these watches were last looked at: a watch that
-    they do not concern is left as it is. Without it all are looked at.
+    was cancelled are dropped.
     """
-    concerned = None if ended or news is None else _concerned(history, news)
-    return [
-        watch
-        for watch in watches
-        if not watch.future.done()
-        and not ((concerned is None or not concerned.isdisjoint(watch.hints)) and _settled(watch, history, ended))
-    ]
-
-
-def _concerned(history: History, news: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The names and ids by which watches can mean the operations of these events, or what these are inside of."""
-    records = {record.id: record for event in news if (record := history.operation_of(event)) is not None}
-    around = [parent for record in records.values() if (parent := history.parent(record)) is not None]
-    return {hint for record in [*records.values(), *around] for hint in (record.name, record.id) if hint}
+    return [watch for watch in watches if not watch.future.done() and not _settled(watch, history, ended)]
 
 
 def _settled(watch: Watch, history: History, ended: bool) -> bool:

@@ -51,8 +51,9 @@ class StubBook:
 
     def for_step(self, path: str) -> StepStub | None:
         """The stub for the step at this full path; of several that match the most exact one."""
-        found = [stub for name, stub in self.steps.items() if f"/{path}".endswith(f"/{name}")]
-        return max(found, key=lambda stub: len(stub.name), default=None)
+        parts = path.split("/")
+        tails = ("/".join(parts[first:]) for first in range(len(parts)))
+        return next((stub for tail in tails if (stub := self._steps.get(tail)) is not None), None)
 
     def clear(self) -> None:
         """Forget every stub."""

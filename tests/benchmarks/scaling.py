@@ -29,7 +29,7 @@ from durabletest.model.canonical import canonical
 from durabletest.model.differences import differences
 from durabletest.model.history import History
 from durabletest.model.result import TestResult
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.waiting import OpenWatches, Watch
 from durabletest.report.failure import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
@@ -179,12 +179,11 @@ def timers(count: int) -> Measured:
 def flushes(count: int) -> Measured:
     scheduler = QueueScheduler(VirtualClock(START))
     for number in range(count):
-        scheduler.schedule(("wait", f"arn-{number}", "1"), START, lambda: None)
+        scheduler.schedule(("wait", f"arn-{number}", "1"), START, lambda: None, f"arn-{number}")
 
     def run() -> None:
         for number in range(count):
-            arn = f"arn-{number}"
-            scheduler.flush(lambda key, arn=arn: key[1] == arn)
+            scheduler.drop(f"arn-{number}")
 
     return run
 
@@ -192,7 +191,7 @@ def flushes(count: int) -> Measured:
 @spot("waiters: n threads wait for n executions")
 def waits(count: int) -> Measured:
     waiters = Waiters(lambda _arn, _seen: [])
-    waits = [Wait(f"arn-{number}", Thread()) for number in range(count)]
+    waits = [Wait(1, f"arn-{number}", Thread()) for number in range(count)]
 
     def run() -> None:
         for wait in waits:
@@ -276,10 +275,11 @@ def growing(count: int) -> Measured:
 
 def watching(watches: Iterable[Watch], script: Script) -> Measured:
     def run() -> None:
-        history, left = History(), list(watches)
+        history, open_ = History(), OpenWatches()
+        for watch in watches:
+            open_.add(watch, history, False)
         for event in script.events:
-            news = history.extend([event])
-            left = resolve(left, history, history.execution.ended, news)
+            open_.settle(history, False, history.extend([event]))
 
     return run
 

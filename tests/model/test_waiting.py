@@ -6,7 +6,7 @@ from durabletest.errors import AmbiguousOperationError, OperationNotReachedError
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.records import OperationId
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.waiting import OpenWatches, Watch, resolve
 from tests.model.histories import Script, error, history_of, payload, retry
 
 STARTED, SUBMITTED, COMPLETED = WaitingStatus
@@ -137,11 +137,15 @@ class NewsTests(unittest.TestCase):
     def follow(self, script: Script, *watches: Watch) -> list[str]:
         """Read the history event by event; the paths of the watches that were looked at, each time one was."""
         looked: list[str] = []
-        history, left = History(), list(watches)
+        history, open_ = History(), OpenWatches()
         get = history.get
         history.get = lambda path, index=0: (looked.append(path), get(path, index))[1]  # type: ignore[method-assign]
+        for watch in watches:
+            open_.add(watch, history, False)
+        looked.clear()
         for read in range(1, len(script.events) + 1):
-            left = resolve(left, history, False, history.extend(script.events[:read]))
+            open_.settle(history, False, history.extend(script.events[:read]))
+        self.assertEqual(bool(open_), not all(watch.future.done() for watch in watches))
         return looked
 
     def test_other_operations_do_not_concern_a_watch(self) -> None:
@@ -173,7 +177,36 @@ class NewsTests(unittest.TestCase):
 
     def test_at_the_end_every_watch_is_looked_at(self) -> None:
         script = Script().step("1", name="a").succeeded()
-        history = History()
-        watch = Watch("b")
-        self.assertEqual(resolve([watch], history, True, history.extend(script.events)), [])
+        history, open_, watch = History(), OpenWatches(), Watch("b")
+        open_.add(watch, history, False)
+        open_.settle(history, True, history.extend(script.events))
         self.assertIsInstance(watch.future.exception(timeout=0), OperationNotReachedError)
+        self.assertFalse(open_)
+
+    def test_what_was_cancelled_has_nobody_who_waits(self) -> None:
+        history, open_, watch = History(), OpenWatches(), Watch("b")
+        open_.add(watch, history, False)
+        self.assertTrue(open_)
+        watch.future.cancel()
+        self.assertFalse(open_)
+
+    def test_they_are_settled_in_the_order_in_which_they_came(self) -> None:
+        history, open_, settled = History(), OpenWatches(), []
+        names = ["d", "b", "a", "c"]
+        for name in names:
+            watch = Watch(name)
+            watch.future.add_done_callback(lambda _, name=name: settled.append(name))
+            open_.add(watch, history, False)
+        script = Script()
+        for number, name in enumerate(sorted(names)):
+            script.step(str(number), name=name)
+        open_.settle(history, False, history.extend(script.events))
+        self.assertEqual(settled, names)
+
+    def test_those_that_were_given_up_are_not_looked_at(self) -> None:
+        history, open_, watch = History(), OpenWatches(), Watch("a")
+        open_.add(watch, history, False)
+        self.assertEqual(open_.take_all(), [watch])
+        open_.settle(history, False, history.extend(Script().step("1", name="a").events))
+        self.assertFalse(watch.future.done())
+        self.assertFalse(open_)
