@@ -24,6 +24,8 @@ from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
 from durabletest.assertions import CurrentTest
 from durabletest.local.clock import VirtualClock
 from durabletest.local.scheduler import QueueScheduler
+from durabletest.local.server.events import EventProcessor
+from durabletest.local.server.service import CheckpointServer
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.canonical import canonical
 from durabletest.model.differences import differences
@@ -516,7 +518,16 @@ def measure(title: str, prepare: Prepare, sizes: Iterable[int]) -> None:
     print(f"{title:{WIDTH}}{shown:{10 * len(SIZES)}}{after / before:8.1f}", flush=True)
 
 
+def leave_the_guard_out() -> None:
+    """Importing the tests has every answer and event checked against the service model, which takes its own time."""
+    for owner in (CheckpointServer, EventProcessor):
+        for name, member in list(vars(owner).items()):
+            if hasattr(member, "__wrapped__"):
+                setattr(owner, name, member.__wrapped__)
+
+
 def main(words: list[str]) -> None:
+    leave_the_guard_out()
     print(f"{'milliseconds at n =':{WIDTH}}" + "".join(f"{size:10}" for size in SIZES) + "   ratio", flush=True)
     for spots, sizes in ((SPOTS, SIZES), (RUNS, SIZES[:2])):
         for title, prepare in spots.items():

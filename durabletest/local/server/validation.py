@@ -5,8 +5,10 @@ botocore checks types, required and unknown members and lower bounds, but neithe
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -16,6 +18,7 @@ from botocore.validate import ParamValidator
 from durabletest.local.server.modelled import modelled_error, service_model
 
 Check: TypeAlias = Callable[[Any, str], Iterator[str]]
+Fits: TypeAlias = Callable[[Any], bool]
 
 _SHOWN = 100
 
@@ -50,10 +53,81 @@ def findings(shape: Shape | None, value: Any) -> list[str]:
     """Every way in which ``value`` is not what the shape says, each with its path; an empty list if there is none."""
     if shape is None:
         return [] if not value else [f"nothing is expected, and {_show(value)} was given"]
+    if _fits(shape)(value):
+        return []
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         return [line.strip() for line in report.generate_report().splitlines()]
     return list(_check_of(shape)(value, ""))
+
+
+# --- what is right beyond doubt, so that botocore, which takes its time, is not asked; compiled once for each shape ---
+
+
+def _fits(shape: Shape) -> Fits:
+    return _compiled_fit(shape.name)
+
+
+@cache
+def _compiled_fit(shape_name: str) -> Fits:
+    """Tells that a value is what the shape says; a no only means that it has to be looked at more closely."""
+    shape: Any = service_model().shape_for(shape_name)
+    make: dict[str, Callable[[Any], Fits]] = {
+        "structure": _fitting_structure,
+        "list": _fitting_list,
+        "string": _fitting_string,
+        "integer": _fitting_integer,
+        "boolean": lambda _: lambda value: type(value) is bool,
+        "timestamp": lambda _: lambda value: isinstance(value, datetime),
+    }
+    return make.get(shape.type_name, _never)(shape)
+
+
+def _fitting_structure(shape: Any) -> Fits:
+    if getattr(shape, "is_tagged_union", False) or getattr(shape, "is_document_type", False):
+        return _never(shape)
+    members = {name: _fits(member) for name, member in shape.members.items()}
+    required = frozenset(shape.required_members)
+
+    def fits(value: Any) -> bool:
+        if type(value) is not dict or not required <= value.keys():
+            return False
+        return all(name in members and members[name](member) for name, member in value.items())
+
+    return fits
+
+
+def _fitting_list(shape: Any) -> Fits:
+    in_bounds, member = _bounds(shape), _fits(shape.member)
+    return lambda value: type(value) in (list, tuple) and in_bounds(len(value)) and all(map(member, value))
+
+
+def _fitting_string(shape: Any) -> Fits:
+    if shape.serialization.get("jsonvalue"):
+        return _never(shape)
+    in_bounds, allowed = _bounds(shape), frozenset(getattr(shape, "enum", None) or ())
+    pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
+
+    def fits(value: Any) -> bool:
+        if type(value) is not str or not in_bounds(len(value)) or (allowed and value not in allowed):
+            return False
+        return pattern is None or pattern.fullmatch(value) is not None
+
+    return fits
+
+
+def _fitting_integer(shape: Any) -> Fits:
+    in_bounds = _bounds(shape)
+    return lambda value: type(value) is int and in_bounds(value)
+
+
+def _bounds(shape: Any) -> Callable[[int], bool]:
+    lower, upper = shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
+    return lambda number: bool(lower <= number <= upper)
+
+
+def _never(_shape: Any) -> Fits:
+    return lambda _value: False
 
 
 # --- what botocore's validator leaves out, compiled once for each shape ---

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import unittest
 from typing import Any
+from unittest import mock
 
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durabletest.local.server import validation
 from durabletest.local.server.modelled import service_model
 from durabletest.local.server.validation import event_findings, findings, response_findings, validate_request
-from tests.local.server.harness import START
+from tests.local.server.batches import WILD_BATCHES
+from tests.local.server.harness import START, Harness, start, succeed
+from tests.model.histories import ARN
 
 OPERATION = {"Id": "s", "Type": "STEP", "StartTimestamp": START, "Status": "STARTED"}
 EVENT = {"EventType": "StepStarted", "EventId": 1, "EventTimestamp": START, "Id": "s", "StepStartedDetails": {}}
@@ -86,6 +90,52 @@ JSON_LIKE = st.recursive(
     max_leaves=5,
 )
 MEMBERS = st.sampled_from(["CheckpointToken", "Updates", "ClientToken", "Marker", "MaxItems", "Id"])
+
+
+class ShortcutTests(unittest.TestCase):
+    """What is right beyond doubt is not shown to botocore, and that changes no finding."""
+
+    def both(self, shape: Any, value: object) -> tuple[list[str], list[str]]:
+        """The findings with the shortcut, and without."""
+        short = findings(shape, value)
+        with mock.patch.object(validation, "_fits", return_value=lambda _value: False):
+            return short, findings(shape, value)
+
+    def test_right_requests_answers_and_events_take_it(self) -> None:
+        execution = Harness().start()
+        update = {**start("STEP", "s", Name="charge"), "StepOptions": {"NextAttemptDelaySeconds": 5}}
+        with mock.patch.object(validation.ParamValidator, "validate", side_effect=AssertionError("not needed")):
+            answer = execution.checkpoint(update, succeed("STEP", "t", Payload="1"), ClientToken="once")
+            self.assertEqual(response_findings("CheckpointDurableExecution", answer), [])
+            for event in execution.history():
+                self.assertEqual(event_findings(event), [])
+
+    def test_bounds_enums_patterns_and_types_are_looked_at(self) -> None:
+        for shape_name, right, wrong in [
+            ("OperationId", ["a", "x" * 64], ["", "x" * 65, "a b", 1, None, b"a"]),
+            ("OperationType", ["STEP"], ["STAIR", "step"]),
+            ("ItemCount", [0, 1000], [-1, 1001, "1", 1.0, None]),
+            ("ExecutionStatusList", [["RUNNING"], ("FAILED",)], [["GONE"], [1], "RUNNING", ["RUNNING"] * 11]),
+            ("Operation", [OPERATION], [{**OPERATION, "Id": 1}, {**OPERATION, "Colour": "red"}, {}, [], None]),
+        ]:
+            shape = service_model().shape_for(shape_name)
+            for value in right:
+                self.assertTrue(validation._fits(shape)(value), (shape_name, value))
+                self.assertEqual(self.both(shape, value), ([], []))
+            for value in wrong:
+                with self.subTest(shape_name, value=value):
+                    self.assertFalse(validation._fits(shape)(value))
+                    short, full = self.both(shape, value)
+                    self.assertEqual(short, full)
+                    self.assertTrue(full)
+
+    @settings(derandomize=True, database=None, max_examples=150, deadline=None)
+    @given(WILD_BATCHES)
+    def test_it_finds_what_the_long_way_finds(self, updates: list[dict[str, Any]]) -> None:
+        shape = service_model().operation_model("CheckpointDurableExecution").input_shape
+        request = {"DurableExecutionArn": ARN, "CheckpointToken": "dG9rZW4=", "Updates": updates}
+        short, full = self.both(shape, request)
+        self.assertEqual(short, full)
 
 
 class Nonsense(unittest.TestCase):
