@@ -26,6 +26,7 @@ from durabletest import (
     StepCall,
     UsageError,
 )
+from durabletest.stubs.book import StubBook
 from tests.subprocesses import run_suite
 
 
@@ -181,6 +182,23 @@ class PathTests(StubTestCase):
         self.stub_step("charge").returns("any")
         self.stub_step("order/charge").returns("inner")
         self.assertEqual(self.execute().get_result()[::2], ["inner", "any"])
+
+    def test_what_a_stub_means_is_a_whole_name(self) -> None:
+        book = StubBook()
+        charge, slashed, path = (book.stub_step(name) for name in ("charge", "eu/charge", "order/eu/charge"))
+        for step, stub in (
+            ("charge", charge),
+            ("order/charge", charge),
+            ("eu/charge", slashed),
+            ("item/eu/charge", slashed),
+            ("order/eu/charge", path),
+            ("items/order/eu/charge", path),
+            ("recharge", None),
+            ("charge/card", None),
+            ("order", None),
+        ):
+            with self.subTest(step):
+                self.assertIs(book.for_step(step), stub)
 
     def test_branches_of_a_map(self) -> None:
         [stub] = [self.stub_step("b").returns("stubbed")]

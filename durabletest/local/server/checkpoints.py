@@ -181,7 +181,8 @@ class CheckpointManager:
             self.outcome = update
             return
         self._transitions.apply(update)
-        self._acted_upon(update)
+        if self._unconsumed:
+            self._acted_upon(update)
 
     def _acted_upon(self, update: Update) -> None:
         """The branch that went on to send ``update`` must have seen the end of whatever it had waited for.
