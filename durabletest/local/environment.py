@@ -178,7 +178,7 @@ class LocalEnvironment:
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         scope = self.orchestrator.running(arn)
-        return replacing(scope.stubs, arn) if scope is not None and scope.stubs.steps else None
+        return replacing(scope.stubs, arn) if scope is not None and scope.stubs.has_steps else None
 
 
 def _over(scope: RunnerScope, event: str, _purpose: str) -> RunnerClosedError:

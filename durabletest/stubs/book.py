@@ -49,6 +49,11 @@ class StubBook:
         with self._lock:
             return dict(self._invokes)
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is a stub of a step; asked for every step that runs."""
+        return bool(self._steps)
+
     def for_step(self, path: str) -> StepStub | None:
         """The stub for the step at this full path; of several that match the most exact one."""
         parts = path.split("/")
