@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
@@ -20,8 +21,11 @@ from unittest.mock import patch
 from aws_durable_execution_sdk_python import execution as sdk_execution
 from aws_durable_execution_sdk_python import serdes as sdk_serdes
 from aws_durable_execution_sdk_python import state as sdk_state
+from aws_durable_execution_sdk_python.lambda_service import LambdaClient
 
-from durabletest import LocalDurableTestRunner, MissingSdkError, sdk
+from durabletest import HandlerStuckError, LocalDurableTestRunner, MissingSdkError, sdk
+from durabletest.local.values import ValueNotes
+from durabletest.serialisers import SerialiserHooks
 from tests.acceptance.workflows import order
 
 ROOT = str(Path(__file__).parents[1])
@@ -219,6 +223,65 @@ class HookTests(unittest.TestCase):
         with self.assertRaises(ZeroDivisionError), LocalDurableTestRunner(order):
             raise ZeroDivisionError
         self.assertEqual(places(), before)
+
+
+class ClientTests(unittest.TestCase):
+    """An SDK whose decorator makes its client in another way gets it with its own object for tests."""
+
+    def test_it_is_looked_for_and_not_presumed(self) -> None:
+        bare = types.SimpleNamespace()
+        with patch.object(sdk, "module", return_value=bare):
+            hook = sdk.ClientHook(lambda: None)
+            hook.install()
+            hook.remove()
+        self.assertEqual(vars(bare), {})
+
+    def test_without_the_place_wrappers_get_the_object_that_the_decorator_takes(self) -> None:
+        def wrapped(event: Any, context: Any) -> Any:
+            return order(event, context)
+
+        with patch.object(sdk_execution, "LambdaClient"):
+            del sdk_execution.LambdaClient
+            try:
+                with LocalDurableTestRunner(wrapped) as runner:
+                    self.assertEqual(runner.run({"order": 1}).get_status(), "SUCCEEDED")
+            finally:
+                sdk_execution.LambdaClient = LambdaClient  # type: ignore[misc]
+
+    def test_a_call_that_was_given_up_gets_no_client_at_all(self) -> None:
+        go, gone = Event(), Event()
+        ends: list[BaseException] = []
+
+        def blocking(event: Any, context: Any) -> Any:
+            go.wait(20)
+            try:
+                order(event, context)
+            except BaseException as error:
+                ends.append(error)
+            gone.set()
+
+        real = patch.object(LambdaClient, "initialize_client", side_effect=AssertionError)
+        with real, LocalDurableTestRunner(blocking, watchdog=0.05) as runner:
+            with self.assertRaises(HandlerStuckError):
+                runner.run({"order": 1})
+            go.set()
+            self.assertTrue(gone.wait(20))
+        self.assertEqual([type(error) for error in ends], [SystemExit])
+
+
+class SerialiserHookTests(unittest.TestCase):
+    def test_only_what_is_there_is_hooked_into(self) -> None:
+        def serialize(value: object) -> str:
+            """Another signature."""
+            return str(value)
+
+        for serdes in (types.SimpleNamespace(), types.SimpleNamespace(serialize=serialize)):
+            module = types.SimpleNamespace(**vars(serdes))
+            with patch.object(sdk, "module", return_value=module):
+                hooks = SerialiserHooks(ValueNotes(lambda: None))
+                hooks.install()
+                hooks.remove()
+            self.assertEqual(vars(module), vars(serdes))
 
 
 class AboutToSendTests(unittest.TestCase):

@@ -14,6 +14,7 @@ from durabletest.model.records import OperationRecord
 from durabletest.model.traits import as_written
 from durabletest.model.view import execution_title
 from durabletest.model.waiting import Watch
+from durabletest.scripts import CallbackScript
 
 
 def stuck(arn: str, history: History, scope: RunnerScope, watch: Watch | None = None) -> ExecutionStuckError:
@@ -46,11 +47,17 @@ def _waiting_for(record: OperationRecord, history: History, scope: RunnerScope) 
     line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
     script = scope.scripts.find((name,))
     if script is not None:
-        line = f"callback {history.path_of(named)!r}: its script's {len(script.answers)} answer(s) are used up"
+        spent = f"its script's {len(script.answers)} answer(s) are used up"
+        line = f"callback {history.path_of(named)!r}: {_refusal(script, record) or spent}"
     return (
         f"{line}: write self.on_callback({name!r}).succeed(...) before the run, or start() it and call "
         "send_callback_success on its operation; on_callback(...).never() needs a timeout in the workflow"
     )
+
+
+def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
+    uses = [use for use in script.uses if use.callback.callback_id == callback.callback_id]
+    return next((f"its script's answer was refused: {words}" for use in uses for _, words in use.refused), None)
 
 
 def not_registered(function: str, scope: RunnerScope) -> str:

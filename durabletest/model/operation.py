@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from durabletest.errors import CallbackNotReadyError, DurableTestError, WrongOperationTypeError
+from durabletest.errors import CallbackNotReadyError, DurableTestError, WaitTimeoutError, WrongOperationTypeError
 from durabletest.model import callbacks
 from durabletest.model.details import (
     CallbackDetails,
@@ -19,6 +20,7 @@ from durabletest.model.details import (
     WaitDetails,
 )
 from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
+from durabletest.model.history import History
 from durabletest.model.payloads import encode_callback_result
 from durabletest.model.records import OperationId, OperationRecord
 from durabletest.model.suggest import member
@@ -26,6 +28,7 @@ from durabletest.model.times import plain
 from durabletest.model.titles import title
 from durabletest.model.traits import callback_of
 from durabletest.model.view import ExecutionView
+from durabletest.model.waiting import not_in_time
 
 _GETTERS = {
     OperationType.STEP: "get_step_details()",
@@ -160,11 +163,14 @@ class DurableOperation:
     def wait_for_data(self, status: WaitingStatus = WaitingStatus.STARTED) -> Future[DurableOperation]:
         """A future of this handle that resolves when the operation gets there.
 
-        If the execution ends before, it fails with ``OperationNotReachedError``. Cancelling it gives up the wait.
+        If the execution ends before, it fails with ``OperationNotReachedError``; ``result(timeout)`` raises
+        ``WaitTimeoutError`` after so many real seconds. Cancelling it gives up the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
         watched = self._view.watch(self._path, self._index, wanted)
-        return _mapped(self._view, watched, lambda record: DurableOperation(self._view, OperationId(record.id)))
+        late = partial(not_in_time, self._path, self._index, wanted)
+        target = _OperationFuture(self._view, late)
+        return _mapped(target, watched, lambda record: DurableOperation(self._view, OperationId(record.id)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DurableOperation):
@@ -211,29 +217,41 @@ def _seconds(seconds: int | None) -> timedelta | None:
 
 
 class _OperationFuture(Future[DurableOperation]):
-    """Tells the run when a thread is blocked by it, so that a wait in vain is noticed at once."""
+    """Tells the run when a thread is blocked by it, so that a wait in vain is noticed at once.
 
-    def __init__(self, view: ExecutionView) -> None:
+    ``late`` makes the error for a wait that has run out, by the history and the seconds.
+    """
+
+    def __init__(self, view: ExecutionView, late: Callable[[History, float], WaitTimeoutError]) -> None:
         super().__init__()
         self._view = view
+        self._late = late
 
     def result(self, timeout: float | None = None) -> DurableOperation:
-        with self._blocking():
+        with self._blocking(timeout):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        with self._blocking():
+        with self._blocking(timeout):
             return super().exception(timeout)
 
-    def _blocking(self) -> AbstractContextManager[object]:
-        return nullcontext() if self.done() else self._view.blocking()
+    @contextmanager
+    def _blocking(self, timeout: float | None) -> Iterator[None]:
+        with nullcontext() if self.done() else self._view.blocking():
+            try:
+                yield
+            except TimeoutError:
+                if timeout is None or self.done():
+                    raise
+                raise self._late(self._view.history(), timeout) from None
 
 
 def _mapped(
-    view: ExecutionView, source: Future[OperationRecord], convert: Callable[[OperationRecord], DurableOperation]
+    target: _OperationFuture,
+    source: Future[OperationRecord],
+    convert: Callable[[OperationRecord], DurableOperation],
 ) -> Future[DurableOperation]:
-    """A future that follows ``source``: its result converted, its exception as it is; cancelling works both ways."""
-    target = _OperationFuture(view)
+    """``target``, following ``source``: its result converted, its exception as it is; cancelling works both ways."""
 
     def follow(done: Future[OperationRecord]) -> None:
         if done.cancelled():

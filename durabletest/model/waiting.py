@@ -13,6 +13,7 @@ from durabletest.errors import (
     DurableTestError,
     OperationNotFoundError,
     OperationNotReachedError,
+    WaitTimeoutError,
     WrongOperationTypeError,
 )
 from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
@@ -154,3 +155,15 @@ def _never_reached(watch: Watch, history: History) -> OperationNotReachedError:
     end = f": {record.error}" if record.error else ""
     msg = f"{title(history, record)} was never {watch.status}: it is {record.status}{end}; the execution is {status}"
     return OperationNotReachedError(f"{msg}\n{listing(history)}")
+
+
+def not_in_time(path: str, index: int, status: WaitingStatus, history: History, timeout: float) -> WaitTimeoutError:
+    """An operation did not get there within so many real seconds."""
+    try:
+        record = history.find(path, index)
+    except OperationNotFoundError as error:
+        return WaitTimeoutError(f"after {timeout:g} real seconds there is no such operation: {error}")
+    return WaitTimeoutError(
+        f"{title(history, record)} was not {status} within {timeout:g} real seconds: it is {record.status}\n"
+        f"{listing(history)}"
+    )

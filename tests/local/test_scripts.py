@@ -216,6 +216,14 @@ class StuckTests(DurableTestCase):
         with self.assertRaisesRegex(ExecutionStuckError, r"callback 'order/sign': its script's 1 answer\(s\) are used"):
             self.execute()
 
+    def test_an_answer_that_was_refused_is_told_with_the_services_words(self) -> None:
+        self.on_callback("sign", optional=True).succeed(b"\xff")
+        with self.assertRaisesRegex(
+            ExecutionStuckError,
+            r"callback 'order/sign': its script's answer was refused: .*InvalidParameterValue",
+        ):
+            self.execute()
+
     def test_never_without_a_timeout_cannot_end(self) -> None:
         self.on_callback("sign").never()
         with self.assertRaisesRegex(ExecutionStuckError, r"never\(\) needs a timeout in the workflow"):

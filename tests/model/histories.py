@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,6 +161,10 @@ class View:
         watch = Watch(path, index, status)
         self.watches.append(watch)
         return watch.future
+
+    def blocking(self) -> AbstractContextManager[object]:
+        """Nobody looks."""
+        return nullcontext()
 
     def resolve(self) -> None:
         """What a runner does after each batch of events."""

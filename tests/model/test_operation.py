@@ -8,8 +8,10 @@ from typing import Any
 
 from durabletest.errors import (
     CallbackNotReadyError,
+    CloudTimeoutError,
     OperationNotFoundError,
     OperationNotReachedError,
+    WaitTimeoutError,
     WrongOperationTypeError,
 )
 from durabletest.model.details import (
@@ -169,6 +171,34 @@ class WaitForDataTest(unittest.TestCase):
         view.script.succeeded()
         view.resolve()
         self.assertIsInstance(future.exception(timeout=0), OperationNotReachedError)
+
+    def test_a_wait_that_runs_out_says_what_it_was_for(self) -> None:
+        view = View(Script().wait_for_callback("1", "approval"))
+        late = DurableOperation(view, "approval").wait_for_data(SUBMITTED)
+        missing = DurableOperation(view, "aproval").wait_for_data()
+        for future, words in (
+            (
+                late,
+                "callback 'approval' was not SUBMITTED within 0.01 real seconds: it is STARTED\nThe operations of the",
+            ),
+            (
+                missing,
+                "after 0.01 real seconds there is no such operation: operation 'aproval' not found: no operation has ",
+            ),
+        ):
+            for ask in (future.result, future.exception):
+                with self.assertRaises(WaitTimeoutError) as caught:
+                    ask(timeout=0.01)
+                self.assertEqual(str(caught.exception)[: len(words)], words)
+
+    def test_a_timeout_that_it_failed_with_is_handed_on(self) -> None:
+        view = View(Script())
+        future = DurableOperation(view, "approval").wait_for_data()
+        error = CloudTimeoutError("the run took too long")
+        view.watches[0].future.set_exception(error)
+        with self.assertRaises(CloudTimeoutError) as caught:
+            future.result(timeout=5)
+        self.assertIs(caught.exception, error)
 
     def test_cancelling_gives_up_the_watch(self) -> None:
         view = View(Script())
