@@ -1,4 +1,4 @@
-"""What a failure shows of an execution, after its message: the operations, when they happened, and what was logged."""
+"""What a failure shows of an execution, after its message: the operations, when they happened, errors, and the log."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def failure_report(
     if start is not None and any(event["EventTimestamp"] != start for event in history.events):
         drawn = timeline(history, glyphs_for(stream), shown)
         sections.append(f"Timeline from {stamp(start)}{some.replace('print', 'timeline')}\n{drawn}")
+    errors = _errors(history, shown)
+    if errors:
+        sections.append("\n".join([f"Errors of {title}", *errors]))
     if logs:
         sections.append(_log(title, logs))
     return "\n\n".join(sections)
@@ -70,6 +73,25 @@ def _around(history: History, record: OperationRecord) -> list[OperationRecord]:
         around.append(parent)
         parent = history.parent(parent)
     return around
+
+
+def _errors(history: History, shown: Sequence[OperationRecord]) -> list[str]:
+    """One line for each error; a context that only hands on the error of what is inside it is left out."""
+    paths: dict[str, list[str]] = {}
+    for record in shown:
+        if record.error is not None and not _is_handed_on(history, record):
+            paths.setdefault(" ".join(str(record.error).split()), []).append(history.path_of(record))
+    return [f"{', '.join(where[:3])}{_more(len(where) - 3)}: {error}" for error, where in paths.items()]
+
+
+def _is_handed_on(history: History, record: OperationRecord) -> bool:
+    inside = [child.error.message for child in history.children(record) if child.error is not None]
+    said = (record.error.message if record.error is not None else None) or ""
+    return any(message and message in said for message in inside)
+
+
+def _more(number: int) -> str:
+    return f" and {number} more" if number > 0 else ""
 
 
 def _log(title: str, logs: Sequence[LogEntry]) -> str:

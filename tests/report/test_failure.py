@@ -20,6 +20,9 @@ charge     x...........x                  FAILED, 5m, 2 attempts
 cool-down              |---------------o  1h
 o succeeded   x failed   . until the next attempt
 
+Errors of execution 'order-42'
+charge: PaymentDeclined: card expired
+
 Log of execution 'order-42', #n is the invocation
 2026-01-01 00:00:00 #1 INFO shop: charging the card
 2026-01-01 00:05:00 #2 ERROR shop: no more attempts
@@ -56,6 +59,33 @@ class FailureReportTests(unittest.TestCase):
             LogEntry(2, "ERROR", "shop", "no more attempts", START + timedelta(minutes=5), trace),
         ]
         self.assertEqual(self.report(declined(), logs), REPORT.strip("\n"))
+
+    def test_errors_are_told_once_and_where_they_came_from(self) -> None:
+        script = Script().context("c", name="all")
+        for key in ("1", "2", "3", "4", "5"):
+            script.op("StepStarted", key, name=f"charge-{key}", parent="c").op("StepFailed", key, {"Error": error()})
+        script.op("StepStarted", "6", name="ship", parent="c").op("StepFailed", "6", {"Error": error("Lost", "a\nb")})
+        script.op("ContextFailed", "c", {"Error": error("ChildError", "1 failed: card expired")})
+        self.assertEqual(
+            self.report(script).split("Errors of execution 'order-42'\n")[1].splitlines(),
+            [
+                "all/charge-1, all/charge-2, all/charge-3 and 2 more: PaymentDeclined: card expired",
+                "all/ship: Lost: a b",
+            ],
+        )
+
+    def test_a_context_that_failed_by_itself_tells_its_error(self) -> None:
+        script = Script().context("c", name="all")
+        script.op("StepStarted", "1", name="charge", parent="c").op("StepFailed", "1", {"Error": error()})
+        script.op("StepStarted", "2", name="ship", parent="c").op("StepFailed", "2", {"Error": error("Lost", None)})
+        script.op("ContextFailed", "c", {"Error": error("TooMany", "2 of 3 have failed")})
+        self.assertEqual(
+            self.report(script).splitlines()[-3:],
+            ["all: TooMany: 2 of 3 have failed", "all/charge: PaymentDeclined: card expired", "all/ship: Lost"],
+        )
+
+    def test_no_errors_where_nothing_failed(self) -> None:
+        self.assertNotIn("Errors of", self.report(Script().step("1", name="a")))
 
     def test_no_timeline_where_everything_happened_at_one_instant(self) -> None:
         self.assertNotIn("Timeline", self.report(Script().step("1", name="a")))
