@@ -178,6 +178,12 @@ class PathTests(StubTestCase):
         self.stub_step("order/charge").returns("stubbed")
         self.assertEqual(self.execute().get_result()[::2], ["stubbed", "real outer"])
 
+    def test_neither_the_end_of_a_name_nor_a_context_is_a_step_of_that_name(self) -> None:
+        names = ("harge", "charg", "rder/charge", "order/charg", "order")
+        stubs = [self.stub_step(name, optional=True).returns("stubbed") for name in names]
+        self.assertEqual(self.execute().get_result(), ["real inner", ["real a", "real b"], "real outer"])
+        self.assertEqual([stub.received for stub in stubs], [[]] * len(names))
+
     def test_the_most_exact_stub_wins(self) -> None:
         self.stub_step("charge").returns("any")
         self.stub_step("order/charge").returns("inner")

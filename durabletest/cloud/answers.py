@@ -45,14 +45,16 @@ class CloudAnswers:
 
     A callback is answered once it can be: that of a ``wait_for_callback`` when its submitter has succeeded. Unless the
     delays are real, they are left out; an answer that would have come after the callback's timeout is left out too, so
-    that what times out in virtual time does so here.
+    that what times out in virtual time does so here. The answer for a callback that has ended before it was seen is
+    used up, as it is in virtual time; not so if the execution is followed ``late`` and that was before the first look.
     """
 
-    def __init__(self, client: Any, arn: str, scripts: ScriptBook, real: bool) -> None:
+    def __init__(self, client: Any, arn: str, scripts: ScriptBook, real: bool, late: bool) -> None:
         self._client = client
         self._arn = arn
         self._scripts = scripts
         self._real = real
+        self._late = late
         self._known: set[str] = set()
         self._due: list[Due] = []
         self.left_out: dict[str, timedelta] = {}
@@ -60,6 +62,9 @@ class CloudAnswers:
 
     def look(self, history: History, now: float) -> None:
         """Find the callbacks that can be answered since the last look, or could have been in the meantime."""
+        if self._late and history.operations:
+            self._known |= {record.id for record in history.operations if record.status.is_terminal}
+            self._late = False
         for record in history.operations:
             if record.callback_id is not None and record.id not in self._known and _is_decided(history, record):
                 self._known.add(record.id)

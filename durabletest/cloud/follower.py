@@ -59,8 +59,8 @@ class Follower:
 
     ``ended`` is set at the end; ``error`` then says why the run is not to be trusted, if so. A run that takes longer
     than its timeout is ended from a second thread, since the first one may be waiting for a slow answer; it is stopped
-    if it is ``owned``, that is if it was started here. ``on_child`` is told the ARN of each execution that this one
-    invokes.
+    if it is ``owned``, that is if it was started here. One that is followed ``late`` may have run for long before.
+    ``on_child`` is told the ARN of each execution that this one invokes.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Follower:
         pace: Pace,
         *,
         owned: bool,
+        late: bool,
         on_child: Callable[[str], object],
     ) -> None:
         self.arn = arn
@@ -78,7 +79,7 @@ class Follower:
         self.ended = Event()
         self.error: DurableTestError | None = None
         self.progress = Progress(arn)
-        self.answers = CloudAnswers(client, arn, scripts, pace.real_delays)
+        self.answers = CloudAnswers(client, arn, scripts, pace.real_delays, late)
         self._client = client
         self._pace = pace
         self._on_child = on_child

@@ -38,7 +38,7 @@ class Following:
 
     def other(self, arn: str) -> CloudExecution:
         """Follow an execution that something else has started; its history so far is there on return."""
-        follower, execution = self._follow(arn)
+        follower, execution = self._follow(arn, late=True)
         follower.wait_for_first_look()
         return execution
 
@@ -83,12 +83,12 @@ class Following:
             lines = "\n".join(f"  {arn}: {error}" for arn, error in left)
             raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
 
-    def _follow(self, arn: str, owned: bool = False) -> tuple[Follower, CloudExecution]:
+    def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Follower, CloudExecution]:
         with self._lock:
             found = self._executions.get(arn)
             if found is None:
                 follower = Follower(
-                    arn, self._client, self._scripts, self._pace, owned=owned, on_child=self._answer_too
+                    arn, self._client, self._scripts, self._pace, owned=owned, late=late, on_child=self._answer_too
                 )
                 found = follower, CloudExecution(follower, self._client, self._unavailable, self.other)
                 self._executions[arn] = found

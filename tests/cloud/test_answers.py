@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Event
 from unittest import mock
 
 from durabletest import (
@@ -17,14 +18,18 @@ from durabletest import (
     TestResult,
     WaitingStatus,
 )
-from tests.cloud.workflows import approval, forgotten, lively, parent
+from tests.cloud.workflows import approval, approvals, forgotten, lively, parent
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
+from tests.endpoint.protocol import HttpAnswer
 
 HEARTBEAT = "SendDurableExecutionCallbackHeartbeat"
 SUCCESS = "SendDurableExecutionCallbackSuccess"
 FAILURE = "SendDurableExecutionCallbackFailure"
+HISTORY = "GetDurableExecutionHistory"
 A_DAY = timedelta(days=1)
+SUBMITTED = range(5, 100)
+"""The events of ``approval`` from the end of its submitter on."""
 
 
 class AnswersTestCase(EndpointTestCase):
@@ -33,6 +38,7 @@ class AnswersTestCase(EndpointTestCase):
         super().setUpClass()
         cls.endpoint.deploy("forgotten", forgotten)
         cls.endpoint.deploy("approval", approval)
+        cls.endpoint.deploy("approvals", approvals)
         cls.endpoint.deploy("lively", lively)
         cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
 
@@ -124,6 +130,54 @@ class DelaysLeftOutTests(AnswersTestCase):
         runner.on_callback("approval").succeed("yes", after=timedelta(hours=2))
         self.assertEqual(runner.run().get_result(), "the child says yes")
 
+    def test_no_answer_comes_before_the_submitter_has_succeeded(self) -> None:
+        self.endpoint.faults.always(HISTORY, faults.Without(SUBMITTED))
+        runner = self.runner("approval:live")
+        runner.on_callback("approval").succeed("yes")
+        execution = runner.start()
+        execution.operation("approval create callback id").wait_for_data().result(timeout=20)
+        self.endpoint.log.wait_for(HISTORY, self.endpoint.log.counts()[HISTORY] + 5)
+        self.assertEqual(self.answers(), [])
+        self.endpoint.faults.clear()
+        self.assertEqual(execution.result(timeout=20).get_result(), "yes")
+        self.assertEqual(self.answers(), [SUCCESS])
+
+    def test_a_callback_that_had_ended_before_its_execution_was_followed_uses_no_answer_up(self) -> None:
+        execution = self.runner("approvals:live").start()
+        first, second = execution.operation("approval"), execution.operation("approval", 1)
+        first.wait_for_data().result(timeout=20)
+        first.send_callback_success("by hand")
+        second.wait_for_data().result(timeout=20)
+        late = self.runner("approvals:live")
+        script = late.on_callback("approval").succeed("by script")
+        result = late.execution(execution.arn).result(timeout=20)
+        self.assertEqual(result.get_result(), ["by hand", "by script"])
+        self.assertEqual([use.answered for use in script.uses], [True])
+
+    def test_one_that_has_ended_since_then_does_as_it_does_in_virtual_time(self) -> None:
+        runner = self.runner("approvals:live")
+        script = runner.on_callback("approval", optional=True).succeed("not needed").succeed("by script")
+        ended = Event()
+
+        def answered_first(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            """The first callback is answered by hand before its runner has seen it."""
+            if not ended.is_set():
+                ended.set()
+                other = self.runner("approvals:live").execution(self.arn_of_the_newest("approvals"))
+                callback = other.operation("approval")
+                callback.wait_for_data().result(timeout=20)
+                callback.send_callback_success("by hand")
+            return answering()
+
+        self.endpoint.faults.add(HISTORY, answered_first)
+        self.assertEqual(runner.run().get_result(), ["by hand", "by script"])
+        self.assertEqual([use.answered for use in script.uses], [False, True])
+
+    def arn_of_the_newest(self, function: str) -> str:
+        listed = self.client.list_durable_executions_by_function(FunctionName=function)["DurableExecutions"]
+        arn: str = listed[0]["DurableExecutionArn"]
+        return arn
+
     def test_an_answer_that_the_service_refuses_is_kept_by_the_script(self) -> None:
         runner = self.runner("forgotten:live")
         script: CallbackScript = runner.on_callback("approval", optional=True).succeed("yes")
@@ -214,6 +268,13 @@ class RealDelaysTests(AnswersTestCase):
         [answer] = self.endpoint.log.of(SUCCESS)
         polls = [received.at for received in self.endpoint.log.of("GetDurableExecutionHistory")]
         self.assertGreaterEqual(answer.at - polls[0], 0.1)
+
+    def test_it_does_not_wait_for_the_next_poll(self) -> None:
+        execution = self.submitted(self.runner("forgotten:live"))
+        slow = self.runner("forgotten:live", poll_interval=60)
+        slow.on_callback("approval").succeed("yes", after=timedelta(seconds=0.1))
+        slow.execution(execution.arn)
+        self.assertEqual(execution.result(timeout=20).get_result(), "yes")
 
     def test_an_answer_that_takes_long_is_pending(self) -> None:
         runner = self.runner("forgotten:live")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 from durabletest import CallbackDetails, CloudServiceError, NotAvailableError, WaitingStatus
@@ -39,6 +40,18 @@ class ExecutionTests(EndpointTestCase):
         self.assertEqual((pending.operation, pending.reason), ("cool-down", "wait"))
         self.assertEqual(pending.due, cool_down.started_at + timedelta(hours=1))
 
+    def test_nothing_is_due_at_an_instant_that_the_service_has_not_told(self) -> None:
+        def change(page: dict[str, Any]) -> dict[str, Any]:
+            waits = [event for event in page["Events"] if event["EventType"] == "WaitStarted"]
+            for event in waits:
+                event["WaitStartedDetails"].pop("ScheduledEndTimestamp", None)
+            return {**page, "Events": [event for event in page["Events"] if event["EventId"] < 5]}
+
+        self.endpoint.faults.always(HISTORY, faults.Rewritten(change))
+        execution = self.runner("orders:live").start({"order": 1})
+        execution.operation("cool-down").wait_for_data().result(timeout=20)
+        self.assertEqual(execution.pending(), [])
+
     def test_heartbeats_cannot_be_counted(self) -> None:
         execution = self.runner("lively:live").start()
         upload = execution.operation("upload").wait_for_data().result(timeout=20)
@@ -68,6 +81,25 @@ class ExecutionTests(EndpointTestCase):
         self.assertEqual(child.operation("approval").status, "SUCCEEDED")
         self.assertIs(runner.execution(child_arn or "").snapshot().view, child.snapshot().view)
         self.assertIs(result.view.sibling(child_arn or ""), child.snapshot().view)
+
+    def test_one_whose_invoke_has_ended_is_read_to_its_end(self) -> None:
+        """Histories are read one by one: that of the parent may tell the end when the child's does not yet."""
+        runner = self.runner("parent:live")
+        runner.on_callback("approval").succeed("yes")
+        result = runner.run()
+        child_arn = result.get_operation("ask the child").get_invoke_details().child_arn or ""
+        other = self.runner("parent:live")
+        again = other.execution(result.arn).result(timeout=20)
+        self.endpoint.faults.add(HISTORY, faults.Without(range(6, 100)), times=3)
+        child = again.view.sibling(child_arn).history()
+        self.assertEqual(child.execution.status, "SUCCEEDED")
+
+    def test_one_whose_invoke_goes_on_is_there_at_once(self) -> None:
+        execution = self.runner("parent:live").start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child_arn = execution.operation("ask the child").get_invoke_details().child_arn or ""
+        child = execution.snapshot().view.sibling(child_arn).history()
+        self.assertEqual(child.execution.status, "RUNNING")
 
     def test_an_execution_that_does_not_exist(self) -> None:
         runner = self.runner("orders:live")

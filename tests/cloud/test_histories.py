@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import pairwise
 from threading import Event
 from typing import Any
 from unittest import mock
@@ -24,6 +25,8 @@ from tests.endpoint.case import EndpointTestCase
 
 HISTORY = "GetDurableExecutionHistory"
 EVENTS = 15
+INTERVAL = 0.1
+"""Real seconds between polls, where these are measured."""
 JsonEvent = dict[str, Any]
 
 
@@ -94,6 +97,20 @@ class PiecesTests(HistoryTestCase):
         invalid = faults.Refused(400, "InvalidParameterValueException", "Invalid marker")
         self.endpoint.faults.add(HISTORY, invalid)
         self.assertWhole(self.run_order())
+
+    def test_a_marker_that_leads_to_its_own_page_is_followed_once(self) -> None:
+        own = faults.Rewritten(lambda page: {**page, "NextMarker": "item-1"})
+        self.endpoint.faults.always(HISTORY, own)
+        self.assertWhole(self.run_order(timeout=10.0))
+
+    def test_the_history_is_read_as_often_as_the_runner_says(self) -> None:
+        execution = self.runner("forgotten:live", poll_interval=INTERVAL).start()
+        self.endpoint.log.wait_for(HISTORY, 5)
+        execution.stop()
+        polls = [received.at for received in self.endpoint.log.of(HISTORY)]
+        gaps = [after - before for before, after in pairwise(polls)]
+        self.assertGreater(min(gaps), INTERVAL * 0.9)
+        self.assertLess(min(gaps), INTERVAL * 2)
 
     def test_a_state_that_is_reached_in_the_same_poll_as_the_end_comes_first(self) -> None:
         self.finish_before_the_first_look()

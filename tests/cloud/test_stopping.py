@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import unittest
+from collections.abc import Callable
 from threading import Event, Timer
 from typing import Any
 
@@ -130,6 +131,34 @@ class ClosingTests(StoppingTestCase):
         )
         with self.assertRaisesRegex(RunnerClosedError, "is followed no longer: its runner was closed"):
             future.result(timeout=20)
+
+    def test_whatever_is_asked_of_a_closed_runner(self) -> None:
+        runner = self.runner("orders:live")
+        arn = runner.run({"order": 42}).arn
+        runner.close()
+        calls: dict[str, Callable[[], object]] = {
+            "run": runner.run,
+            "start": runner.start,
+            "execution": lambda: runner.execution(arn),
+            "stop": runner.stop,
+            "reset": runner.reset,
+            "on_callback": lambda: runner.on_callback("approval"),
+            "lambda_client": runner.lambda_client,
+            "route": lambda: runner.route(self.client),
+        }
+        for name, call in calls.items():
+            with self.subTest(name), self.assertRaisesRegex(RunnerClosedError, "this runner for 'orders:live' is clos"):
+                call()
+
+    def test_an_execution_that_was_followed_before_a_reset_can_be_followed_again(self) -> None:
+        arn = self.client.invoke(FunctionName="forgotten:live", InvocationType="Event")["DurableExecutionArn"]
+        runner = self.runner("forgotten:live")
+        runner.execution(arn).operation("approval").wait_for_data().result(timeout=20)
+        runner.reset()
+        execution = runner.execution(arn)
+        execution.operation("approval").wait_for_data().result(timeout=20)
+        execution.operation("approval").send_callback_success("yes")
+        self.assertEqual(execution.result(timeout=20).get_result(), "yes")
 
     def test_what_invoked_functions_do_is_stopped_too(self) -> None:
         with self.runner("parent:live") as runner:

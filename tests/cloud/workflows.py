@@ -32,6 +32,12 @@ def approval(event: Any, context: DurableContext) -> str:
 
 
 @durable_execution
+def approvals(event: Any, context: DurableContext) -> list[str]:
+    """Asks twice under one name."""
+    return [context.create_callback(name="approval").result() for _ in range(2)]
+
+
+@durable_execution
 def lively(event: Any, context: DurableContext) -> str:
     """Wants a sign of life every ten minutes."""
     config = CallbackConfig(timeout=Duration.from_hours(24), heartbeat_timeout=Duration.from_minutes(10))

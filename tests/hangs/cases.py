@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+import unittest
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -223,6 +226,36 @@ class KilledInBody(DurableTestCase):
         result = self.execute()
         self.assertExecution().succeeded("went on")
         self.assertIn("exit status 9", str(first_invocation_error(result)))
+
+
+class ForkingStep(DurableTestCase):
+    """A child process that a step forks ends by its own exit, with its own status."""
+
+    watchdog = 5.0
+    children: list[int] = []
+
+    @staticmethod
+    @durable_execution
+    def handler(event: Any, context: DurableContext) -> Any:
+        def fork(_: Any) -> int:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+                child = os.fork()
+            if not child:
+                os._exit(7)
+            ForkingStep.children.append(child)
+            status = os.waitpid(child, 0)[1]
+            ForkingStep.children.remove(child)
+            return os.waitstatus_to_exitcode(status)
+
+        return context.step(fork, name="fork")
+
+    @unittest.skipUnless(hasattr(os, "fork"), "processes cannot be forked here")
+    def test(self) -> None:
+        self.addCleanup(lambda: [os.kill(child, signal.SIGKILL) for child in self.children])
+        result = self.execute()
+        self.assertExecution().succeeded(7)
+        self.assertEqual(len(result.get_invocations()), 1)
 
 
 class KilledInBranch(DurableTestCase):

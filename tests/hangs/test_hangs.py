@@ -39,6 +39,7 @@ PASSING = [
     "ExitInBody",
     "InterruptInBody",
     "KilledInBody",
+    "ForkingStep",
     "KilledInBranch",
     "KilledBesideABlockedBranch",
     "GivenUpAndKilledLater",

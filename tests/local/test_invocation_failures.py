@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import DurableTestCase, TestResult
+from durabletest import DurableTestCase, HandlerNotDurableError, TestResult
 
 CALLS: list[str] = []
 
@@ -127,11 +128,52 @@ class CrashTests(DurableTestCase):
                     str(errors[1].message), f"^RequestId: .* Error: Runtime exited with error: exit status {status}$"
                 )
 
+    def test_the_exit_status_is_that_of_a_process(self) -> None:
+        for code, status in ((None, 0), (0, 0), (7, 7), ("no such order", 1)):
+            with self.subTest(code=code), mock.patch.dict(ENDS, {"sys.exit": lambda code=code: sys.exit(code)}):
+                CALLS.clear()
+                result = self.execute({"crashes": 1, "end": "sys.exit"})
+                error = result.get_invocations()[1].error
+                self.assertRegex(str(error), f"Runtime.ExitError: .* exit status {status}$")
+
     def test_one_that_always_ends_fails_the_execution(self) -> None:
         result = self.execute({"crashes": 99, "end": "sys.exit"})
         self.assertExecution().failed(message="exit status 3")
         self.assertEqual(len(CALLS), 5)
         self.assertEqual(result.get_error().type, "Runtime.ExitError")
+
+
+EARLY: list[Callable[[], Any]] = []
+"""What happens before ``@durable_execution`` is entered, the next call's first."""
+
+
+def beginning_badly(event: Any, context: Any) -> Any:
+    if EARLY:
+        EARLY.pop()()
+    return working(event, context)
+
+
+class EarlyExitTests(DurableTestCase):
+    """What is wrapped around the durable function ends the process before it gets that far, as at a failed import."""
+
+    handler = beginning_badly
+
+    def setUp(self) -> None:
+        self.addCleanup(EARLY.clear)
+
+    def test_it_is_a_crash_as_any_other_and_a_new_invocation_follows(self) -> None:
+        for end, status in (("sys.exit", 3), ("os._exit", 3), ("KeyboardInterrupt", 130)):
+            with self.subTest(end):
+                EARLY[:] = [ENDS[end]]
+                result = self.execute()
+                self.assertExecution().succeeded("done")
+                self.assertEqual(gaps(result), seconds(1))
+                self.assertRegex(str(result.get_invocations()[0].error), f"exit status {status}$")
+
+    def test_an_exception_there_says_that_the_decorator_was_not_reached(self) -> None:
+        EARLY[:] = [lambda: {}["missing"]]
+        with self.assertRaisesRegex(HandlerNotDurableError, "raised KeyError.* @durable_execution was not reached"):
+            self.execute()
 
 
 def forgetting(event: Any, context: Any) -> dict[str, str]:
@@ -149,3 +191,24 @@ class NothingPendingTests(DurableTestCase):
         self.assertExecution().failed(message=message)
         self.assertEqual([invocation.error.message for invocation in result.get_invocations()], 3 * [message])
         self.assertEqual(gaps(result), seconds(0, 0))
+
+
+class AnsweringOtherwise:
+    """What is wrapped around the durable function answers with a status of its own."""
+
+    status: str | None = None
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        working(event, context)
+        return {"Status": self.status}
+
+
+class OtherAnswerTests(DurableTestCase):
+    handler = AnsweringOtherwise()
+
+    def test_an_answer_with_a_status_that_lambda_does_not_know(self) -> None:
+        for status in ("DONE", "succeeded", None):
+            self.handler.status = status
+            said = f"answered {{'Status': {status!r}}} instead of what @durable_execution answers with"
+            with self.subTest(status), self.assertRaisesRegex(HandlerNotDurableError, said):
+                self.execute()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import unittest
 from typing import Any
 
 from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import StepConfig
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
-from durabletest import DurableTestCase, ExecutionFailedError
+from durabletest import DurableTestCase, ExecutionFailedError, LocalDurableTestRunner
 
 KIB = 1024
 STEP_LIMIT = 256 * KIB
+ERROR_LIMIT = 32 * KIB
 EXECUTION_LIMIT = 6 * KIB * KIB
 QUOTES = 2
 """Text is stored as JSON."""
@@ -92,6 +94,27 @@ class ExecutionTests(DurableTestCase):
 
 
 @durable_execution
+def measuring(event: str, context: DurableContext) -> int:
+    return len(event)
+
+
+class InputTests(unittest.TestCase):
+    """An input is measured as the JSON text that it is on the wire."""
+
+    def test_6_mb_are_taken_and_a_byte_more_is_refused(self) -> None:
+        with LocalDurableTestRunner(measuring) as runner:
+            self.assertEqual(runner.run(text(EXECUTION_LIMIT)).get_result(), EXECUTION_LIMIT - QUOTES)
+            for start in (runner.run, runner.start):
+                with self.assertRaisesRegex(
+                    runner.client.exceptions.RequestTooLargeException,
+                    "the payload has 6291457 bytes: an execution's input may have 6291456",
+                ):
+                    start(text(EXECUTION_LIMIT + 1))
+            listed = runner.client.list_durable_executions_by_function(FunctionName="handler")["DurableExecutions"]
+            self.assertEqual(len(listed), 1)
+
+
+@durable_execution
 def failing(event: int, context: DurableContext) -> None:
     def fail(_: Any) -> None:
         raise RuntimeError("x" * event)
@@ -150,3 +173,18 @@ class CallbackTests(DurableTestCase):
             )
         callback.send_callback_success("x")
         self.assertEqual(execution.result(timeout=5).get_result(), 1)
+
+    def test_an_error_of_32_kib_is_taken_from_outside_and_a_byte_more_is_refused(self) -> None:
+        message = "x" * (ERROR_LIMIT - len('{"ErrorType": "Refused", "ErrorMessage": ""}'))
+        execution = self.start()
+        callback = execution.operation("upload")
+        callback.wait_for_data().result(timeout=5)
+        with self.assertRaisesRegex(
+            self.runner.client.exceptions.InvalidParameterValueException,
+            "Error has 32769 bytes as JSON: an error may have 32768",
+        ):
+            callback.send_callback_failure("Refused", message + "x")
+        self.assertOperation("upload", execution=execution).started()
+        callback.send_callback_failure("Refused", message)
+        self.assertEqual(execution.result(timeout=5).get_result(), -1)
+        self.assertOperation("upload").failed("Refused", message)

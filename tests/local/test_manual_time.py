@@ -114,6 +114,62 @@ class AdvanceTests(DurableTestCase):
 
 
 @durable_execution
+def waiting_after_the_answer(event: Any, context: DurableContext) -> None:
+    config = CallbackConfig(timeout=Duration.from_hours(2), heartbeat_timeout=Duration.from_hours(1))
+    context.create_callback(name="approval", config=config).result()
+    context.wait(Duration.from_days(1), name="afterwards")
+
+
+class AnsweredCallbackTests(DurableTestCase):
+    """The timeouts of a callback end with it."""
+
+    handler = waiting_after_the_answer
+
+    def test_an_answered_callback_has_no_timeout_that_time_could_stop_at(self) -> None:
+        for answer in ("send_callback_success", "send_callback_failure"):
+            with self.subTest(answer):
+                self.runner.reset()
+                execution = self.start()
+                approval = execution.operation("approval")
+                approval.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+                execution.advance(timedelta(minutes=30))
+                due = {entry.reason: entry.due for entry in execution.pending()}
+                times = [self.start_time + timedelta(hours=2), self.start_time + timedelta(hours=1)]
+                self.assertEqual([due["callback timeout"], due["heartbeat timeout"]], times)
+                getattr(approval, answer)()
+                execution.advance(timedelta(0))
+                left = [entry.reason for entry in execution.pending()]
+                self.assertEqual(left, ["wait"] if answer == "send_callback_success" else [])
+
+    def test_nor_one_that_has_timed_out_by_the_other_timeout(self) -> None:
+        execution = self.start()
+        execution.advance_to_next()
+        self.assertEqual(self.now, self.start_time + timedelta(hours=1))
+        self.assertOperation("approval").timed_out()
+        self.assertEqual(execution.pending(), [])
+
+
+@durable_execution
+def asking_inside(event: Any, context: DurableContext) -> None:
+    def order(child: DurableContext) -> None:
+        child.create_callback(name="plain")
+        child.wait_for_callback(lambda *_: None, name="whole")
+
+    context.run_in_child_context(order, name="order")
+
+
+class PendingCallbackTests(DurableTestCase):
+    handler = asking_inside
+
+    def test_a_callback_is_told_by_the_name_that_its_author_gave_it_not_by_the_context_around_it(self) -> None:
+        execution = self.start()
+        execution.advance(timedelta(0))
+        expected = [Pending(name, "callback", None) for name in ("order/plain", "order/whole")]
+        self.assertEqual(execution.pending(), expected)
+        execution.stop()
+
+
+@durable_execution
 def ten_years(event: Any, context: DurableContext) -> str:
     for year in range(10):
         context.wait(Duration.from_days(365), name=f"year {year}")

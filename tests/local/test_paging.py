@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import unittest
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -13,6 +16,7 @@ from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRun
 from durabletest.local.server import paging
 from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
 from durabletest.local.server.service import CheckpointServer
+from tests.local.server.harness import Harness, succeed
 
 MANY = 3_000
 in_reasonable_time = unittest.skipUnless(sdk.can_wake_up(), "this SDK takes a tenth of a second for each checkpoint")
@@ -99,6 +103,25 @@ class SmallestPagesTests(DurableTestCase):
         self.assertEqual({*traffic.first, *traffic.more}, {1})
 
 
+@durable_execution
+def parent(event: Any, context: DurableContext) -> Any:
+    return context.invoke("counting", event, name="count")
+
+
+class ChildPagesTests(DurableTestCase):
+    handler = parent
+    durable_functions = {"counting": counting}
+    state_page_size = 2
+
+    def test_the_executions_that_are_invoked_get_pages_of_the_same_size(self) -> None:
+        traffic = Traffic()
+        with traffic.watched:
+            self.execute({"steps": 5, "pad": ""})
+        self.assertExecution().succeeded(10)
+        self.assertEqual(traffic.first, [1, 1, 2, 2])  # the parent, the child twice, the parent again
+        self.assertEqual(traffic.more, [2, 2, 1])  # the child has the EXECUTION, five steps and the wait
+
+
 class ServicePagesTests(DurableTestCase):
     handler = counting
 
@@ -148,6 +171,43 @@ class SharedStateTests(DurableTestCase):
         self.execute({"steps": 1, "pad": ""})
         self.assertOperation("pause").succeeded()
         self.assertExecution().succeeded(0)
+
+
+class PageBytesTests(unittest.TestCase):
+    """A page is measured as it is on the wire, where an operation is more than its result."""
+
+    def first_page(self, count: int, result: int) -> int:
+        """The bytes of an invocation's first page, where the state has so many steps with such results."""
+        execution = Harness().start()
+        steps = (succeed("STEP", f"{n:064}", Name=f"count-{n}", Payload="x" * result) for n in range(count))
+        while batch := list(itertools.islice(steps, 100)):
+            execution.checkpoint(*batch)
+        execution.crash()
+        execution.harness.fire_next(kind="invocation retry")
+        page = execution.begin()["InitialExecutionState"]
+        self.assertTrue(page["NextMarker"], "everything fits into one page")
+        return len(json.dumps(page["Operations"], default=datetime.isoformat))
+
+    def test_the_first_page_has_5_mb_at_most_and_not_much_less(self) -> None:
+        for count, result in ((1_100, 4_600), (60, 100_000)):
+            with self.subTest(result=result):
+                self.assertLessEqual(self.first_page(count, result), PAGE_BYTES)
+                self.assertGreater(self.first_page(count, result), 0.9 * PAGE_BYTES)
+
+
+class LargeOperationTests(unittest.TestCase):
+    def test_what_is_larger_than_a_page_has_a_page_of_its_own(self) -> None:
+        """Only an input can be: an execution may have 6 MB of it."""
+        execution = Harness().start(payload='"' + "x" * PAGE_BYTES + '"')
+        execution.checkpoint(succeed("STEP", "s"))
+        execution.crash()
+        execution.harness.fire_next(kind="invocation retry")
+        first = execution.begin()["InitialExecutionState"]
+        self.assertEqual([operation["Type"] for operation in first["Operations"]], ["EXECUTION"])
+        second = execution.harness.server.get_durable_execution_state(
+            DurableExecutionArn=execution.arn, CheckpointToken=execution.token, Marker=first["NextMarker"]
+        )
+        self.assertEqual([operation["Id"] for operation in second["Operations"]], ["s"])
 
 
 class HistoryPagesTests(unittest.TestCase):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from queue import Queue
+from threading import Event, Thread
 from typing import Any
+from unittest import mock
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import (
     CallbackConfig,
     CompletionConfig,
@@ -16,7 +20,8 @@ from aws_durable_execution_sdk_python.config import (
 )
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
-from durabletest import CallbackScript, DurableTestCase, TestResult
+from durabletest import CallbackScript, DurableTestCase, LocalDurableTestRunner, TestResult, WaitingStatus
+from durabletest.local.server.service import CheckpointServer
 
 TIMES = 40
 FIRST = ParallelConfig(completion_config=CompletionConfig.first_successful())
@@ -135,6 +140,125 @@ class BranchRaceTests(DurableTestCase):
         for branch, seconds in enumerate((1, 60, HOUR, 2 * HOUR)):
             expected += waited((seconds, seconds)) + won(branch, seconds)[:1]
         self.assert_ends("1 s, 60 s, 1 h and 2 h", [0, 1, 2, 3], expected + won(3, 2 * HOUR)[1:])
+
+
+@durable_execution
+def two_callbacks(event: Any, context: DurableContext) -> None:
+    config = CallbackConfig(heartbeat_timeout=Duration.from_minutes(10))
+    callbacks = [context.create_callback(name=name, config=config) for name in ("one", "other")]
+    for callback in callbacks:
+        with suppress(CallbackError):
+            callback.result()
+
+
+class TieTests(DurableTestCase):
+    """What is due at one instant comes in the order in which it was armed, and a heartbeat arms its timeout again."""
+
+    handler = two_callbacks
+
+    def timed_out(self, *beating: str) -> list[str]:
+        """The callbacks in the order of their timeouts, after a heartbeat of some at the instant of their creation."""
+        self.runner.reset()
+        execution = self.start()
+        for name in ("one", "other"):
+            execution.operation(name).wait_for_data().result(timeout=5)
+        for name in beating:
+            execution.operation(name).send_callback_heartbeat()
+        result = execution.result(timeout=5)
+        timeouts = [event for event in result.history if event["EventType"] == "CallbackTimedOut"]
+        self.assertEqual({event["EventTimestamp"] for event in timeouts}, {self.start_time + timedelta(minutes=10)})
+        return [event["Name"] for event in timeouts]
+
+    def test_a_timeout_that_was_armed_again_goes_to_the_end_of_its_instant(self) -> None:
+        self.assertEqual(self.timed_out(), ["one", "other"])
+        self.assertEqual(self.timed_out("one"), ["other", "one"])
+        self.assertEqual(self.timed_out("one", "other"), ["one", "other"])
+
+
+@durable_execution
+def two_waits(event: Any, context: DurableContext) -> None:
+    context.parallel([waits(HOUR), waits(HOUR)], name="both")
+    context.wait(Duration.from_hours(1), name="one more")
+
+
+class OneInstantTests(DurableTestCase):
+    handler = two_waits
+
+    def test_the_handler_is_invoked_once_for_all_that_is_due_at_one_instant(self) -> None:
+        result = self.execute()
+        kinds = [event["EventType"] for event in result.history]
+        self.assertEqual(kinds.count("WaitSucceeded"), 3)
+        self.assertEqual(kinds.count("InvocationCompleted"), 3)
+
+
+@durable_execution
+def hurried(event: Any, context: DurableContext) -> Any:
+    config = CallbackConfig(timeout=Duration.from_seconds(1))
+    return context.create_callback(name="question", config=config).result()
+
+
+class AnswerOnItsWayTests(DurableTestCase):
+    handler = hurried
+
+    def test_time_does_not_move_past_an_answer_that_the_server_is_still_working_on(self) -> None:
+        execution = self.start()
+        question = execution.operation("question")
+        question.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+        execution.advance(timedelta(0))
+        arrived, complete = Event(), CheckpointServer.send_durable_execution_callback_success
+
+        def slowly(server: CheckpointServer, **request: Any) -> Any:
+            arrived.set()
+            Event().wait(0.2)  # meanwhile the test lets time pass
+            return complete(server, **request)
+
+        with mock.patch.object(CheckpointServer, "send_durable_execution_callback_success", slowly):
+            answering = Thread(target=question.send_callback_success, args=["in time"])
+            answering.start()
+            self.addCleanup(answering.join)
+            self.assertTrue(arrived.wait(5))
+            execution.advance(timedelta(minutes=1))
+        result = execution.result(timeout=5)
+        self.assertEqual(result.get_result(), "in time")
+        self.assertEqual(result.history[-1]["EventTimestamp"], self.start_time)
+
+
+RUNNERS: list[LocalDurableTestRunner] = []
+"""The one whose client the step below uses."""
+
+
+@durable_execution
+def answered_by_a_branch(event: Any, context: DurableContext) -> None:
+    created: Queue[str] = Queue()
+
+    def ask(branch: DurableContext) -> None:
+        callback = branch.create_callback(name="question")
+        created.put(callback.callback_id)
+        callback.result()
+        branch.step(lambda _: None, name="after the answer")
+
+    def reply(branch: DurableContext) -> None:
+        def send(_: Any) -> None:
+            callback_id = created.get(timeout=5)
+            RUNNERS[0].client.send_durable_execution_callback_success(CallbackId=callback_id, Result="yes")
+
+        branch.step(send, name="reply")
+        branch.wait(Duration.from_hours(1), name="long")
+
+    context.parallel([ask, reply], name="both")
+
+
+class AnswerFromABranchTests(DurableTestCase):
+    handler = answered_by_a_branch
+
+    def test_a_callback_that_another_branch_answers_goes_on_at_that_instant_not_at_the_next_timer(self) -> None:
+        RUNNERS[:] = [self.runner]
+        self.addCleanup(RUNNERS.clear)
+        for _ in range(5):
+            self.runner.reset()
+            self.execute()
+            self.assertOperation("after the answer").started_at(self.start_time)
+            self.assertOperation("long").waited(hours=1)
 
 
 class CallbackRaceTests(DurableTestCase):

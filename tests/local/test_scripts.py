@@ -199,6 +199,37 @@ def nested(event: Any, context: DurableContext) -> Any:
     return context.run_in_child_context(order, name="order")
 
 
+@durable_execution
+def plain_callback_in_a_context(event: Any, context: DurableContext) -> Any:
+    def order(child: DurableContext) -> Any:
+        config = CallbackConfig(timeout=Duration.from_hours(2))
+        return child.create_callback(name="approval", config=config).result()
+
+    return context.run_in_child_context(order, name="order")
+
+
+class NameTests(DurableTestCase):
+    """A context's name stands for the callback inside it only if the context is a ``wait_for_callback``."""
+
+    handler = plain_callback_in_a_context
+
+    def test_the_name_of_a_context_answers_none_of_its_callbacks(self) -> None:
+        wrong = self.on_callback("order", optional=True).succeed("no")
+        self.on_callback("approval").succeed("yes", after=HOUR)
+        self.assertEqual(self.execute().get_result(), "yes")
+        self.assertOperation("approval").succeeded("yes").waited(HOUR)
+        self.assertEqual(wrong.uses, [])
+
+
+class WaitForCallbackNameTests(DurableTestCase):
+    handler = nested
+
+    def test_a_wait_for_callback_is_answered_by_the_name_that_its_author_gave_it(self) -> None:
+        self.on_callback("order", optional=True).succeed("no")
+        self.on_callback("sign").succeed("yes")
+        self.assertEqual(self.execute().get_result(), "yes")
+
+
 class StuckTests(DurableTestCase):
     handler = nested
 

@@ -41,6 +41,40 @@ def invoking(event: Any, context: DurableContext) -> None:
     context.invoke("waiting", None, name="child")
 
 
+@durable_execution
+def invoking_twice(event: Any, context: DurableContext) -> None:
+    context.invoke("invoking", None, name="first")
+
+
+class GenerationsTests(DurableTestCase):
+    """What an execution has invoked, and what that has invoked in its turn."""
+
+    handler = invoking_twice
+    durable_functions = {"invoking": invoking, "waiting": waiting}
+    execution_timeout = timedelta(minutes=10)
+
+    def assert_stopped(self, after: timedelta) -> None:
+        first = self.assertOperation("first")
+        child = first.child().stopped().took(after)
+        child.operation("child").stopped().ended_at(self.start_time + after)
+        child.operation("child").child().stopped().operation("a day").stopped().ended_at(self.start_time + after)
+
+    def test_a_stop_reaches_all_of_them_at_that_instant(self) -> None:
+        execution = self.start()
+        execution.advance(timedelta(minutes=5))
+        execution.stop()
+        execution.result(timeout=5)
+        self.assertExecution().stopped()
+        self.assertOperation("first").stopped()
+        self.assert_stopped(timedelta(minutes=5))
+
+    def test_a_timeout_does_too(self) -> None:
+        self.execute()
+        self.assertExecution().timed_out()
+        self.assertOperation("first").timed_out()
+        self.assert_stopped(timedelta(minutes=10))
+
+
 class StopTests(unittest.TestCase):
     def test_every_way_leads_to_the_same_end(self) -> None:
         for way, stop in WAYS.items():

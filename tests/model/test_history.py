@@ -158,6 +158,27 @@ class ExecutionTest(unittest.TestCase):
                 execution = history_of(Script().add(kind, {"Error": error()})).execution
                 self.assertEqual((execution.status, execution.error, execution.result), (status, DECLINED, None))
 
+    def test_what_is_open_ends_with_an_execution_that_is_stopped_or_timed_out(self) -> None:
+        for kind, status in (("ExecutionStopped", OperationStatus.STOPPED), ("ExecutionTimedOut", "TIMED_OUT")):
+            with self.subTest(kind):
+                script = Script().step("done").wait("1", 3600).op("StepStarted", "2")
+                script.op("StepFailed", "2", {"Error": error(), "RetryDetails": retry(1, 60)})
+                history = history_of(script.at(5).add(kind, {"Error": error()}))
+                done, *opened = history.operations
+                self.assertEqual((done.status, done.ended_at), ("SUCCEEDED", seconds(0)))
+                self.assertEqual([record.status for record in opened], [status] * 2)
+                self.assertEqual([record.ended_at for record in opened], [seconds(5)] * 2)
+                self.assertEqual([record.duration for record in opened], [timedelta(seconds=5)] * 2)
+                self.assertEqual([record.next_attempt_at for record in opened], [None] * 2)
+
+    def test_what_is_open_stays_so_when_an_execution_fails_or_goes_on(self) -> None:
+        for kind in ("ExecutionFailed", "ExecutionPaused"):
+            with self.subTest(kind):
+                script = Script().op("StepStarted", "2").op("StepFailed", "2", {"RetryDetails": retry(1, 60)})
+                (record,) = history_of(script.at(5).add(kind)).operations
+                self.assertEqual((record.status, record.ended_at), (OperationStatus.PENDING, None))
+                self.assertEqual(record.next_attempt_at, seconds(60))
+
     def test_paused_and_resumed(self) -> None:
         script = Script().add("ExecutionPaused")
         self.assertEqual(history_of(script).execution.status, ExecutionStatus.PAUSED)

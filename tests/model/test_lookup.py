@@ -4,7 +4,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
-from durabletest.errors import AmbiguousOperationError, OperationNotFoundError
+from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
 from durabletest.model import lookup
 from durabletest.model.history import History
 from durabletest.model.records import OperationId
@@ -167,6 +167,18 @@ class FindTest(unittest.TestCase):
         ):
             with self.subTest(id_):
                 self.assertEqual(history.path_of(history.by_id(id_)), path)
+
+
+class IndexTest(unittest.TestCase):
+    def test_an_index_is_a_number(self) -> None:
+        history = history_of(order())
+        for index in (True, False, 1.0, "1", None):
+            with self.subTest(index=index):
+                for find in (lambda index: history.find("charge", index), history.by_index):
+                    with self.assertRaises(UsageError) as caught:
+                        find(index)
+                    message = f"{index!r} is no index of an operation: give a number, counted from 0"
+                    self.assertEqual(str(caught.exception), message)
 
 
 class NotFoundMessageTest(unittest.TestCase):

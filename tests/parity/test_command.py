@@ -70,6 +70,15 @@ def other_shop(event: dict[str, Any], context: DurableContext) -> Any:
     return str(order)
 
 
+@durable_execution
+def slow_shop(event: dict[str, Any], context: DurableContext) -> Any:
+    """Waits a minute with the order of one of the tests, which passes all the same."""
+    charged = context.step(lambda _: event["order"], name="charge")
+    if event["order"] == 7:
+        context.wait(Duration.from_minutes(1), name="cool-down")
+    return charged
+
+
 class CommandTests(EndpointTestCase):
     def verify(self, handler: Any, suite: str = SUITE, module: str = "test_shop") -> subprocess.CompletedProcess[str]:
         self.endpoint.deploy("shop", handler)
@@ -123,6 +132,13 @@ class CommandTests(EndpointTestCase):
             "\n"
             "3 tests: 1 differs, 1 failed, 1 not compared.\n",
         )
+        self.assertEqual(run.returncode, 1)
+
+    def test_a_suite_of_which_one_test_agrees_and_another_does_not(self) -> None:
+        run = self.verify(slow_shop)
+        self.assertEqual(run.stderr, "")
+        self.assertRegex(run.stdout, r"test_an_order: agrees\n(.*\n)*test_shop.ShopTests.test_the_receipt: differs\n")
+        self.assertTrue(run.stdout.endswith("\n3 tests: 1 agrees, 1 differs, 1 not compared.\n"), run.stdout)
         self.assertEqual(run.returncode, 1)
 
     def test_a_suite_of_which_nothing_can_be_compared(self) -> None:

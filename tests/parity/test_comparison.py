@@ -44,6 +44,23 @@ class ComparisonTests(unittest.TestCase):
             Recording([run()]), Recording([run(), run()]), Verdict.DIFFERS, "2 executions in the cloud instead of 1"
         )
 
+    def test_what_is_handed_to_an_invoked_function_counts(self) -> None:
+        self.assertVerdict(
+            Recording([run(input={"order": 42})]),
+            Recording([run(input={"order": 43})]),
+            Verdict.DIFFERS,
+            "step 'charge': input['order']: 43 instead of 42",
+        )
+
+    def test_every_fact_but_the_functions_name_counts(self) -> None:
+        facts = {"type": "WAIT", "sub_type": "Map", "status": "FAILED", "attempts": 2, "seconds": 5, "timeout": 5}
+        facts |= {"heartbeat_timeout": 5, "input": 1, "result": 1, "error": {"type": "E"}}
+        facts |= {"operations": run()["operations"]}
+        for name, value in facts.items():
+            with self.subTest(name):
+                comparison = compare("a test", Recording([run()]), Recording([run(**{name: value})]))
+                self.assertIs(comparison.verdict, Verdict.DIFFERS)
+
     def test_the_names_of_deployed_functions_do_not_count(self) -> None:
         self.assertVerdict(Recording([run(function="a")]), Recording([run(function="b")]), Verdict.AGREES)
 

@@ -103,6 +103,13 @@ class FailureReportTests(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in table[:3]], ["context", "step-9", "step-142"])
         self.assertEqual(table[-1].split()[0], "step-199")
 
+    def test_and_those_that_took_several_attempts(self) -> None:
+        script = many(200)
+        retried = [event for event in script.events if event.get("Id") == "50"]
+        retried[-1]["StepSucceededDetails"] = {"RetryDetails": retry(2)}
+        shown = [line.split()[0] for line in self.report(script).split("\n\n")[0].splitlines()[3:]]
+        self.assertEqual(shown[:4], ["context", "step-9", "step-50", "step-143"])
+
     def test_an_operation_that_a_claim_was_about_is_among_those_shown(self) -> None:
         report = failure_report(history_of(many(200)), "execution 'order-42'", None, None, ["50"])
         shown = [line.split()[0] for line in report.split("\n\n")[0].splitlines()[3:]]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from tests.local.server.harness import cancel, fail, retry, start, succeed
+from tests.local.server.harness import Started, cancel, fail, retry, start, succeed
 from tests.local.server.rule import Rule, a_ready_step, after
 
 CONTEXT = start("CONTEXT", "c")
 NAMED = start("STEP", "s", Name="charge", SubType="Step", ParentId="c")
+
+
+def a_ready_step_with_a_name(execution: Started) -> None:
+    """As ``a_ready_step``, and the step is named ``charge``."""
+    after(start("STEP", "s", Name="charge"), retry("s"))(execution)
+    execution.harness.fire_next(kind="step retry")
+
 
 BATCHES = [
     Rule(
@@ -161,5 +168,12 @@ IDENTITY = [
         [start("STEP", "s", Name="charge"), succeed("STEP", "s", Name="refund")],
         "Name of an existing operation cannot change from 'charge' to 'refund'",
         [start("STEP", "s", Name="charge"), succeed("STEP", "s", Name="charge")],
+    ),
+    Rule(
+        "an operation keeps its name if the first update of the batch leaves it out",
+        [start("STEP", "s"), succeed("STEP", "s", Name="refund")],
+        "Name of an existing operation cannot change from 'charge' to 'refund'",
+        [start("STEP", "s"), succeed("STEP", "s", Name="charge")],
+        given=a_ready_step_with_a_name,
     ),
 ]

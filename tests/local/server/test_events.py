@@ -180,6 +180,9 @@ class EveryEventTests(unittest.TestCase):
     def test_what_a_caller_does_to_an_answer_stays_his_own_business(self) -> None:
         self.main.history()[0]["ExecutionStartedDetails"].clear()
         self.assertEqual(self.details("ExecutionStarted")["ExecutionTimeout"], 86_400)
+        error = self.details("StepFailed", "u")["Error"]["Payload"]
+        error["StackTrace"] += ["line 2"]
+        self.assertEqual(self.details("StepFailed", "u")["Error"]["Payload"]["StackTrace"], ["line 1"])
 
     def test_only_what_is_on_the_page_is_made_ready(self) -> None:
         for request, ids in [

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from durabletest.errors import ConfigurationError
 from durabletest.local.server.functions import FunctionDirectory, split_name
 from durabletest.local.server.messages import Ended
-from tests.local.server.harness import START, Harness, Started, code_of, retry, start, succeed
+from tests.local.server.harness import START, Harness, Started, cancel, code_of, retry, start, succeed
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 
@@ -259,6 +259,30 @@ class EndTests(unittest.TestCase):
                 self.assertEqual(child.status, "STOPPED")
                 self.assertEqual(child.description()["Error"]["ErrorMessage"], f"its invoking execution is {status}")
 
+    def test_and_theirs_with_all_that_is_open_in_them(self) -> None:
+        for status, end in self.ENDS.items():
+            with self.subTest(status):
+                execution = self.open_execution()
+                child = execution.harness.child_of(execution.arn, "i")
+                child.checkpoint(start("CHAINED_INVOKE", "j"), start("WAIT", "v"), succeed("STEP", "done"))
+                grandchild = execution.harness.child_of(child.arn, "j")
+                grandchild.checkpoint(start("CALLBACK", "b"))
+                end(execution)
+                self.assertEqual(grandchild.status, "STOPPED")
+                statuses = [{key: one["Status"] for key, one in each.kept().items()} for each in (child, grandchild)]
+                self.assertEqual([statuses[0].pop("done"), *statuses[0].values()], ["SUCCEEDED", *["STOPPED"] * 3])
+                self.assertEqual([*statuses[1].values()], ["STOPPED"] * 2)
+
+    def test_an_execution_beside_it_goes_on(self) -> None:
+        for status, end in self.ENDS.items():
+            with self.subTest(status):
+                execution = self.open_execution()
+                other = execution.harness.start(payload="1")
+                other.checkpoint(start("CHAINED_INVOKE", "i"))
+                child = other.harness.child_of(other.arn, "i")
+                end(execution)
+                self.assertEqual([other.status, child.status], ["RUNNING", "RUNNING"])
+
     def test_its_callbacks_take_no_answer_and_say_why(self) -> None:
         for status, end in self.ENDS.items():
             with self.subTest(status):
@@ -289,6 +313,32 @@ class EndTests(unittest.TestCase):
                 last = {"STOPPED": "ExecutionStopped", "TIMED_OUT": "ExecutionTimedOut"}[status]
                 self.assertEqual(kinds[-2:], ["InvocationCompleted", last])
 
+    def test_the_operation_that_stands_for_it_ends_with_it_whichever_way(self) -> None:
+        ways = {
+            **self.ENDS,
+            "SUCCEEDED": lambda execution: execution.answer("SUCCEEDED", Result="1"),
+            "FAILED": lambda execution: execution.answer("FAILED", Error={"ErrorType": "Declined"}),
+        }
+        for status, end in ways.items():
+            with self.subTest(status):
+                execution = Harness().start(timeout=3600)
+                self.assertEqual(execution.kept()[execution.execution_id]["Status"], "STARTED")
+                execution.harness.pass_time(minutes=5)
+                end(execution)
+                operation = execution.kept()[execution.execution_id]
+                self.assertEqual((operation["Type"], operation["Status"]), ("EXECUTION", status))
+                self.assertEqual(operation["EndTimestamp"], execution.harness.now)
+
+    def test_it_is_not_invoked_any_more(self) -> None:
+        for status, end in self.ENDS.items():
+            with self.subTest(status):
+                execution = self.open_execution()
+                execution.answer("PENDING")
+                end(execution)
+                before = execution.history()
+                self.assertIsNone(execution.harness.server.begin_invocation(execution.arn))
+                self.assertEqual(execution.history(), before)
+
     def test_one_that_has_ended_stays_as_it_is(self) -> None:
         execution = Harness().start()
         execution.answer("SUCCEEDED", Result="1")
@@ -307,6 +357,82 @@ class EndTests(unittest.TestCase):
         with self.assertRaisesRegex(ClientError, "an error may have 32768"):
             execution.stop(ErrorMessage="x" * 32_768)
         self.assertEqual(execution.status, "RUNNING")
+
+
+class CancelTests(unittest.TestCase):
+    """Nothing that comes from outside changes what the handler has cancelled."""
+
+    def setUp(self) -> None:
+        self.execution = Harness().start()
+        self.harness = self.execution.harness
+        self.harness.server.register(1, "child", True)
+
+    def open_callback(self) -> str:
+        answer = self.execution.checkpoint(start("CALLBACK", "b", CallbackOptions={"TimeoutSeconds": 60}))
+        callback_id: str = answer["NewExecutionState"]["Operations"][0]["CallbackDetails"]["CallbackId"]
+        return callback_id
+
+    def assert_cancelled(self, operation_id: str, before: list[dict[str, Any]]) -> None:
+        self.assertEqual(self.execution.operations()[operation_id]["Status"], "CANCELLED")
+        self.assertEqual(self.execution.history(), before)
+
+    def test_a_child_that_ends_does_not_complete_the_invoke_that_was_cancelled(self) -> None:
+        for end in ("SUCCEEDED", "FAILED"):
+            with self.subTest(end):
+                self.setUp()
+                self.execution.checkpoint(start("CHAINED_INVOKE", "i"))
+                child = self.harness.child_of(self.execution.arn, "i")
+                self.execution.checkpoint(cancel("CHAINED_INVOKE", "i"))
+                before = self.execution.history()
+                child.answer(end)
+                self.assertEqual(child.status, end)
+                self.assert_cancelled("i", before)
+
+    def test_a_plain_function_that_answers_does_not_either(self) -> None:
+        self.harness.server.register(1, "plain", False)
+        self.execution.checkpoint(start("CHAINED_INVOKE", "p", ChainedInvokeOptions={"FunctionName": "plain"}))
+        self.execution.checkpoint(cancel("CHAINED_INVOKE", "p"))
+        before = self.execution.history()
+        self.harness.server.function_answered(self.execution.arn, "p", "1", None)
+        self.assert_cancelled("p", before)
+
+    def test_a_cancelled_callback_takes_no_answer_and_says_why(self) -> None:
+        callback_id = self.open_callback()
+        self.execution.checkpoint(cancel("CALLBACK", "b"))
+        before = self.execution.history()
+        for answer in ("success", "failure", "heartbeat"):
+            send = getattr(self.harness.server, f"send_durable_execution_callback_{answer}")
+            with self.subTest(answer), self.assertRaisesRegex(ClientError, "it was cancelled") as caught:
+                send(CallbackId=callback_id)
+            self.assertEqual(code_of(caught.exception), "CallbackTimeoutException")
+        self.assert_cancelled("b", before)
+
+    def test_its_timeout_is_not_wanted_any_more(self) -> None:
+        self.open_callback()
+        (timer,) = self.harness.timers().values()
+        self.execution.checkpoint(cancel("CALLBACK", "b"))
+        self.assertEqual(self.harness.timers(), {})
+        before = self.execution.history()
+        self.harness.server.fire(timer)
+        self.assert_cancelled("b", before)
+
+    def test_a_cancelled_wait_does_not_end_when_its_time_has_come(self) -> None:
+        self.execution.checkpoint(start("WAIT", "w"))
+        (timer,) = self.harness.timers().values()
+        self.execution.checkpoint(cancel("WAIT", "w"))
+        self.assertEqual(self.harness.timers(), {})
+        before = self.execution.history()
+        self.harness.server.fire(timer)
+        self.assert_cancelled("w", before)
+
+    def test_what_is_open_beside_it_takes_what_comes(self) -> None:
+        callback_id = self.open_callback()
+        self.execution.checkpoint(start("CHAINED_INVOKE", "i"), start("CALLBACK", "c"))
+        self.execution.checkpoint(cancel("CALLBACK", "c"))
+        self.harness.server.send_durable_execution_callback_success(CallbackId=callback_id)
+        self.harness.child_of(self.execution.arn, "i").answer("SUCCEEDED")
+        statuses = {key: one["Status"] for key, one in self.execution.operations().items()}
+        self.assertEqual((statuses["b"], statuses["c"], statuses["i"]), ("SUCCEEDED", "CANCELLED", "SUCCEEDED"))
 
 
 class FunctionNameTests(unittest.TestCase):

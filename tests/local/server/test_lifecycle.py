@@ -169,6 +169,46 @@ class PendingTests(unittest.TestCase):
         self.assertEqual(invocations_due(self.execution), due + 1)
         self.assertEqual(self.execution.begin()["UpdatedOperationIds"], ["w"])
 
+    def test_also_while_something_else_is_still_waited_for(self) -> None:
+        self.execution.checkpoint(start("WAIT", "w"), start("WAIT", "later", WaitOptions={"WaitSeconds": 3600}))
+        self.harness.fire_next(kind="wait")
+        due = invocations_due(self.execution)
+        self.execution.answer("PENDING")
+        self.assertEqual(invocations_due(self.execution), due + 1)
+
+    def test_also_if_an_answer_has_carried_them_when_the_branch_that_waits_for_them_had_suspended(self) -> None:
+        self.execution.checkpoint(
+            start("CONTEXT", "all", SubType="Parallel"),
+            *(start("CONTEXT", branch, SubType="ParallelBranch", ParentId="all") for branch in ("one", "other")),
+            start("WAIT", "w", ParentId="one"),
+            start("WAIT", "later", ParentId="other", WaitOptions={"WaitSeconds": 3600}),
+        )
+        self.harness.fire_next(kind="wait")
+        answer = self.execution.checkpoint(start("STEP", "s", ParentId="other"))
+        self.assertIn("w", [operation["Id"] for operation in answer["NewExecutionState"]["Operations"]])
+        due = invocations_due(self.execution)
+        self.execution.answer("PENDING")
+        self.assertEqual(invocations_due(self.execution), due + 1)
+
+    def test_also_if_a_branch_of_a_flat_parallel_has_sent_something_which_may_be_another_one(self) -> None:
+        self.execution.checkpoint(
+            start("CONTEXT", "all", SubType="Parallel"),
+            start("WAIT", "w", ParentId="all"),
+            start("WAIT", "later", ParentId="all", WaitOptions={"WaitSeconds": 3600}),
+        )
+        self.harness.fire_next(kind="wait")
+        self.execution.checkpoint(start("STEP", "s", ParentId="all"))
+        self.execution.checkpoint(succeed("STEP", "s", ParentId="all"))
+        due = invocations_due(self.execution)
+        self.execution.answer("PENDING")
+        self.assertEqual(invocations_due(self.execution), due + 1)
+
+    def test_without_news_nothing_is_due(self) -> None:
+        self.execution.checkpoint(start("WAIT", "w"), start("WAIT", "later", WaitOptions={"WaitSeconds": 3600}))
+        due = invocations_due(self.execution)
+        self.execution.answer("PENDING")
+        self.assertEqual(invocations_due(self.execution), due)
+
     def test_news_that_an_answer_has_carried_and_the_handler_acted_upon_do_not(self) -> None:
         self.execution.checkpoint(start("WAIT", "w"), start("WAIT", "later", WaitOptions={"WaitSeconds": 3600}))
         self.harness.fire_next(kind="wait")
@@ -177,6 +217,40 @@ class PendingTests(unittest.TestCase):
         due = invocations_due(self.execution)
         self.execution.answer("PENDING")
         self.assertEqual(invocations_due(self.execution), due)
+
+
+class RetryTests(unittest.TestCase):
+    """A step's details in the state, from attempt to attempt."""
+
+    def setUp(self) -> None:
+        self.execution = Harness().start()
+
+    def details(self) -> tuple[str, dict[str, Any]]:
+        step = self.execution.operations()["s"]
+        return step["Status"], step["StepDetails"]
+
+    def test_a_step_that_waits_for_its_next_attempt_says_when_it_is_due(self) -> None:
+        error = {"ErrorType": "Declined"}
+        self.execution.checkpoint(start("STEP", "s"))
+        self.execution.harness.pass_time(seconds=2)
+        self.execution.checkpoint(retry("s", Error=error, StepOptions={"NextAttemptDelaySeconds": 60}))
+        due = START + timedelta(seconds=62)
+        self.assertEqual(self.details(), ("PENDING", {"Attempt": 1, "NextAttemptTimestamp": due, "Error": error}))
+        self.execution.harness.fire_next(kind="step retry")
+        self.assertEqual(self.details()[0], "READY")
+
+    def test_one_that_has_begun_again_does_not(self) -> None:
+        self.execution.checkpoint(start("STEP", "s"), retry("s"))
+        self.execution.harness.fire_next(kind="step retry")
+        self.execution.checkpoint(start("STEP", "s"))
+        self.assertEqual(self.details(), ("STARTED", {"Attempt": 1}))
+
+    def test_a_success_leaves_no_error_and_a_failure_no_result_of_the_attempt_before(self) -> None:
+        self.execution.checkpoint(start("STEP", "s"), retry("s", Error={"ErrorType": "Declined"}))
+        self.execution.harness.fire_next(kind="step retry")
+        self.execution.checkpoint(succeed("STEP", "s", Payload="1"))
+        self.assertNotIn("Error", self.details()[1])
+        self.assertEqual((self.details()[1]["Attempt"], self.details()[1]["Result"]), (2, "1"))
 
 
 class UpdatedOperationsTests(unittest.TestCase):
@@ -200,6 +274,15 @@ class UpdatedOperationsTests(unittest.TestCase):
         execution.crash()
         harness.fire_next(kind="invocation retry")
         self.assertEqual(execution.begin()["UpdatedOperationIds"], [])
+
+    def test_what_an_answer_has_carried_is_not_named(self) -> None:
+        execution = Harness().start()
+        execution.checkpoint(start("WAIT", "w"), start("WAIT", "later", WaitOptions={"WaitSeconds": 120}))
+        execution.harness.fire_next(kind="wait")
+        execution.checkpoint(start("STEP", "s"), succeed("STEP", "s"))
+        execution.harness.fire_next(kind="wait")
+        execution.answer("PENDING")
+        self.assertEqual(execution.begin()["UpdatedOperationIds"], ["later"])
 
 
 class ResultTests(unittest.TestCase):

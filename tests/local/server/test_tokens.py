@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 from base64 import b64encode
 from collections.abc import Callable
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -55,8 +56,23 @@ def after_its_own_end(execution: Started) -> str:
     return token
 
 
+def spent_before_a_stop(execution: Started) -> str:
+    """The one before the last, of an invocation whose execution was stopped meanwhile."""
+    token = spent(execution)
+    execution.stop()
+    return token
+
+
+def unknown_after_a_stop(execution: Started) -> str:
+    """None that was ever given out, once the execution was stopped."""
+    execution.stop()
+    return UNKNOWN
+
+
 WRONG: list[Callable[[Started], str]] = [
     lambda _execution: UNKNOWN,
+    spent_before_a_stop,
+    unknown_after_a_stop,
     spent,
     foreign,
     last_invocations,
@@ -134,6 +150,38 @@ class Tokens(unittest.TestCase):
         execution.harness.fire_next(kind="execution timeout")
         self.assertNotIn("CheckpointToken", execution.checkpoint(succeed("STEP", "s")))
         self.assertEqual(execution.event_types()[-1], "ExecutionTimedOut")
+
+
+class PageMarkers(unittest.TestCase):
+    """A marker leads to the rest of the state as it was in its invocation."""
+
+    def setUp(self) -> None:
+        self.execution = Harness().start(page_size=2)
+        self.execution.checkpoint(*(start("STEP", f"s{number}") for number in range(3)))
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        self.execution.crash()
+        self.execution.harness.fire_next(kind="invocation retry")
+        self.execution.begin()
+
+    def page(self, marker: str) -> dict[str, Any]:
+        execution = self.execution
+        return execution.harness.server.get_durable_execution_state(
+            DurableExecutionArn=execution.arn, CheckpointToken=execution.token, Marker=marker
+        )
+
+    def test_the_page_that_it_stands_for_can_be_read_twice(self) -> None:
+        marker = self.execution.event["InitialExecutionState"]["NextMarker"]
+        self.assertEqual([operation["Id"] for operation in self.page(marker)["Operations"]], ["s1", "s2"])
+        self.assertEqual(self.page(marker), self.page(marker))
+
+    def test_that_of_an_invocation_that_has_ended_is_refused(self) -> None:
+        marker = self.execution.event["InitialExecutionState"]["NextMarker"]
+        self.begin_again()
+        with self.assertRaisesRegex(ClientError, f"Invalid marker: {marker}") as caught:
+            self.page(marker)
+        self.assertEqual(code_of(caught.exception), "InvalidParameterValueException")
 
 
 class ClientTokens(unittest.TestCase):

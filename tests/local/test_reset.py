@@ -1,0 +1,96 @@
+"""Reset: what was running reaches nothing that comes after it, and other runners do not notice."""
+
+from __future__ import annotations
+
+import unittest
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
+
+from durabletest import DurableTestCase, LocalDurableTestRunner
+
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+class Gate:
+    """A step of one invocation: it says that it has begun, and goes on when it may."""
+
+    def __init__(self) -> None:
+        self.entered, self.released, self.left = Event(), Event(), Event()
+
+
+class Gated:
+    """Each invocation stops in its step, and returns the number of its gate."""
+
+    def __init__(self) -> None:
+        self.gates = [Gate(), Gate()]
+        self._next = iter(enumerate(self.gates))
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        number, gate = next(self._next)
+
+        @durable_execution
+        def handler(event: Any, context: DurableContext) -> Any:
+            def stop(_: Any) -> int:
+                gate.entered.set()
+                gate.released.wait(5)
+                return number
+
+            config = StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+            return context.step(stop, name="gate", config=config)
+
+        try:
+            return handler(event, context)
+        finally:
+            gate.left.set()
+
+
+class OldInvocationTests(unittest.TestCase):
+    def test_an_invocation_that_is_still_running_writes_nothing_into_the_execution_that_comes_after_it(self) -> None:
+        """Both have the same ARN and, at this place, the same token, since ids begin anew."""
+        handler = Gated()
+        old, new = handler.gates
+        with LocalDurableTestRunner(handler) as runner:
+            arn = runner.start().arn
+            self.assertTrue(old.entered.wait(5))
+            runner.reset()
+            execution = runner.start()
+            self.assertEqual(execution.arn, arn)
+            self.assertTrue(new.entered.wait(5))
+            old.released.set()
+            self.assertTrue(old.left.wait(5))
+            new.released.set()
+            result = execution.result(timeout=5)
+        self.assertEqual(result.get_result(), 1)
+        self.assertEqual([event["EventType"] for event in result.history].count("StepSucceeded"), 1)
+
+
+@durable_execution
+def waiting(event: Any, context: DurableContext) -> None:
+    context.wait(Duration.from_hours(1), name="an hour")
+
+
+class OtherRunnerTests(DurableTestCase):
+    handler = waiting
+
+    def test_a_runner_beside_it_keeps_its_time_its_executions_and_the_ids_that_were_given_out(self) -> None:
+        with LocalDurableTestRunner(waiting) as other:
+            execution = self.start()
+            execution.advance(HALF_AN_HOUR)
+            arn = other.start().arn
+            other.reset()
+            self.assertEqual(self.now, self.start_time + HALF_AN_HOUR)
+            self.assertNotEqual(other.start().arn, arn)
+            execution.result(timeout=5)
+        self.assertOperation("an hour").waited(hours=1)
+        self.assertEqual(self.now, self.start_time + timedelta(hours=1))
+
+    def test_with_the_only_runner_time_and_ids_begin_anew(self) -> None:
+        execution = self.start()
+        execution.advance(HALF_AN_HOUR)
+        self.runner.reset()
+        self.assertEqual(self.now, self.start_time)
+        self.assertEqual(self.start().arn, execution.arn)
