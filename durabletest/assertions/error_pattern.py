@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from durabletest.assertions.text import short_type, show
@@ -13,7 +14,8 @@ from durabletest.model.details import ErrorDetails
 __unittest = True
 __tracebackhide__ = True
 
-ErrorType = type[BaseException] | str
+ErrorName = type[BaseException] | str
+ErrorType = ErrorName | tuple[ErrorName, ...]
 Message = str | re.Pattern[str]
 
 
@@ -21,9 +23,10 @@ Message = str | re.Pattern[str]
 class ErrorPattern:
     """An error type, a message and data to look for; ``None`` matches any.
 
-    A name matches a recorded type as a whole or its last dotted part. A class matches the names that can be recorded
-    for it. A message matches where it is contained, a compiled pattern where it is found, anything else by ``==``. Data
-    is recorded as text; where that is JSON, the value that it stands for matches too.
+    What is recorded of an error's type is its name. A name matches it as a whole or its last dotted part. A class
+    matches the names that can be recorded for it, and for each of its subclasses that is loaded; of a tuple any one has
+    to match. A message matches where it is contained, a compiled pattern where it is found, anything else by ``==``.
+    Data is recorded as text; where that is JSON, the value that it stands for matches too.
     """
 
     type: object = None
@@ -31,12 +34,12 @@ class ErrorPattern:
     data: object = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.type, BaseException):
-            msg = f"{self.type!r} is an exception; give its class, and its text as message="
-            raise UsageError(msg)
-        if isinstance(self.type, re.Pattern):
-            msg = f"{self.type!r} stands where the error's type belongs; give a pattern for its text as message="
-            raise UsageError(msg)
+        for wanted in self._types:
+            _check_type(wanted)
+        if not self._types:
+            raise UsageError("() is no error type: give those that there may be, (CardDeclined, CardExpired)")
+        if isinstance(self.message, str) and not self.message:
+            raise UsageError("'' is contained in every message: leave it out; of an empty one say re.compile('^$')")
 
     def matches(self, error: ErrorDetails | None) -> bool:
         if error is None:
@@ -57,18 +60,17 @@ class ErrorPattern:
         parts = [part for part in (self._type_text(), self._message_text(), data) if part]
         return f" with {' and '.join(parts)}" if parts else ""
 
+    @property
+    def _types(self) -> tuple[object, ...]:
+        return self.type if isinstance(self.type, tuple) else (self.type,)
+
     def _type_matches(self, recorded: str | None) -> bool:
-        wanted = self.type
-        if isinstance(wanted, type):
-            return recorded in (wanted.__name__, wanted.__qualname__, f"{wanted.__module__}.{wanted.__qualname__}")
-        if isinstance(wanted, str):
-            return recorded is not None and wanted in (recorded, short_type(recorded))
-        return wanted is None or bool(wanted == recorded)
+        return any(_type_matches(wanted, recorded) for wanted in self._types)
 
     def _is_namesake(self, recorded: str) -> bool:
-        """Whether only the modules of wanted and recorded type differ, which short names do not show."""
-        wanted = self.type.__name__ if isinstance(self.type, type) else str(self.type)
-        return short_type(wanted) == short_type(recorded)
+        """Whether only the modules of a wanted and the recorded type differ, which short names do not show."""
+        names = [wanted.__name__ if isinstance(wanted, type) else str(wanted) for wanted in self._types]
+        return short_type(recorded) in map(short_type, names)
 
     def _message_matches(self, recorded: str | None) -> bool:
         wanted = self.message
@@ -82,11 +84,7 @@ class ErrorPattern:
         return self.data is None or any(bool(self.data == value) for value in _readings(error.data))
 
     def _type_text(self) -> str:
-        if self.type is None:
-            return ""
-        if isinstance(self.type, type):
-            return self.type.__qualname__
-        return self.type if isinstance(self.type, str) else f"a type == {show(self.type)}"
+        return "" if self.type is None else " or ".join(map(_type_text, self._types))
 
     def _message_text(self) -> str:
         if self.message is None:
@@ -95,6 +93,43 @@ class ErrorPattern:
             return f"a message matching {self.message.pattern!r}"
         how = "containing" if isinstance(self.message, str) else "=="
         return f"a message {how} {show(self.message)}"
+
+
+def _check_type(wanted: object) -> None:
+    if isinstance(wanted, BaseException):
+        raise UsageError(f"{wanted!r} is an exception; give its class, and its text as message=")
+    if isinstance(wanted, re.Pattern):
+        raise UsageError(f"{wanted!r} stands where the error's type belongs; give a pattern for its text as message=")
+    if isinstance(wanted, type) and not issubclass(wanted, BaseException):
+        raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
+
+
+def _type_matches(wanted: object, recorded: str | None) -> bool:
+    if isinstance(wanted, type):
+        return any(recorded in _names(cls) for cls in _family(wanted))
+    if isinstance(wanted, str):
+        return recorded is not None and wanted in (recorded, short_type(recorded))
+    return wanted is None or bool(wanted == recorded)
+
+
+def _family(cls: type) -> Iterator[type]:
+    """The class and all classes below it, as far as they are loaded."""
+    yield cls
+    subclasses: list[type] = type.__subclasses__(cls)
+    for subclass in subclasses:
+        yield from _family(subclass)
+
+
+def _names(cls: type) -> tuple[str, ...]:
+    """What may be recorded as the type of an error of this class; it depends on the version of the SDK."""
+    return cls.__name__, cls.__qualname__, f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _type_text(wanted: object) -> str:
+    if isinstance(wanted, type):
+        more = " or a subclass" if type.__subclasses__(wanted) else ""
+        return wanted.__qualname__ + more
+    return wanted if isinstance(wanted, str) else f"a type == {show(wanted)}"
 
 
 def _readings(data: str | None) -> list[object]:

@@ -36,8 +36,9 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
     def failed(self, error: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """It has FAILED, with this type of error and a message that contains or matches ``message``.
 
-        ``error`` is an exception class, or the recorded name or its last dotted part. ``data`` is the error's data,
-        as recorded or, where that is JSON, as the value it stands for.
+        ``error`` is an exception class, which stands for its subclasses too, or the recorded name or its last dotted
+        part, or a tuple of those. ``data`` is the error's data, as recorded or, where that is JSON, as the value it
+        stands for.
         """
         pattern = ErrorPattern(error, message, data)
         return self._check(lambda facts: failed(facts, pattern))
