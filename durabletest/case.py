@@ -9,12 +9,22 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from durabletest.abstract import NoTests, mark
 from durabletest.asserting import DurableAssertions
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
-from durabletest.configuration import Mode, mode_of, require_handler, validate
+from durabletest.configuration import (
+    Mode,
+    NoFunctions,
+    mode_of,
+    refuse_late_changes,
+    refuse_on_instance,
+    require_handler,
+    validate,
+    values_of,
+)
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
 from durabletest.local.clock import DEFAULT_START
@@ -44,9 +54,9 @@ class DurableTestCase(DurableAssertions):
 
     handler: Callable[..., Any] | None = None
     """The function decorated with ``@durable_execution``."""
-    durable_functions: Mapping[str, Callable[..., Any]] = {}
+    durable_functions: Mapping[str, Callable[..., Any]] = NoFunctions("durable_functions")
     """Targets of ``context.invoke`` that are durable functions themselves, by name."""
-    functions: Mapping[str, Callable[..., Any]] = {}
+    functions: Mapping[str, Callable[..., Any]] = NoFunctions("functions")
     """Targets of ``context.invoke`` that are plain functions ``(event, context)``, by name."""
     function_name: str | None = None
     """The function's name; in the cloud a qualified one, ``orders:prod``."""
@@ -74,15 +84,32 @@ class DurableTestCase(DurableAssertions):
     poll_interval: Duration = 1.0
     """Seconds between two looks at an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
+    abstract: bool = False
+    """Whether the class is only the base of others: its tests are run in them and not in itself. Not inherited."""
+
     runner: LocalDurableTestRunner | CloudDurableTestRunner
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        mark(cls)
         cls.__durable_ready = False
         cls.__cloud = None
 
+    if not TYPE_CHECKING:  # type checkers would take it that anything may be set, and that anything may be made
+
+        def __new__(cls, *args, **kwargs):  # noqa: ARG004 - TestCase takes them
+            """A test; of an abstract class there are none."""
+            return NoTests(cls) if cls.abstract is True else super().__new__(cls)
+
+        def __setattr__(self, name, value):
+            """Settings are the class's."""
+            refuse_on_instance(type(self), name)
+            super().__setattr__(name, value)
+
     __durable_ready = False
     __cloud: CloudSuite | None = None
+    __read: Mapping[str, Any]
+    """The settings as they were when the class was set up, and on an instance when its runner was made."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -102,6 +129,7 @@ class DurableTestCase(DurableAssertions):
         if reason is not None:
             raise unittest.SkipTest(reason)
         validate(cls, DurableTestCase)
+        cls.__read = values_of(cls)
         if mode is Mode.CLOUD:
             cls.__cloud = CloudSuite(cls)
         else:
@@ -248,6 +276,8 @@ class DurableTestCase(DurableAssertions):
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
         self._durable_began()
+        refuse_late_changes(cls, cls.__read, runner=False)
+        self.__read = values_of(cls)
         if cls.__cloud is not None:
             self.runner = cls.__cloud.runner(self)
             return self.runner
@@ -277,6 +307,7 @@ class DurableTestCase(DurableAssertions):
         ``name`` is the execution's name: one that was used before, with the same payload, means the same execution.
         ``tenant_id`` is the tenant for whom the function is invoked.
         """
+        refuse_late_changes(type(self), self.__read, runner=True)
         return self._durable_executed(self.runner.start(payload, name=name, tenant_id=tenant_id))
 
     @property

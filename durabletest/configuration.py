@@ -38,9 +38,41 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "cloud": settings.check_choice("skip", "strict"),
     "cloud_timeout": settings.check_duration,
     "poll_interval": settings.check_duration,
+    "abstract": settings.check_flag,
 }
 """The class attributes that are configuration, beside ``mode``; they are checked in this order."""
 _KNOWN = (*_CHECKS, "mode")
+_FOR_A_TEST = {
+    "handler": "for one test, make a runner of its own: with LocalDurableTestRunner(my_function) as runner: ...",
+    "durable_functions": "for one test, call self.register_durable_function(name, my_function)",
+    "functions": "for one test, call self.register_function(name, my_function)",
+    "start_time": "a test moves time with self.start(payload).advance(timedelta(...))",
+}
+"""What to do instead of changing a setting in a test."""
+_OF_RUNNERS = (
+    "handler",
+    "durable_functions",
+    "functions",
+    "execution_timeout",
+    "watchdog",
+    "state_page_size",
+    "skip_sleep",
+)
+"""What is read when a test's runner is made; all else is read once for the class."""
+
+
+class NoFunctions(dict[str, Callable[..., Any]]):
+    """The default of ``functions`` and ``durable_functions``, which all classes share."""
+
+    def __init__(self, setting: str) -> None:
+        self._setting = setting
+        super().__init__()
+
+    def __setitem__(self, name: str, function: Callable[..., Any]) -> None:
+        raise ConfigurationError(
+            f"{self._setting}[{name!r}] = ... would be there for all classes: write {self._setting} = {{{name!r}: "
+            f"my_function}} in the class; {_FOR_A_TEST[self._setting]}"
+        )
 
 
 def mode_of(cls: type[Any]) -> Mode:
@@ -81,16 +113,52 @@ def validate(cls: type[Any], base: type[Any]) -> None:
             )
 
 
+def refuse_on_instance(cls: type[Any], attribute: str) -> None:
+    """Raise :class:`ConfigurationError` if ``self.attribute = ...`` would set what only the class can say."""
+    if attribute in _KNOWN:
+        raise ConfigurationError(f"self.{attribute} = ... of {cls.__qualname__} comes too late: {_remedy(attribute)}")
+
+
+def values_of(cls: type[Any]) -> dict[str, Any]:
+    """The settings of the class as they are now."""
+    values = {name: getattr(cls, name) for name in _KNOWN}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+
+
+def refuse_late_changes(cls: type[Any], before: Mapping[str, Any], *, runner: bool) -> None:
+    """Raise :class:`ConfigurationError` if a setting is not what it was when it was read: ``before``.
+
+    With ``runner`` it is about what a test's runner was made of, otherwise about what the class was set up with.
+    """
+    for name, value in values_of(cls).items():
+        if (name in _OF_RUNNERS) is not runner or value is before[name] or value == before[name]:
+            continue
+        if runner:
+            text = f"was changed too late: {_remedy(name)}"
+        else:
+            text = "was changed after super().setUpClass() had read it: assign it before"
+        raise ConfigurationError(f"{cls.__qualname__}.{name} {text}")
+
+
+def _remedy(attribute: str) -> str:
+    more = _FOR_A_TEST.get(attribute)
+    return (
+        f"the test's runner is made before setUp, from the class. Write {attribute} = ... in the class, or "
+        f"cls.{attribute} = ... in setUpClass{'' if more is None else f'; {more}'}"
+    )
+
+
 def require_handler(cls: type[Any], base: type[Any]) -> None:
     """Raise :class:`ConfigurationError` if there is nothing to run in this process."""
     if cls.handler is not None:
         return
-    own = _own_attributes(cls, base)
+    own = list(_own_attributes(cls, base))
     similar = [name for name, value in own if callable(value) and _close(name) == "handler"]
     hint = f" ({cls.__qualname__}.{similar[0]} is not it)" if similar else ""
+    late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
     raise ConfigurationError(
-        f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`, the function decorated with "
-        "@durable_execution"
+        f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`{late}, the function decorated with "
+        "@durable_execution; or `abstract = True`, if it is only the base of classes that have one"
     )
 
 

@@ -93,6 +93,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ),
     ("clock", "time_machine", "'time_machine': write 'freezegun' or 'time-machine'"),
     ("clock", None, "None: write 'freezegun' or 'time-machine'"),
+    ("abstract", "yes", "'yes': write True or False"),
     ("mode", "clowd", "'clowd': write 'local' or 'cloud'; did you mean 'cloud'?"),
     ("mode", None, "None: write 'local' or 'cloud'"),
     ("cloud", "lenient", "'lenient': write 'skip' or 'strict'"),
@@ -125,6 +126,7 @@ THEIR_OWN: dict[str, Any] = {
 
 class ClassAttributeTests(unittest.TestCase):
     maxDiff = None
+    BASE = "; or `abstract = True`, if it is only the base of classes that have one"
 
     def test_a_wrong_value_names_the_class_the_attribute_and_what_to_write(self) -> None:
         for attribute, value, text in WRONG:
@@ -162,12 +164,23 @@ class ClassAttributeTests(unittest.TestCase):
     def test_a_class_without_a_handler_says_so_and_what_was_perhaps_meant(self) -> None:
         self.assertEqual(
             message_of(configured(handler=None)),
-            "OrderTests has no handler: write `handler = my_function`, the function decorated with @durable_execution",
+            "OrderTests has no handler: write `handler = my_function`, the function decorated with @durable_execution"
+            f"{self.BASE}",
         )
         self.assertEqual(
             message_of(configured(handler=None, handlers=order)),
             "OrderTests has no handler (OrderTests.handlers is not it): write `handler = my_function`, the function "
-            "decorated with @durable_execution",
+            f"decorated with @durable_execution{self.BASE}",
+        )
+
+        def prepare(cls: type[DurableTestCase]) -> None:
+            super(cls, cls).setUpClass()
+            cls.handler = order
+
+        self.assertEqual(
+            message_of(configured(handler=None, setUpClass=classmethod(prepare))),
+            "OrderTests has no handler: write `handler = my_function` (or cls.handler = my_function, before "
+            f"super().setUpClass()), the function decorated with @durable_execution{self.BASE}",
         )
 
     def test_what_else_a_class_has_is_its_own_business(self) -> None:
