@@ -43,9 +43,17 @@ class DurableAssertions(unittest.TestCase):
         return assertions.execution(self.__view(execution), self.__test, msg)
 
     def assertOperation(
-        self, path: str, index: int = 0, *, execution: Execution | TestResult | None = None, msg: object = None
+        self,
+        path: str,
+        index: int | None = None,
+        *,
+        execution: Execution | TestResult | None = None,
+        msg: object = None,
     ) -> assertions.OperationSubject:
-        """Assert on the operation of that name or path; it fails if there is none, unless it was ``never_started``."""
+        """Assert on the operation of that name or path; it fails if there is none, unless it was ``never_started``.
+
+        Of several by that name or path, ``index`` says which; without it, each check fails.
+        """
         return assertions.operation(self.__view(execution), self.__test, path, index, msg)
 
     def assertNoOperation(

@@ -47,7 +47,7 @@ def execution(view: ExecutionView, test: CurrentTest, note: object = None) -> Ex
 
 
 def operation(
-    view: ExecutionView, test: CurrentTest, path: str, index: int = 0, note: object = None
+    view: ExecutionView, test: CurrentTest, path: str, index: int | None = None, note: object = None
 ) -> OperationSubject:
     """An operation, to make claims about; that it exists is the first claim."""
     return operation_subject(_about(view, test, note), path, index)

@@ -9,14 +9,14 @@ from typing import Any, Self
 
 from durabletest.assertions.check import About, Claim
 from durabletest.assertions.facts import ExecutionFacts
-from durabletest.assertions.operation_claims import found_all
+from durabletest.assertions.operation_claims import found_all, several
 from durabletest.assertions.order import side_by_side
 from durabletest.assertions.sequence import Broken, broken
 from durabletest.assertions.snapshot_file import SnapshotFile
 from durabletest.assertions.snapshots import matches
 from durabletest.assertions.subject import Subject, begun
 from durabletest.assertions.text import call, counted, listed, show
-from durabletest.errors import UsageError
+from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.event_types import event_types
 from durabletest.model.history import History
 from durabletest.model.lookup import not_found
@@ -39,7 +39,7 @@ class Wanted:
 
     type: str | None = None
     operation: str | None = None
-    index: int = 0
+    index: int | None = None
 
     def __str__(self) -> str:
         of = "" if self.operation is None else f" of operation {self.operation!r}"
@@ -52,20 +52,26 @@ class Wanted:
         if self.operation is None:
             return history.events
         found, there = found_all(history, self.operation, self.index)
-        if not there:
-            raise not_found(history, self.operation, self.index, len(found))
-        return found[self.index].events
+        if there is not None:
+            return there.events
+        if self.index is None and found:
+            raise AmbiguousOperationError(
+                f"operation={self.operation!r}: {several(history, found)}; say which: index=0"
+            )
+        raise not_found(history, self.operation, self.index or 0, len(found))
 
 
 class HistorySubject(Subject[ExecutionView]):
     """The events of an execution, by the types that the service gives them."""
 
-    def contains(self, event_type: str, *, operation: str | None = None, index: int = 0) -> Self:
-        """There is an event of this type, of that operation if one is named."""
+    def contains(self, event_type: str, *, operation: str | None = None, index: int | None = None) -> Self:
+        """There is an event of this type, of that operation if one is named (``index`` says which of several)."""
         wanted = Wanted(_known(event_type), operation, index)
         return self._check(lambda view: _contains(view, wanted))
 
-    def count(self, number: object, *, of: str | None = None, operation: str | None = None, index: int = 0) -> Self:
+    def count(
+        self, number: object, *, of: str | None = None, operation: str | None = None, index: int | None = None
+    ) -> Self:
         """There are that many events, of this type and of that operation where they are named."""
         wanted = Wanted(None if of is None else _known(of), operation, index)
         return self._check(lambda view: _count(view, wanted, number))
@@ -196,7 +202,7 @@ def _no(wanted: Wanted) -> str:
 
 
 def _options(wanted: Wanted) -> str:
-    options = {"operation": wanted.operation, "index": wanted.index or None}
+    options = {"operation": wanted.operation, "index": wanted.index}
     return "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
 
 

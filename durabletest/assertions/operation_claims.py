@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
 from durabletest.assertions.check import Claim
 from durabletest.assertions.compare import equals
 from durabletest.assertions.facts import ExecutionFacts, OperationFacts
@@ -26,25 +30,51 @@ _HAS = {
     OperationType.CHAINED_INVOKE: ".invoked(...), .child(), .result(...) and .took(...)",
     OperationType.CONTEXT: ".result(...) and .took(...)",
 }
+_LISTED = 12
 _NO_ID = "It gets its id when it is created, which a CALLBACK inside a wait_for_callback is a moment after it started."
 _NO_CHILD = (
     "Only durable functions run as executions of their own; of plain ones claim .invoked(name, payload) and .result()."
 )
 
 
-def asked(path: str, index: int) -> str:
-    """An operation by what was asked for, since it does not exist."""
+@dataclass(frozen=True)
+class Ambiguous(Missing):
+    """Stands for the facts of an operation that may be any of several."""
+
+    path: str
+
+
+def asked(path: str, index: int | None) -> str:
+    """An operation by what was asked for, since it is not a single one that exists."""
     return f"operation {path!r}" + (f" (index {index})" if index else "")
 
 
-def found_all(history: History, path: str, index: int) -> tuple[list[OperationRecord], bool]:
-    """The operations that a path means, and whether there is one at the index."""
-    check_index(index)
+def found_all(history: History, path: str, index: int | None) -> tuple[list[OperationRecord], OperationRecord | None]:
+    """The operations that a path means, and the one at the index; without an index, the only one if there is one."""
     found = history.find_all(path)
-    return found, -len(found) <= index < len(found)
+    if index is None:
+        return found, found[0] if len(found) == 1 else None
+    check_index(index)
+    return found, found[index] if -len(found) <= index < len(found) else None
 
 
-def exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:
+def not_one(view: ExecutionView, path: str, index: int | None, found: Sequence[OperationRecord]) -> Missing:
+    """Why a path and an index mean no single operation."""
+    if index is None and found:
+        remedy = f"Say which one, by its path or with index=; or claim it of all: assertOperations(name={path!r}).each"
+        story = partial(several, view.history(), found)
+        return Ambiguous(Claim(False, "a single operation", story, remedy=remedy, granted=True), path)
+    return Missing(_exists(view, path, index or 0, len(found)))
+
+
+def several(history: History, found: Sequence[OperationRecord]) -> str:
+    """How many have one name, and what they are."""
+    shown = [title(history, record) for record in found[:_LISTED]]
+    more = [f"... and {len(found) - _LISTED} more"] if len(found) > _LISTED else []
+    return f"{len(found)} have that name: {', '.join([*shown, *more])}"
+
+
+def _exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:
     """An execution that failed on the way is the likeliest reason why an operation is missing, so it is told too."""
     execution = ExecutionFacts(view)
     succeeded = execution.record.status is ExecutionStatus.SUCCEEDED
@@ -101,24 +131,21 @@ def is_inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
     while parent is not None:
         around.append(parent)
         parent = history.parent(parent)
-    if history.get(context) is None:
-        story = why_not_found(history, context, 0, 0)
-        return Claim(False, f"inside {context!r}", story, remedy="Name a context that exists.", granted=True)
+    there = history.get(context, index or 0)
+    expected = f"inside {context!r}" + ("" if index is None else f" (index {index})")
+    if there is None:
+        story = why_not_found(history, context, index or 0, len(history.find_all(context)))
+        return Claim(False, expected, story, remedy="Name a context that exists.", granted=True)
     if index is None:
         holds = any(means(history, record, context) for record in around)
     else:
-        holds = any(record is candidate for record in around for candidate in _at(history, context, index))
-    which = "" if index is None else f" (index {index})"
+        holds = any(record is there for record in around)
     return Claim(
         holds,
-        f"inside {context!r}{which}",
+        expected,
         lambda: "inside " + " in ".join(title(history, record) for record in around) if around else "in no context",
         lambda: call("inside", history.path_of(around[0])) if around else call("never.inside", context),
     )
-
-
-def _at(history: History, path: str, index: int) -> list[OperationRecord]:
-    return history.find_all(path)[index : index + 1]
 
 
 def has_callback_id(facts: OperationFacts, value: object) -> Claim:
@@ -171,5 +198,8 @@ def child_of(facts: OperationFacts) -> ExecutionView | Missing:
     return facts.view.sibling(record.child_arn)
 
 
-def never_started(facts: OperationFacts) -> Claim:
+def never_started(facts: OperationFacts | Ambiguous) -> Claim:
+    if isinstance(facts, Ambiguous):
+        remedy = f"If that is right, claim something of them: assertOperations(name={facts.path!r})"
+        return Claim(False, "never started", facts.claim.actual, remedy=remedy)
     return Claim(False, "never started", lambda: facts.story, lambda: facts.instead)

@@ -8,7 +8,7 @@ from typing import Self
 from durabletest.assertions.check import Claim
 from durabletest.assertions.durations import Unit, Units, delays_given, duration_given, lasted, parts_given, retried
 from durabletest.assertions.facts import OperationFacts
-from durabletest.assertions.operation_claims import asked, found_all, wrong_type
+from durabletest.assertions.operation_claims import asked, found_all, several, wrong_type
 from durabletest.assertions.order import Order, order_of
 from durabletest.assertions.outcome import OutcomeSubject
 from durabletest.assertions.text import call
@@ -55,15 +55,15 @@ class TimedOperation(OutcomeSubject[OperationFacts]):
 
         return self._check(claim)
 
-    def before(self, path: str, index: int = 0) -> Self:
-        """It had ended when that other operation started."""
+    def before(self, path: str, index: int | None = None) -> Self:
+        """It had ended when that other operation started; of several by that name, ``index`` says which."""
         return self._check(lambda facts: _ordered(facts, path, index, Order.BEFORE))
 
-    def after(self, path: str, index: int = 0) -> Self:
+    def after(self, path: str, index: int | None = None) -> Self:
         """It started when that other operation had ended."""
         return self._check(lambda facts: _ordered(facts, path, index, Order.AFTER))
 
-    def overlaps(self, path: str, index: int = 0) -> Self:
+    def overlaps(self, path: str, index: int | None = None) -> Self:
         """For some time both it and that other operation were in progress."""
         return self._check(lambda facts: _ordered(facts, path, index, Order.OVERLAPS))
 
@@ -81,13 +81,14 @@ def _waited(facts: OperationFacts, expected: object) -> Claim:
     return lasted("waited", facts, expected, record.duration, early)
 
 
-def _ordered(facts: OperationFacts, path: str, index: int, wanted: Order) -> Claim:
+def _ordered(facts: OperationFacts, path: str, index: int | None, wanted: Order) -> Claim:
     history = facts.history
-    found, there = found_all(history, path, index)
-    if not there:
-        reason = why_not_found(history, path, index, len(found))
-        return Claim(False, f"{wanted.value} {asked(path, index)}", reason, remedy=_COMPARED, granted=True)
-    other = found[index]
+    found, other = found_all(history, path, index)
+    if other is None:
+        which = index is None and bool(found)
+        reason = several(history, found) if which else why_not_found(history, path, index or 0, len(found))
+        remedy = _WHICH if which else _COMPARED
+        return Claim(False, f"{wanted.value} {asked(path, index)}", reason, remedy=remedy, granted=True)
     order = order_of(history, facts.record, other)
     spans = f"{order.value} it\n{_from_to('this one', facts.record)}\n{_from_to('the other', other)}"
     expected = f"{wanted.value} {title(history, other)}"
@@ -103,4 +104,5 @@ def _from_to(who: str, record: OperationRecord) -> str:
     return f"{who}: from {stamp(record.started_at)} {end}"
 
 
+_WHICH = "Say which one, by its path or with index="
 _COMPARED = "Name an operation that exists: a name at any depth, or a path such as 'order/charge'."

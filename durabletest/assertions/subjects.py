@@ -25,8 +25,8 @@ class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
         """It has not ended."""
         return self._has_status("RUNNING")
 
-    def operation(self, path: str, index: int = 0) -> OperationSubject:
-        """Go on to an operation of this execution."""
+    def operation(self, path: str, index: int | None = None) -> OperationSubject:
+        """Go on to an operation of this execution; of several by that name or path, ``index`` says which."""
         view = self._reach(lambda facts: facts.view)
         if isinstance(view, Missing):
             return OperationSubject(self._about, view)
@@ -44,7 +44,7 @@ class OperationSubject(OperationChecks):
                 f"{about.title}: .never.never_started() says nothing; leave it out, or write another check"
             )
         about.test.claimed(self)
-        if isinstance(self._facts, OperationFacts):
+        if isinstance(self._facts, OperationFacts | claims.Ambiguous):
             check(about, claims.never_started(self._facts))
         return self
 
@@ -60,19 +60,20 @@ def execution_subject(about: About, view: ExecutionView) -> ExecutionSubject:
     return ExecutionSubject(about.of(execution_title(view.arn), view), ExecutionFacts(view))
 
 
-def operation_subject(about: About, path: str, index: int) -> OperationSubject:
+def operation_subject(about: About, path: str, index: int | None) -> OperationSubject:
     """The operation of that name or path.
 
-    One that does not exist fails with the first check; if no check comes, at the end of the test.
+    One that does not exist fails with the first check; if no check comes, at the end of the test. So does one of
+    several, with the first check: which of them it is about would be a guess.
     """
     view = about.view
     where = execution_title(view.arn)
     found, there = claims.found_all(view.history(), path, index)
-    if there:
-        name = title(view.history(), found[index])
-        spoken_of = about.of(f"{name} of {where}", operation=found[index].id)
-        return OperationSubject(spoken_of, OperationFacts(view, found[index]))
-    missing = claims.exists(view, path, index, len(found))
-    subject = OperationSubject(about.of(f"{claims.asked(path, index)} of {where}"), Missing(missing))
-    about.test.begun(subject, lambda: check(subject._about, missing))
+    if there is not None:
+        spoken_of = about.of(f"{title(view.history(), there)} of {where}", operation=there.id)
+        return OperationSubject(spoken_of, OperationFacts(view, there))
+    missing = claims.not_one(view, path, index, found)
+    subject = OperationSubject(about.of(f"{claims.asked(path, index)} of {where}"), missing)
+    if not isinstance(missing, claims.Ambiguous):
+        about.test.begun(subject, lambda: check(subject._about, missing.claim))
     return subject
