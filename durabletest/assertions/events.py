@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.event_types import event_types
 from durabletest.model.history import History
 from durabletest.model.lookup import not_found
+from durabletest.model.omission import Omission
 from durabletest.model.suggest import unknown
 from durabletest.model.times import stamp
 from durabletest.model.titles import title
@@ -56,7 +57,8 @@ class Wanted:
             return there.events
         if self.index is None and found:
             raise AmbiguousOperationError(
-                f"operation={self.operation!r}: {several(history, found)}; say which: index=0"
+                f"operation={self.operation!r} may be any of several: {several(history, found)}. Say which one, by its "
+                "path or with index="
             )
         raise not_found(history, self.operation, self.index or 0, len(found))
 
@@ -88,8 +90,12 @@ class HistorySubject(Subject[ExecutionView]):
             _known(event_type)
         return self._check(lambda view: _in_order(view, event_types))
 
-    def matches(self, file: str) -> Self:
+    def matches(self, file: str, *, without: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> Self:
         """What happened is what the snapshot in that file says; the file lies next to the test's module.
+
+        ``without`` are names or paths of operations that are left out, with all that is inside them. ``ignore`` are
+        facts that are left out: of everything (``"attempts"``), of one operation or the execution (``"charge:
+        result"``, ``"execution: input"``), or a place in a value (``"result['at']"``, ``"charge: result[*]['id']"``).
 
         A missing file is written, except in CI (``CI=true``), where that is a failure. With
         ``DURABLETEST_UPDATE_SNAPSHOTS=1`` every file is written anew.
@@ -97,7 +103,8 @@ class HistorySubject(Subject[ExecutionView]):
         if self._about.negated:
             raise UsageError(f"{self._about.title}: .never.matches({str(file)!r}) says nothing; leave it out")
         snapshot_file = SnapshotFile.of(file, self._about.test.folder)
-        return self._check(lambda view: matches(view, snapshot_file))
+        omission = Omission.given(without, ignore)
+        return self._check(lambda view: matches(view, snapshot_file, omission))
 
 
 def history_subject(about: About, view: ExecutionView) -> HistorySubject:

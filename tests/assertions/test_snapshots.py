@@ -43,8 +43,11 @@ class SnapshotTests(unittest.TestCase):
     def environment(self, update: str, ci: str) -> None:
         self.enterContext(mock.patch.dict(os.environ, {"DURABLETEST_UPDATE_SNAPSHOTS": update, "CI": ci}))
 
-    def matches(self, case: type[scenarios.Scenario] = scenarios.Shipped, name: str = "order.json") -> str:
-        return outcome(case, lambda test: test.assertHistory().matches(str(self.folder / name))).replace(
+    def matches(
+        self, case: type[scenarios.Scenario] = scenarios.Shipped, name: str = "order.json", **options: Any
+    ) -> str:
+        file = str(self.folder / name)
+        return outcome(case, lambda test: test.assertHistory().matches(file, **options)).replace(
             str(self.folder) + os.sep, ""
         )
 
@@ -199,3 +202,129 @@ class DifferenceTests(SnapshotTests):
         self.matches()
         self.edit(lambda content: content["operations"].extend(gone))
         self.assertRegex(self.matches(), r"(?s)step 'step-19' is missing\n          \.\.\. and 10 more differences\nIf")
+
+
+class OmissionTests(SnapshotTests):
+    """What may differ is left out of the comparison and of the file, and nothing else is."""
+
+    def changed(self, change: Callable[[Json], object], **options: Any) -> list[str]:
+        """What is found to differ from a snapshot that was taken without these options, and then changed."""
+        self.matches()
+        self.edit(change)
+        said = self.matches(**options)
+        (self.folder / "order.json").unlink()
+        self.assertNotIn("UsageError", said)
+        return [line.removeprefix("     but: ").strip() for line in said.splitlines()[2:-1]]
+
+    def content(self, **options: Any) -> Json:
+        self.assertEqual(self.matches(**options), "")
+        content: Json = json.loads((self.folder / "order.json").read_text())
+        self.assertEqual(self.matches(**options), "")
+        (self.folder / "order.json").unlink()
+        return content
+
+    def test_an_operation_by_name_or_path_with_all_that_is_in_it(self) -> None:
+        self.assertEqual([one["name"] for one in self.content()["operations"]], ["charge", "cool-down", "fulfilment"])
+        for without, left in (
+            ("charge", ["cool-down", "fulfilment"]),
+            (["charge", "fulfilment"], ["cool-down"]),
+            (("fulfilment/pack",), ["charge", "cool-down", "fulfilment"]),
+            ("pack", ["charge", "cool-down", "fulfilment"]),
+        ):
+            with self.subTest(without):
+                content = self.content(without=without)
+                self.assertEqual([one["name"] for one in content["operations"]], left)
+                self.assertNotIn("pack", json.dumps([one.get("operations") for one in content["operations"]][2:]))
+
+    def test_a_fact_everywhere_or_of_one_operation_or_of_the_execution(self) -> None:
+        def charge(content: Json) -> Any:
+            return content["operations"][0]
+
+        self.assertEqual({**charge(self.content())}.keys() - charge(self.content(ignore="attempts")), {"attempts"})
+        for ignore, gone in (
+            ("result", (False, False, False)),
+            ("charge: result", (True, False, True)),
+            ("execution: result", (False, True, True)),
+        ):
+            with self.subTest(ignore):
+                content = self.content(ignore=[ignore])
+                pack = content["operations"][2]["operations"][0]
+                self.assertEqual(("result" in content, "result" in charge(content), "result" in pack), gone)
+
+    def test_a_place_in_a_value(self) -> None:
+        for ignore, left in (
+            ("result['status']", {"items": [{"sku": "a", "count": 1}, {"sku": "b", "count": 2}]}),
+            (
+                "execution: result['items'][1][\"sku\"]",
+                {"status": "shipped", "items": [{"sku": "a", "count": 1}, {"count": 2}]},
+            ),
+            ("result['items'][*]['sku']", {"status": "shipped", "items": [{"count": 1}, {"count": 2}]}),
+            ("result['items'][0]", {"status": "shipped", "items": [None, {"sku": "b", "count": 2}]}),
+            ("execution: result[*]", {}),
+        ):
+            with self.subTest(ignore):
+                self.assertEqual(self.content(ignore=ignore)["result"], left)
+
+    def test_what_is_left_out_may_differ_and_its_neighbours_may_not(self) -> None:
+        def edit(content: Json) -> None:
+            charge, cool_down, fulfilment = content["operations"]
+            charge["attempts"], charge["result"] = 1, "receipt 2"
+            cool_down["seconds"] = 60
+            fulfilment["operations"][0]["result"]["parcels"] = [1, 3]
+            content["result"]["items"][0]["count"] = 7
+
+        charge = ["step 'charge': attempts: 2 instead of 1", "step 'charge': result: 'receipt' instead of 'receipt 2'"]
+        wait = ["wait 'cool-down': seconds: 3600 instead of 60"]
+        pack = ["step 'fulfilment/pack': result['parcels'][1]: 2 instead of 3"]
+        execution = ["execution: result['items'][0]['count']: 1 instead of 7"]
+        for options, left in (
+            ({}, [*execution, *charge, *wait, *pack]),
+            ({"without": "charge"}, [*execution, *wait, *pack]),
+            ({"ignore": "result"}, [charge[0], *wait]),
+            ({"ignore": ["charge: result", "seconds"]}, [*execution, charge[0], *pack]),
+            ({"ignore": "result['parcels'][1]"}, [*execution, *charge, *wait]),
+            ({"ignore": "result['parcels'][0]"}, [*execution, *charge, *wait, *pack]),
+            ({"ignore": "fulfilment/pack: result['parcels'][*]"}, [*execution, *charge, *wait]),
+            ({"ignore": "result['items'][*]['count']", "without": ["charge", "cool-down"]}, pack),
+        ):
+            with self.subTest(options):
+                self.assertEqual(self.changed(edit, **options), left)
+
+    def test_what_does_not_exist_cannot_be_left_out(self) -> None:
+        for options, text in (
+            ({"without": "chrge"}, "without='chrge' leaves nothing out; did you mean 'charge'?"),
+            ({"without": ["harge"]}, "without='harge' leaves nothing out; did you mean 'charge'?"),
+            ({"without": "refund"}, "without='refund' leaves nothing out: correct it, or take it away"),
+            ({"without": ""}, "without='' leaves nothing out: correct it, or take it away"),
+            (
+                {"ignore": "charge: seconds"},
+                "ignore='charge: seconds' leaves nothing out: correct it, or take it away",
+            ),
+            (
+                {"ignore": "result['sttus']"},
+                "ignore=\"result['sttus']\" leaves nothing out: correct it, or take it away",
+            ),
+            (
+                {"ignore": ["attempts", "result['items'][2]"]},
+                "ignore=\"result['items'][2]\" leaves nothing out: correct it, or take it away",
+            ),
+            (
+                {"ignore": "atempts"},
+                "'atempts' is no fact of a snapshot that can be left out; did you mean 'attempts'? There are input, "
+                "result, error, attempts, seconds, timeout, heartbeat_timeout, function.",
+            ),
+            (
+                {"ignore": "result.status"},
+                "ignore='result.status': write a fact, 'attempts', a place in it, \"result['at']\" or "
+                "\"result[*]['id']\", or one of an operation, \"charge: result['at']\"",
+            ),
+            ({"without": [7]}, "without=7: give a string, or several"),
+            ({"ignore": [None]}, "ignore=None: give a string, or several"),
+        ):
+            with self.subTest(options):
+                self.assertEqual(self.matches(**options), f"UsageError: {text}")
+                self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_what_only_the_file_has_can_be_left_out(self) -> None:
+        gone = {"name": "refund", "type": "STEP", "status": "SUCCEEDED", "sub_type": "Step"}
+        self.assertEqual(self.changed(lambda content: content["operations"].append(gone), without="refund"), [])
