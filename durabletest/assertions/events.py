@@ -14,7 +14,7 @@ from durabletest.assertions.order import side_by_side
 from durabletest.assertions.sequence import Broken, broken
 from durabletest.assertions.snapshot_file import SnapshotFile
 from durabletest.assertions.snapshots import matches
-from durabletest.assertions.subject import Subject, begun
+from durabletest.assertions.subject import Subject, begun, number_given
 from durabletest.assertions.text import call, counted, listed, show
 from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.event_types import event_types
@@ -76,7 +76,8 @@ class HistorySubject(Subject[ExecutionView]):
     ) -> Self:
         """There are that many events, of this type and of that operation where they are named."""
         wanted = Wanted(None if of is None else _known(of), operation, index)
-        return self._check(lambda view: _count(view, wanted, number))
+        given = number_given("count", number)
+        return self._check(lambda view: _count(view, wanted, given))
 
     def in_order(self, *event_types: str) -> Self:
         """Events of these types come one after the other; others may be in between.

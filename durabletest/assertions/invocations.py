@@ -11,7 +11,7 @@ from durabletest.assertions.check import About, Claim
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
 from durabletest.assertions.facts import ExecutionFacts, error_check
 from durabletest.assertions.several import Quantifier, Several
-from durabletest.assertions.subject import Missing, Subject, begun
+from durabletest.assertions.subject import Missing, Subject, begun, number_given
 from durabletest.assertions.text import brief, call, counted, listed, show
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError
@@ -95,11 +95,12 @@ class InvocationsSubject(Subject[ExecutionView]):
 
     def count(self, number: object) -> Self:
         """The handler was called that many times."""
-        return self._check(lambda view: _count(view, number))
+        wanted = number_given("count", number)
+        return self._check(lambda view: _count(view, wanted))
 
     def invocation(self, number: int) -> InvocationSubject:
         """Go on to one of them, counted from 1."""
-        if not isinstance(number, int):
+        if not isinstance(number, int) or isinstance(number, bool):
             raise UsageError(f"invocation({number!r}): give the number of one, counted from 1")
         found = self._reach(lambda view: _find(view, number))
         name = f"invocation {number} of {execution_title(self._about.view.arn)}"

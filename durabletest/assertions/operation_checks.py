@@ -7,6 +7,7 @@ from typing import Self
 from durabletest.assertions import operation_claims as claims
 from durabletest.assertions.operation_time import TimedOperation
 from durabletest.assertions.outcome import UNSET
+from durabletest.assertions.subject import number_given
 from durabletest.model.enums import OperationType
 from durabletest.model.suggest import member
 
@@ -31,7 +32,8 @@ class OperationChecks(TimedOperation):
 
     def attempts(self, number: object) -> Self:
         """A step took that many attempts, a running one included; of a ``wait_for_condition``, that many polls."""
-        return self._check(lambda facts: claims.attempts(facts, number))
+        wanted = number_given("attempts", number)
+        return self._check(lambda facts: claims.attempts(facts, wanted))
 
     def of_type(self, type: OperationType | str) -> Self:
         """It is a STEP, WAIT, CALLBACK, CHAINED_INVOKE or CONTEXT."""
@@ -48,7 +50,8 @@ class OperationChecks(TimedOperation):
 
     def heartbeats(self, number: object) -> Self:
         """The callback was sent that many heartbeats; they leave no event, so in the cloud nobody can tell."""
-        return self._check(lambda facts: claims.has_heartbeats(facts, number))
+        wanted = number_given("heartbeats", number)
+        return self._check(lambda facts: claims.has_heartbeats(facts, wanted))
 
     def invoked(self, function_name: object, payload: object = UNSET) -> Self:
         """A chained invoke called this function, by the name that the workflow used, and with this payload."""

@@ -12,7 +12,7 @@ from durabletest.assertions.operation_checks import OperationChecks
 from durabletest.assertions.order import started_before
 from durabletest.assertions.sequence import Broken, broken
 from durabletest.assertions.several import Quantifier, Several
-from durabletest.assertions.subject import Subject, begun
+from durabletest.assertions.subject import Subject, begun, number_given
 from durabletest.assertions.text import call, counted, listed, show
 from durabletest.errors import UsageError
 from durabletest.model.enums import OperationStatus, OperationType
@@ -107,7 +107,8 @@ class OperationsSubject(Subject[OperationsFacts]):
 
     def count(self, number: object) -> Self:
         """There are that many."""
-        return self._check(lambda facts: _count(facts, number))
+        wanted = number_given("count", number)
+        return self._check(lambda facts: _count(facts, wanted))
 
     def in_order(self, *names: str) -> Self:
         """Operations of these names or paths are among them, and started one after the other.

@@ -72,6 +72,13 @@ class Subject(Generic[FactsT]):
         return found
 
 
+def number_given(check: str, number: object) -> object:
+    """How many a check was given: a number, or a matcher for one. True is a number to Python, and a slip here."""
+    if isinstance(number, bool) or (isinstance(number, int) and number < 0):
+        raise UsageError(f"{check}({number!r}) is no number of anything: give 0, 1, 2, ...")
+    return number
+
+
 SubjectT = TypeVar("SubjectT", bound=Subject)  # type: ignore[type-arg]
 
 

@@ -1,0 +1,127 @@
+"""The test in whose name claims are made: what was begun and not claimed, what is reported, which frames are shown."""
+
+from __future__ import annotations
+
+import traceback
+import unittest
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from unittest import mock
+
+from durabletest import DurableTestCase, UsageError, assertions
+from durabletest.assertions import CurrentTest
+from durabletest.assertions.compare import differences
+from tests.assertions import scenarios
+from tests.assertions.nearest_histories import NearView, going_on, shop
+
+
+class BegunTests(unittest.TestCase):
+    """A claim about one subject says nothing of the others."""
+
+    def setUp(self) -> None:
+        self.test, self.view = CurrentTest(), NearView(shop())
+
+    def assertComplains(self, of: str) -> None:
+        with self.assertRaisesRegex(UsageError, f"^nothing was claimed about {of}: add a check"):
+            self.test.finish()
+
+    def test_of_two_subjects_the_first_stays_open(self) -> None:
+        assertions.history(self.view, self.test)
+        assertions.execution(self.view, self.test).succeeded()
+        self.assertComplains("history of execution 'order-42'")
+
+    def test_of_two_subjects_the_second_stays_open(self) -> None:
+        assertions.execution(self.view, self.test).succeeded()
+        assertions.history(self.view, self.test)
+        self.assertComplains("history of execution 'order-42'")
+
+    def test_of_two_subjects_that_look_alike(self) -> None:
+        assertions.execution(self.view, self.test)
+        assertions.execution(self.view, self.test).succeeded()
+        self.assertComplains("execution 'order-42'")
+
+    def test_another_operation_that_is_missing(self) -> None:
+        assertions.operation(self.view, self.test, "refund")
+        assertions.operation(self.view, self.test, "charge").succeeded()
+        with self.assertRaisesRegex(AssertionError, "^operation 'refund' of execution 'order-42'\nExpected: exists"):
+            self.test.finish()
+
+    def test_a_negation_and_a_quantifier_without_a_check(self) -> None:
+        for begin, of in (
+            (lambda: assertions.operation(self.view, self.test, "charge").succeeded().never, "step 'charge'"),
+            (lambda: assertions.operations(self.view, self.test).count(7).each, "each of the operations"),
+            (lambda: assertions.invocations(self.view, self.test).any, "any of the invocations"),
+            (lambda: assertions.invocations(self.view, self.test).invocation(1), "invocation 1"),
+        ):
+            with self.subTest(of):
+                begin()
+                self.assertComplains(f"{of} of execution 'order-42'")
+
+    def test_nothing_stays_open_where_everything_was_claimed(self) -> None:
+        assertions.history(self.view, self.test).count(mock.ANY)
+        assertions.operations(self.view, self.test).each.never.failed()
+        assertions.operation(self.view, self.test, "charge")
+        self.test.finish()
+
+
+class MessageTests(unittest.TestCase):
+    def test_a_callback_without_an_id_has_none_yet(self) -> None:
+        subject = assertions.operation(NearView(going_on()), CurrentTest(), "no id yet")
+        for claim in (subject.callback_id, lambda: subject.callback_id("cb-1")):
+            with self.assertRaisesRegex(
+                AssertionError, "Expected: a callback id\n     but: has none yet\nIt gets its id"
+            ):
+                claim()
+
+    def test_what_does_not_count_for_the_equality_of_two_instances_is_no_difference(self) -> None:
+        found = list(differences(Parcel("a", 1, 7), Parcel("b", 2, 7), "result"))
+        self.assertEqual([difference.path for difference in found], ["result.name"])
+        self.assertEqual(list(differences(Parcel("a", 1, 7), Parcel("a", 2, 7), "result")), [])
+
+
+@dataclass(frozen=True)
+class Parcel:
+    name: str
+    weighed_at: int = field(compare=False)
+    weight: int
+
+
+class ErrorTests(unittest.TestCase):
+    """What becomes of an exception that ends a test."""
+
+    def error(self, body: Callable[[DurableTestCase], object]) -> BaseException:
+        def run(test: scenarios.Scenario) -> None:
+            test.arrange()
+            body(test)
+
+        try:
+            type("Shipped", (scenarios.Shipped,), {"runTest": run})("runTest").debug()
+        except Exception as error:
+            return error
+        self.fail("nothing was raised")
+
+    def assertReported(self, error: BaseException, expected: bool) -> None:
+        said = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        self.assertIs("Operations of execution" in said, expected, said)
+
+    def test_a_failure_has_a_report_and_what_is_none_has_not(self) -> None:
+        self.assertReported(self.error(lambda test: test.assertEqual(1, 2)), True)
+        self.assertReported(self.error(lambda test: test.assertExecution().failed()), True)
+        for body in (lambda test: 1 / 0, lambda test: test.assertExecution(7), lambda test: test.execute({1, 2})):
+            self.assertReported(self.error(body), False)
+
+    def test_of_an_error_that_is_none_of_ours_all_is_shown(self) -> None:
+        bug = RuntimeError("a bug")
+        with mock.patch("durabletest.assertions.outcome.has_status", side_effect=bug):
+            error = self.error(lambda test: test.assertExecution().stopped())
+        self.assertIs(error, bug)
+        self.assertIn("outcome.py", self.files(error))
+
+    def test_of_an_error_of_ours_the_message_tells_all(self) -> None:
+        error = self.error(lambda test: test.assertExecution().never.never.failed())
+        self.assertIsInstance(error, UsageError)
+        self.assertEqual(self.files(error)[-1], "test_current.py")
+
+    @staticmethod
+    def files(error: BaseException) -> list[str]:
+        return [frame.filename.rpartition("/")[2] for frame in traceback.extract_tb(error.__traceback__)]
