@@ -146,7 +146,13 @@ class InSetUpClassTests(LateSettingTests):
         self.assertWorks(self.prepared(False, "handler", second), ("second", mock.ANY))
 
     def test_after_super_what_the_class_was_set_up_with_cannot(self) -> None:
-        for name, value in (("start_time", LATER), ("skip_time", False), ("mode", "cloud"), ("function_name", "a")):
+        for name, value in (
+            ("start_time", LATER),
+            ("skip_time", False),
+            ("clock", "time-machine"),
+            ("mode", "cloud"),
+            ("function_name", "a"),
+        ):
             with self.subTest(name):
                 self.assertRefused(
                     self.prepared(False, name, value),

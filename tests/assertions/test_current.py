@@ -98,7 +98,7 @@ class ErrorTests(unittest.TestCase):
             type("Shipped", (scenarios.Shipped,), {"runTest": run})("runTest").debug()
         except Exception as error:
             return error
-        self.fail("nothing was raised")
+        raise AssertionError("nothing was raised")
 
     def assertReported(self, error: BaseException, expected: bool) -> None:
         said = "\n".join([str(error), *getattr(error, "__notes__", ())])
