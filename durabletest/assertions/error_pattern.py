@@ -127,7 +127,7 @@ def _names(cls: type) -> tuple[str, ...]:
 
 def _type_text(wanted: object) -> str:
     if isinstance(wanted, type):
-        more = " or a subclass" if type.__subclasses__(wanted) else ""
+        more = " (or a subclass)" if type.__subclasses__(wanted) else ""
         return wanted.__qualname__ + more
     return wanted if isinstance(wanted, str) else f"a type == {show(wanted)}"
 

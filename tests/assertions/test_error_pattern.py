@@ -88,7 +88,7 @@ class TypeTests(unittest.TestCase):
     def test_it_is_read_as_it_compares(self) -> None:
         for wanted, text in (
             (CardDeclined, " with CardDeclined"),
-            (PaymentError, " with PaymentError or a subclass"),
+            (PaymentError, " with PaymentError (or a subclass)"),
             ((CardDeclined, "Refused"), " with CardDeclined or Refused"),
             (("Refused", mock.ANY), " with Refused or a type == <ANY>"),
         ):
