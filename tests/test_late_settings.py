@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase
+from durabletest.parity.loading import tests_in
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 SEEN: list[object] = []
@@ -178,6 +180,12 @@ class AbstractTests(LateSettingTests):
         [error] = errors_of(type("Derived", (base,), {}))
         self.assertIn("Derived has no handler", error)
         self.assertWorks(type("Derived", (base,), {"handler": second}), ("second", mock.ANY))
+
+    def test_parity_is_verified_of_what_has_a_handler(self) -> None:
+        module = types.ModuleType("orders")
+        base = suite(abstract=True, handler=None)
+        vars(module).update(Base=base, Derived=type("Derived", (base,), {"handler": second}))
+        self.assertEqual([type(test).__name__ for test in tests_in(module)], ["Derived"])
 
     def test_only_true_is_true(self) -> None:
         self.assertRefused(suite(abstract=1), "OrderTests.abstract is 1: write True or False")

@@ -4,55 +4,51 @@ from __future__ import annotations
 
 import re
 import unittest
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from durabletest import assertions
 from durabletest.assertions import CurrentTest
-from tests.assertions.nearest import ROWS
 from tests.assertions.nearest_histories import HISTORIES, NearView
 from tests.assertions.test_coverage import SUBJECTS
 from tests.model.histories import seconds
 
+PAGE = Path(__file__).with_name("nearest.txt")
 ELSEWHERE = {
     "HistorySubject.matches": "test_snapshots",
-    **{f"{subject.__name__}.never": "every row, in both directions" for subject in SUBJECTS},
+    **{f"{subject.__name__}.never": "every line, in both directions" for subject in SUBJECTS},
 }
-"""The checks that have no row, and where their nearest cases are instead."""
+"""The checks that have no section, and where their nearest cases are instead."""
 
 
-class Checked:
-    """Makes the claims of one history, each as if it were all that a test claims."""
+@dataclass(frozen=True)
+class Line:
+    """One claim of a section; ``granted`` if its opposite fails as it does."""
 
-    def __init__(self, history: str) -> None:
-        self._view = NearView(HISTORIES[history]())
+    check: str
+    history: str
+    code: str
+    holds: bool
+    granted: bool
 
-    def fails(self, code: str) -> bool:
-        """Whether a test with this claim fails; misuse is an error, and no failure."""
-        test = CurrentTest()
-        names: dict[str, Any] = {
-            "execution": partial(assertions.execution, self._view, test),
-            "operation": partial(assertions.operation, self._view, test),
-            "operations": partial(assertions.operations, self._view, test),
-            "invocations": partial(assertions.invocations, self._view, test),
-            "history": partial(assertions.history, self._view, test),
-            "ANY": mock.ANY,
-            "re": re,
-            "moment": seconds,
-        }
-        try:
-            eval(code, names)
-            test.finish()
-        except AssertionError:
-            return True
-        return False
+
+def lines() -> Iterator[Line]:
+    check = history = ""
+    for text in PAGE.read_text(encoding="utf-8").splitlines():
+        mark, _, rest = text.partition(" ")
+        if mark in ("+", "-", "!"):
+            yield Line(check, history, rest, mark == "+", mark == "!")
+        elif text and mark != "#":
+            check, history = text.split(": ")
 
 
 def negated(code: str) -> str:
     """The same claim with ``never``."""
-    end = len(code) - 1
-    depth = 1
+    end, depth = len(code) - 1, 1
     while depth:
         end -= 1
         depth += (code[end] == ")") - (code[end] == "(")
@@ -70,51 +66,67 @@ def over_one(code: str, quantifier: str) -> str | None:
 
 class NearestTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.histories = {name: Checked(name) for name in HISTORIES}
+        self.views = {name: NearView(script()) for name, script in HISTORIES.items()}
 
-    def test_every_claim_holds_and_its_nearest_cases_fail(self) -> None:
-        for check, history, holds, nearest in ROWS:
-            fails = self.histories[history].fails
-            with self.subTest(check, history=history):
-                self.assertFalse(fails(holds), holds)
-                for code in nearest:
-                    self.assertTrue(fails(code.removeprefix("!")), code)
+    def fails(self, history: str, code: str) -> bool:
+        """Whether a test that claims this and no more fails; misuse is an error, and no failure."""
+        view, test = self.views[history], CurrentTest()
+        names: dict[str, Any] = {
+            "execution": partial(assertions.execution, view, test),
+            "operation": partial(assertions.operation, view, test),
+            "operations": partial(assertions.operations, view, test),
+            "invocations": partial(assertions.invocations, view, test),
+            "history": partial(assertions.history, view, test),
+            "ANY": mock.ANY,
+            "re": re,
+            "moment": seconds,
+        }
+        try:
+            eval(code, names)
+            test.finish()
+        except AssertionError:
+            return True
+        return False
 
-    def test_the_opposite_of_each(self) -> None:
-        for check, history, holds, nearest in ROWS:
-            for code in (holds, *nearest):
-                if ".each." in code or ".any." in code or "never_started" in code:
-                    continue  # the opposite for each is not that for all, and what never started has no opposite
-                with self.subTest(check, history=history, code=code):
-                    expected = code == holds or code.startswith("!")
-                    self.assertIs(self.histories[history].fails(negated(code.removeprefix("!"))), expected)
+    def test_every_claim_holds_where_it_should_and_nowhere_near(self) -> None:
+        for line in lines():
+            with self.subTest(line.check, history=line.history, code=line.code):
+                self.assertIs(self.fails(line.history, line.code), not line.holds)
+
+    def test_so_does_its_opposite(self) -> None:
+        for line in lines():
+            if ".each." in line.code or ".any." in line.code or "never_started" in line.code:
+                continue  # the opposite for each is not that for all, and what never started has no opposite
+            code = negated(line.code)
+            with self.subTest(line.check, history=line.history, code=code):
+                self.assertIs(self.fails(line.history, code), line.holds or line.granted)
 
     def test_each_and_any_of_a_single_one_are_like_that_one(self) -> None:
         number = 0
-        for check, history, holds, nearest in ROWS:
-            fails = self.histories[history].fails
-            for code in (holds, *nearest):
-                plain = code.removeprefix("!")
-                for quantifier in ("each", "any"):
-                    claim = over_one(plain, quantifier)
-                    if claim is not None:
-                        number += 1
-                        with self.subTest(check, claim=claim):
-                            self.assertIs(fails(claim), fails(plain))
-                            self.assertIs(fails(negated(claim)), fails(negated(plain)))
+        for line in lines():
+            for quantifier in ("each", "any"):
+                code = over_one(line.code, quantifier)
+                if code is not None:
+                    number += 1
+                    with self.subTest(line.check, history=line.history, code=code):
+                        self.assertIs(self.fails(line.history, code), not line.holds)
+                        self.assertIs(self.fails(line.history, negated(code)), line.holds or line.granted)
         self.assertGreater(number, 200)
 
     def test_no_claim_is_left_out(self) -> None:
-        told = {check for check, _, _, fails in ROWS if fails}
+        held, failed = ({line.check for line in lines() if line.holds is holds} for holds in (True, False))
         of_one = {"EachOperation": "OperationSubject", "EachInvocation": "InvocationSubject"}
         for subject in SUBJECTS:
             known = of_one.get(subject.__name__, subject.__name__)
             for name in (name for name in dir(subject) if not name.startswith("_")):
                 with self.subTest(f"{subject.__name__}.{name}"):
-                    self.assertIn(f"{known}.{name}", {*told, *ELSEWHERE})
+                    self.assertIn(f"{known}.{name}", {*(held & failed), *ELSEWHERE})
 
-    def test_no_row_speaks_of_what_does_not_exist(self) -> None:
-        known = {f"{subject.__name__}.{name}" for subject in SUBJECTS for name in dir(subject)}
-        self.assertLessEqual({check for check, *_ in ROWS}, known)
-        for check, _, holds, fails in ROWS:
-            self.assertTrue(any(f".{check.split('.')[1]}" in code for code in (holds, *fails)), check)
+    def test_each_section_is_about_its_check(self) -> None:
+        sections: dict[tuple[str, str], str] = {}
+        for line in lines():
+            sections[line.check, line.history] = sections.get((line.check, line.history), "") + line.code
+        for (check, _), codes in sections.items():
+            subject, _, name = check.partition(".")
+            self.assertTrue(hasattr(getattr(assertions, subject), name), check)
+            self.assertIn(f".{name}", codes)
