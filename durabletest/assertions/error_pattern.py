@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from durabletest.assertions.text import short_type, show
 from durabletest.errors import UsageError
@@ -64,8 +65,14 @@ class ErrorPattern:
     def _types(self) -> tuple[object, ...]:
         return self.type if isinstance(self.type, tuple) else (self.type,)
 
+    @cached_property
+    def _names_of_classes(self) -> frozenset[str]:
+        """What may be recorded as the type of an error of the wanted classes and their subclasses."""
+        families = (_family(wanted) for wanted in self._types if isinstance(wanted, type))
+        return frozenset(name for family in families for cls in family for name in _names(cls))
+
     def _type_matches(self, recorded: str | None) -> bool:
-        return any(_type_matches(wanted, recorded) for wanted in self._types)
+        return recorded in self._names_of_classes or any(_type_matches(wanted, recorded) for wanted in self._types)
 
     def _is_namesake(self, recorded: str) -> bool:
         """Whether only the modules of a wanted and the recorded type differ, which short names do not show."""
@@ -105,8 +112,9 @@ def _check_type(wanted: object) -> None:
 
 
 def _type_matches(wanted: object, recorded: str | None) -> bool:
+    """Classes are compared by their names, all at once."""
     if isinstance(wanted, type):
-        return any(recorded in _names(cls) for cls in _family(wanted))
+        return False
     if isinstance(wanted, str):
         return recorded is not None and wanted in (recorded, short_type(recorded))
     return wanted is None or bool(wanted == recorded)
@@ -121,7 +129,7 @@ def _family(cls: type) -> Iterator[type]:
 
 
 def _names(cls: type) -> tuple[str, ...]:
-    """What may be recorded as the type of an error of this class; it depends on the version of the SDK."""
+    """What is recorded depends on the version of the SDK."""
     return cls.__name__, cls.__qualname__, f"{cls.__module__}.{cls.__qualname__}"
 
 

@@ -29,6 +29,7 @@ class Tests(DurableTestCase):
         assert_type(self.assertExecution().succeeded({}).took(hours=1).never.failed(ValueError), ExecutionSubject)
         assert_type(self.assertExecution().operation("charge", index=1), OperationSubject)
         assert_type(self.assertOperation("charge").failed("Declined", "funds").attempts(2), OperationSubject)
+        assert_type(self.assertOperation("charge").failed((ValueError, "Declined"), "funds").took(90), OperationSubject)
         assert_type(self.assertOperation("charge").never.waited(timedelta(hours=1)).before("ship"), OperationSubject)
         assert_type(self.assertOperation("charge").child().running(), ExecutionSubject)
         assert_type(self.assertOperations(status=OperationStatus.FAILED, type="STEP").count(1), OperationsSubject)
@@ -36,7 +37,7 @@ class Tests(DurableTestCase):
         assert_type(self.assertInvocations().count(2), InvocationsSubject)
         assert_type(self.assertInvocations().any.failed(), EachInvocation)
         assert_type(self.assertInvocations().invocation(1).took(seconds=0), InvocationSubject)
-        assert_type(self.assertHistory().contains("StepStarted").matches("order.json"), HistorySubject)
+        assert_type(self.assertHistory().contains("StepStarted").matches("a.json", without="b"), HistorySubject)
         assert_type(self.softly(), SoftScope)
 """
 WRONG = (
@@ -51,6 +52,9 @@ WRONG = (
     'self.assertOperations().each.child()',
     'self.assertInvocations().succeeded()',
     'self.assertHistory().matches()',
+    'self.assertHistory().matches("order.json", ignore=7)',
+    'self.assertOperation("charge").failed((7,))',
+    'self.execute({}, nam="order-42")',
     'self.assertHistory().contains(event="StepStarted")',
     'self.assertOperationn("charge")',
 )  # fmt: skip
