@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest.assertions.frames import hide_our_frames, place
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
@@ -90,7 +90,9 @@ class CurrentTest:
 
     def softly(self) -> SoftScope:
         """A scope that collects failures and raises them together when it is left."""
-        return SoftScope(self)
+        scope = SoftScope(self)
+        self.begun(scope, _never_entered)
+        return scope
 
     # --- claims that were begun ---
 
@@ -156,6 +158,7 @@ class SoftScope:
         self._failures.setdefault(failure.text, failure)
 
     def __enter__(self) -> None:
+        self._test.claimed(self)
         self._test.scopes.append(self)
 
     def __exit__(
@@ -176,6 +179,10 @@ class SoftScope:
         count = len(self._failures)
         head = "1 claim failed" if count == 1 else f"{count} claims failed"
         return "\n\n".join([head, *(_numbered(n, failure) for n, failure in enumerate(self._failures.values(), 1))])
+
+
+def _never_entered() -> NoReturn:
+    raise UsageError("self.softly() was never entered: write with self.softly(): ...")
 
 
 def _numbered(number: int, failure: _Failure) -> str:

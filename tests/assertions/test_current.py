@@ -57,10 +57,18 @@ class BegunTests(unittest.TestCase):
                 begin()
                 self.assertComplains(f"{of} of execution 'order-42'")
 
+    def test_a_soft_scope_that_is_never_entered(self) -> None:
+        self.test.softly()
+        assertions.execution(self.view, self.test).succeeded()
+        with self.assertRaisesRegex(UsageError, r"^self\.softly\(\) was never entered: write with self\.softly\(\):"):
+            self.test.finish()
+
     def test_nothing_stays_open_where_everything_was_claimed(self) -> None:
         assertions.history(self.view, self.test).count(mock.ANY)
         assertions.operations(self.view, self.test).each.never.failed()
         assertions.operation(self.view, self.test, "charge")
+        with self.test.softly():
+            assertions.execution(self.view, self.test).succeeded()
         self.test.finish()
 
 
