@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from itertools import takewhile
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import settings
 from durabletest.errors import ConfigurationError
@@ -62,17 +62,19 @@ _OF_RUNNERS = (
 
 
 class NoFunctions(dict[str, Callable[..., Any]]):
-    """The default of ``functions`` and ``durable_functions``, which all classes share."""
+    """The default of ``functions`` and ``durable_functions``: all classes share it, so nothing can be put in."""
 
     def __init__(self, setting: str) -> None:
         self._setting = setting
         super().__init__()
 
-    def __setitem__(self, name: str, function: Callable[..., Any]) -> None:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise ConfigurationError(
-            f"{self._setting}[{name!r}] = ... would be there for all classes: write {self._setting} = {{{name!r}: "
-            f"my_function}} in the class; {_FOR_A_TEST[self._setting]}"
+            f"what is put into the default of {self._setting} would be there for all classes: write {self._setting} = "
+            f"{{name: my_function}} in the class; {_FOR_A_TEST[self._setting]}"
         )
+
+    __setitem__ = update = setdefault = __ior__ = _refuse
 
 
 def mode_of(cls: type[Any]) -> Mode:

@@ -108,12 +108,20 @@ class InATestTests(LateSettingTests):
             "functions = ... in the class, or cls.functions = ... in setUpClass; for one test, call "
             "self.register_function(name, my_function)",
         )
-        self.assertRefused(
-            suite(setUp=prepare),
-            "functions['geo'] = ... would be there for all classes: write functions = {'geo': my_function} in the "
-            "class; for one test, call self.register_function(name, my_function)",
-        )
-        self.assertEqual(DurableTestCase.functions, {})
+
+    def test_in_the_dictionary_that_all_classes_share(self) -> None:
+        changes: list[Callable[[Any], object]] = [
+            lambda self: self.functions.__setitem__("geo", print),
+            lambda self: self.functions.update(geo=print),
+            lambda self: self.functions.setdefault("geo", print),
+        ]
+        for change in changes:
+            self.assertRefused(
+                suite(setUp=change),
+                "what is put into the default of functions would be there for all classes: write functions = {name: "
+                "my_function} in the class; for one test, call self.register_function(name, my_function)",
+            )
+            self.assertEqual(DurableTestCase.functions, {})
 
     def test_what_the_messages_advise(self) -> None:
         def prepare(self: DurableTestCase) -> None:
