@@ -153,7 +153,7 @@ class ScriptTests(DurableTestCase):
         self.on_callback("approval").heartbeat(every=300, times=2).succeed("one", after=1800)
         self.on_callback("approval").call(lambda _: "two", after=0.5)
         self.execute({"callbacks": 2})
-        self.assertOperation("approval").waited(minutes=30).heartbeats(2)
+        self.assertOperation("approval", 0).waited(minutes=30).heartbeats(2)
         self.assertOperation("approval", 1).succeeded("two").waited(seconds=0.5)
 
     def test_what_is_no_delay_is_refused(self) -> None:
