@@ -16,6 +16,7 @@ from durabletest.report.timeline import timeline
 
 MOST_OPERATIONS = 60
 MOST_LOG_RECORDS = 20
+_LONGEST_ERROR = 300
 
 
 def failure_report(
@@ -80,8 +81,13 @@ def _errors(history: History, shown: Sequence[OperationRecord]) -> list[str]:
     paths: dict[str, list[str]] = {}
     for record in shown:
         if record.error is not None and not _is_handed_on(history, record):
-            paths.setdefault(" ".join(str(record.error).split()), []).append(history.path_of(record))
+            paths.setdefault(_short(str(record.error)), []).append(history.path_of(record))
     return [f"{', '.join(where[:3])}{_more(len(where) - 3)}: {error}" for error, where in paths.items()]
+
+
+def _short(error: str) -> str:
+    line = " ".join(error.split())
+    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}..."
 
 
 def _is_handed_on(history: History, record: OperationRecord) -> bool:

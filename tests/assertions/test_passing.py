@@ -154,8 +154,10 @@ class InsideTests(unittest.TestCase):
         view, test = Run(script.step("4", name="d", parent="3").context("5", name="e")), CurrentTest()
         inner = assertions.operation(view, test, "d")
         for context in ("a", "b/c", "a/b/c"):
-            inner.inside(context).inside(context, index=0).never.inside(context, index=1)
-        inner.never.inside("e").never.inside("d")
+            inner.inside(context).inside(context, index=0)
+            with self.assertRaisesRegex(AssertionError, "1 operation has that name, so there is no index 1"):
+                inner.never.inside(context, index=1)
+        inner.never.inside("e").never.inside("e", index=0).never.inside("d")
         with self.assertRaisesRegex(AssertionError, "no operation has that name"):
             inner.inside("b")
 

@@ -84,6 +84,11 @@ class FailureReportTests(unittest.TestCase):
             ["all: TooMany: 2 of 3 have failed", "all/charge: PaymentDeclined: card expired", "all/ship: Lost"],
         )
 
+    def test_of_a_long_error_the_beginning_is_told(self) -> None:
+        script = Script().op("StepStarted", "1", name="charge")
+        script.op("StepFailed", "1", {"Error": error(message="x" * 200_000)})
+        self.assertRegex(self.report(script).splitlines()[-1], r"^charge: PaymentDeclined: x{283}\.\.\.$")
+
     def test_no_errors_where_nothing_failed(self) -> None:
         self.assertNotIn("Errors of", self.report(Script().step("1", name="a")))
 
