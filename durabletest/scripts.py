@@ -120,19 +120,20 @@ class CallbackScript:
     def call(self, decide: Decide, after: Duration | None = None) -> CallbackScript:
         """Let a function decide: what it returns completes the callback, what it raises fails it.
 
-        An assertion that fails in it fails the test.
+        An assertion that fails in it fails the test, and so do a value that is not JSON and a wrong use of durabletest.
         """
 
         def send(client: Any, callback: ScriptedCallback) -> None:
             try:
-                body = encode_callback_result(decide(callback))
-            except AssertionError:
+                answer = decide(callback)
+            except (AssertionError, UsageError):
                 raise
             except Exception as error:
                 client.send_durable_execution_callback_failure(
                     CallbackId=callback.callback_id, Error=error_object(error, None, None, None)
                 )
                 return
+            body = encode_callback_result(answer)
             arguments = {} if body is None else {"Result": body}
             client.send_durable_execution_callback_success(CallbackId=callback.callback_id, **arguments)
 

@@ -8,7 +8,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, WaitForCallbackConfig
 
-from durabletest import DurableTestCase, ExecutionStuckError, ScriptedCallback, UsageError
+from durabletest import DurableTestCase, ExecutionStuckError, PayloadError, ScriptedCallback, UsageError
 
 HOUR = timedelta(hours=1)
 
@@ -96,6 +96,16 @@ class ScriptTests(DurableTestCase):
     def test_a_failed_assertion_in_a_function_fails_the_test(self) -> None:
         self.on_callback("approval").call(lambda callback: self.assertEqual(callback.timeout, 5))
         with self.assertRaisesRegex(AssertionError, "60 != 5"):
+            self.execute({"timeout": 60})
+
+    def test_what_a_function_returns_and_is_no_answer_is_the_tests_error(self) -> None:
+        self.on_callback("approval", optional=True).call(lambda _: {"tags": {1, 2}})
+        with self.assertRaisesRegex(PayloadError, r"^result\['tags'\] is a set; JSON has no such type"):
+            self.execute({"timeout": 60})
+
+    def test_a_wrong_use_of_durabletest_in_a_function_is_the_tests_error(self) -> None:
+        self.on_callback("approval", optional=True).call(lambda _: self.on_callback(""))
+        with self.assertRaisesRegex(UsageError, r"^on_callback\(''\): give the name of a callback"):
             self.execute({"timeout": 60})
 
     def test_a_function_that_exits_is_an_error_that_names_it(self) -> None:
