@@ -66,7 +66,7 @@ def operation(operation: Mapping[str, Any]) -> Any:
 
 
 class HandlerEvent:
-    """What a handler is invoked with: ``given`` is the event, ``entered`` tells whether ``@durable_execution`` took it.
+    """One invocation's event: ``given`` is for the handler, ``entered`` tells whether ``@durable_execution`` has it.
 
     A decorated function is given the SDK's own object for tests, with a Lambda client of ours. Whatever is wrapped
     around one gets the dictionary that Lambda invokes with, and may copy and change it; the client then comes by way of

@@ -1,4 +1,4 @@
-"""What is said of callback scripts that were left over: what exists instead, and what to write."""
+"""Complaints about callback scripts that were left over: what exists instead, and what to write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of values beside what the service records: who wrote them, and why they were refused."""
+"""Notes on values beside what the service records: who wrote them, and why they were refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ValueNotes:
                 self._refusals[job.arn][said] = place
 
     def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out anew."""
+        """The execution is given up, and its ARN may be given out again."""
         with self._lock:
             self._serialisers.pop(arn, None)
             self._refusals.pop(arn, None)
