@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import io
 import json
+import logging
 import unittest
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -194,7 +195,9 @@ class PowertoolsTests(unittest.TestCase):
             return handler(event, context)
 
         stream = io.StringIO()
-        logger = powertools.Logger(service="orders", stream=stream)
+        own = logging.getLogger("shop behind powertools")
+        self.addCleanup(lambda: [own.removeHandler(handler) for handler in own.handlers[:]])
+        logger = powertools.Logger(service=own.name, stream=stream)
         log_event = logger.inject_lambda_context(plain, log_event=True, correlation_id_path="DurableExecutionArn")
         for handler in (traced(plain), log_event, traced(log_event)):
             with LocalDurableTestRunner(handler) as runner:
