@@ -96,6 +96,10 @@ class ForeignClockError(UsageError):
     """Another tool (freezegun, time-machine) holds the clock that durabletest has to move."""
 
 
+class ClockWarning(DurableTestError, UserWarning):  # noqa: N818 - it is a warning, unless they are made errors
+    """A reference to the real clock that frozen time does not reach; a warning, told once for each module."""
+
+
 class NotAvailableError(UsageError):
     """The feature does not exist in this mode (virtual time, stubs and registered functions are local)."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import Thread, current_thread
+from typing import Any
 
 from durabletest import sdk
 from durabletest.errors import RunnerClosedError
-from durabletest.local import drivers
+from durabletest.local import drivers, references
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
 from durabletest.local.crash import ExitGuard
@@ -21,7 +23,7 @@ from durabletest.local.jobs import HandlerInvocation
 from durabletest.local.lease import Lease
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
-from durabletest.local.scope import RunnerScope, name_of
+from durabletest.local.scope import RunnerScope, module_of, name_of
 from durabletest.local.server.instant import RequestInstant
 from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
@@ -29,6 +31,7 @@ from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
 from durabletest.model.view import execution_title
 from durabletest.serialisers import SerialiserHooks
+from durabletest.settings import FREEZEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,12 @@ class LocalEnvironment:
     def next_scope(self) -> int:
         """A number for a new runner."""
         return next(self._numbers)
+
+    def tell_of_references(self, function: Callable[..., Any]) -> None:
+        """Warn if the modules of that function hold the real clock where the virtual one does not reach."""
+        if self.settings.skip_time and self.settings.clock == FREEZEGUN:
+            module = module_of(function)
+            references.tell(references.search([module], {module.partition(".")[0]}))
 
     def check_clock(self) -> None:
         """Refuse to run under a clock that another tool holds."""

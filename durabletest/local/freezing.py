@@ -1,4 +1,4 @@
-"""The virtual clock as handler code sees it: freezegun, with the exceptions that threads and test runners need.
+"""The virtual clock as handler code sees it, by freezegun, with the exceptions that threads and test runners need.
 
 freezegun's ignore list serves two purposes: modules on it are left out of the scan that replaces time functions, and
 calls of ``time.time()`` from one of the five nearest frames of such a module get the real time. Here the scan's list is
@@ -8,33 +8,29 @@ virtual time.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 import freezegun.api
 
 from durabletest.errors import ForeignClockError
+from durabletest.local import references
 from durabletest.local.foreign import Watch
 from durabletest.local.identifiers import begin_time_based_identifiers_again
+from durabletest.local.importing import REPLACED, LateImports
+from durabletest.local.untouched import as_prefixes, configured, is_in, left_out
 
-_KEEP_REAL_MODULES = (
-    "durabletest.",
-    "_pytest.",
-    "pytest_timeout",
-    "unittest.",
-    "hypothesis.",
-    "coverage.",
-    "concurrent.futures",
-    "multiprocessing.",
-    "asyncio.",
-    "freezegun.",
-)
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
+_REALS: dict[ModuleType, dict[str, Any]] = {
+    module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
+}
 
 
 class _Readings(freezegun.api.FrozenDateTimeFactory):
@@ -61,19 +57,25 @@ class FrozenTime:
     def __init__(self, before_reading: Callable[[], None]) -> None:
         self._before_reading = before_reading
         self._watch = Watch()
+        self._imports = LateImports(_REALS, self._patch)
+        self._left_out: tuple[str, ...] = ()
+        self._fakes: list[tuple[Any, Any]] = []
         self._freezer: Any = None
         self._factory: Any = None
 
     def start(self, instant: datetime) -> None:
         """Freeze time at that instant; a clock that another tool holds is not touched, but refused."""
         self._watch.refuse(None)
+        self._left_out = left_out()
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
-        self._freezer.ignore = _KEEP_REAL_MODULES
+        self._freezer.ignore = as_prefixes(self._left_out)
         self._factory = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
         freezegun.api.freeze_factories[-1] = self._factory
-        freezegun.api.ignore_lists[-1] = _REAL_IN_FRAMES_OF
-        self._restore_monotonic_clocks()
+        freezegun.api.ignore_lists[-1] = (*_REAL_IN_FRAMES_OF, *configured())
+        self._restore_what_stays_real()
+        self._fakes = [(real, getattr(m, name)) for m, reals in _REALS.items() for name, real in reals.items()]
         self._watch.install()
+        self._imports.install()
 
     def move_to(self, instant: datetime) -> None:
         """Show another time."""
@@ -93,15 +95,41 @@ class FrozenTime:
         while freezegun.api.freeze_factories[-1] is not self._factory:
             for stack in _FREEZEGUN_STACKS:
                 getattr(freezegun.api, stack).pop()
+        self._imports.remove()
+        escaped = references.search(self._imports.late)
+        self._restore_late_modules()
         self._freezer.stop()
         self._watch.remove()
         if left_active is not None:
             raise ForeignClockError(f"it was not stopped again: {left_active}")
+        references.tell(escaped)
 
-    def _restore_monotonic_clocks(self) -> None:
+    def _restore_what_stays_real(self) -> None:
         for name, real in _REAL_MONOTONIC.items():
             setattr(time, name, real)
         real_ids = {id(real) for real in _REAL_MONOTONIC.values()}
         for owner, attribute, original in self._freezer.undo_changes:
-            if id(original) in real_ids:
+            if id(original) in real_ids or getattr(owner, "__name__", None) in self._left_out:
                 setattr(owner, attribute, original)
+
+    def _patch(self, module: ModuleType) -> None:
+        """As freezegun does it with the modules that are loaded when it starts."""
+        if is_in(module.__name__, self._left_out) or module in _REALS:
+            return
+        fakes = {id(real): fake for real, fake in self._fakes}
+        for name, value in list(vars(module).items()):
+            if id(value) in fakes:
+                setattr(module, name, fakes[id(value)])
+                self._freezer.undo_changes.append((module, name, value))
+
+    def _restore_late_modules(self) -> None:
+        """Also names that they have taken from modules which were patched before.
+
+        freezegun would do so by looking at every attribute, which makes lazy modules import all they can.
+        """
+        reals = {id(fake): real for real, fake in self._fakes}
+        for module in filter(None, map(sys.modules.get, self._imports.late)):
+            for name, value in list(vars(module).items()):
+                if id(value) in reals:
+                    setattr(module, name, reals[id(value)])
+        self._freezer.modules_at_start = set(sys.modules)

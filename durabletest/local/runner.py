@@ -97,6 +97,7 @@ class LocalDurableTestRunner(LastExecution):
                 self.register_durable_function(name, function)
             for name, function in (functions or {}).items():
                 self.register_function(name, function)
+            self._environment.tell_of_references(handler)
             routing.opened(self)
         except BaseException:
             self._tenancy.close()
@@ -307,6 +308,7 @@ class LocalDurableTestRunner(LastExecution):
         settings.check_execution_timeout(timeout, "execution_timeout")
         scope, seconds = self._scope.number, _seconds(timeout)
         self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
+        self._environment.tell_of_references(handler)
 
     def _check_open(self) -> None:
         if self._tenancy.closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,3 +77,10 @@ def name_of(handler: object) -> str:
         return str(name)
     inner = getattr(handler, "func", None)
     return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def module_of(handler: object) -> str:
+    """The name of the module that a handler comes from."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return str(sdk.decorated(handler).__module__)

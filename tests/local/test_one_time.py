@@ -128,6 +128,14 @@ from time import time
 def clocks():
     return datetime.now().timestamp(), date.today(), time()
 """
+BEGIN_ALIKE = (
+    "gift_shop",
+    "queue_worker",
+    "threading_helpers",
+    "pytest_timeout_rules",
+    "unittest_data",
+    "selenium_page",
+)
 
 
 class ModuleTests(unittest.TestCase):
@@ -135,7 +143,7 @@ class ModuleTests(unittest.TestCase):
 
     def setUp(self) -> None:
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        for name in ("gift_shop", "queue_worker", "threading_helpers", "imported_late"):
+        for name in (*BEGIN_ALIKE, "imported_late"):
             Path(folder, f"{name}.py").write_text(MODULE, encoding="utf-8")
             self.addCleanup(sys.modules.pop, name, None)
         sys.path.insert(0, folder)
@@ -152,7 +160,7 @@ class ModuleTests(unittest.TestCase):
             return runner.run().get_result(), runner.now
 
     def test_names_that_begin_like_those_of_the_standard_library(self) -> None:
-        for name in ("gift_shop", "queue_worker", "threading_helpers"):
+        for name in BEGIN_ALIKE:
             with self.subTest(name):
                 module = importlib.import_module(name)
                 result, now = self.run_after_a_day(lambda module=module: [*module.clocks()[::2]])

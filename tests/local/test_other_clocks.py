@@ -321,9 +321,9 @@ class DurationTests(unittest.TestCase):
         command = ("pytest", "-q", "-p", "no:cacheprovider", "--durations=0", "--durations-min=0.01")
         done = run_suite(*command, suite=SUITE.replace("EVENT", "0.02"))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"0\.\d\ds call +test_suite\.py::Sleeping::test")
+        self.assertRegex(done.stdout, r"\d\d?\.\d\ds call +test_suite\.py::Sleeping::test")
 
     def test_unittest_reports_real_durations(self) -> None:
         done = run_suite("unittest", "test_suite", suite=SUITE.replace("EVENT", "0.02"))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertRegex(done.stderr, r"Ran 1 test in 0\.\d\d\ds")
+        self.assertRegex(done.stderr, r"Ran 1 test in \d\d?\.\d\d\ds")

@@ -1,0 +1,102 @@
+"""Modules that are first imported while freezegun is active: executed with the real clock, then patched like any.
+
+freezegun puts fakes in the place of real classes and functions, in the modules that are loaded. A module that is
+executed after that would keep the fakes for good, as base classes and default arguments; a compiled one, like those of
+pandas, ends the process over the size of a fake class.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+_bootstrap: Any = importlib._bootstrap
+_ENTRIES = ("_find_and_load", "_exec")
+"""Its functions that each import of a module that is not loaded, and each reload, calls in the importing thread."""
+
+
+class _Here(threading.local):
+    """How many imports go on in the calling thread, one inside the other."""
+
+    depth = 0
+
+
+class LateImports:
+    """While installed, a thread that imports sees the real ``datetime`` and ``time``, and no other thread does.
+
+    ``reals`` maps these modules to what is real in them, by name. When the outermost import of a thread has ended, each
+    module that it brought is given to ``patch``, also if it failed in the end. ``late`` are the names of all these.
+    """
+
+    def __init__(self, reals: Mapping[ModuleType, Mapping[str, Any]], patch: Callable[[ModuleType], None]) -> None:
+        self._reals = reals
+        self._patch = patch
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._loading: dict[int, set[str]] = {}
+        self._here = _Here()
+        self._originals: dict[str, Any] = {}
+        self.late: set[str] = set()
+
+    def install(self) -> None:
+        """Begin; all modules that are loaded are patched already."""
+        self._known = set(sys.modules)
+        for name in _ENTRIES:
+            self._originals[name] = getattr(_bootstrap, name)
+            setattr(_bootstrap, name, self._importing(self._originals[name]))
+        for module, reals in self._reals.items():
+            attributes = {name: self._attribute(name, real) for name, real in reals.items()}
+            module.__class__ = type("ModuleWithRealClock", (ModuleType,), attributes)
+
+    def remove(self) -> None:
+        """Give imports and both modules back as they were."""
+        for module in self._reals:
+            module.__class__ = ModuleType
+        for name, original in self._originals.items():
+            setattr(_bootstrap, name, original)
+
+    def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def importing(name_or_spec: Any, other: Any) -> Any:
+            here, thread = self._here, threading.get_ident()
+            here.depth += 1
+            self._loading.setdefault(thread, set()).add(getattr(name_or_spec, "name", name_or_spec))
+            try:
+                return original(name_or_spec, other)
+            finally:
+                here.depth -= 1
+                if not here.depth:
+                    self._patch_loaded_by(thread)
+
+        return importing
+
+    def _patch_loaded_by(self, thread: int) -> None:
+        """Modules that other threads load are left to these; what came without an import belongs to the first."""
+        with self._lock:
+            mine = self._loading.pop(thread)
+            others: set[str] = set().union(*self._loading.copy().values())
+            names = (mine | (set(sys.modules) - self._known)) - others
+            self._known |= names
+            self.late |= names
+            for name in names:
+                module = sys.modules.get(name)
+                if isinstance(module, ModuleType):
+                    self._patch(module)
+
+    def _attribute(self, name: str, real: Any) -> property:
+        def get(module: ModuleType) -> Any:
+            return real if self._here.depth else vars(module)[name]
+
+        def put(module: ModuleType, value: Any) -> None:
+            vars(module)[name] = value
+
+        return property(get, put)
+
+
+REPLACED = {datetime: ("date", "datetime"), time: ("time", "time_ns", "localtime", "gmtime", "strftime")}
+"""What freezegun replaces, less the monotonic clocks."""

@@ -1,0 +1,205 @@
+"""References to the real clock that freezegun cannot replace, in the modules of a handler's author.
+
+``field(default_factory=datetime.now)`` and the like hold what was there before time was frozen, and would show the real
+time in silence. freezegun replaces the globals of modules, and nothing that is deeper: these are searched for.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import linecache
+import sys
+import sysconfig
+import warnings
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakSet
+
+import freezegun.api
+
+from durabletest.errors import ClockWarning
+from durabletest.local.untouched import is_in, left_out
+
+_READERS = {"now", "utcnow", "today"}
+_CLASSES: tuple[Any, ...] = (freezegun.api.real_datetime, freezegun.api.real_date)
+_FUNCTIONS = {id(getattr(freezegun.api, f"real_{name}")) for name in ("time", "time_ns", "localtime", "gmtime")}
+_FIELDS = ("__dataclass_fields__", "__pydantic_fields__", "model_fields")
+_LIMIT = 5_000
+"""Objects that are looked at for one module, the nearest first: tables of data need not be read to their end."""
+_ELSEWHERE = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+_searched: WeakSet[ModuleType] = WeakSet()
+_told: dict[int, Any] = {}
+"""Bound methods, of which there is one for each reference, by their ids; alive, so that no other gets its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What ``module`` holds of the real clock: names in it, and what each of them reads the time with."""
+
+    module: ModuleType
+    readers: Mapping[str, str]
+
+
+def search(names: Iterable[str], packages: Collection[str] = ()) -> list[Found]:
+    """Look at those of the modules that are the author's, and at all of the author's that they use, each one once.
+
+    The author's are all modules in ``packages``, and all that belong neither to the standard library nor to installed
+    packages.
+    """
+    found = []
+    seen: dict[int, Any] = {}
+    todo = [module for name in names if (module := sys.modules.get(name)) is not None]
+    while todo:
+        module = todo.pop()
+        if isinstance(module, ModuleType) and module not in _searched and _is_authors(module, packages):
+            _searched.add(module)
+            todo.extend(_used_by(module))
+            found.append(Found(module, _find(module, seen)))
+    return [each for each in found if each.readers]
+
+
+def tell(found: Iterable[Found]) -> None:
+    """Warn of each module, at the line where its first reference is."""
+    for each in found:
+        name = each.module.__name__
+        where = "".join(f"\n  {name}.{attribute} holds {reader}" for attribute, reader in each.readers.items())
+        file = getattr(each.module, "__file__", None) or name
+        warnings.warn_explicit(
+            f"frozen time does not reach what was taken before it was frozen, and shows the real time:{where}\n"
+            "Look the time up when it is needed, as `lambda: datetime.now(UTC)` does, or set clock = 'time-machine' on "
+            "the test class",
+            ClockWarning,
+            file,
+            _line_of(file, next(iter(each.readers))),
+            name,
+        )
+
+
+def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
+    """What reads the real clock there: names in the module, and what each of them holds."""
+    found = _subclasses_in_use(module)
+    waiting = deque(_roots(module))
+    limit = len(seen) + _LIMIT
+    while waiting and len(seen) < limit:
+        name, item = waiting.popleft()
+        if id(item) in _FUNCTIONS:
+            found.setdefault(name, f"time.{item.__name__}")
+        elif id(item) not in seen:
+            seen[id(item)] = item
+            reader = _reader(item)
+            if reader is None:
+                waiting.extend((name, inner) for inner in _inside(item))
+            elif id(item) not in _told:
+                _told[id(item)] = item
+                found.setdefault(name, reader)
+    return found
+
+
+def _reader(item: Any) -> str | None:
+    """The name of the class method of a real class that asks for the time; None if the item is none."""
+    if isinstance(item, BuiltinFunctionType) and item.__name__ in _READERS:
+        owner = item.__self__
+        if isinstance(owner, type) and issubclass(owner, _CLASSES):
+            return f"{owner.__name__}.{item.__name__}"
+    return None
+
+
+def _roots(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """What the module defines itself, by name; fields of classes before all else that these have."""
+    for name, value in list(vars(module).items()):
+        if name.startswith("__"):
+            continue
+        if isinstance(value, type):
+            yield from _roots_of_class(name, value, module)
+        elif not isinstance(value, FunctionType) or value.__module__ == module.__name__:
+            yield name, value
+
+
+def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[str, Any]]:
+    if cls.__module__ != module.__name__:
+        return
+    attributes = dict(vars(cls))
+    for fields in _FIELDS:
+        yield from ((f"{name}.{field}", value) for field, value in dict(attributes.pop(fields, None) or {}).items())
+    for attribute, value in attributes.items():
+        if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{attribute}":
+            yield from _roots_of_class(f"{name}.{attribute}", value, module)
+        else:
+            yield f"{name}.{attribute}", value
+
+
+def _inside(item: Any) -> Iterable[Any]:
+    """What it refers to, as far as that is data of its own: no modules, no classes, no globals of functions."""
+    if isinstance(item, (ModuleType, type, CodeType)):
+        return ()
+    if not isinstance(item, FunctionType):
+        return gc.get_referents(item)
+    inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
+    inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
+    if _READERS.isdisjoint(item.__code__.co_names):
+        return inner
+    return [*inner, *(value.today for value in inner if any(value is cls for cls in _CLASSES))]
+
+
+def _subclasses_in_use(module: ModuleType) -> dict[str, str]:
+    """Classes of the module's own that derive from ``datetime``, where its code asks one for the time."""
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    classes = [value for value in own if isinstance(value, type)]
+    functions = [value for cls in (module, *classes) for value in vars(cls).values() if isinstance(value, FunctionType)]
+    asked = set[str]().union(*(code.co_names for f in functions for code in _codes(f.__code__) if _asks(code)))
+    return {c.__name__: f"{_base(c)}.now" for c in classes if issubclass(c, _CLASSES) and c.__name__ in asked}
+
+
+def _base(cls: type) -> str:
+    return next(base.__name__ for base in cls.__mro__ if base in _CLASSES)
+
+
+def _asks(code: CodeType) -> bool:
+    return not _READERS.isdisjoint(code.co_names)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _codes(inner)
+
+
+def _used_by(module: ModuleType) -> Iterator[ModuleType]:
+    """The modules that its globals are or come from."""
+    for value in list(vars(module).values()):
+        if isinstance(value, ModuleType):
+            yield value
+        elif isinstance(value, (type, FunctionType)) and value.__module__ in sys.modules:
+            yield sys.modules[value.__module__]
+
+
+def _is_authors(module: ModuleType, packages: Collection[str]) -> bool:
+    if is_in(module.__name__, left_out()):
+        return False
+    file = getattr(module, "__file__", None)
+    return is_in(module.__name__, tuple(packages)) or (file is not None and not file.startswith(_ELSEWHERE))
+
+
+def _line_of(file: str, name: str) -> int:
+    """Where the name is defined, or the first line."""
+    line = 1
+    body: list[ast.stmt] = ast.parse("".join(linecache.getlines(file))).body
+    for part in name.split("."):
+        statement = next((one for one in body if part in _defines(one)), None)
+        if statement is None:
+            break
+        line, body = statement.lineno, getattr(statement, "body", [])
+    return line
+
+
+def _defines(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
