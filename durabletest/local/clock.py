@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
+
+import freezegun.api
+
+from durabletest.local.foreign import travellers
+from durabletest.model.times import utc
 
 DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
-
-_real_now: list[Callable[[], datetime]] = [lambda: datetime.now(UTC)]
-"""In a list, where a tool that freezes time does not look for it."""
 
 
 def real_now() -> datetime:
     """The real time, whatever is frozen, to the millisecond as the service keeps it."""
-    now = _real_now[0]()
+    hatch: Any = sys.modules["time_machine"].escape_hatch.datetime if travellers() else None
+    now = utc(hatch.datetime.now(UTC) if hatch else freezegun.api.real_datetime.now(UTC))
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 

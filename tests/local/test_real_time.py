@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import time_machine
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import (
     CallbackConfig,
@@ -17,8 +18,9 @@ from aws_durable_execution_sdk_python.config import (
     StepConfig,
 )
 from aws_durable_execution_sdk_python.retries import RetryDecision
+from freezegun import freeze_time
 
-from durabletest import DurableTestCase, Execution, NotAvailableError
+from durabletest import DurableTestCase, Execution, LocalDurableTestRunner, NotAvailableError
 
 SECOND = timedelta(seconds=1)
 LATE = timedelta(seconds=10)
@@ -147,3 +149,14 @@ class RealClockTests(unittest.TestCase):
         unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(unittest.TestResult())
         self.assertEqual(type(seen[0]), datetime)
         self.assertTrue(before <= seen[0] <= datetime.now(UTC))
+
+    def test_a_clock_that_somebody_freezes_does_not_stop_it(self) -> None:
+        before = datetime.now(UTC) - timedelta(milliseconds=1)
+        with LocalDurableTestRunner(workflow, skip_time=False) as runner:
+            for frozen in (freeze_time("2020-01-01"), time_machine.travel("2020-01-01")):
+                with frozen:
+                    now = runner.now
+                self.assertIs(type(now), datetime)
+                self.assertTrue(before <= now <= datetime.now(UTC), now)
+            with freeze_time("2020-01-01"):
+                self.assertEqual(runner.run("wait").get_status(), "SUCCEEDED")

@@ -11,6 +11,11 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+import time_machine
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+from durabletest import DurableTestCase
 from tests.local import (
     test_abandoned,
     test_late_imports,
@@ -67,6 +72,46 @@ def load() -> dict[str, type[unittest.TestCase]]:
 
 
 globals().update(load())
+
+
+@durable_execution
+def careless(event: Any, context: DurableContext) -> None:
+    context.step(lambda _: time_machine.travel("2020-01-01").start() and None)
+    context.wait(Duration.from_hours(1))
+
+
+class LeftTravellingTests(unittest.TestCase):
+    """One more travel on top of that of durabletest, which freezegun would not let begin."""
+
+    def assert_told(self, case: type[unittest.TestCase], where: str) -> None:
+        message = test_other_clocks.errors(case)
+        self.assertIn("ForeignClockError: time-machine's travel is active", message)
+        self.assertIn("ForeignClockError: it was not stopped again: time-machine's travel is active", message)
+        self.assertRegex(message, rf"It shows 2020-01-01 00:00:0\d, and was begun in \S*{where} \(")
+        self.assertEqual(time_machine.traveller_stack, [])
+
+    def test_by_a_test(self) -> None:
+        class Case(DurableTestCase):
+            handler = careless
+            clock = "time-machine"
+
+            def test_1_leaves_it_active(self) -> None:
+                time_machine.travel("2020-01-01").start()
+
+            def test_2_finds_it(self) -> None:
+                raise AssertionError("not reached")
+
+        self.assert_told(Case, "test_1_leaves_it_active")
+
+    def test_by_a_handler(self) -> None:
+        class Case(DurableTestCase):
+            handler = careless
+            clock = "time-machine"
+
+            def test(self) -> None:
+                self.execute()
+
+        self.assert_told(Case, "careless.<locals>.<lambda>")
 
 
 class ExampleTests(unittest.TestCase):
