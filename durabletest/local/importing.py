@@ -31,7 +31,8 @@ class LateImports:
     """While installed, a thread that imports sees the real ``datetime`` and ``time``, and no other thread does.
 
     ``reals`` maps these modules to what is real in them, by name. When the outermost import of a thread has ended, each
-    module that it brought is given to ``patch``, also if it failed in the end. ``late`` are the names of all these.
+    module that it brought is given to ``patch``, also if it failed in the end. ``late`` are the names of all these. An
+    import that outlasts the frozen time has nothing to be patched with.
     """
 
     def __init__(self, reals: Mapping[ModuleType, Mapping[str, Any]], patch: Callable[[ModuleType], None]) -> None:
@@ -42,11 +43,13 @@ class LateImports:
         self._loading: dict[int, set[str]] = {}
         self._here = _Here()
         self._originals: dict[str, Any] = {}
+        self._installed = False
         self.late: set[str] = set()
 
     def install(self) -> None:
         """Begin; all modules that are loaded are patched already."""
         self._known = set(sys.modules)
+        self._installed = True
         for name in _ENTRIES:
             self._originals[name] = getattr(_bootstrap, name)
             setattr(_bootstrap, name, self._importing(self._originals[name]))
@@ -56,6 +59,8 @@ class LateImports:
 
     def remove(self) -> None:
         """Give imports and both modules back as they were."""
+        with self._lock:
+            self._installed = False
         for module in self._reals:
             module.__class__ = ModuleType
         for name, original in self._originals.items():
@@ -65,7 +70,8 @@ class LateImports:
         def importing(name_or_spec: Any, other: Any) -> Any:
             here, thread = self._here, threading.get_ident()
             here.depth += 1
-            self._loading.setdefault(thread, set()).add(getattr(name_or_spec, "name", name_or_spec))
+            with self._lock:
+                self._loading.setdefault(thread, set()).add(getattr(name_or_spec, "name", name_or_spec))
             try:
                 return original(name_or_spec, other)
             finally:
@@ -79,13 +85,15 @@ class LateImports:
         """Modules that other threads load are left to these; what came without an import belongs to the first."""
         with self._lock:
             mine = self._loading.pop(thread)
-            others: set[str] = set().union(*self._loading.copy().values())
+            if not self._installed:
+                return
+            others: set[str] = set().union(*self._loading.values())
             names = (mine | (set(sys.modules) - self._known)) - others
             self._known |= names
             self.late |= names
             for name in names:
                 module = sys.modules.get(name)
-                if isinstance(module, ModuleType):
+                if module is not None and issubclass(type(module), ModuleType):
                     self._patch(module)
 
     def _attribute(self, name: str, real: Any) -> property:

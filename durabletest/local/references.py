@@ -56,7 +56,7 @@ def search(names: Iterable[str], packages: Collection[str] = ()) -> list[Found]:
     todo = [module for name in names if (module := sys.modules.get(name)) is not None]
     while todo:
         module = todo.pop()
-        if isinstance(module, ModuleType) and module not in _searched and _is_authors(module, packages):
+        if _is(module, ModuleType) and module not in _searched and _is_authors(module, packages):
             _searched.add(module)
             todo.extend(_used_by(module))
             found.append(Found(module, _find(module, seen)))
@@ -67,12 +67,12 @@ def tell(found: Iterable[Found]) -> None:
     """Warn of each module, at the line where its first reference is."""
     for each in found:
         name = each.module.__name__
-        where = "".join(f"\n  {name}.{attribute} holds {reader}" for attribute, reader in each.readers.items())
+        where = "".join(f"\n  {name}.{attribute} {reader}" for attribute, reader in each.readers.items())
         file = getattr(each.module, "__file__", None) or name
         warnings.warn_explicit(
-            f"frozen time does not reach what was taken before it was frozen, and shows the real time:{where}\n"
+            f"these were taken before time was frozen, and read the real clock:{where}\n"
             "Look the time up when it is needed, as `lambda: datetime.now(UTC)` does, or set clock = 'time-machine' on "
-            "the test class",
+            "the test class or runner, which reaches them",
             ClockWarning,
             file,
             _line_of(file, next(iter(each.readers))),
@@ -88,7 +88,7 @@ def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
     while waiting and len(seen) < limit:
         name, item = waiting.popleft()
         if id(item) in _FUNCTIONS:
-            found.setdefault(name, f"time.{item.__name__}")
+            found.setdefault(name, f"holds time.{item.__name__}")
         elif id(item) not in seen:
             seen[id(item)] = item
             reader = _reader(item)
@@ -96,15 +96,20 @@ def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
                 waiting.extend((name, inner) for inner in _inside(item))
             elif id(item) not in _told:
                 _told[id(item)] = item
-                found.setdefault(name, reader)
+                found.setdefault(name, f"holds {reader}")
     return found
+
+
+def _is(item: Any, kind: type | tuple[type, ...]) -> bool:
+    """Its real class decides: proxies have another ``__class__``, and may fail when they are asked for it."""
+    return issubclass(type(item), kind)
 
 
 def _reader(item: Any) -> str | None:
     """The name of the class method of a real class that asks for the time; None if the item is none."""
-    if isinstance(item, BuiltinFunctionType) and item.__name__ in _READERS:
+    if _is(item, BuiltinFunctionType) and item.__name__ in _READERS:
         owner = item.__self__
-        if isinstance(owner, type) and issubclass(owner, _CLASSES):
+        if _is(owner, type) and issubclass(owner, _CLASSES):
             return f"{owner.__name__}.{item.__name__}"
     return None
 
@@ -114,9 +119,9 @@ def _roots(module: ModuleType) -> Iterator[tuple[str, Any]]:
     for name, value in list(vars(module).items()):
         if name.startswith("__"):
             continue
-        if isinstance(value, type):
+        if _is(value, type):
             yield from _roots_of_class(name, value, module)
-        elif not isinstance(value, FunctionType) or value.__module__ == module.__name__:
+        elif not _is(value, FunctionType) or value.__module__ == module.__name__:
             yield name, value
 
 
@@ -127,7 +132,7 @@ def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[
     for fields in _FIELDS:
         yield from ((f"{name}.{field}", value) for field, value in dict(attributes.pop(fields, None) or {}).items())
     for attribute, value in attributes.items():
-        if isinstance(value, type) and value.__qualname__ == f"{cls.__qualname__}.{attribute}":
+        if _is(value, type) and value.__qualname__ == f"{cls.__qualname__}.{attribute}":
             yield from _roots_of_class(f"{name}.{attribute}", value, module)
         else:
             yield f"{name}.{attribute}", value
@@ -135,9 +140,9 @@ def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[
 
 def _inside(item: Any) -> Iterable[Any]:
     """What it refers to, as far as that is data of its own: no modules, no classes, no globals of functions."""
-    if isinstance(item, (ModuleType, type, CodeType)):
+    if _is(item, (ModuleType, type, CodeType)):
         return ()
-    if not isinstance(item, FunctionType):
+    if not _is(item, FunctionType):
         return gc.get_referents(item)
     inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
     inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
@@ -148,11 +153,11 @@ def _inside(item: Any) -> Iterable[Any]:
 
 def _subclasses_in_use(module: ModuleType) -> dict[str, str]:
     """Classes of the module's own that derive from ``datetime``, where its code asks one for the time."""
-    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-    classes = [value for value in own if isinstance(value, type)]
-    functions = [value for cls in (module, *classes) for value in vars(cls).values() if isinstance(value, FunctionType)]
+    values = list(vars(module).values())
+    classes = [value for value in values if _is(value, type) and value.__module__ == module.__name__]
+    functions = [value for cls in (module, *classes) for value in list(vars(cls).values()) if _is(value, FunctionType)]
     asked = set[str]().union(*(code.co_names for f in functions for code in _codes(f.__code__) if _asks(code)))
-    return {c.__name__: f"{_base(c)}.now" for c in classes if issubclass(c, _CLASSES) and c.__name__ in asked}
+    return {c.__name__: f"inherits from {_base(c)}" for c in classes if issubclass(c, _CLASSES) and c.__name__ in asked}
 
 
 def _base(cls: type) -> str:
@@ -173,9 +178,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 def _used_by(module: ModuleType) -> Iterator[ModuleType]:
     """The modules that its globals are or come from."""
     for value in list(vars(module).values()):
-        if isinstance(value, ModuleType):
+        if _is(value, ModuleType):
             yield value
-        elif isinstance(value, (type, FunctionType)) and value.__module__ in sys.modules:
+        elif _is(value, (type, FunctionType)) and value.__module__ in sys.modules:
             yield sys.modules[value.__module__]
 
 

@@ -160,6 +160,19 @@ class LateImportTests(LateModules):
         self.in_a_step(work)
         self.assert_as_if_it_had_been_there_before(sys.modules["late_slow"])
 
+    def test_an_import_that_outlasts_virtual_time(self) -> None:
+        self.write(late_slow=f"from {__name__} import pause\npause()\n{MODEL}")
+        importing = Thread(target=importlib.import_module, args=["late_slow"])
+
+        def work() -> None:
+            importing.start()
+            assert started.wait(10)
+
+        self.in_a_step(work)
+        read.set()
+        importing.join(10)
+        self.assert_as_if_it_had_been_there_before(sys.modules["late_slow"])
+
     def test_patches_of_tests_work_and_imports_are_what_they_were_afterwards(self) -> None:
         before = (type(time), type(datetime), importlib._bootstrap._find_and_load, importlib._bootstrap._exec)
 

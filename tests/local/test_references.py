@@ -55,7 +55,7 @@ HELD: dict[str, tuple[str, str]] = {
     ),
     "a subclass that is asked": (
         "class Stamp(datetime): pass\ndef at(): return [Stamp.now() for _ in range(2)]",
-        "Stamp holds datetime.now",
+        "Stamp inherits from datetime",
     ),
 }
 
@@ -67,6 +67,9 @@ NOT_HELD: dict[str, str] = {
     "a clock that is real anyway": "def tick(now=time.monotonic): return now()",
     "a value": "STAMP = datetime.now()",
     "another now": "class Radio:\n    @classmethod\n    def now(cls): return 1\nREF = Radio.now",
+    "a proxy that cannot be asked": (
+        "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError\nPROXY = Proxy()"
+    ),
     "no clock at all": "ADD = functools.partial(timedelta, days=1)\nPARSE = datetime.fromisoformat",
 }
 
@@ -101,7 +104,7 @@ class ReferenceTests(unittest.TestCase):
             with self.subTest(title):
                 (warning,) = self.told(self.module(f"holding_{number}", body).handler)
                 self.assertIn(f"\n  holding_{number}.{expected}\n", str(warning.message))
-                self.assertEqual(str(warning.message).count(" holds "), 1, warning.message)
+                self.assertEqual(str(warning.message).count(f"holding_{number}."), 1, warning.message)
                 self.assertIn("set clock = 'time-machine'", str(warning.message))
 
     def test_everything_else_is_not(self) -> None:
@@ -157,7 +160,7 @@ class ReferenceTests(unittest.TestCase):
             unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
         ((test, text),) = result.errors
         self.assertEqual((test.id().rpartition(".")[2], result.testsRun), ("test_1", 2))
-        self.assertIn("ClockWarning: frozen time does not reach", text)
+        self.assertIn("ClockWarning: these were taken before time was frozen", text)
         LocalDurableTestRunner(Case.handler, clock="freezegun").close()
 
     def test_clocks_that_reach_everything_or_that_are_real_tell_nothing(self) -> None:
