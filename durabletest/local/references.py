@@ -33,6 +33,8 @@ _LIMIT = 5_000
 _ELSEWHERE = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 _searched: WeakSet[ModuleType] = WeakSet()
+_asked: set[str] = set()
+"""All names in those functions, of all modules that were searched, in which something is asked for the time."""
 _told: dict[int, Any] = {}
 """Bound methods, of which there is one for each reference, by their ids; alive, so that no other gets its id."""
 
@@ -82,7 +84,7 @@ def tell(found: Iterable[Found]) -> None:
 
 def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
     """What reads the real clock there: names in the module, and what each of them holds."""
-    found = _subclasses_in_use(module)
+    found: dict[str, str] = {}
     waiting = deque(_roots(module))
     limit = len(seen) + _LIMIT
     while waiting and len(seen) < limit:
@@ -97,7 +99,7 @@ def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
             elif id(item) not in _told:
                 _told[id(item)] = item
                 found.setdefault(name, f"holds {reader}")
-    return found
+    return found | _subclasses_in_use(module)
 
 
 def _is(item: Any, kind: type | tuple[type, ...]) -> bool:
@@ -121,8 +123,14 @@ def _roots(module: ModuleType) -> Iterator[tuple[str, Any]]:
             continue
         if _is(value, type):
             yield from _roots_of_class(name, value, module)
-        elif not _is(value, FunctionType) or value.__module__ == module.__name__:
+        elif not _is(value, FunctionType) or not _is_imported(value, module):
             yield name, value
+
+
+def _is_imported(function: FunctionType, module: ModuleType) -> bool:
+    """Whether it is at home in another module; what a decorator has made is not."""
+    home = sys.modules.get(function.__module__)
+    return home is not None and home is not module and vars(home).get(function.__name__) is function
 
 
 def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -144,6 +152,7 @@ def _inside(item: Any) -> Iterable[Any]:
         return ()
     if not _is(item, FunctionType):
         return gc.get_referents(item)
+    _asked.update(*(code.co_names for code in _codes(item.__code__) if _asks(code)))
     inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
     inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
     if _READERS.isdisjoint(item.__code__.co_names):
@@ -152,12 +161,11 @@ def _inside(item: Any) -> Iterable[Any]:
 
 
 def _subclasses_in_use(module: ModuleType) -> dict[str, str]:
-    """Classes of the module's own that derive from ``datetime``, where its code asks one for the time."""
+    """Classes of the module's own that derive from ``datetime``, if code of the author's asks one for the time."""
     values = list(vars(module).values())
     classes = [value for value in values if _is(value, type) and value.__module__ == module.__name__]
-    functions = [value for cls in (module, *classes) for value in list(vars(cls).values()) if _is(value, FunctionType)]
-    asked = set[str]().union(*(code.co_names for f in functions for code in _codes(f.__code__) if _asks(code)))
-    return {c.__name__: f"inherits from {_base(c)}" for c in classes if issubclass(c, _CLASSES) and c.__name__ in asked}
+    asked = [cls for cls in classes if issubclass(cls, _CLASSES) and cls.__name__ in _asked]
+    return {cls.__name__: f"inherits from {_base(cls)}" for cls in asked}
 
 
 def _base(cls: type) -> str:

@@ -63,7 +63,7 @@ NOT_HELD: dict[str, str] = {
     "what is looked up": "@dataclass\nclass Order:\n    at: datetime = field(default_factory=lambda: datetime.now())",
     "what freezegun replaces": "from time import time as seconds\nfrom datetime import datetime as d",
     "a class that is not asked for the time": "KINDS = [datetime]\ndef kind(cls=datetime): return cls.fromisoformat",
-    "a subclass that is not asked": "class Stamp(datetime): pass\ndef at(): return Stamp(2026, 1, 1)",
+    "a subclass that is not asked": "class Day(datetime): pass\ndef at(): return Day(2026, 1, 1)",
     "a clock that is real anyway": "def tick(now=time.monotonic): return now()",
     "a value": "STAMP = datetime.now()",
     "another now": "class Radio:\n    @classmethod\n    def now(cls): return 1\nREF = Radio.now",
@@ -126,6 +126,15 @@ class ReferenceTests(unittest.TestCase):
         importlib.import_module("bystander")
         (warning,) = self.told(self.module("using", "from shop.models import load").handler)
         self.assertIn("\n  shop.models.REF holds datetime.now\n", str(warning.message))
+
+    def test_a_subclass_that_another_module_asks(self) -> None:
+        source = "from datetime import datetime\nclass Stamp(datetime): pass\nclass Other(datetime): pass\n"
+        self.write("stamps", source)
+        body = "import stamps\n@functools.cache\ndef at(): return (lambda: stamps.Stamp.now())()\n"
+        body += "def other(): return stamps.Other(2026, 1, 1)"
+        (warning,) = self.told(self.module("asking", body).handler)
+        self.assertIn("\n  stamps.Stamp inherits from datetime\n", str(warning.message))
+        self.assertNotIn("Other", str(warning.message))
 
     def test_targets_of_invokes(self) -> None:
         plain = self.module("target", "REF = datetime.now").handler
