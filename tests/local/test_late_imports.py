@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import unittest
+import warnings
 from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
@@ -19,7 +20,7 @@ from unittest.mock import patch
 import freezegun
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from durabletest import LocalDurableTestRunner
+from durabletest import ClockWarning, LocalDurableTestRunner
 
 REAL = datetime.datetime
 NEW_YEAR = REAL(2026, 1, 1, tzinfo=UTC)
@@ -71,8 +72,10 @@ class LateModules(unittest.TestCase):
         def handler(event: Any, context: DurableContext) -> None:
             context.step(lambda _: seen.append(work()))
 
-        with LocalDurableTestRunner(handler) as runner:
-            self.assertEqual(runner.run().get_status(), "SUCCEEDED", seen)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ClockWarning)  # Stamp.now is asked here on purpose
+            with LocalDurableTestRunner(handler) as runner:
+                self.assertEqual(runner.run().get_status(), "SUCCEEDED", seen)
         return seen[0]
 
     def assert_virtual(self, clocks: tuple[Any, ...]) -> None:

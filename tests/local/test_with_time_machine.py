@@ -36,7 +36,7 @@ MODULES = (
     test_sleep,
     test_abandoned,
 )
-ENOUGH = {test_races: {"TIMES": 5}, test_abandoned: {"ROUNDS": 5}}
+ENOUGH = {test_races: {"TIMES": 3}, test_abandoned: {"ROUNDS": 5}}
 """With the other clock the repetitions are many."""
 
 ONLY_FREEZEGUN = (test_late_imports.LeftOutTests,)
