@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import os
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ class LateImports:
         self._reals = reals
         self._patch = patch
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._known: set[str] = set()
         self._loading: dict[int, set[str]] = {}
         self._here = _Here()
@@ -58,7 +60,9 @@ class LateImports:
             module.__class__ = type("ModuleWithRealClock", (ModuleType,), attributes)
 
     def remove(self) -> None:
-        """Give imports and both modules back as they were."""
+        """Give imports and both modules back as they were, also in a child that was forked during an import."""
+        if os.getpid() != self._process:
+            self._lock = threading.Lock()
         with self._lock:
             self._installed = False
         for module in self._reals:
