@@ -96,7 +96,7 @@ class FrozenTime:
             for stack in _FREEZEGUN_STACKS:
                 getattr(freezegun.api, stack).pop()
         self._imports.remove()
-        escaped = references.search(self._imports.late)
+        escaped = [] if self._imports.inherited else references.search(self._imports.late)
         self._restore_late_modules()
         self._freezer.stop()
         self._watch.remove()

@@ -61,7 +61,7 @@ class LateImports:
 
     def remove(self) -> None:
         """Give imports and both modules back as they were, also in a child that was forked during an import."""
-        if os.getpid() != self._process:
+        if self.inherited:
             self._lock = threading.Lock()
         with self._lock:
             self._installed = False
@@ -69,6 +69,11 @@ class LateImports:
             module.__class__ = ModuleType
         for name, original in self._originals.items():
             setattr(_bootstrap, name, original)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the one in which it was made."""
+        return os.getpid() != self._process
 
     def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def importing(name_or_spec: Any, other: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +23,7 @@ import freezegun
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import ClockWarning, LocalDurableTestRunner
+from durabletest.local.importing import LateImports
 
 REAL = datetime.datetime
 NEW_YEAR = REAL(2026, 1, 1, tzinfo=UTC)
@@ -175,6 +178,20 @@ class LateImportTests(LateModules):
         read.set()
         importing.join(10)
         self.assert_as_if_it_had_been_there_before(sys.modules["late_slow"])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+    def test_a_child_that_is_forked_during_an_import_can_end_it(self) -> None:
+        imports = LateImports({}, lambda _: None)
+        imports.install()
+        self.addCleanup(imports.remove)
+        with warnings.catch_warnings(), imports._lock:
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                imports.remove()
+                os._exit(0)
+        self.assertEqual(os.waitpid(child, 0), (child, 0))
 
     def test_patches_of_tests_work_and_imports_are_what_they_were_afterwards(self) -> None:
         before = (type(time), type(datetime), importlib._bootstrap._find_and_load, importlib._bootstrap._exec)

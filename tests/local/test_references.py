@@ -154,6 +154,19 @@ class ReferenceTests(unittest.TestCase):
         (warning,) = self.told(module.handler)
         self.assertIn("\n  late_reference.REF holds datetime.now\n", str(warning.message))
 
+    @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+    def test_a_forked_child_does_not_tell_it_too(self) -> None:
+        self.write("late_in_fork", "from datetime import datetime\nREF = datetime.now\n")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with LocalDurableTestRunner(self.module("forking").handler):
+                importlib.import_module("late_in_fork")
+                child = os.fork()
+                if not child:
+                    os._exit(sum(one.category is ClockWarning for one in caught))
+                self.assertEqual(os.waitpid(child, 0), (child, 0))
+        self.assertEqual(sum(one.category is ClockWarning for one in caught), 1)
+
     def test_it_is_an_error_of_the_first_test_where_warnings_are_errors(self) -> None:
         class Case(DurableTestCase):
             handler = self.module("strict", "REF = datetime.now").handler
