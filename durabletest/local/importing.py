@@ -8,7 +8,6 @@ pandas, ends the process over the size of a fake class.
 from __future__ import annotations
 
 import datetime
-import importlib
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-_bootstrap: Any = importlib._bootstrap
+_bootstrap: Any = sys.modules["importlib._bootstrap"]
 _ENTRIES = ("_find_and_load", "_exec")
 """Its functions that each import of a module that is not loaded, and each reload, calls in the importing thread."""
 
