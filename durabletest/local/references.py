@@ -26,10 +26,12 @@ from durabletest.local.untouched import is_in, left_out
 
 _READERS = {"now", "utcnow", "today"}
 _CLASSES: tuple[Any, ...] = (freezegun.api.real_datetime, freezegun.api.real_date)
-_FUNCTIONS = {id(getattr(freezegun.api, f"real_{name}")) for name in ("time", "time_ns", "localtime", "gmtime")}
+_FUNCTIONS = {id(getattr(freezegun.api, f"real_{name}")) for name in ("time", "time_ns")}
 _FIELDS = ("__dataclass_fields__", "__pydantic_fields__", "model_fields")
 _LIMIT = 5_000
 """Objects that are looked at for one module, the nearest first: tables of data need not be read to their end."""
+_TRANSPARENT = ("builtins", "functools", "dataclasses", "collections")
+"""Modules whose objects are looked into, for what they hold is their owner's; those of others hold what is theirs."""
 _ELSEWHERE = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 _searched: WeakSet[ModuleType] = WeakSet()
@@ -88,14 +90,14 @@ def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
     waiting = deque(_roots(module))
     limit = len(seen) + _LIMIT
     while waiting and len(seen) < limit:
-        name, item = waiting.popleft()
+        name, item, in_class = waiting.popleft()
         if id(item) in _FUNCTIONS:
             found.setdefault(name, f"holds time.{item.__name__}")
         elif id(item) not in seen:
             seen[id(item)] = item
             reader = _reader(item)
             if reader is None:
-                waiting.extend((name, inner) for inner in _inside(item))
+                waiting.extend((name, inner, in_class) for inner in _inside(item, module, in_class))
             elif id(item) not in _told:
                 _told[id(item)] = item
                 found.setdefault(name, f"holds {reader}")
@@ -116,15 +118,15 @@ def _reader(item: Any) -> str | None:
     return None
 
 
-def _roots(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """What the module defines itself, by name; fields of classes before all else that these have."""
+def _roots(module: ModuleType) -> Iterator[tuple[str, Any, bool]]:
+    """What the module defines itself, by name, and whether in a class; its fields before all else that it has."""
     for name, value in list(vars(module).items()):
         if name.startswith("__"):
             continue
         if _is(value, type):
             yield from _roots_of_class(name, value, module)
         elif not _is(value, FunctionType) or not _is_imported(value, module):
-            yield name, value
+            yield name, value, False
 
 
 def _is_imported(function: FunctionType, module: ModuleType) -> bool:
@@ -133,31 +135,49 @@ def _is_imported(function: FunctionType, module: ModuleType) -> bool:
     return home is not None and home is not module and vars(home).get(function.__name__) is function
 
 
-def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[str, Any]]:
+def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[str, Any, bool]]:
     if cls.__module__ != module.__name__:
         return
     attributes = dict(vars(cls))
     for fields in _FIELDS:
-        yield from ((f"{name}.{field}", value) for field, value in dict(attributes.pop(fields, None) or {}).items())
+        found = dict(attributes.pop(fields, None) or {})
+        yield from ((f"{name}.{field}", value, True) for field, value in found.items())
     for attribute, value in attributes.items():
         if _is(value, type) and value.__qualname__ == f"{cls.__qualname__}.{attribute}":
             yield from _roots_of_class(f"{name}.{attribute}", value, module)
         else:
-            yield f"{name}.{attribute}", value
+            yield f"{name}.{attribute}", value, True
 
 
-def _inside(item: Any) -> Iterable[Any]:
+def _inside(item: Any, module: ModuleType, in_class: bool) -> Iterable[Any]:
     """What it refers to, as far as that is data of its own: no modules, no classes, no globals of functions."""
     if _is(item, (ModuleType, type, CodeType)):
         return ()
     if not _is(item, FunctionType):
-        return gc.get_referents(item)
+        return gc.get_referents(item) if _is_entered(type(item), module, in_class) else ()
+    if is_in(str(item.__module__), left_out()):
+        return ()
     _asked.update(*(code.co_names for code in _codes(item.__code__) if _asks(code)))
     inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
     inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
     if _READERS.isdisjoint(item.__code__.co_names):
         return inner
     return [*inner, *(value.today for value in inner if any(value is cls for cls in _CLASSES))]
+
+
+def _is_entered(cls: type, module: ModuleType, in_class: bool) -> bool:
+    """The author's objects are; those of other packages only in a class, whose fields they may describe.
+
+    A logger or a client of AWS holds clocks, too, which are not the author's.
+    """
+    home = str(cls.__module__)
+    package = home.partition(".")[0]
+    if package in _TRANSPARENT:
+        return True
+    if package in sys.stdlib_module_names or is_in(home, left_out()):
+        return False
+    owner = sys.modules.get(home)
+    return in_class or (owner is not None and _is_authors(owner, {module.__name__.partition(".")[0]}))
 
 
 def _subclasses_in_use(module: ModuleType) -> dict[str, str]:

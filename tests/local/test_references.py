@@ -49,6 +49,11 @@ HELD: dict[str, tuple[str, str]] = {
     ),
     "a method": ("class Order:\n    def at(self, now=datetime.now): return now()", "Order.at holds datetime.now"),
     "an attribute": ("class Order:\n    clock = staticmethod(datetime.now)", "Order.clock holds datetime.now"),
+    "an object of another package in a class": (
+        "from botocore.config import Config\nclass Order:\n    at = Config()\n    at.now = time.time",
+        "Order.at holds time.time",
+    ),
+    "a cached function": ("@functools.cache\ndef at(now=time.time): return now()", "at holds time.time"),
     "an object": (
         "class Clock:\n    def __init__(self, now): self.now = now\nCLOCK = Clock(datetime.now)",
         "CLOCK holds datetime.now",
@@ -70,6 +75,12 @@ NOT_HELD: dict[str, str] = {
     "a proxy that cannot be asked": (
         "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError\nPROXY = Proxy()"
     ),
+    "a logger and its formatter": (
+        "import logging\nLOG = logging.Logger('mine')\nHANDLER = logging.StreamHandler()\nHANDLER.now = time.time\n"
+        "LOG.addHandler(HANDLER)\nclass Order:\n    log = LOG"
+    ),
+    "a converter": "CONVERT = [time.gmtime, time.localtime]",
+    "an object of another package": ("from botocore.config import Config\nCONFIG = Config()\nCONFIG.now = time.time"),
     "no clock at all": "ADD = functools.partial(timedelta, days=1)\nPARSE = datetime.fromisoformat",
 }
 
