@@ -71,7 +71,9 @@ class DurableTestCase(DurableAssertions):
     clock: str = FREEZEGUN
     """What shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
     execution_timeout: Duration | None = None
-    """The execution's timeout in virtual time; None is the service's maximum of 366 days, which never fires here."""
+    """The execution's timeout in virtual time; None is the service's maximum of 366 days.
+
+    That one ends what goes on; it is nothing that a forgotten callback could wait for."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None

@@ -173,6 +173,10 @@ class ExecutionStuckError(DurableTestError):
     """Somebody waits, nothing runs, and no timer is left that could change that (DESIGN: time)."""
 
 
+class EndlessExecutionError(DurableTestError):
+    """An execution went on far beyond what the service allows; the message names what it has most of."""
+
+
 class HandlerStuckError(DurableTestError):
     """A handler made no progress for the watchdog's number of real seconds; the message holds its threads' stacks."""
 

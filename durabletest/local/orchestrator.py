@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from durabletest.errors import (
     CheckpointServerError,
@@ -22,6 +22,7 @@ from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock, VirtualClock
 from durabletest.local.failures import Failures
 from durabletest.local.families import founder_of
+from durabletest.local.futures import AnswerT, again, failing, settling
 from durabletest.local.invoker import Invoker
 from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture, logs_are_live
@@ -35,10 +36,9 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
 from durabletest.local.values import ValueNotes
-from durabletest.local.waiting import Wait, Waiters, again
+from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.waiting import Watch
 
-AnswerT = TypeVar("AnswerT")
 Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for somebody who waits in vain for the execution of that ARN."""
 
@@ -59,6 +59,7 @@ class TestExecutionOrchestrator:
     ) -> None:
         self._server = server
         self._scheduler = scheduler
+        self._limits = type(scheduler)(clock)
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._scopes = Scopes(server)
@@ -69,7 +70,17 @@ class TestExecutionOrchestrator:
         self.values = ValueNotes(lambda: self.job_of(current_thread()))
         self._reactions = Reactions(
             Parts(
-                server, client, scheduler, clock, self._scopes, self._waiters, self._failures, self._runs, self.values
+                server,
+                client,
+                scheduler,
+                self._limits,
+                clock,
+                self._scopes,
+                self._waiters,
+                self._failures,
+                self._runs,
+                self.values,
+                self._break_run,
             )
         )
         self._sleepers = Sleepers(self._inbox.put, scheduler, clock, self._runs)
@@ -182,12 +193,12 @@ class TestExecutionOrchestrator:
     def watch(self, scope: int, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
         add = partial(self._waiters.add_watch, scope, arn, watch, current_thread())
-        self._send(partial(_failing, watch.future, add), watch.future)
+        self._send(partial(failing, watch.future, add), watch.future)
 
     def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
-        tell = partial(_settling, future, self._scheduler.next_due)
+        tell = partial(settling, future, self._scheduler.next_due)
         self._send(lambda: self._at_rest.append(tell), future)
         return future
 
@@ -204,7 +215,7 @@ class TestExecutionOrchestrator:
     def _ask(self, question: Callable[[], AnswerT]) -> Future[AnswerT]:
         """Have the orchestrator's thread answer, or tell what it raised."""
         future: Future[AnswerT] = Future()
-        self._send(partial(_settling, future, question), future)
+        self._send(partial(settling, future, question), future)
         return future
 
     def _send(self, message: Callable[[], None], future: Future[Any]) -> None:
@@ -267,7 +278,10 @@ class TestExecutionOrchestrator:
             return self._scheduler.run_due()
         if not self._waiters:
             return False
-        goal, due = self._waiters.next_goal(), self._scheduler.next_due()
+        goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
+        destination = min((instant for instant in (goal, due) if instant is not None), default=None)
+        if limit is not None and destination is not None and limit < destination:
+            return self._limits.run_due()
         if goal is not None and (due is None or goal < due):
             self._virtual.move_to(max(goal, self._virtual.now()))
             self._waiters.reach(self._virtual.now())
@@ -324,14 +338,20 @@ class TestExecutionOrchestrator:
 
     def _break_running(self, active: Active | None, error: DurableTestError) -> None:
         if active is not None and self._runs.active is active:
+            self._break_run(active.job.arn, error)
+
+    def _break_run(self, arn: str, error: DurableTestError) -> None:
+        active = self._runs.active
+        if active is not None and active.job.arn == arn:
             self._abandon()
-            self._failures.break_run(active.job.arn, error)
+        self._failures.break_run(arn, error)
 
     # --- the end ---
 
     def _restart(self, start: datetime) -> None:
         self._server.call("restart_ids")
         self._scheduler.flush()
+        self._limits.flush()
         self._sleepers.wake_all()
         if self._virtual is not None:
             self._virtual.restart(start)
@@ -376,19 +396,3 @@ class TestExecutionOrchestrator:
             failure = OrchestratorError(f"the orchestrator's thread died of {cause!r}")
             failure.__cause__ = cause
         return failure
-
-
-def _settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
-    """Put the answer in the future, or why there is none."""
-    _failing(future, lambda: future.set_result(question()))
-
-
-def _failing(future: Future[Any], act: Callable[[], None]) -> None:
-    """Act; why that failed is for those who wait for the future, and no harm to others."""
-    try:
-        act()
-    except Exception as error:
-        if isinstance(error, CheckpointServerError):
-            raise
-        if not future.done():
-            future.set_exception(error)

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from durabletest import sdk
-from durabletest.errors import FunctionNotRegisteredError
+from durabletest.errors import DurableTestError, FunctionNotRegisteredError
 from durabletest.local.answers import ScriptedAnswers
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock import Clock
 from durabletest.local.failures import Failures
 from durabletest.local.jobs import function_call, handler_invocation
-from durabletest.local.reasons import not_registered
+from durabletest.local.reasons import not_registered, without_end
 from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import Scopes
@@ -23,31 +23,40 @@ from durabletest.local.server.messages import (
     CallbackCreated,
     Changed,
     Ended,
+    Endless,
     FunctionCallDue,
     FunctionUnknown,
     InvocationDue,
+    Limit,
     Timer,
     TimerCancelled,
+    TimerKind,
 )
 from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Waiters
+from durabletest.model.history import History
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What an orchestrator is made of."""
+    """What an orchestrator is made of.
+
+    Time moves to one of the ``limits`` on its way to something else, but never for its own sake.
+    """
 
     server: CheckpointWorkerManager
     client: LocalLambdaClient
     scheduler: Scheduler
+    limits: Scheduler
     clock: Clock
     scopes: Scopes
     waiters: Waiters
     failures: Failures
     runs: RunQueue
     values: ValueNotes
+    break_run: Callable[[str, DurableTestError], None]
 
 
 class Reactions:
@@ -68,6 +77,8 @@ class Reactions:
             FunctionCallDue: self._on_function_call_due,
             FunctionUnknown: self._on_function_unknown,
             CallbackCreated: self._on_callback_created,
+            Limit: self._on_limit,
+            Endless: self._on_endless,
             Changed: self._on_changed,
             Ended: self._on_ended,
         }
@@ -97,6 +108,11 @@ class Reactions:
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
+
+    def _on_limit(self, limit: Limit) -> None:
+        timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
+        fire = partial(self._parts.server.call, "fire", timer=timer)
+        self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
 
     # --- jobs ---
 
@@ -129,6 +145,11 @@ class Reactions:
             reason = not_registered(unknown.function, scope)
             self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
 
+    def _on_endless(self, endless: Endless) -> None:
+        parts = self._parts
+        history = History(parts.server.call("events_after", arn=endless.arn, event_id=0))
+        parts.break_run(endless.arn, without_end(endless.arn, endless.bound, history))
+
     # --- news ---
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
@@ -148,3 +169,4 @@ class Reactions:
         self._operations.pop(arn, None)
         self._parts.runs.drop(arn)
         self._parts.scheduler.drop(arn)
+        self._parts.limits.drop(arn)

@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Thread
 from typing import Any
 
-from durabletest.errors import DurableTestError
+from durabletest.local.futures import again
 from durabletest.model.history import History
 from durabletest.model.waiting import OpenWatches, Watch
 
@@ -150,11 +150,6 @@ class Waiters:
         for wait in taken:
             del self._waits[wait]
         return taken
-
-
-def again(error: Exception) -> Exception:
-    """The same error for another thread; one of the author's own cannot be copied without knowing it, and is shared."""
-    return error.again() if isinstance(error, DurableTestError) else error
 
 
 def _settle(future: Future[Any], error: Exception | None) -> None:

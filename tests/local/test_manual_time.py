@@ -170,17 +170,17 @@ class PendingCallbackTests(DurableTestCase):
 
 
 @durable_execution
-def ten_years(event: Any, context: DurableContext) -> str:
-    for year in range(10):
-        context.wait(Duration.from_days(365), name=f"year {year}")
+def a_year(event: Any, context: DurableContext) -> str:
+    context.wait(Duration.from_days(365), name="year")
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 class LongTimeTests(DurableTestCase):
-    handler = ten_years
+    handler = a_year
 
     def test_ten_years_pass(self) -> None:
-        self.execute()
+        for _ in range(10):
+            self.execute()
         self.assertExecution().succeeded("2035-12-30")
         self.assertEqual(self.now, self.start_time + 3650 * DAY)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from durabletest.local.server.bounds import Bounds
 from durabletest.local.server.events import EventProcessor
 from durabletest.local.server.ids import IdSource
 from durabletest.local.server.messages import Announce, Changed, InvocationDue
@@ -78,6 +79,7 @@ class CheckpointManager:
         self._undelivered: set[str] = set()
         self._unconsumed: set[str | None] = set()
         """The parents, None for the execution, of what has changed and was delivered after its branch suspended."""
+        self.bounds = Bounds(arn, announce)
         self.operations = operations
         self.events = events
         self.invocation: ActiveInvocation | None = None
@@ -92,6 +94,7 @@ class CheckpointManager:
         "UpdatedOperationIds"}``, and ``"RequestId"``, which goes into the Lambda context.
         """
         self.invocation = ActiveInvocation(self._ids.request(), self._now())
+        self.bounds.invoked(len(self.operations.by_id) - 1)
         self._pages.forget()
         self.operations.take_changed()
         updated, self._updated = list(self._updated), {}
@@ -143,6 +146,7 @@ class CheckpointManager:
             self._apply(update)
         if updates:
             self._announce(Changed(self._arn))
+            self.bounds.grew(len(self.operations.by_id) - 1)
         answer = self._answer()
         if client_token is not None:
             self._remember(client_token, Answered(token, updates, self._now(), answer))

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from durabletest.local.server.bounds import Family
 from durabletest.local.server.callbacks import CallbackManager
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.events import ErrorObject, EventProcessor, Operation, error_of, result_of
 from durabletest.local.server.functions import FunctionSpec
 from durabletest.local.server.ids import IdSource
-from durabletest.local.server.messages import Announce, Changed, Ended, InvocationDue, Timer, TimerKind
+from durabletest.local.server.messages import Announce, Changed, Ended, InvocationDue, Limit, Timer, TimerKind
 from durabletest.local.server.modelled import modelled_error
 from durabletest.local.server.operations import TERMINAL, OperationTable
 from durabletest.local.server.transitions import InvokeStarter, Transitions
 
 DEFAULT_EXECUTION_TIMEOUT = 31_622_400
-"""Seconds (366 days): what the service allows at most. It is recorded, but no timer, when nobody set a timeout."""
+"""Seconds (366 days): what the service allows at most. When nobody set a timeout, it is a limit, and no timer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Execution:
     failures: int = 0
     empty_pendings: int = 0
     children: list[str] = field(default_factory=list)
+    family: Family = field(default_factory=Family)
+    depth: int = 0
 
     @property
     def running(self) -> bool:
@@ -129,6 +132,10 @@ class ExecutionManager:
         self._by_function[request.function.name][arn] = execution
         self._record_start(execution)
         self._services.announce(InvocationDue(arn))
+        if request.parent is not None:
+            parent = self._by_arn[request.parent[0]]
+            execution.family, execution.depth = parent.family, parent.depth + 1
+        execution.family.joined(execution.depth, execution.checkpoints.bounds)
         return execution
 
     def _new_name(self, request: StartRequest) -> str:
@@ -181,6 +188,8 @@ class ExecutionManager:
         if request.timeout is not None:
             due = execution.started_at + timedelta(seconds=request.timeout)
             self._services.announce(Timer(due, TimerKind.EXECUTION_TIMEOUT, execution.arn))
+        else:
+            self._services.announce(Limit(execution.started_at + timedelta(seconds=execution.timeout), execution.arn))
 
     # --- end ---
 

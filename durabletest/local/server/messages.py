@@ -59,6 +59,22 @@ class TimerCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The longest that the service lets an execution live, if nobody set a timeout."""
+
+    due: datetime
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """This execution has passed a bound, in words, that one with an end stays below."""
+
+    arn: str
+    bound: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationDue:
     """The handler of this execution is to be invoked as soon as nothing else runs."""
 
@@ -117,6 +133,15 @@ class Ended:
 
 
 Announcement: TypeAlias = (
-    Timer | TimerCancelled | InvocationDue | FunctionCallDue | CallbackCreated | FunctionUnknown | Changed | Ended
+    Timer
+    | TimerCancelled
+    | Limit
+    | Endless
+    | InvocationDue
+    | FunctionCallDue
+    | CallbackCreated
+    | FunctionUnknown
+    | Changed
+    | Ended
 )
 Announce: TypeAlias = Callable[[Announcement], None]
