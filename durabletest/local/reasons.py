@@ -83,7 +83,7 @@ def _used_up(function: str, scope: RunnerScope) -> str:
 def without_end(arn: str, bound: str, history: History) -> EndlessExecutionError:
     """The execution goes on and on."""
     busy = _busiest(history)
-    lines = [f"\n  {name!r}, {kind}: {count:,} operations, {tries:,} attempts" for name, kind, count, tries in busy]
+    lines = [f"\n  {name!r}, {kind}: {all_:,} operations, {tries:,} attempts" for name, kind, all_, tries in busy]
     step = next((repr(name) for name, kind, *_ in busy if kind is OperationType.STEP), "name")
     return EndlessExecutionError(
         f"{execution_title(arn)} has no end: {bound}{'. Most of what it does is' if lines else ''}{''.join(lines)}\n"
