@@ -83,13 +83,13 @@ def _used_up(function: str, scope: RunnerScope) -> str:
 def without_end(arn: str, bound: str, history: History) -> EndlessExecutionError:
     """The execution goes on and on."""
     busy = _busiest(history)
-    lines = [f"\n  {name!r}, {kind}: {all_:,} operations, {tries:,} attempts" for name, kind, all_, tries in busy]
+    lines = [f"\n  {name!r}, {kind}: {number:,} operations, {tries:,} attempts" for name, kind, number, tries in busy]
     step = next((repr(name) for name, kind, *_ in busy if kind is OperationType.STEP), "name")
     return EndlessExecutionError(
         f"{execution_title(arn)} has no end: {bound}{'. Most of what it does is' if lines else ''}{''.join(lines)}\n"
         f"If a stub or a script answers in a way that keeps a loop going, let it answer otherwise in the end: "
-        f"stub_step({step}).returns(..., times=3).then_returns(...). If the function is meant to go on for ever, test a "
-        "part of it: set execution_timeout and assert timed_out(), or write start(), advance(...) and stop()"
+        f"stub_step({step}).returns(..., times=3).then_returns(...). If the function is meant to go on for ever, test "
+        "a part of it: set execution_timeout and assert timed_out(), or write start(), advance(...) and stop()"
     )
 
 
