@@ -181,6 +181,10 @@ class HandlerStuckError(DurableTestError):
     """A handler made no progress for the watchdog's number of real seconds; the message holds its threads' stacks."""
 
 
+class HandlerStillRunsWarning(RuntimeWarning):
+    """A handler that was given up goes on computing where it cannot be ended; the message holds its threads' stacks."""
+
+
 class WaitTimeoutError(DurableTestError, TimeoutError):
     """A wait with a timeout in real seconds ran out; the message says what was awaited."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.families import found, founder_of, members
+from durabletest.local.spinning import LoopEnder
 from durabletest.local.stacks import clock_read_by_author
 
 _LAST_MOMENT = 1.0
@@ -46,9 +49,13 @@ class Invoker:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._worker: Thread | None = None
         self._abandoned: list[Thread] = []
+        self._loops = LoopEnder()
+        self._still_running: str | None = None
 
     def invoke(self, call: Callable[[], Any], done: Callable[[Answered | Raised], None]) -> None:
         """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
+        if self._abandoned:
+            self._loops.end(self._left_over())
         if self._worker is None:
             self._calls = SimpleQueue()
             self._worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
@@ -68,13 +75,13 @@ class Invoker:
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
-        Its threads are not ended from outside: Python can do that only at a random place, where a thread may hold a
-        lock, such as that of all thread pools, which nobody would ever get again. One that looks at the virtual clock
-        ends there (``end_if_abandoned``); one that is blocked stays until its process ends.
+        A thread that looks at the virtual clock ends there (``end_if_abandoned``), one that is in a loop of its
+        author's between two rounds (:mod:`durabletest.local.spinning`), one that is blocked with its process.
         """
         if self._worker is None:
             return
         self._abandoned.append(self._worker)
+        self._loops.end(self.threads)
         for thread in self.threads:
             _threads_queues.pop(thread, None)
         self._calls.put(None)
@@ -101,9 +108,19 @@ class Invoker:
             self._worker.join(timeout)
             self._worker = None
         deadline = time.monotonic() + _LAST_MOMENT
-        for thread in [member for worker in self._abandoned for member in members(worker)]:
+        self._loops.end(self._left_over())
+        for thread in self._left_over():
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._still_running = self._loops.complaint(self._left_over())
         self._abandoned.clear()
+
+    def warn(self) -> None:
+        """Once it was stopped: warn of handlers that go on computing, and cannot be ended."""
+        if self._still_running is not None:
+            warnings.warn(self._still_running, HandlerStillRunsWarning, stacklevel=2)
+
+    def _left_over(self) -> list[Thread]:
+        return [member for worker in self._abandoned for member in members(worker)]
 
 
 def forget_pools() -> None:

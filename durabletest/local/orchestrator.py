@@ -104,6 +104,7 @@ class TestExecutionOrchestrator:
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise OrchestratorError(f"the orchestrator's thread did not end within {timeout:g} seconds")
+        self.invoker.warn()
 
     @property
     def thread(self) -> Thread:

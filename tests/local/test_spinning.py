@@ -1,0 +1,139 @@
+"""Handlers that are given up while they compute: they end, or are told of, and no lock of a library is lost."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import unittest
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Event
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from durabletest import HandlerStillRunsWarning, HandlerStuckError, LocalDurableTestRunner
+from durabletest.local.families import founder_of
+
+observed = sys.gettrace() is not None
+
+
+def for_ever(_: Any) -> None:
+    number = 0
+    while True:
+        number += 1
+
+
+def over_an_endless_iterator(_: Any) -> None:
+    for _number in count():
+        pass
+
+
+def with_calls_in_between(_: Any) -> None:
+    event = Event()
+    while True:
+        event.is_set()
+
+
+def in_a_pool(_: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(for_ever, None).result()
+
+
+@durable_execution
+def computing(event: str, context: DurableContext) -> Any:
+    return context.step(LOOPS[event], name="loop") if event else context.step(lambda _: 1, name="one")
+
+
+LOOPS: dict[str, Callable[[Any], None]] = {
+    "a loop": for_ever,
+    "an iterator": over_an_endless_iterator,
+    "calls": with_calls_in_between,
+    "a pool": in_a_pool,
+}
+
+
+def families() -> list[threading.Thread]:
+    """The threads that still run code of handlers."""
+    return [thread for thread in threading.enumerate() if founder_of(thread) is not None]
+
+
+def end_threads(go: Event) -> None:
+    """What the SDK says when it ends late is of no interest."""
+    logging.disable()
+    try:
+        go.set()
+        for thread in families():
+            thread.join(5)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@unittest.skipIf(observed, "a debugger or a measurement of coverage runs on top of every loop")
+class LoopTests(unittest.TestCase):
+    def give_up(self, event: str) -> None:
+        with LocalDurableTestRunner(computing, watchdog=0.1) as runner, self.assertRaises(HandlerStuckError):
+            runner.run(event)
+
+    def test_a_loop_of_the_authors_ends_when_its_handler_is_given_up(self) -> None:
+        for event in LOOPS:
+            with self.subTest(event):
+                self.give_up(event)
+                self.assertEqual(families(), [])
+
+    def test_it_takes_nothing_from_the_runs_after_it(self) -> None:
+        LocalDurableTestRunner.setup_test_environment()
+        self.addCleanup(LocalDurableTestRunner.teardown_test_environment)
+        for _ in range(10):
+            self.give_up("a loop")
+            with LocalDurableTestRunner(computing, watchdog=5) as runner:
+                self.assertEqual(runner.run("").get_result(), 1)
+        with ThreadPoolExecutor(2) as pool:
+            self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
+
+
+class ToldTests(unittest.TestCase):
+    def test_a_loop_that_catches_its_end_is_told_of(self) -> None:
+        stop = Event()
+
+        def stubborn(_: Any) -> None:
+            while not stop.is_set():
+                try:
+                    for _number in numbers():
+                        pass
+                except SystemExit:
+                    continue
+
+        def numbers() -> Iterator[int]:
+            while not stop.is_set():
+                yield 1
+
+        self.addCleanup(end_threads, stop)
+        handler = durable_execution(lambda event, context: context.step(stubborn, name="loop"))
+        with (
+            self.assertWarnsRegex(
+                HandlerStillRunsWarning, r"(?s)^a handler that was given up still runs, .*in stubborn"
+            ),
+            LocalDurableTestRunner(handler, watchdog=0.1) as runner,
+            self.assertRaises(HandlerStuckError),
+        ):
+            runner.run()
+
+    def test_one_that_blocks_is_not(self) -> None:
+        go = Event()
+        self.addCleanup(end_threads, go)
+        handler = durable_execution(lambda event, context: context.step(lambda _: go.wait(), name="block"))
+        with (
+            warnings.catch_warnings(),
+            LocalDurableTestRunner(handler, watchdog=0.1) as runner,
+            self.assertRaises(HandlerStuckError),
+        ):
+            warnings.simplefilter("error")
+            runner.run()
+
+
+if __name__ == "__main__":
+    unittest.main()
