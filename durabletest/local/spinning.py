@@ -12,6 +12,7 @@ import ctypes
 import dis
 import gc
 import sys
+import threading
 from collections import Counter
 from functools import cache, partial
 from threading import Event, Thread
@@ -65,7 +66,7 @@ class LoopEnder:
             running = _running(threads)
             seen.update(running)
             self.end(running)
-        running = [thread for thread, times in seen.items() if times > 1 and thread.is_alive()]
+        running = [thread for thread, times in seen.items() if times > _LOOKS // 4 and thread.is_alive()]
         if not running:
             return None
         return (
@@ -103,4 +104,7 @@ def _places(threads: list[Thread]) -> dict[Thread, tuple[FrameType, int]]:
 
 
 def _moves(before: tuple[FrameType, int], after: tuple[FrameType, int]) -> bool:
+    """A thread that waits for others, and looks for them now and then, does not."""
+    if after[0].f_code.co_filename == threading.__file__:
+        return False
     return before != after or after[1] in _jumps_back(after[0].f_code)

@@ -163,6 +163,7 @@ class ConcurrentTests(unittest.TestCase):
             with self.assertRaisesRegex(HandlerStuckError, "made no progress"):
                 runner.run()
             self.assertEqual(f"{runner.now:%H:%M:%S}", "00:00:00")
+            enough.set()
 
 
 class RestoredTests(unittest.TestCase):
