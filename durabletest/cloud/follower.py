@@ -158,7 +158,7 @@ class Follower:
         try:
             self._client.stop_durable_execution(DurableExecutionArn=self.arn, **reason)
         except ClientError as refusal:
-            if not (is_not_found(refusal) and self._is_fresh()):
+            if not self._may_come_to_be_known(refusal):
                 raise
             return False
         return True
@@ -206,7 +206,7 @@ class Follower:
         try:
             return self._poller.poll()
         except ClientError as error:
-            if is_not_found(error) and self._is_fresh():
+            if self._may_come_to_be_known(error):
                 return []
             raise
 
@@ -228,7 +228,12 @@ class Follower:
 
     def _check_status(self) -> None:
         """An end that the history does not tell would be waited for until the timeout."""
-        execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
+        try:
+            execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
+        except ClientError as error:
+            if self._may_come_to_be_known(error):
+                return
+            raise
         self._late_answers += "EndTimestamp" in execution
         if self._late_answers >= LATE_ANSWERS:
             last = self._history.events[-1]["EventType"] if self._history.events else None
@@ -277,8 +282,8 @@ class Follower:
     def _settle_all(self) -> None:
         self._watches.settle_all(self._history, self.error)
 
-    def _is_fresh(self) -> bool:
-        return _clock[0]() - self._began < FRESH_SECONDS
+    def _may_come_to_be_known(self, refusal: ClientError) -> bool:
+        return is_not_found(refusal) and _clock[0]() - self._began < FRESH_SECONDS
 
 
 def _waited_for(history: History) -> str:

@@ -16,6 +16,7 @@ from durabletest import (
     ExecutionStatus,
     TestResult,
 )
+from durabletest.cloud.follower import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored
@@ -133,6 +134,11 @@ class TransportFaultTests(EndpointTestCase):
 
     def test_an_execution_that_is_unknown_right_after_its_start(self) -> None:
         self.endpoint.faults.add(HISTORY, faults.not_found, times=3)
+        self.assertWhole(self.run_order())
+
+    def test_one_that_is_unknown_for_so_long_that_the_service_is_asked_whether_it_runs(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.not_found, times=IDLE_POLLS + 2)
+        self.endpoint.faults.add("GetDurableExecution", faults.not_found)
         self.assertWhole(self.run_order())
 
     def test_an_execution_that_is_unknown_when_it_is_to_be_stopped(self) -> None:

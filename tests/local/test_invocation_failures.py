@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import unittest
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from threading import Event
 from typing import Any
 from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import DurableTestCase, HandlerNotDurableError, TestResult
+from durabletest import DurableTestCase, HandlerNotDurableError, LocalDurableTestRunner, TestResult
 
 CALLS: list[str] = []
 
@@ -141,6 +143,49 @@ class CrashTests(DurableTestCase):
         self.assertExecution().failed(message="exit status 3")
         self.assertEqual(len(CALLS), 5)
         self.assertEqual(result.get_error().type, "Runtime.ExitError")
+
+
+class Siblings:
+    """A branch that ends the process, the first time, and one beside it that would go on."""
+
+    def __init__(self, end: Callable[[], Any]) -> None:
+        self.ends = [end]
+        self.working, self.ended = Event(), Event()
+
+    def end(self, _: Any) -> None:
+        if self.ends:
+            self.working.wait(5)
+            try:
+                self.ends.pop()()
+            finally:
+                self.ended.set()
+
+    def work(self, _: Any) -> None:
+        if not self.ended.is_set():
+            self.working.set()
+            self.ended.wait(5)
+            Event().wait(0.1)  # the process is dead: what comes after this never happens in Lambda
+
+    def handler(self, event: Any, context: DurableContext) -> None:
+        def beside(child: DurableContext) -> None:
+            child.step(self.work, name="work")
+            child.step(lambda _: None, name="after")
+
+        context.parallel([lambda child: child.step(self.end, name="end"), beside], name="both")
+
+
+class SiblingTests(unittest.TestCase):
+    def test_a_branch_writes_nothing_after_another_one_has_ended_the_process(self) -> None:
+        for end in ENDS:
+            siblings = Siblings(ENDS[end])
+            with self.subTest(end), LocalDurableTestRunner(durable_execution(siblings.handler)) as runner:
+                result = runner.run()
+                self.assertEqual(result.get_status(), "SUCCEEDED")
+                kinds = [(event["EventType"], event.get("Name")) for event in result.history]
+                crash = kinds.index(("InvocationCompleted", None))
+                self.assertNotIn(("StepSucceeded", "work"), kinds[:crash])
+                self.assertNotIn(("StepStarted", "after"), kinds[:crash])
+                self.assertEqual(kinds.count(("StepSucceeded", "work")), 1)
 
 
 EARLY: list[Callable[[], Any]] = []

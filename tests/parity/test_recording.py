@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unittest
 from typing import Any
+from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
@@ -94,6 +95,11 @@ class RecordingTests(unittest.TestCase):
 
     def test_the_mode_is_given_back(self) -> None:
         before = os.environ.get("DURABLETEST_MODE")
+        with mock.patch.dict(os.environ):
+            os.environ.pop("DURABLETEST_MODE", None)
+            with in_mode(Mode.CLOUD):
+                self.assertEqual(os.environ["DURABLETEST_MODE"], "cloud")
+            self.assertNotIn("DURABLETEST_MODE", os.environ)
         with in_mode(Mode.CLOUD), in_mode(Mode.LOCAL):
             self.assertEqual(os.environ["DURABLETEST_MODE"], "local")
         self.assertEqual(os.environ.get("DURABLETEST_MODE"), before)
