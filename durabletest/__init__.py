@@ -56,6 +56,7 @@ from durabletest.errors import (
     WrongOperationTypeError,
 )
 from durabletest.execution import Execution, Pending
+from durabletest.exploring import explore
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.details import (
     CallbackDetails,
@@ -81,6 +82,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "DurableTestCase",
     "local_only",
     "cloud_only",
+    "explore",
     # what assertions are about, for annotations
     "ExecutionSubject",
     "OperationSubject",

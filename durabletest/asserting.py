@@ -30,9 +30,11 @@ class DurableAssertions(unittest.TestCase):
 
     __current: assertions.CurrentTest | None = None
     __last: Execution | None = None
+    __started: list[Execution]
 
     def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803 - unittest's own name
         super().__init__(methodName)
+        self.__started = []
         for record in RECORDS:
             self.addTypeEqualityFunc(record, self.__assert_records_equal)
 
@@ -98,6 +100,7 @@ class DurableAssertions(unittest.TestCase):
     def _durable_began(self) -> None:
         """A test begins."""
         self.__current = self.__last = None
+        self.__started = []
 
     def _durable_last(self) -> Execution | None:
         return self.__last
@@ -105,7 +108,12 @@ class DurableAssertions(unittest.TestCase):
     def _durable_executed(self, execution: Execution) -> Execution:
         """An execution was started, which assertions are about from now on."""
         self.__last = execution
+        self.__started.append(execution)
         return execution
+
+    def _durable_executions(self) -> list[TestResult]:
+        """The executions that the test has started so far, as they stand."""
+        return [execution.snapshot() for execution in self.__started]
 
     @contextmanager
     def _durable_reporting(self) -> Iterator[None]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durabletest.abstract import NoTests, mark
-from durabletest.asserting import DurableAssertions
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (
@@ -27,6 +26,8 @@ from durabletest.configuration import (
 )
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
+from durabletest.explored import ExploredTestCase
+from durabletest.exploring import plan_for
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
@@ -44,7 +45,7 @@ __tracebackhide__ = True
 _NO_MESSAGE: Any = object()
 
 
-class DurableTestCase(DurableAssertions):
+class DurableTestCase(ExploredTestCase):
     """A unittest test case for one durable function.
 
     The configuration is class attributes. Each test gets a runner of its own (``self.runner``), and begins anew at
@@ -173,6 +174,9 @@ class DurableTestCase(DurableAssertions):
                 return super().run(result)
         if _is_skipped(type(self)) or _is_skipped(method):
             return super().run(result)
+        plan = plan_for(method)
+        if plan is not None:
+            self._durable_explore(plan, self.__why_not_explored())
         began = False
         try:
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
@@ -183,6 +187,11 @@ class DurableTestCase(DurableAssertions):
                 raise
             self.__report(result, began)
             return result
+
+    def __why_not_explored(self) -> str | None:
+        if mode_of(type(self)) is Mode.CLOUD:
+            return "in the cloud the service decides the order"
+        return None if self.skip_time else "with skip_time = False the system decides the order"
 
     def __report(self, result: unittest.TestResult, began: bool) -> None:
         """The runner could not be opened or closed: that is the test's error, and the next test goes on."""
@@ -218,7 +227,7 @@ class DurableTestCase(DurableAssertions):
 
         @functools.wraps(method)
         async def awaited() -> Any:
-            with self._durable_reporting():
+            with self._durable_reporting(), self._durable_by_schedule():
                 with self.__noting_unused(), naming_foreign_clocks(), self.__where():
                     value = await method()
                 self.__complain()
@@ -227,7 +236,7 @@ class DurableTestCase(DurableAssertions):
         return awaited
 
     def __call(self, method: Callable[[], Any]) -> Any:
-        with self._durable_reporting():
+        with self._durable_reporting(), self._durable_by_schedule():
             with self.__noting_unused(), naming_foreign_clocks(), self.__where():
                 value = method()
             self.__complain()
@@ -239,6 +248,7 @@ class DurableTestCase(DurableAssertions):
         if complaint is not None:
             raise self.failureException(complaint)
         self._durable_finish()
+        self._durable_compare_outcomes()
 
     @contextmanager
     def __noting_unused(self) -> Iterator[None]:
@@ -292,6 +302,7 @@ class DurableTestCase(DurableAssertions):
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
             skip_sleep=cls.skip_sleep,
+            schedule=self._durable_schedule,
         )
         return closing(runner)
 

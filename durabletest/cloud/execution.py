@@ -110,7 +110,7 @@ class CloudExecution:
         """See :mod:`durabletest.model.waiting`."""
         return self._follower.watch(Watch(path, index, status))
 
-    def blocking(self) -> AbstractContextManager[object]:
+    def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
         """Progress is shown meanwhile."""
         return self._follower.progress.waiting()
 

@@ -59,6 +59,7 @@ class ScriptedAction:
     client: Any
     is_invocation: bool = False
     deadline: None = None
+    turns: None = None
 
     @property
     def arn(self) -> str:

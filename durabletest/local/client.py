@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from durabletest.local.lease import Lease
 from durabletest.local.server.modelled import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.turns import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Entered for each request, by its method; raises if the client may not be used any more."""
@@ -74,6 +75,16 @@ class LocalLambdaClient:
         return self._call("send_durable_execution_callback_heartbeat", request)
 
     def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
+        task = current_task()
+        if task is None:
+            return self._answer(method, request)
+        task.busy = True
+        try:
+            return self._answer(method, request)
+        finally:
+            task.busy = False
+
+    def _answer(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
         with self._use(method):
             answer: dict[str, Any] = self._server.call(method, **request)
         return answer

@@ -11,7 +11,7 @@ from functools import partial
 from threading import Thread, current_thread
 from typing import Any
 
-from durabletest import sdk
+from durabletest import sdk, sdk_threads
 from durabletest.errors import RunnerClosedError
 from durabletest.local import drivers, references
 from durabletest.local.client import LocalLambdaClient
@@ -22,6 +22,7 @@ from durabletest.local.families import FamilyRegister, founder_of
 from durabletest.local.jobs import HandlerInvocation
 from durabletest.local.lease import Lease
 from durabletest.local.orchestrator import TestExecutionOrchestrator
+from durabletest.local.primitives import Primitives
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
 from durabletest.local.scope import RunnerScope, module_of, name_of
 from durabletest.local.server.instant import RequestInstant
@@ -67,17 +68,19 @@ class LocalEnvironment:
         self._instant = RequestInstant(self.clock.now)
         self.server = CheckpointWorkerManager(self._make_server, before_request=self._instant.arrive)
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
-        self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock)
+        take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
+        self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
-        self._installed = (
+        self._installed: tuple[Any, ...] = (
             FamilyRegister(),
             self.orchestrator.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
             sdk.ClientHook(self._client_here),
+            *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.crash),
         )
-        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually)
+        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
         self._numbers = itertools.count(1)
         self._open_runners: dict[int, RunnerScope] = {}
         self._patches = ExitStack()
@@ -167,6 +170,10 @@ class LocalEnvironment:
 
     def _make_server(self) -> CheckpointServer:
         return CheckpointServer(self._instant.now, self.orchestrator.announce)
+
+    def _passed(self) -> float:
+        """Seconds of virtual time since it began."""
+        return (self.clock.now() - self.settings.start_time).total_seconds()
 
     def _sleeps_virtually(self, thread: Thread) -> bool:
         scope = self.orchestrator.scope_of(thread)

@@ -82,9 +82,9 @@ class LocalExecution:
         return watch.future
 
     @contextmanager
-    def blocking(self) -> Iterator[None]:
-        """The thread counts as one that waits."""
-        with self._waiting("result() of a future of wait_for_data()"):
+    def blocking(self, future: Future[Any] | None = None) -> Iterator[None]:
+        """The thread counts as one that waits, until the future is done."""
+        with self._waiting("result() of a future of wait_for_data()", followed=future):
             yield
 
     @property
@@ -149,11 +149,17 @@ class LocalExecution:
         return due_times.result()
 
     @contextmanager
-    def _waiting(self, call: str, arn: str | None = None, until: datetime | None = None) -> Iterator[Future[Any]]:
+    def _waiting(
+        self,
+        call: str,
+        arn: str | None = None,
+        until: datetime | None = None,
+        followed: Future[Any] | None = None,
+    ) -> Iterator[Future[Any]]:
         """For the block the thread counts as one that waits, for what settles the future."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
-            wait = self._orchestrator.wait(self._scope, arn, until)
+            wait = self._orchestrator.wait(self._scope, arn, until, followed)
         try:
             yield wait.future
         finally:

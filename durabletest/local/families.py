@@ -1,8 +1,11 @@
-"""Which threads run handler code: those that call handlers, and all that these start."""
+"""Which threads run handler code: those that call handlers, all that these start, and pools that work for them."""
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread, current_thread
 from typing import Any
 
@@ -32,30 +35,62 @@ def members(founder: Thread) -> list[Thread]:
 
 
 class FamilyRegister:
-    """While installed, notes for every thread that is started whose family it belongs to."""
+    """While installed, notes which threads work for a family: those that its threads start, and the threads of pools
+    that were there before, for as long as they run what a thread of the family has submitted.
+    """
 
     def __init__(self) -> None:
-        self._original: Any = None
-        self._noting: Any = None
+        self._patches: list[tuple[Any, str, Any, Any]] = []
 
     def install(self) -> None:
         """Begin to note."""
-        original = Thread.start
-
-        def start(thread: Thread) -> None:
-            founder = founder_of(current_thread())
-            if founder is not None:
-                setattr(thread, _FOUNDER, founder)
-            original(thread)
-
-        self._original, self._noting = original, start
-        _set_start(start)
+        self._patch(Thread, "start", _noting)
+        self._patch(ThreadPoolExecutor, "submit", _lending)
 
     def remove(self) -> None:
         """Stop noting; a tool that has put itself on top in the meantime keeps its place."""
-        if Thread.start is self._noting:
-            _set_start(self._original)
+        for owner, name, original, patched in self._patches:
+            if getattr(owner, name) is patched:
+                setattr(owner, name, original)
+        self._patches.clear()
+
+    def _patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        patched = make(original)
+        self._patches.append((owner, name, original, patched))
+        setattr(owner, name, patched)
 
 
-def _set_start(start: Any) -> None:
-    Thread.start = start  # type: ignore[method-assign]
+def _noting(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
+    @functools.wraps(original)
+    def start(thread: Thread) -> None:
+        founder = founder_of(current_thread())
+        if founder is not None:
+            setattr(thread, _FOUNDER, founder)
+        original(thread)
+
+    return start
+
+
+def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def submit(pool: Any, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        founder = founder_of(current_thread())
+        if founder is None:
+            return original(pool, call, *arguments, **named)
+        return original(pool, _work_for, founder, call, arguments, named)
+
+    return submit
+
+
+def _work_for(founder: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
+    thread = current_thread()
+    before = founder_of(thread)
+    setattr(thread, _FOUNDER, founder)
+    try:
+        return call(*arguments, **named)
+    finally:
+        if before is None:
+            disown(thread)
+        else:
+            setattr(thread, _FOUNDER, before)

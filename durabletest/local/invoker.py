@@ -68,6 +68,10 @@ class Invoker:
         """The worker, and every thread that came of it and still lives."""
         return [] if self._worker is None else members(self._worker)
 
+    def is_worker(self, thread: Thread) -> bool:
+        """Whether it is the thread that calls the handlers."""
+        return thread is self._worker
+
     def runs(self, thread: Thread) -> bool:
         """Whether that thread runs handler code, and was not abandoned."""
         return self._worker is not None and founder_of(thread) is self._worker

@@ -19,6 +19,7 @@ from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.messages import FunctionCallDue
 from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.turns import Turns, waiting_for
 from durabletest.model.payloads import encode, with_real_names
 
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
@@ -47,6 +48,11 @@ class Job(Protocol):
         """When Lambda would end the call; None if it is none of Lambda's."""
         ...
 
+    @property
+    def turns(self) -> Turns | None:
+        """The turns that its threads take; None if they run as the system lets them."""
+        ...
+
     def call(self) -> Any:
         """The call itself; runs in the worker thread."""
         ...
@@ -70,6 +76,7 @@ class HandlerInvocation:
     context: LambdaContext
     server: CheckpointWorkerManager
     client: InvocationClient
+    turns: Turns | None = None
     is_invocation: bool = True
 
     @property
@@ -84,7 +91,11 @@ class HandlerInvocation:
 
     def call(self) -> Any:
         """Call the handler as Lambda does."""
-        return self.handler(self.event.given, self.context)
+        waiting_for(self.turns)
+        try:
+            return self.handler(self.event.given, self.context)
+        finally:
+            waiting_for(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Tell the server the answer, or why there is none."""
@@ -104,8 +115,10 @@ class HandlerInvocation:
         return None
 
     def revoke(self) -> None:
-        """Take its token away, and its client, should a later execution get the same token."""
+        """Take its token away, and its client, should a later execution get the same token; unwind its threads."""
         self.client.revoke()
+        if self.turns is not None:
+            self.turns.end()
         self.server.call("revoke", arn=self.arn)
 
     @property
@@ -132,6 +145,7 @@ class FunctionCall:
     context: LambdaContext
     server: CheckpointWorkerManager
     refused: Callable[[str, str], None]
+    turns: None = None
     is_invocation: bool = False
 
     @property
@@ -182,13 +196,14 @@ def handler_invocation(
     client: LocalLambdaClient,
     now: Callable[[], datetime],
     operations: Kept[Any],
+    turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
     """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
     own_client = InvocationClient(client)
     handler = scope.handler_of(event["Target"])
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
-    return HandlerInvocation(arn, handler, given, context, server, own_client)
+    return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
 
 
 def function_call(

@@ -35,10 +35,14 @@ from durabletest.local.server.messages import Announcement, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
+from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Wait, Waiters
+from durabletest.model.history import History
 from durabletest.model.waiting import Watch
 
+NEWS_SECONDS = 1.0
+"""Real seconds without progress, after which those who follow an execution hear of it though its invocation runs."""
 Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for somebody who waits in vain for the execution of that ARN."""
 
@@ -55,7 +59,12 @@ class TestExecutionOrchestrator:
     __test__ = False
 
     def __init__(
-        self, server: CheckpointWorkerManager, client: LocalLambdaClient, scheduler: Scheduler, clock: Clock
+        self,
+        server: CheckpointWorkerManager,
+        client: LocalLambdaClient,
+        scheduler: Scheduler,
+        clock: Clock,
+        take_turns: bool = False,
     ) -> None:
         self._server = server
         self._scheduler = scheduler
@@ -81,9 +90,11 @@ class TestExecutionOrchestrator:
                 self._runs,
                 self.values,
                 self._break_run,
+                self._turns,
             )
         )
         self._sleepers = Sleepers(self._inbox.put, scheduler, clock, self._runs)
+        self._take_turns = take_turns
         self._at_rest: list[Callable[[], None]] = []
         self._unsettled: set[Future[Any]] = set()
         self._asleep = False
@@ -152,6 +163,9 @@ class TestExecutionOrchestrator:
 
     def open(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
+        if scope.schedule is not None:
+            scope.schedule.name_of = self._name_of
+            self._scheduler.choose = scope.schedule.next_timer
         self._inbox.put(partial(self._scopes.add, scope))
 
     def restart(self, start: datetime) -> None:
@@ -168,6 +182,7 @@ class TestExecutionOrchestrator:
         """A runner is closed; if a thread has died, so have its executions, and those who waited have been told."""
         if not self._dead.is_set() and self._server.thread.is_alive():
             self.forget(scope, reason)
+            self._scheduler.choose = None
             self._inbox.put(partial(self._scopes.remove, scope))
 
     def refuse_handlers(self, call: str) -> None:
@@ -180,9 +195,11 @@ class TestExecutionOrchestrator:
 
     # --- waiting, in other threads ---
 
-    def wait(self, scope: int, arn: str | None, until: datetime | None = None) -> Wait:
-        """Begin to wait, in the calling thread, for the end of an execution or for an instant of virtual time."""
-        wait = Wait(scope, arn, current_thread(), until)
+    def wait(
+        self, scope: int, arn: str | None, until: datetime | None = None, followed: Future[Any] | None = None
+    ) -> Wait:
+        """Begin to wait, in the calling thread, for the end of an execution, an instant, or a future of the model."""
+        wait = Wait(scope, arn, current_thread(), until, followed)
         self._send(partial(self._waiters.add, wait), wait.future)
         return wait
 
@@ -207,6 +224,11 @@ class TestExecutionOrchestrator:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
         return self._ask(partial(self._due_times, arn))
 
+    def _name_of(self, arn: str, operation_id: str) -> str:
+        history = History(self._server.call("events_after", arn=arn, event_id=0))
+        record = next((record for record in history.operations if record.id == operation_id), None)
+        return operation_id if record is None else f"{record.type} {history.path_of(record)!r}"
+
     def raise_if_broken(self, arn: str) -> None:
         """Raise what ended the run of this execution, if it was not the execution's own outcome."""
         error = self._failures.of(arn)
@@ -225,6 +247,22 @@ class TestExecutionOrchestrator:
         self._inbox.put(message)
         if self._dead.is_set():
             self._fail_unsettled()
+
+    def _turns(self, scope: RunnerScope, seed: str) -> Turns | None:
+        """The turns of a new invocation."""
+        if not self._take_turns or self._virtual is None:
+            return None
+        virtual = self._virtual
+        wanted = self._has_news
+        return Turns(lambda: virtual.now().timestamp(), seed, scope.schedule, self._look_around, wanted)
+
+    def _has_news(self) -> bool:
+        return self._waiters.has_news
+
+    def _look_around(self) -> None:
+        """No thread of the running invocation can go on (called by one of them): time may have to move."""
+        if self._sleepers or self._waiters.has_news:
+            self._inbox.put(lambda: None)
 
     # --- the loop ---
 
@@ -248,6 +286,17 @@ class TestExecutionOrchestrator:
             message()
         if self._inbox.empty():
             self._settle()
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        """Threads that follow an execution hear of it when its invocation rests, so that what they do has its order.
+
+        They hear of it at once if the system decides the order, and after a second in any case.
+        """
+        active = self._runs.active
+        turns = None if active is None else active.job.turns
+        if turns is None or turns.resting or self._runs.silence() >= NEWS_SECONDS:
+            self._waiters.tell_news()
 
     def _settle(self) -> None:
         """Go on until something runs, a message is there, or nothing is left to do but wait."""
@@ -257,6 +306,8 @@ class TestExecutionOrchestrator:
             self._server.call("drain")
             if not self._inbox.empty():
                 return
+            if self._waiters.tell_news():
+                continue
             if self._at_rest:
                 self._at_rest.pop(0)()
             elif not self._try_to_move_time():
@@ -279,6 +330,13 @@ class TestExecutionOrchestrator:
             return self._scheduler.run_due()
         if not self._waiters:
             return False
+        if self._asleep:
+            with self._sleepers.held() as held:
+                return held and self._move_virtual_time()
+        return self._move_virtual_time()
+
+    def _move_virtual_time(self) -> bool:
+        assert self._virtual is not None
         goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
         destination = min((instant for instant in (goal, due) if instant is not None), default=None)
         if limit is not None and destination is not None and limit < destination:
@@ -307,6 +365,8 @@ class TestExecutionOrchestrator:
             limits.append(SAMPLE)
         if self._may_be_stuck():
             limits.append(max(0.0, self._longest_silence() - self._runs.silence()))
+        if self._waiters.has_news:
+            limits.append(NEWS_SECONDS)
         return min((limit for limit in limits if limit is not None), default=None)
 
     def _lose_patience(self) -> None:

@@ -17,7 +17,7 @@ from durabletest.local.jobs import function_call, handler_invocation
 from durabletest.local.reasons import not_registered, without_end
 from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
-from durabletest.local.scope import Scopes
+from durabletest.local.scope import RunnerScope, Scopes
 from durabletest.local.server.messages import (
     Announcement,
     CallbackCreated,
@@ -34,6 +34,7 @@ from durabletest.local.server.messages import (
 )
 from durabletest.local.server.operations import Kept
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Waiters
 from durabletest.model.history import History
@@ -57,6 +58,7 @@ class Parts:
     runs: RunQueue
     values: ValueNotes
     break_run: Callable[[str, DurableTestError], None]
+    turns: Callable[[RunnerScope, str], Turns | None]
 
 
 class Reactions:
@@ -126,8 +128,8 @@ class Reactions:
         if scope is None or event is None:
             return None
         operations = self._operations.setdefault(arn, Kept(sdk.operation))
-        job = handler_invocation(arn, event, scope, parts.server, parts.client, parts.clock.now, operations)
-        return Active(job, scope)
+        now, turns = parts.clock.now, partial(parts.turns, scope)
+        return Active(handler_invocation(arn, event, scope, parts.server, parts.client, now, operations, turns), scope)
 
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
         self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
@@ -158,7 +160,7 @@ class Reactions:
             self._answers.created(created, scope)
 
     def _on_changed(self, changed: Changed) -> None:
-        self._parts.waiters.check(changed.arn)
+        self._parts.waiters.note(changed.arn)
 
     def _on_ended(self, ended: Ended) -> None:
         self._drop(ended.arn)

@@ -24,6 +24,7 @@ from durabletest.local.execution import LocalExecution
 from durabletest.local.maker import Maker
 from durabletest.local.process import process
 from durabletest.local.routing import Router
+from durabletest.local.schedules import Schedule
 from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.functions import FunctionSpec, split_name
 from durabletest.local.server.invocations import Caller
@@ -69,6 +70,7 @@ class LocalDurableTestRunner(LastExecution):
         state_page_size: int | None = None,
         skip_sleep: bool = False,
         clock: str | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         settings.check_handler(handler, "handler")
         settings.check_functions(durable_functions or {}, "durable_functions")
@@ -86,7 +88,7 @@ class LocalDurableTestRunner(LastExecution):
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
         maker = Maker()
         self._tenancy = process.move_in(
-            chosen, lambda number: RunnerScope(number, handler, watchdog, maker, skip_sleep)
+            chosen, lambda number: RunnerScope(number, handler, watchdog, maker, skip_sleep, schedule)
         )
         self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
         self._last = None

@@ -34,6 +34,8 @@ class Scheduler(ABC):
         self._by_key: dict[Hashable, Scheduled] = {}
         self._keys_of: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         self._sequence = itertools.count()
+        self.choose: Callable[[list[Scheduled]], int] | None = None
+        """Gives the place of the entry that comes first, of several that are due at one instant; None: as they came."""
 
     def schedule(self, key: Hashable, due: datetime, update: Callable[[], None], owner: Hashable = None) -> None:
         """Put an update in the queue; one with the same key is replaced, and loses its place.
@@ -88,7 +90,7 @@ class Scheduler(ABC):
     def _run_until(self, instant: datetime) -> bool:
         ran = False
         while (due := self.next_due()) is not None and due <= instant:
-            entry = heapq.heappop(self._heap)
+            entry = self._pop(due)
             self._forget(entry)
             entry.update()
             ran = True
@@ -100,6 +102,16 @@ class Scheduler(ABC):
         keys.discard(entry.key)
         if not keys:
             del self._keys_of[entry.owner]
+
+    def _pop(self, due: datetime) -> Scheduled:
+        """Take the entry out that comes next, of those that are due at this instant."""
+        if self.choose is None:
+            return heapq.heappop(self._heap)
+        together = sorted(entry for entry in self._heap if entry.due == due and not entry.cancelled)
+        entry = together[self.choose(together)]
+        self._heap.remove(entry)
+        heapq.heapify(self._heap)
+        return entry
 
 
 class QueueScheduler(Scheduler):

@@ -10,6 +10,7 @@ from typing import Any
 from durabletest import sdk
 from durabletest.local.lease import Lease
 from durabletest.local.maker import Maker
+from durabletest.local.schedules import Schedule
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -22,8 +23,9 @@ _NO_WATCHDOG = 30.0
 class RunnerScope:
     """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
 
-    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. The ``lease`` is that of the executions:
-    it ends with the next reset, or with the runner.
+    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
+    its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
+    or with the runner.
     """
 
     number: int
@@ -31,6 +33,7 @@ class RunnerScope:
     watchdog: float
     maker: Maker
     skip_sleep: bool = False
+    schedule: Schedule | None = None
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import itertools
 import sys
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import thread as futures_thread
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event, Thread, current_thread
-from types import CodeType, FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
+from durabletest.local.blocked import waits_for_a_thread
 from durabletest.local.clock import Clock
 from durabletest.local.runs import Post, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.stacks import current_frames
+from durabletest.local.turns import Task, Turns, current_task
 
 SAMPLE = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
 
+_MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
+"""The monotonic clocks of :mod:`time`, and how many of their units a second has."""
 _SLEEP = "sleep"
-
-_WAITING: set[CodeType] = {
-    function.__code__
-    for function in (
-        threading.Condition.wait,
-        threading.Thread.join,
-        getattr(threading.Thread, "_wait_for_tstate_lock", None),
-        getattr(futures_thread, "_worker", None),
-    )
-    if function is not None
-}
-"""Where a thread is that waits for another one: for an event, a queue, a future, the end of a thread, or for work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +35,22 @@ class Sleeper:
 
     thread: Thread
     seconds: float
+    task: Task | None = None
     awake: Event = field(default_factory=Event)
+
+    def wait(self) -> None:
+        """Return when it is awake, with the turn if the thread takes turns."""
+        if self.task is None:
+            self.awake.wait()
+        else:
+            while not self.awake.is_set():
+                self.task.park()
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self.awake.set()
+        if self.task is not None:
+            self.task.wake()
 
 
 class Sleepers:
@@ -73,25 +79,47 @@ class Sleepers:
 
     def sleep(self, seconds: float) -> None:
         """Return when virtual time has moved by so many seconds; called by the thread that sleeps."""
-        sleeper = Sleeper(current_thread(), seconds)
+        sleeper = Sleeper(current_thread(), seconds, current_task())
         self._post(lambda: self._fall_asleep(sleeper))
-        sleeper.awake.wait()
+        sleeper.wait()
         self._post(lambda: self._waking.discard(sleeper.thread))
 
     def at_rest(self) -> bool:
         """Whether nothing of the running invocation goes on by itself until time moves."""
         if not self._asleep or self._waking:
             return False
-        first = self._waiting_threads()
-        if first is None:
+        turns = self._turns()
+        if turns is not None and not turns.resting:
             return False
+        first = self._waiting_threads()
+        if not first:
+            return first is not None
         Event().wait(SAMPLE)
         return first == self._waiting_threads()
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """While time moves, no thread goes on; False if one does."""
+        turns = self._turns()
+        if turns is None:
+            yield True
+            return
+        held = turns.hold()
+        try:
+            yield held
+        finally:
+            if held:
+                turns.time_moved()
+                turns.let_go()
+
+    def _turns(self) -> Turns | None:
+        active = self._runs.active
+        return None if active is None else active.job.turns
 
     def wake_all(self) -> None:
         """The invocation was given up: its threads go on, and end."""
         for sleeper in self._asleep.values():
-            sleeper.awake.set()
+            sleeper.wake()
         self._asleep.clear()
         self._waking.clear()
         self._scheduler.flush(lambda key: isinstance(key, tuple) and key[0] == _SLEEP)
@@ -99,7 +127,7 @@ class Sleepers:
     def _fall_asleep(self, sleeper: Sleeper) -> None:
         active = self._runs.active
         if active is None or active.crashed is not None or not self._runs.invoker.runs(sleeper.thread):
-            sleeper.awake.set()
+            sleeper.wake()
             return
         self._asleep[sleeper.thread] = sleeper
         self._runs.limit(self.wake_all)
@@ -108,64 +136,87 @@ class Sleepers:
 
     def _wake(self, sleeper: Sleeper) -> None:
         del self._asleep[sleeper.thread]
-        self._waking.add(sleeper.thread)
-        sleeper.awake.set()
+        if sleeper.task is None:
+            self._waking.add(sleeper.thread)
+        sleeper.wake()
 
     def _waiting_threads(self) -> dict[Thread, tuple[int, int]] | None:
-        """Where each thread is that does not sleep; None if one of them does not wait for another."""
+        """Where each thread is that does not sleep; None if one of them does not wait for another.
+
+        Threads that take turns need no look, but for those that have lost theirs while they waited elsewhere.
+        """
         frames = current_frames()
         places = {}
-        for thread in self._runs.invoker.threads:
-            if thread not in self._asleep:
-                frame = frames.get(thread.ident or 0)
-                if frame is None or not _waits(frame) or sdk.is_about_to_send(frame):
-                    return None
-                places[thread] = (id(frame), frame.f_lasti)
+        for thread in self._doubtful():
+            frame = frames.get(thread.ident or 0)
+            if frame is None or not waits_for_a_thread(thread, frame) or sdk.is_about_to_send(frame):
+                return None
+            places[thread] = (id(frame), frame.f_lasti)
         return places
 
-
-def _waits(frame: FrameType) -> bool:
-    """Whether the frame is one that waits, and has not been notified (its lock would be free then)."""
-    if frame.f_code not in _WAITING:
-        return False
-    waiter = frame.f_locals.get("waiter") if frame.f_code is threading.Condition.wait.__code__ else None
-    return waiter is None or waiter.locked()
+    def _doubtful(self) -> Iterable[Thread]:
+        threads = [thread for thread in self._runs.invoker.threads if thread not in self._asleep]
+        turns = self._turns()
+        if turns is None:
+            return threads
+        known = turns.parked_threads()
+        return [thread for thread in threads if thread not in known and not self._runs.invoker.is_worker(thread)]
 
 
 class VirtualSleep:
     """Puts a replacement in the place of ``time.sleep``, also where modules hold it under a name of their own.
 
-    It sleeps by ``sleep`` in those threads for which ``applies`` holds, and as ever in all others.
+    It sleeps by ``sleep`` in those threads for which ``applies`` holds, and as ever in all others. In those threads the
+    monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` gives: code that sleeps until a
+    deadline by ``time.monotonic`` gets there.
     """
 
-    def __init__(self, sleep: Callable[[float], None], applies: Callable[[Thread], bool]) -> None:
+    def __init__(
+        self, sleep: Callable[[float], None], applies: Callable[[Thread], bool], passed: Callable[[], float]
+    ) -> None:
         self._sleep = sleep
         self._applies = applies
-        self._real: Any = None
-        self._replacement: Any = None
+        self._passed = passed
+        self._replaced: list[tuple[Any, Any]] = []
 
     @property
     def installed(self) -> bool:
         """Whether it is in place."""
-        return self._replacement is not None
+        return bool(self._replaced)
 
     def install(self) -> None:
         """Put it in place."""
-        real = self._real = time.sleep
+        self._replaced = [(time.sleep, self._sleeping(time.sleep))]
+        for name, per_second in _MONOTONIC.items():
+            real = getattr(time, name)
+            self._replaced.append((real, self._ahead(real, per_second)))
+        for real, replacement in self._replaced:
+            _replace(real, replacement)
 
+    def remove(self) -> None:
+        """Put the real ones back, also in modules that were imported since."""
+        for real, replacement in self._replaced:
+            _replace(replacement, real)
+        self._replaced = []
+
+    def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
             if seconds > 0 and self._applies(current_thread()):
                 self._sleep(seconds)
             else:
                 real(seconds)
 
-        self._replacement = sleep
-        _replace(real, sleep)
+        return sleep
 
-    def remove(self) -> None:
-        """Put the real one back, also in modules that were imported since."""
-        _replace(self._replacement, self._real)
-        self._replacement = None
+    def _ahead(self, real: Callable[[], Any], per_second: int | float) -> Callable[[], Any]:
+        exact = type(per_second)
+
+        def clock() -> Any:
+            if self._applies(current_thread()):
+                return real() + exact(self._passed() * per_second)
+            return real()
+
+        return clock
 
 
 def _replace(old: Any, new: Any) -> None:

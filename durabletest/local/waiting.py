@@ -17,7 +17,7 @@ from durabletest.model.waiting import OpenWatches, Watch
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """Somebody waits for the end of an execution, for an instant, or (neither is given) for a future of the model.
+    """Somebody waits for the end of an execution, for an instant, or for ``followed``, a future of the model.
 
     ``scope`` is the runner's number through which it waits, ``thread`` is blocked by it. The future's result is None;
     its exception says why the wait is in vain.
@@ -27,7 +27,13 @@ class Wait:
     arn: str | None
     thread: Thread
     until: datetime | None = None
+    followed: Future[Any] | None = None
     future: Future[Any] = field(default_factory=Future)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread is about to wake up, as what it follows is done."""
+        return self.followed is not None and self.followed.done()
 
 
 class Waiters:
@@ -41,6 +47,7 @@ class Waiters:
         self._waits: dict[Wait, None] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
         self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
+        self._news: dict[str, None] = {}
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
 
@@ -59,7 +66,7 @@ class Waiters:
     @property
     def all_blocked(self) -> bool:
         """Whether no thread that follows an execution is free to answer something."""
-        blocked = {wait.thread for wait in self._waits}
+        blocked = {wait.thread for wait in self._waits if not wait.is_over}
         watchers = set().union(*self._watchers.values())
         return all(thread in blocked for thread in watchers if thread.is_alive())
 
@@ -84,10 +91,22 @@ class Waiters:
 
     # --- what they wait for ---
 
-    def check(self, arn: str) -> None:
-        """Something happened in this execution: settle the watches that have what they wait for."""
-        if arn in self._watches:
+    def note(self, arn: str) -> None:
+        """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
+        if self._watches.get(arn):
+            self._news[arn] = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something has happened that those who follow an execution have not heard of; any thread may ask."""
+        return bool(self._news)
+
+    def tell_news(self) -> bool:
+        """Settle the watches that have what they wait for; tell whether there was anything new."""
+        news, self._news = self._news, {}
+        for arn in news:
             self._settled_by_news(arn)
+        return bool(news)
 
     def _settled_by_news(self, arn: str) -> History:
         """The history, read on, and the watches that what is new in it concerns settled."""
@@ -99,7 +118,9 @@ class Waiters:
     def end(self, arn: str, error: Exception | None) -> None:
         """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""
         self._ended[arn] = error
-        self.check(arn)
+        self._news.pop(arn, None)
+        if arn in self._watches:
+            self._settled_by_news(arn)
         for wait in self._take(lambda wait: wait.arn == arn):
             _settle(wait.future, error)
 
@@ -130,6 +151,7 @@ class Waiters:
         for wait in self._take(lambda wait: wait.arn == arn):
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
+        self._news.pop(arn, None)
         self._histories.pop(arn, None)
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)

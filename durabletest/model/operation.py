@@ -237,7 +237,7 @@ class _OperationFuture(Future[DurableOperation]):
 
     @contextmanager
     def _blocking(self, timeout: float | None) -> Iterator[None]:
-        with nullcontext() if self.done() else self._view.blocking():
+        with nullcontext() if self.done() else self._view.blocking(self):
             try:
                 yield
             except TimeoutError:

@@ -32,8 +32,8 @@ class ExecutionView(Protocol):
         """Whether time is virtual, so that durations are exact; otherwise they are lower bounds of what is measured."""
         ...
 
-    def blocking(self) -> AbstractContextManager[object]:
-        """Entered by a thread while it is blocked by one of the futures of ``watch``."""
+    def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:
+        """Entered by a thread while it is blocked by a future that one of the futures of ``watch`` settles."""
         ...
 
     def history(self) -> History:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import durabletest
 from durabletest import DurableTestCase
+from durabletest.asserting import DurableAssertions
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent.parent
@@ -22,7 +23,7 @@ SUBJECTS = (
     durabletest.EachInvocation,
     durabletest.HistorySubject,
 )
-BEGINNINGS = [name for name in vars(durabletest.DurableTestCase.__mro__[1]) if name.startswith("assert")] + ["softly"]
+BEGINNINGS = [name for name in vars(DurableAssertions) if name.startswith("assert")] + ["softly"]
 
 
 def checks() -> Iterator[str]:

@@ -46,7 +46,8 @@ class WaitersTests(unittest.TestCase):
         self.waiters.add(Wait(SCOPE, None, current_thread()))
         self.assertTrue(self.waiters)
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
-        self.waiters.check(ARN)
+        self.waiters.note(ARN)
+        self.waiters.tell_news()
         self.assertTrue(watch.future.done())
         self.assertFalse(self.waiters)
 

@@ -162,7 +162,7 @@ class View:
         self.watches.append(watch)
         return watch.future
 
-    def blocking(self) -> AbstractContextManager[object]:
+    def blocking(self, future: Any = None) -> AbstractContextManager[object]:
         """Nobody looks."""
         return nullcontext()
 

@@ -1,0 +1,104 @@
+"""Test cases whose tests are run by many schedules; see :mod:`durabletest.exploring`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from durabletest import sdk_threads
+from durabletest.asserting import DurableAssertions
+from durabletest.exploring import Exploration, Finding, Plan, Trial
+from durabletest.local.schedules import Schedule
+from durabletest.model.result import TestResult
+
+__unittest = True
+__tracebackhide__ = True
+
+
+class ExploredTestCase(DurableAssertions):
+    """Runs copies of itself, each by another schedule, before it runs itself by the one that is to be reported."""
+
+    __trial = False
+    __finding = Finding()
+    __outcomes: tuple[str, ...] = ()
+    _durable_schedule: Schedule | None = None
+    """The schedule of the current run; None is the default one."""
+
+    def _durable_explore(self, plan: Plan, why_not: str | None) -> None:
+        """Find the schedule that this test is to be run by; the default one, if it cannot be explored."""
+        if self.__trial:
+            return
+        if why_not is None and not sdk_threads.can_take_turns():
+            why_not = "this version of the AWS SDK has no place at which its threads could be ordered"
+        if why_not is not None:
+            self.__say(f"is run once, and not explored: {why_not}")
+            return
+        self.__finding = finding = Exploration(plan, self.__run).find()
+        self._durable_schedule = Schedule(finding.differences) if finding.differences else None
+        if plan.shard[1] > 1:
+            self.__say(f"was explored: {finding.summary or 'it fails'}")
+
+    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
+        copy = type(self)(self._testMethodName)
+        copy.__trial, copy._durable_schedule = True, schedule
+        copy.__finding = Finding(expected=expected)
+        result = unittest.TestResult()
+        with contextlib.redirect_stdout(io.StringIO()):
+            copy.run(result)
+        failed = bool(result.failures or result.errors or result.unexpectedSuccesses or result.expectedFailures)
+        return Trial(failed, bool(result.skipped), copy.__outcomes)
+
+    @contextmanager
+    def _durable_by_schedule(self) -> Iterator[None]:
+        """Around the test method: a failure tells which schedule it takes."""
+        try:
+            yield
+        except unittest.SkipTest:
+            raise
+        except Exception as error:
+            _put_above(error, self.__finding.preface)
+            raise
+
+    def _durable_compare_outcomes(self) -> None:
+        """The executions of the test have to end as they do by the default schedule."""
+        if not self.__trial and self.__finding.expected is None:
+            return
+        self.__outcomes = tuple(map(_outcome, self._durable_executions()))
+        expected = self.__finding.expected
+        if expected is not None and self.__outcomes != expected:
+            raise self.failureException(
+                "status and result of an execution depend on the order in which branches go on\n"
+                f"Expected: {_listed(expected)}, as by the default schedule\n"
+                f"     but: {_listed(self.__outcomes)}\n"
+                "If that is as it should be, write @explore(same_result=False)"
+            )
+
+    def __say(self, text: str) -> None:
+        sys.stderr.write(f"explore: {type(self).__qualname__}.{self._testMethodName} {text}\n")
+
+
+def _put_above(error: Exception, preface: str) -> None:
+    """Put the preface above the message of a failure; any other error gets it as a note."""
+    if not preface:
+        return
+    if isinstance(error, AssertionError):
+        error.args = (f"{preface}\n\n{error}",)
+    else:
+        error.add_note(preface)
+
+
+def _outcome(result: TestResult) -> str:
+    """Status and raw result or error of an execution, as one line."""
+    record: Any = result.view.history().execution
+    if record.error is not None:
+        return f"{record.status} with {record.error.type}: {record.error.message}"
+    return f"{record.status} with {record.result}" if record.result is not None else str(record.status)
+
+
+def _listed(outcomes: tuple[str, ...]) -> str:
+    return "; ".join(outcomes) or "no execution"

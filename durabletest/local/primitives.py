@@ -1,0 +1,289 @@
+"""What the SDK waits with, taking turns: events, queues, thread pools, in the place of its own ones.
+
+Each has the part of the original's interface that the SDK uses. A thread that takes no turns (one that the author of a
+handler started) waits as it would with the original.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from threading import Event, Lock
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from durabletest.local.turns import Task, TaskState, Turns, Unwound, current_task, current_turns
+
+ItemT = TypeVar("ItemT")
+
+_making = Lock()
+
+
+class TurnEvent:
+    """A completion event: set once, with or without an error that is then raised where it is waited for."""
+
+    __slots__ = ("_error", "_others", "_set", "_waiting")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._error: BaseException | None = None
+        self._waiting: list[Task] = []
+        self._others: Event | None = None
+
+    def set(self, error: BaseException | None = None) -> None:
+        """Wake those who wait; the first error stays."""
+        if self._error is None:
+            self._error = error
+        self._set = True
+        waiting, self._waiting = self._waiting, []
+        for task in waiting:
+            task.wake()
+        if self._others is not None:
+            self._others.set()
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, and raise its error if it has one; ``timeout`` is in real seconds."""
+        task = current_task()
+        if task is None or timeout is not None:
+            self._for_others().wait(timeout)
+        else:
+            while not self._set:
+                self._waiting.append(task)
+                if not self._set:
+                    task.park()
+        if self._error is not None:
+            raise self._error
+        return self._set
+
+    def _for_others(self) -> Event:
+        """What threads wait for that take no turns; made when the first one comes."""
+        with _making:
+            if self._others is None:
+                self._others = Event()
+                if self._set:
+                    self._others.set()
+            return self._others
+
+
+class TurnQueue(Generic[ItemT]):
+    """A queue from which one task takes; timeouts are seconds of virtual time."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._items: deque[ItemT] = deque()
+        self._waiting: Task | None = None
+
+    def put(self, item: ItemT) -> None:
+        """Add an item; a task whose turn was taken gets in line first."""
+        task = current_task()
+        if task is not None:
+            task.turns.enter(task)
+        self._items.append(item)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.wake()
+
+    def get_nowait(self) -> ItemT:
+        """The next item; raises ``queue.Empty`` if there is none."""
+        if not self._items:
+            raise queue.Empty
+        return self._items.popleft()
+
+    def get(self, timeout: float | None = None) -> ItemT:
+        """The next item, as soon as there is one; raises ``queue.Empty`` when so much virtual time has passed."""
+        task = current_task()
+        assert task is not None, "only the coordinator of branches takes from this queue"
+        deadline = None if timeout is None else self._turns.now() + timeout
+        while not self._items:
+            if deadline is not None and self._turns.has_come(deadline):
+                raise queue.Empty
+            self._waiting = task
+            self._turns.park_until(task, deadline)
+        return self._items.popleft()
+
+
+class CheckpointQueue(Generic[ItemT]):
+    """The queue of updates from which the SDK's checkpoint thread makes its batches.
+
+    That thread goes on when nobody else can run, and then finds everything that there is: it never waits for more. Its
+    timeouts mean nothing here: the SDK looks then whether it was told to stop, and is woken for that. ``first`` is true
+    while the thread has nothing to send yet.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._items: deque[ItemT] = deque()
+        self._chosen = True
+        self._begun = False
+        self.first = False
+
+    def put(self, item: ItemT) -> None:
+        """Add an update. Nobody sends it once the invocation is over: whoever waits for it is unwound."""
+        event = getattr(item, "completion_event", None)
+        if self._turns.over and event is not None:
+            event.set(Unwound())
+        self._items.append(item)
+        self._turns.sender_has_work()
+
+    def begin_batch(self) -> None:
+        """A new batch is collected: all others go first. The first time they have done so already."""
+        self._chosen, self._begun = not self._begun, True
+
+    def get(self, timeout: float | None = None) -> ItemT:  # noqa: ARG002 - see the class
+        """The next update, once the thread has been chosen; raises ``queue.Empty`` if there is none then."""
+        if not self._chosen:
+            task = current_task()
+            assert task is not None, "only the checkpoint thread takes from this queue"
+            self._turns.park_sender(task, has_work=bool(self._items) or not self.first)
+        self._chosen = bool(self._items) or not self.first
+        return self.get_nowait()
+
+    def get_nowait(self) -> ItemT:
+        """The next update; raises ``queue.Empty`` if there is none."""
+        if not self._items:
+            raise queue.Empty
+        return self._items.popleft()
+
+    def empty(self) -> bool:
+        """Whether there is no update."""
+        return not self._items
+
+    def task_done(self) -> None:
+        """Nobody joins this queue."""
+
+
+class TurnFuture:
+    """The outcome of a task. A task that waits for it gives its turn up; another thread waits as ever."""
+
+    __slots__ = ("_done", "_error", "_turns", "_value", "task")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._done = TurnEvent()
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.task: Task | None = None
+
+    def complete(self, call: Callable[[], Any]) -> None:
+        """Run the call, and keep what it returns or raises."""
+        try:
+            self._value = call()
+        except BaseException as error:
+            self._error = error
+        self._done.set()
+
+    def await_end(self) -> None:
+        """Return when it is done; a task that has not begun is run here and now."""
+        if current_task() is None:
+            self._turns.watch_until(self._done.wait)
+        elif self.task is None or not self._turns.run_here(self.task):
+            self._done.wait()
+
+    def result(self) -> Any:
+        """What the task returned; raises what it raised."""
+        self.await_end()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class TurnPool:
+    """Runs calls as tasks of an invocation; a task needs a thread only when its turn comes."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._futures: list[TurnFuture] = []
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> TurnFuture:
+        """Run the call when its turn comes; the one that sends checkpoints has turns of its own kind."""
+        future = TurnFuture(self._turns)
+        run = partial(future.complete, partial(call, *arguments, **named))
+        if getattr(call, "sends_checkpoints", False):
+            future.task = self._turns.spawn_sender(run)
+        else:
+            future.task = self._turns.spawn(run, arguments)
+        self._futures.append(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for all tasks; with ``cancel_futures`` those that have not begun never will."""
+        if cancel_futures:
+            self._turns.drop([future.task for future in self._futures if future.task is not None])
+        if wait:
+            for future in self._futures:
+                if future.task is not None and future.task.state is not TaskState.DONE:
+                    future.await_end()
+            if current_task() is None:
+                self._turns.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+
+class Primitives:
+    """Makes what a thread waits with: the kind that takes turns, in the threads of an invocation that takes them."""
+
+    def event(self, original: Callable[[], Any]) -> Any:
+        """A completion event."""
+        return original() if current_turns() is None else TurnEvent()
+
+    def queue(self, original: Callable[[], Any]) -> Any:
+        """The queue of a coordinator of branches."""
+        turns = current_turns()
+        return original() if turns is None else TurnQueue[Any](turns)
+
+    def checkpoint_queue(self) -> CheckpointQueue[Any] | None:
+        """The queue of the checkpoint thread; None for one that takes no turns."""
+        turns = current_turns()
+        return None if turns is None else CheckpointQueue(turns)
+
+    def pool(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """A thread pool."""
+        turns = current_turns()
+        return original(*arguments, **named) if turns is None else TurnPool(turns)
+
+    def wait(self, original: Callable[..., Any], futures: Iterable[Any]) -> Any:
+        """Wait until all futures are done: those of one pool."""
+        futures = tuple(futures)
+        if not all(isinstance(future, TurnFuture) for future in futures):
+            return original(futures)
+        for future in futures:
+            future.await_end()
+        return futures
+
+    def time(self) -> float:
+        """Seconds since the epoch, in virtual time."""
+        turns = current_turns()
+        return time.time() if turns is None else turns.now()
+
+    def random(self) -> float:
+        """A number from 0 to 1, for the jitter of delays; in every run the same for an invocation that takes turns."""
+        turns = current_turns()
+        return random.random() if turns is None else turns.jitter()
+
+    def entering(self, doing: object) -> None:
+        """A thread comes to the SDK: a task whose turn was taken while it waited elsewhere gets in line."""
+        task = current_task()
+        if task is not None:
+            task.turns.enter(task)
+            task.turns.note(task, doing)
+
+    def leaving(self, doing: object) -> None:
+        """A thread goes to the author's code: others may come first."""
+        task = current_task()
+        if task is not None:
+            task.turns.note(task, doing)
+            task.turns.give_way(task)

@@ -1,0 +1,476 @@
+"""One thread at a time: of the threads of an invocation at most one runs, and a schedule says which goes next.
+
+A thread gives its turn up where it waits for another one inside the SDK, where it sleeps in virtual time, and when it
+is seen to wait elsewhere (see :mod:`durabletest.local.blocked`). What each of them then does, and in which order, is
+the same in every run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from random import Random
+from threading import Lock, Thread
+from typing import Protocol
+
+from durabletest.local.blocked import Sight, sight_of
+
+LOOK_SECONDS = 0.002
+"""Real seconds between two looks at a task that has the turn while others could go on."""
+LOOKS = 3
+"""In so many looks in a row it has to be seen waiting at the same place before it loses the turn."""
+
+_here = threading.local()
+"""``task``: the task that the current thread runs; ``turns``: those of the invocation that it waits for."""
+
+
+class Unwound(BaseException):
+    """Raised wherever a thread waits, once its invocation is over: its process would have ended in Lambda."""
+
+
+class TaskState(Enum):
+    """Where a task stands. The one that has the turn is RUNNING; one that is OUTSIDE goes on without it."""
+
+    NEW = auto()
+    READY = auto()
+    RUNNING = auto()
+    BLOCKED = auto()
+    OUTSIDE = auto()
+    DONE = auto()
+
+
+class Task:
+    """Something that is run by a thread of an invocation: the handler, a branch, the sending of checkpoints.
+
+    ``trail`` is what it has done, for the story of a schedule; without one it has only what the task was spawned with.
+    While it is ``busy``, with a request to the server, it keeps its turn though it waits.
+    """
+
+    __slots__ = ("_permit", "baton", "begun", "busy", "run", "state", "thread", "trail", "turns")
+
+    def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
+        self.turns = turns
+        self.run = run
+        self.trail = [doing]
+        self.state = TaskState.NEW
+        self.begun = False
+        self.busy = False
+        self.thread: Thread | None = None
+        self.baton = Lock()
+        self.baton.acquire()
+        self._permit = False
+
+    def park(self) -> None:
+        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
+
+        Raises :class:`Unwound` when the invocation is over.
+        """
+        self.turns.park(self)
+
+    def wake(self) -> None:
+        """Let the task go on when its turn comes; any thread may call it."""
+        self.turns.wake(self)
+
+    def take_permit(self) -> bool:
+        """Whether ``wake`` has come while the task was not parked; it counts once."""
+        permit, self._permit = self._permit, False
+        return permit
+
+    def permit(self) -> None:
+        """Keep a ``wake`` for the next ``park``."""
+        self._permit = True
+
+
+def current_task() -> Task | None:
+    """The task that the calling thread runs; None for a thread that takes no turns."""
+    return getattr(_here, "task", None)
+
+
+def current_turns() -> Turns | None:
+    """The turns of the invocation that the calling thread works for, as one of its tasks or as the one who waits."""
+    task = current_task()
+    return task.turns if task is not None else getattr(_here, "turns", None)
+
+
+class Schedule(Protocol):
+    """Decides who goes next; without one it is the task that became ready first, and the sender after all others."""
+
+    def next_task(self, ready: list[Task], sender: Task | None) -> Task:
+        """One of the ready tasks, which are in the order in which they became ready, or the sender."""
+        ...
+
+    def jitter(self, default: float) -> float:
+        """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
+        ...
+
+
+class Turns:
+    """The tasks of one invocation, of which one has the turn.
+
+    ``now`` gives the virtual time in seconds since the epoch; ``seed`` decides the SDK's jitter. ``on_idle`` is called
+    when no task is left to take the turn, in the thread that gave it up; ``wanted`` tells whether somebody waits for
+    that.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        seed: str = "",
+        schedule: Schedule | None = None,
+        on_idle: Callable[[], None] = lambda: None,
+        wanted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.now = now
+        self._random = Random(seed)
+        self._schedule = schedule
+        self._on_idle = on_idle
+        self._wanted = wanted
+        self._lock = Lock()
+        self._ready: deque[Task] = deque()
+        self._unfinished: set[Task] = set()
+        self._sender: Task | None = None
+        self._sender_has_work = False
+        self._holder: Task | None = None
+        self._held = False
+        self._over = False
+        self._deadlines: dict[Task, float] = {}
+        self._numbers = itertools.count()
+        self._threads: list[Thread] = []
+        self.handovers = 0
+
+    # --- tasks ---
+
+    def spawn(self, run: Callable[[], None], doing: object = None) -> Task:
+        """A task that begins when its turn comes; only then does it need a thread.
+
+        Raises :class:`Unwound` when the invocation is over.
+        """
+        task = Task(self, run, doing)
+        with self._lock:
+            self._check()
+            self._unfinished.add(task)
+            self._ready.append(task)
+            begun = self._next_if_free()
+        self._hand_to(begun)
+        return task
+
+    def spawn_sender(self, run: Callable[[], None]) -> Task:
+        """The task that sends checkpoints: it has its turn when there is something to send and nobody else can run."""
+        self._sender = task = Task(self, run, None)
+        with self._lock:
+            self._check()
+            self._unfinished.add(task)
+        return task
+
+    def sender_has_work(self) -> None:
+        """There is something to send; any thread may say so."""
+        with self._lock:
+            self._sender_has_work = True
+            chosen = self._next_if_free()
+        self._hand_to(chosen)
+
+    def run_here(self, task: Task) -> bool:
+        """Run a task that has not begun in the calling thread, which has the turn; tell whether it was so."""
+        with self._lock:
+            if task.state is not TaskState.NEW:
+                return False
+            task.state = TaskState.DONE
+            self._unfinished.discard(task)
+        task.run()
+        return True
+
+    def drop(self, tasks: list[Task]) -> None:
+        """Take tasks that have not begun out of the queue."""
+        with self._lock:
+            for task in tasks:
+                if task.state is TaskState.NEW:
+                    task.state = TaskState.DONE
+                    self._ready.remove(task)
+                    self._unfinished.discard(task)
+
+    # --- turns ---
+
+    def park(self, task: Task) -> None:
+        """See :meth:`Task.park`."""
+        with self._lock:
+            if not self._over and task.take_permit():
+                return
+            self._block(task)
+            chosen = self._next_if_free()
+            idle = self._holder is None
+        self._hand_to(chosen)
+        if idle:
+            self._on_idle()
+        self._await_turn(task)
+
+    def park_until(self, task: Task, deadline: float | None) -> None:
+        """As ``park``; the task is also woken when the virtual time reaches ``deadline``."""
+        if deadline is not None:
+            self._deadlines[task] = deadline
+        try:
+            self.park(task)
+        finally:
+            self._deadlines.pop(task, None)
+
+    def has_come(self, deadline: float) -> bool:
+        """Whether it is that late; half a microsecond is what seconds as floats cannot tell."""
+        return self.now() >= deadline - 5e-7
+
+    def time_moved(self) -> None:
+        """Wake the tasks whose deadline has come; the sender looks whether something is due to be sent."""
+        for task in [task for task, deadline in list(self._deadlines.items()) if self.has_come(deadline)]:
+            self.wake(task)
+        self.sender_has_work()
+
+    def park_sender(self, task: Task, *, has_work: bool) -> None:
+        """The sender gives the turn up until it is chosen, which it can be while there is something to send."""
+        with self._lock:
+            self._sender_has_work = has_work
+            self._block(task)
+            chosen = self._next_if_free()
+            idle = self._holder is None
+        self._hand_to(chosen)
+        if idle:
+            self._on_idle()
+        self._await_turn(task)
+
+    def wake(self, task: Task) -> None:
+        """See :meth:`Task.wake`."""
+        with self._lock:
+            if task.state is not TaskState.BLOCKED:
+                task.permit()
+                return
+            task.state = TaskState.READY
+            self._ready.append(task)
+            chosen = self._next_if_free()
+        self._hand_to(chosen)
+
+    def enter(self, task: Task) -> None:
+        """Get in line, if the turn was taken from the calling task while it waited outside."""
+        if task.state is TaskState.RUNNING and not self._over:
+            return
+        with self._lock:
+            self._check()
+            if task.state is TaskState.RUNNING:
+                return
+            task.state = TaskState.READY
+            self._ready.append(task)
+            chosen = self._next_if_free()
+        self._hand_to(chosen)
+        self._await_turn(task)
+
+    def give_way(self, task: Task) -> None:
+        """Let those go first who are ready, if the schedule says so."""
+        with self._lock:
+            if self._schedule is None or self._holder is not task or not self.contended:
+                return
+            self._holder = None
+            task.state = TaskState.READY
+            self._ready.appendleft(task)
+            chosen = self._next_if_free()
+        if chosen is not task:
+            self._hand_to(chosen)
+            self._await_turn(task)
+        else:
+            self._check()
+
+    def take_turn_from(self, task: Task, stint: int) -> bool:
+        """The task waits outside: let another one go on. Tell whether it still was the same turn."""
+        with self._lock:
+            if self._holder is not task or self.handovers != stint:
+                return False
+            task.state = TaskState.OUTSIDE
+            self._holder = None
+            chosen = self._next_if_free()
+            idle = self._holder is None
+        self._hand_to(chosen)
+        if idle:
+            self._on_idle()
+        return True
+
+    def hold(self) -> bool:
+        """Let no task begin or go on until ``let_go``; False if one runs."""
+        with self._lock:
+            self._held = self._held or (self._holder is None and not self._over)
+            return self._held
+
+    def let_go(self) -> None:
+        """Go on after ``hold``."""
+        with self._lock:
+            self._held = False
+            chosen = self._next_if_free()
+        self._hand_to(chosen)
+
+    def end(self) -> None:
+        """The invocation is over: whoever waits, or comes to wait, is unwound. Any thread may say so."""
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+            for task in [task for task in self._unfinished if not task.begun]:
+                task.state = TaskState.DONE
+                self._unfinished.discard(task)
+            parked = [task for task in self._unfinished if task.state in (TaskState.READY, TaskState.BLOCKED)]
+            for task in parked:
+                task.state = TaskState.RUNNING
+            self._ready.clear()
+        for task in parked:
+            task.baton.release()
+
+    def note(self, task: Task, doing: object) -> None:
+        """Keep what the task does next, for the story of a schedule."""
+        if self._schedule is not None:
+            task.trail.append(doing)
+
+    def jitter(self) -> float:
+        """The next random number from 0 to 1 for the SDK's jitter."""
+        drawn = self._random.random()
+        return drawn if self._schedule is None else self._schedule.jitter(drawn)
+
+    # --- tasks that wait elsewhere ---
+
+    def watch_until(self, done: Callable[[float], bool]) -> None:
+        """Wait in the calling thread, which takes no turns; tasks that wait elsewhere lose their turn meanwhile.
+
+        ``done`` waits for so many real seconds, and tells whether the wait is over.
+        """
+        seen: tuple[int, list[Sight]] = 0, []
+        while not done(LOOK_SECONDS):
+            seen = self._look(*seen)
+
+    def _look(self, stint: int, sights: list[Sight]) -> tuple[int, list[Sight]]:
+        """Look at the task that has the turn, if another one could have it: it loses it when it is still."""
+        holder = self._holder
+        if holder is None or holder.busy or not (self.contended or self._wanted()):
+            return self.handovers, []
+        sight = sight_of(holder.thread)
+        if sight is None:
+            return self.handovers, []
+        if self.handovers != stint or [sight] != sights[-1:]:
+            return self.handovers, [sight]
+        if len(sights) + 1 < LOOKS:
+            return stint, [*sights, sight]
+        self.take_turn_from(holder, stint)
+        return self.handovers, []
+
+    def join(self) -> None:
+        """Wait, in a thread that takes no turns, until the threads of all tasks have ended."""
+        while self._threads:
+            self._threads.pop().join()
+
+    # --- what can be seen from outside ---
+
+    @property
+    def over(self) -> bool:
+        """Whether the invocation has been ended from outside."""
+        return self._over
+
+    @property
+    def holder(self) -> Task | None:
+        """The task that has the turn."""
+        return self._holder
+
+    @property
+    def contended(self) -> bool:
+        """Whether another task could go on if the turn were free."""
+        return bool(self._ready) or self._sender_can_go()
+
+    @property
+    def resting(self) -> bool:
+        """Whether there are tasks, of which none runs and none can go on."""
+        return bool(self._unfinished) and self._holder is None and not self._ready and not self._sender_can_go()
+
+    def parked_threads(self) -> set[Thread]:
+        """The threads of those tasks that wait for their turn, or for another task."""
+        parked = (TaskState.READY, TaskState.BLOCKED)
+        with self._lock:
+            return {task.thread for task in self._unfinished if task.state in parked and task.thread is not None}
+
+    # --- the state, under the lock ---
+
+    def _block(self, task: Task) -> None:
+        task.state = TaskState.BLOCKED
+        if self._holder is task:
+            self._holder = None
+        if self._over:
+            task.state = TaskState.RUNNING
+            task.baton.release()
+
+    def _sender_can_go(self) -> bool:
+        sender = self._sender
+        waits = sender is not None and sender.state in (TaskState.NEW, TaskState.BLOCKED)
+        return self._sender_has_work and waits
+
+    def _next_if_free(self) -> Task | None:
+        """Give the turn to the next task, if it is free and there is one."""
+        if self._holder is not None or self._held or self._over:
+            return None
+        sender = self._sender if self._sender_can_go() else None
+        if not self._ready and sender is None:
+            return None
+        if self._schedule is None:
+            chosen = self._ready[0] if self._ready or sender is None else sender
+        else:
+            chosen = self._schedule.next_task(list(self._ready), sender)
+        if chosen is sender:
+            self._sender_has_work = False
+        else:
+            self._ready.remove(chosen)
+        chosen.state = TaskState.RUNNING
+        self._holder = chosen
+        self.handovers += 1
+        return chosen
+
+    # --- threads ---
+
+    def _hand_to(self, chosen: Task | None) -> None:
+        if chosen is None:
+            return
+        if chosen.begun:
+            chosen.baton.release()
+        else:
+            chosen.begun = True
+            name = f"durabletest-handler-{next(self._numbers)}"
+            thread = Thread(target=self._work, args=(chosen,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _await_turn(self, task: Task) -> None:
+        task.baton.acquire()
+        self._check()
+
+    def _check(self) -> None:
+        if self._over:
+            raise Unwound
+
+    def _work(self, task: Task | None) -> None:
+        while task is not None:
+            _here.task = task
+            task.thread = threading.current_thread()
+            task.run()
+            task = self._finish(task)
+
+    def _finish(self, task: Task) -> Task | None:
+        """The task has ended; what its thread goes on with, if the next one has no thread yet."""
+        with self._lock:
+            task.state = TaskState.DONE
+            self._unfinished.discard(task)
+            if self._holder is task:
+                self._holder = None
+            chosen = self._next_if_free()
+            idle = self._holder is None and bool(self._unfinished)
+            if chosen is not None and not chosen.begun:
+                chosen.begun = True
+                return chosen
+        self._hand_to(chosen)
+        if idle:
+            self._on_idle()
+        return None
+
+
+def waiting_for(turns: Turns | None) -> None:
+    """The calling thread invokes a handler whose tasks take these turns; None when it has ended."""
+    _here.turns = turns

@@ -1,0 +1,222 @@
+"""Where the AWS SDK waits: the places at which its threads can be made to take turns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+from durabletest.sdk import module
+
+_VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}
+
+
+class Primitives(Protocol):
+    """Makes what the SDK's threads wait with, in the place of ``original``."""
+
+    def event(self, original: Callable[[], Any]) -> Any:
+        """A completion event: ``set(error)``, ``wait(timeout)``, ``is_set()``."""
+        ...
+
+    def queue(self, original: Callable[[], Any]) -> Any:
+        """A queue: ``put``, ``get(timeout)``, ``get_nowait``."""
+        ...
+
+    def checkpoint_queue(self) -> Any:
+        """The queue of the checkpoint thread, with ``begin_batch``; None to keep the SDK's own."""
+        ...
+
+    def pool(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """A thread pool: ``submit``, ``shutdown(wait, cancel_futures)``."""
+        ...
+
+    def wait(self, original: Callable[..., Any], futures: Iterable[Any]) -> Any:
+        """Wait for futures of such a pool."""
+        ...
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def random(self) -> float:
+        """A number from 0 to 1, for the jitter of delays."""
+        ...
+
+    def entering(self, doing: object) -> None:
+        """A thread comes to the SDK from the author's code, to write this update (None: no update)."""
+        ...
+
+    def leaving(self, doing: object) -> None:
+        """A thread goes from the SDK to the author's code, the function of the operation with this identifier."""
+        ...
+
+
+def told(trail: Sequence[object], position: int) -> str:
+    """What a thread did from a position of its trail on, in words.
+
+    A trail has what the primitives were told: updates and identifiers of operations, and the arguments of a branch.
+    """
+    ahead = [step for step in trail[position:] if _kind(step) is not None]
+    telling = next((step for step in ahead if _kind(step) != "context"), None) or next(iter(ahead), None)
+    if telling is None:
+        branch = next((named for step in trail for named in [_branch(step)] if named), None)
+        return f"{branch} went on" if branch else "the handler went on"
+    kind, name = _kind(telling), getattr(telling, "name", None)
+    action = getattr(getattr(telling, "action", None), "value", None)
+    verb = "ran" if action is None else _VERBS.get(action, "went on")
+    return f"{kind} {name!r} {verb}" if name else f"a {kind} {verb}"
+
+
+def _kind(step: object) -> str | None:
+    kind: str | None = getattr(getattr(step, "operation_type", None), "value", None)
+    return None if kind is None else kind.replace("_", " ").lower()
+
+
+def _branch(step: object) -> str | None:
+    for argument in step if isinstance(step, tuple) else ():
+        if hasattr(argument, "func") and hasattr(argument, "index"):
+            return f"branch {argument.name!r}" if argument.name else f"branch {argument.index}"
+    return None
+
+
+def can_take_turns() -> bool:
+    """Whether this SDK has all the places; 2.0 lacks some, and its threads run as the system lets them."""
+    state, execution, executor = module("state"), module("execution"), module("concurrency.executor")
+    places = (
+        (state, ("CompletionEvent", "time")),
+        (
+            getattr(state, "ExecutionState", None),
+            (
+                "_collect_checkpoint_batch",
+                "_wait_for_first_operation",
+                "checkpoint_batches_forever",
+                "close",
+                "create_checkpoint",
+                "register_branch_pool",
+                "schedule_refresh",
+                "wrap_user_function",
+            ),
+        ),
+        (execution, ("ThreadPoolExecutor", "wait")),
+        (module("config"), ("random",)),
+        (executor, ("ThreadPoolExecutor", "queue", "time")),
+    )
+    return all(hasattr(owner, name) for owner, names in places for name in names)
+
+
+class ThreadSeams:
+    """Puts other primitives in the places where the SDK's threads wait, and the SDK's own back."""
+
+    def __init__(self, primitives: Primitives) -> None:
+        self._primitives = primitives
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    def install(self) -> None:
+        """Put them in place."""
+        primitives = self._primitives
+        state, execution, executor = module("state"), module("execution"), module("concurrency.executor")
+        real = executor.queue
+        config = module("config")
+        chance = SimpleNamespace(random=primitives.random)
+        queues = SimpleNamespace(Queue=functools.partial(primitives.queue, real.Queue), Empty=real.Empty)
+        self._replace(state, "CompletionEvent", lambda event: functools.partial(primitives.event, event))
+        self._replace(execution, "ThreadPoolExecutor", lambda pool: functools.partial(primitives.pool, pool))
+        self._replace(execution, "wait", lambda wait: functools.partial(primitives.wait, wait))
+        self._replace(executor, "ThreadPoolExecutor", lambda pool: functools.partial(primitives.pool, pool))
+        self._replace(executor, "queue", lambda _module: queues)
+        self._replace(config, "random", lambda _module: chance)
+        for owner in (state, executor):
+            self._replace(owner, "time", lambda _module: SimpleNamespace(time=primitives.time))
+        for name, make in (
+            ("__init__", self._giving_queue),
+            ("_collect_checkpoint_batch", _beginning_batch),
+            ("_wait_for_first_operation", _waiting_for_first),
+            ("checkpoint_batches_forever", _marked),
+            ("create_checkpoint", self._entering),
+            ("schedule_refresh", self._entering),
+            ("wrap_user_function", self._leaving),
+        ):
+            self._replace(state.ExecutionState, name, make)
+
+    def remove(self) -> None:
+        """Put the SDK back as it was."""
+        for owner, name, original in reversed(self._undo):
+            setattr(owner, name, original)
+        self._undo.clear()
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        self._undo.append((owner, name, original))
+        setattr(owner, name, make(original))
+
+    def _giving_queue(self, original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def initialise(state: Any, *arguments: Any, **named: Any) -> None:
+            original(state, *arguments, **named)
+            queue = self._primitives.checkpoint_queue()
+            if queue is not None:
+                state._checkpoint_queue = queue
+
+        return initialise
+
+    def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        entering = self._primitives.entering
+
+        @functools.wraps(original)
+        def entered(state: Any, *arguments: Any, **named: Any) -> Any:
+            entering(arguments[0] if arguments else named.get("operation_update"))
+            return original(state, *arguments, **named)
+
+        return entered
+
+    def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        leaving = self._primitives.leaving
+
+        @functools.wraps(original)
+        def wrap_user_function(state: Any, function: Any, identifier: Any, *arguments: Any, **named: Any) -> Any:
+            wrapped = original(state, function, identifier, *arguments, **named)
+
+            @functools.wraps(wrapped)
+            def left(*arguments: Any, **named: Any) -> Any:
+                leaving(identifier)
+                return wrapped(*arguments, **named)
+
+            return left
+
+        return wrap_user_function
+
+
+def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @functools.wraps(original)
+    def collect(state: Any) -> Any:
+        begin = getattr(state._checkpoint_queue, "begin_batch", None)
+        if begin is not None:
+            begin()
+        return original(state)
+
+    return collect
+
+
+def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
+    @functools.wraps(original)
+    def wait_for_first_operation(state: Any, batch: Any) -> bool:
+        queue = state._checkpoint_queue
+        queue.first = True
+        try:
+            return original(state, batch)
+        finally:
+            queue.first = False
+
+    return wait_for_first_operation
+
+
+def _marked(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The pool sees by the mark that the call is the one that sends checkpoints."""
+
+    @functools.wraps(original)
+    def checkpoint_batches_forever(state: Any) -> None:
+        original(state)
+
+    checkpoint_batches_forever.sends_checkpoints = True  # type: ignore[attr-defined]
+    return checkpoint_batches_forever
