@@ -29,6 +29,9 @@ _DEEPEST = 100
 
 def module(name: str) -> ModuleType:
     """One of the SDK's modules."""
+    loaded = sys.modules.get(f"{PACKAGE}.{name}")
+    if loaded is not None:
+        return loaded
     try:
         return importlib.import_module(f"{PACKAGE}.{name}")
     except ModuleNotFoundError as error:
@@ -258,7 +261,6 @@ class Hooks:
         def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             wrapped = original(*args, **kwargs)
 
-            @functools.wraps(wrapped)
             def watched(*args: Any, **kwargs: Any) -> Any:
                 try:
                     return wrapped(*args, **kwargs)

@@ -177,7 +177,6 @@ class ThreadSeams:
         def wrap_user_function(state: Any, function: Any, identifier: Any, *arguments: Any, **named: Any) -> Any:
             wrapped = original(state, function, identifier, *arguments, **named)
 
-            @functools.wraps(wrapped)
             def left(*arguments: Any, **named: Any) -> Any:
                 leaving(identifier)
                 return wrapped(*arguments, **named)

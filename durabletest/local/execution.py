@@ -113,7 +113,7 @@ class LocalExecution:
 
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
-        if self.history().execution.ended:
+        if self._history.execution.ended:
             self._orchestrator.raise_if_broken(self._arn)
             return
         with self._waiting("result() (or execute(), or run())", self._arn) as future:

@@ -31,7 +31,7 @@ from durabletest.local.reasons import called_by_handler, stuck_handler
 from durabletest.local.runs import LAST_GASP, Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
-from durabletest.local.server.messages import Announcement, TimerKind
+from durabletest.local.server.messages import Announcement, Changed, TimerKind
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
@@ -138,8 +138,14 @@ class TestExecutionOrchestrator:
         return self._runs.logs
 
     def announce(self, announcement: Announcement) -> None:
-        """Take a message of the server (called in the server's thread)."""
-        self._inbox.put(partial(self._reactions.react, announcement))
+        """Take a message of the server (called in the server's thread).
+
+        A change that nobody follows needs no thread to wake up: it is progress, and no more.
+        """
+        if type(announcement) is Changed and not self._waiters.is_followed(announcement.arn):
+            self._runs.progressed()
+        else:
+            self._inbox.put(partial(self._reactions.react, announcement))
 
     def crash(self, error: BaseException) -> None:
         """Code in the calling thread ends its process by ``error``: from now on its invocation writes nothing."""
@@ -278,7 +284,7 @@ class TestExecutionOrchestrator:
 
     def _turn(self) -> None:
         try:
-            message = self._inbox.get(timeout=self._patience())
+            message = self._inbox.get(timeout=self._patience() if self._inbox.empty() else None)
         except Empty:
             self._lose_patience()
         else:
@@ -303,7 +309,8 @@ class TestExecutionOrchestrator:
         while self._nothing_runs() and not self._stopped and self._inbox.empty():
             if self._runs.idle and self._runs.begin_next():
                 continue
-            self._server.call("drain")
+            if not self._server.idle:
+                self._server.call("drain")
             if not self._inbox.empty():
                 return
             if self._waiters.tell_news():

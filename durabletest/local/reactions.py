@@ -94,7 +94,7 @@ class Reactions:
         """The execution is given up; ``reason`` is for those who wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.failures, self._parts.runs.logs, self._parts.values):
+        for part in (self._parts.failures, self._parts.runs.logs, self._parts.values, self._parts.scopes):
             part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 

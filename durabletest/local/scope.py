@@ -54,6 +54,7 @@ class Scopes:
     def __init__(self, server: CheckpointWorkerManager) -> None:
         self._server = server
         self._by_number: dict[int, RunnerScope] = {}
+        self._numbers: dict[str, int] = {}
 
     def add(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
@@ -65,8 +66,17 @@ class Scopes:
 
     def of(self, arn: str) -> RunnerScope | None:
         """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
-        number = self._server.call("scope_of", arn=arn)
-        return None if number is None else self._by_number.get(number)
+        number = self._numbers.get(arn)
+        if number is None:
+            number = self._server.call("scope_of", arn=arn)
+            if number is None:
+                return None
+            self._numbers[arn] = number
+        return self._by_number.get(number)
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up, and its ARN may be given out again."""
+        self._numbers.pop(arn, None)
 
     def shortest_watchdog(self) -> float:
         """The shortest watchdog of all open runners, in seconds."""

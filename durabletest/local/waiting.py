@@ -91,9 +91,13 @@ class Waiters:
 
     # --- what they wait for ---
 
+    def is_followed(self, arn: str) -> bool:
+        """Whether there is an open watch on one of its operations; any thread may ask."""
+        return bool(self._watches.get(arn))
+
     def note(self, arn: str) -> None:
         """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
-        if self._watches.get(arn):
+        if self.is_followed(arn):
             self._news[arn] = None
 
     @property

@@ -29,7 +29,8 @@ CASES: list[tuple[str, Callable[..., Any], Any, int]] = [
     ("ten steps, ten waits of an hour", workflows.ten_steps_ten_waits, None, 7),
     ("parallel waits of 1 s, 60 s, 1 h, 2 h", workflows.parallel_waits, None, 3),
     ("a callback of a day that nobody answers", workflows.unanswered, None, 7),
-    ("ten years", workflows.ten_years, None, 7),
+    ("a year, waited for by the month", workflows.a_year, None, 7),
+    ("a map over 100", workflows.map_over, 100, 5),
     ("1000 steps", workflows.many_steps, 1000, 3),
 ]
 LINEAR = (500, 1000, 2000, 4000)

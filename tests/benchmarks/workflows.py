@@ -46,8 +46,25 @@ def unanswered(event: Any, context: DurableContext) -> Any:
 
 
 @durable_execution
-def ten_years(event: Any, context: DurableContext) -> Any:
-    """A single wait is a year at most."""
-    for year in range(10):
-        context.wait(Duration.from_days(365), name=f"year-{year}")
+def a_year(event: Any, context: DurableContext) -> Any:
+    """An execution lasts 366 days at most."""
+    for month in range(12):
+        context.wait(Duration.from_days(30), name=f"month-{month}")
+    return "done"
+
+
+@durable_execution
+def map_over(event: Any, context: DurableContext) -> Any:
+    def item(child: DurableContext, number: int, *_: Any) -> Any:
+        return child.step(lambda _: number, name="step")
+
+    return len(context.map(list(range(event)), item, name="map").get_results())
+
+
+@durable_execution
+def waits_that_differ(event: Any, context: DurableContext) -> Any:
+    def branch(seconds: int) -> Any:
+        return lambda child: child.wait(Duration.from_seconds(seconds))
+
+    context.parallel([branch(seconds) for seconds in range(1, event + 1)], name="waits")
     return "done"

@@ -58,6 +58,11 @@ class CheckpointWorkerManager:
         """The server's thread."""
         return self._thread
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that it was asked has been answered, and whoever asked has the answer."""
+        return not self._pending and not self._dead.is_set()
+
     def call(self, method: str, /, **arguments: Any) -> Any:
         """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises."""
         if current_thread() is self._thread:
