@@ -76,7 +76,7 @@ class LateImports:
 
     def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def importing(name_or_spec: Any, other: Any) -> Any:
-            if isinstance(name_or_spec, str) and name_or_spec in self._known:
+            if isinstance(name_or_spec, str) and name_or_spec in self._known and name_or_spec in sys.modules:
                 return original(name_or_spec, other)
             here, thread = self._here, threading.get_ident()
             here.depth += 1

@@ -48,6 +48,7 @@ class Waiters:
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
         self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
+        self._followed: set[str] = set()
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
 
@@ -86,14 +87,15 @@ class Waiters:
     def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
         """Somebody begins to follow an operation."""
         self._watchers[scope].add(thread)
+        self._followed.add(arn)  # before its history is read: what comes later is announced
         history = self._settled_by_news(arn)
         self._watches[arn].add(watch, history, self.has_ended(arn))
 
     # --- what they wait for ---
 
     def is_followed(self, arn: str) -> bool:
-        """Whether there is an open watch on one of its operations; any thread may ask."""
-        return bool(self._watches.get(arn))
+        """Whether there was ever a watch on one of its operations; any thread may ask."""
+        return arn in self._followed
 
     def note(self, arn: str) -> None:
         """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
@@ -156,6 +158,7 @@ class Waiters:
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
         self._news.pop(arn, None)
+        self._followed.discard(arn)
         self._histories.pop(arn, None)
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
