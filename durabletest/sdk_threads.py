@@ -19,6 +19,14 @@ class Primitives(Protocol):
         """A completion event: ``set(error)``, ``wait(timeout)``, ``is_set()``."""
         ...
 
+    def thread(self, original: Callable[..., Any], *, target: Callable[[], None], **named: Any) -> Any:
+        """A thread: ``start``, ``join``."""
+        ...
+
+    def condition(self, original: Callable[[], Any]) -> Any:
+        """A condition: ``with``, ``wait``, ``notify``."""
+        ...
+
     def queue(self, original: Callable[[], Any]) -> Any:
         """A queue: ``put``, ``get(timeout)``, ``get_nowait``."""
         ...
@@ -101,6 +109,7 @@ def can_take_turns() -> bool:
         (execution, ("ThreadPoolExecutor", "wait")),
         (module("config"), ("random",)),
         (executor, ("ThreadPoolExecutor", "queue", "time")),
+        (module("plugin"), ("threading",)),
     )
     return all(hasattr(owner, name) for owner, names in places for name in names)
 
@@ -126,6 +135,7 @@ class ThreadSeams:
         self._replace(executor, "ThreadPoolExecutor", lambda pool: functools.partial(primitives.pool, pool))
         self._replace(executor, "queue", lambda _module: queues)
         self._replace(config, "random", lambda _module: chance)
+        self._replace(module("plugin"), "threading", self._threading)
         for owner in (state, executor):
             self._replace(owner, "time", lambda _module: SimpleNamespace(time=primitives.time))
         for name, make in (
@@ -149,6 +159,16 @@ class ThreadSeams:
         original = getattr(owner, name)
         self._undo.append((owner, name, original))
         setattr(owner, name, make(original))
+
+    def _threading(self, original: Any) -> SimpleNamespace:
+        """What the SDK's plugins use of :mod:`threading`: they hear of changes in a thread of their own."""
+        primitives = self._primitives
+        made = {
+            "Condition": functools.partial(primitives.condition, original.Condition),
+            "Event": functools.partial(primitives.event, original.Event),
+            "Thread": functools.partial(primitives.thread, original.Thread),
+        }
+        return SimpleNamespace(**{**vars(original), **made})
 
     def _giving_queue(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)

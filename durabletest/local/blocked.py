@@ -32,13 +32,14 @@ _FUTEX = {"x86_64": "202", "AMD64": "202", "aarch64": "98", "arm64": "98"}.get(m
 class Sight:
     """Where a thread was when it was looked at: its innermost frame and instruction.
 
-    ``computed`` is what the system tells of its computing so far, empty where it does not. Of a thread that has done
-    nothing in between two sights are equal.
+    ``computed`` is what the system tells of its computing so far, empty where it does not; ``for_thread`` tells that it
+    waits for another thread. Of a thread that has done nothing in between two sights are equal.
     """
 
     frame: int
     instruction: int
     computed: str
+    for_thread: bool
 
 
 def sight_of(thread: Thread | None) -> Sight | None:
@@ -48,7 +49,12 @@ def sight_of(thread: Thread | None) -> Sight | None:
     frame = current_frames().get(thread.ident)
     if frame is None or _runs(thread):
         return None
-    return Sight(id(frame), frame.f_lasti, _task_file(thread, "schedstat"))
+    return Sight(id(frame), frame.f_lasti, _task_file(thread, "schedstat"), waits_for_a_thread(thread, frame))
+
+
+def pool_threads() -> list[Thread]:
+    """The threads of all pools of :mod:`concurrent.futures`, whoever made them and when."""
+    return [thread for thread in list(getattr(futures_thread, "_threads_queues", ())) if thread.is_alive()]
 
 
 def waits_for_a_thread(thread: Thread, frame: FrameType) -> bool:

@@ -16,18 +16,38 @@ from durabletest.local.turns import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Entered for each request, by its method; raises if the client may not be used any more."""
+AwaitRest: TypeAlias = Callable[[AbstractContextManager[object]], None]
+"""Returns when no handler code runs; a use of the client is entered to ask for it."""
+CHANGES = frozenset(
+    {
+        "invoke",
+        "send_durable_execution_callback_failure",
+        "send_durable_execution_callback_heartbeat",
+        "send_durable_execution_callback_success",
+        "stop_durable_execution",
+    }
+)
+"""The requests by which a test changes what happens next."""
 
 
 class LocalLambdaClient:
     """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
 
     ``exceptions`` holds the modelled exception classes. ``checkpoint_delay`` is a latency in real seconds that every
-    checkpoint gets.
+    checkpoint gets. ``await_rest`` is called before a request that changes something, so that it has its place in the
+    order of what happens.
     """
 
-    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float = 0.0, use: Use = nullcontext) -> None:
+    def __init__(
+        self,
+        server: CheckpointWorkerManager,
+        checkpoint_delay: float = 0.0,
+        use: Use = nullcontext,
+        await_rest: AwaitRest = lambda _: None,
+    ) -> None:
         self._server = server
         self._use = use
+        self._await_rest = await_rest
         self._checkpoint_delay = checkpoint_delay
         self._never = Event()
 
@@ -77,6 +97,8 @@ class LocalLambdaClient:
     def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
         task = current_task()
         if task is None:
+            if method in CHANGES:
+                self._await_rest(self._use(method))
             return self._answer(method, request)
         task.busy = True
         try:
@@ -89,16 +111,23 @@ class LocalLambdaClient:
             answer: dict[str, Any] = self._server.call(method, **request)
         return answer
 
-    def leased(self, use: Use) -> LocalLambdaClient:
+    def leased(self, use: Use, await_rest: AwaitRest = lambda _: None) -> LocalLambdaClient:
         """Such a client for those who may use it for a time."""
-        return LocalLambdaClient(self._server, self._checkpoint_delay, use)
+        return LocalLambdaClient(self._server, self._checkpoint_delay, use, await_rest)
 
 
 class RunnerClient(LocalLambdaClient):
     """The client of one runner: it can also invoke the functions that the runner knows."""
 
-    def __init__(self, server: CheckpointWorkerManager, checkpoint_delay: float, use: Use, scope: int) -> None:
-        super().__init__(server, checkpoint_delay, use)
+    def __init__(
+        self,
+        server: CheckpointWorkerManager,
+        checkpoint_delay: float,
+        use: Use,
+        await_rest: AwaitRest,
+        scope: int,
+    ) -> None:
+        super().__init__(server, checkpoint_delay, use, await_rest)
         self._scope = scope
 
     def invoke(self, **request: Any) -> dict[str, Any]:

@@ -35,9 +35,9 @@ class LocalExecution:
         self._tenancy = tenancy
         self._scope = tenancy.scope.number
         self._lease = tenancy.scope.lease
-        self._client = environment.client.leased(self._lease.use)
         self._server = environment.server
         self._orchestrator = environment.orchestrator
+        self._client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
         self._clock = environment.clock
         self._history = History()
         self._logs = self._orchestrator.logs.entries(arn)
@@ -77,6 +77,7 @@ class LocalExecution:
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         """See :mod:`durabletest.model.waiting`."""
         watch = Watch(path, index, status)
+        self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
             self._orchestrator.watch(self._scope, self._arn, watch)
         return watch.future

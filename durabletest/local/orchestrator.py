@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -43,6 +43,8 @@ from durabletest.model.waiting import Watch
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress, after which those who follow an execution hear of it though its invocation runs."""
+OLD_NEWS_SECONDS = 5.0
+"""Real seconds, after which they hear of it though its invocation makes progress all the time."""
 Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for somebody who waits in vain for the execution of that ARN."""
 
@@ -219,6 +221,20 @@ class TestExecutionOrchestrator:
         add = partial(self._waiters.add_watch, scope, arn, watch, current_thread())
         self._send(partial(failing, watch.future, add), watch.future)
 
+    def await_rest(self, lease: AbstractContextManager[object]) -> None:
+        """Return once nothing goes on by itself, so that what the calling thread does next comes in its order.
+
+        The ``lease`` is entered to ask for it. Handler code does not wait, nor does anybody where the system decides
+        the order of things.
+        """
+        thread = current_thread()
+        if not self._take_turns or thread is self._thread or founder_of(thread) is not None:
+            return
+        future: Future[None] = Future()
+        with lease:
+            self._send(partial(self._waiters.await_rest, future), future)
+        future.result()
+
     def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
@@ -259,8 +275,16 @@ class TestExecutionOrchestrator:
         if not self._take_turns or self._virtual is None:
             return None
         virtual = self._virtual
-        wanted = self._has_news
-        return Turns(lambda: virtual.now().timestamp(), seed, scope.schedule, self._look_around, wanted)
+        wanted, helpers = self._has_news, self._threads_of_the_author
+        return Turns(lambda: virtual.now().timestamp(), seed, scope.schedule, self._look_around, wanted, helpers)
+
+    def _threads_of_the_author(self) -> list[Thread]:
+        """Those threads of the running invocation that take no turns, without the one that calls the handler."""
+        active, invoker = self._runs.active, self.invoker
+        turns = None if active is None else active.job.turns
+        if turns is None:
+            return []
+        return [thread for thread in invoker.threads if not (invoker.is_worker(thread) or turns.is_task(thread))]
 
     def _has_news(self) -> bool:
         return self._waiters.has_news
@@ -297,12 +321,17 @@ class TestExecutionOrchestrator:
     def _tell_news(self) -> None:
         """Threads that follow an execution hear of it when its invocation rests, so that what they do has its order.
 
-        They hear of it at once if the system decides the order, and after a second in any case.
+        They hear of it at once if the system decides the order, and after some real time in any case. When nothing
+        runs it is ``_settle`` that tells them, once nothing is due to run.
         """
-        active = self._runs.active
+        waiters, active = self._waiters, self._runs.active
+        if not waiters.has_news or (self._take_turns and active is None):
+            return
         turns = None if active is None else active.job.turns
-        if turns is None or turns.resting or self._runs.silence() >= NEWS_SECONDS:
-            self._waiters.tell_news()
+        rests = turns.resting if turns is not None else not self._take_turns
+        too_late = self._runs.silence() >= NEWS_SECONDS or waiters.age_of_news >= OLD_NEWS_SECONDS
+        if rests or too_late:
+            waiters.tell_news()
 
     def _settle(self) -> None:
         """Go on until something runs, a message is there, or nothing is left to do but wait."""

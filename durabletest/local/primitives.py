@@ -11,16 +11,25 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from functools import partial
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from durabletest.local.onlooker import watch_until
 from durabletest.local.turns import Task, TaskState, Turns, Unwound, current_task, current_turns
 
 ItemT = TypeVar("ItemT")
 
 _making = Lock()
+
+
+def enter() -> None:
+    """If the calling thread has lost its turn, while it waited elsewhere: return when it has it again."""
+    task = current_task()
+    if task is not None:
+        task.turns.enter(task)
 
 
 class TurnEvent:
@@ -83,9 +92,7 @@ class TurnQueue(Generic[ItemT]):
 
     def put(self, item: ItemT) -> None:
         """Add an item; a task whose turn was taken gets in line first."""
-        task = current_task()
-        if task is not None:
-            task.turns.enter(task)
+        enter()
         self._items.append(item)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -173,9 +180,12 @@ class TurnFuture:
         self.task: Task | None = None
 
     def complete(self, call: Callable[[], Any]) -> None:
-        """Run the call, and keep what it returns or raises."""
+        """Run the call, and keep what it returns or raises; a task that has lost its turn gets in line first."""
         try:
-            self._value = call()
+            try:
+                self._value = call()
+            finally:
+                enter()
         except BaseException as error:
             self._error = error
         self._done.set()
@@ -183,7 +193,7 @@ class TurnFuture:
     def await_end(self) -> None:
         """Return when it is done; a task that has not begun is run here and now."""
         if current_task() is None:
-            self._turns.watch_until(self._done.wait)
+            watch_until(self._turns, self._done.wait)
         elif self.task is None or not self._turns.run_here(self.task):
             self._done.wait()
 
@@ -233,12 +243,70 @@ class TurnPool:
         self.shutdown()
 
 
+class TurnThread:
+    """A thread that is a task, in the place of one that the SDK starts itself."""
+
+    def __init__(self, turns: Turns, target: Callable[[], None]) -> None:
+        self._turns = turns
+        self._target = target
+        self._future = TurnFuture(turns)
+
+    def start(self) -> None:
+        """Run the target when its turn comes; its context is empty, as that of a new thread."""
+        self._turns.spawn(partial(self._future.complete, partial(Context().run, self._target)))
+
+    def join(self) -> None:
+        """Return when it has ended."""
+        self._future.await_end()
+
+
+class TurnCondition:
+    """A condition on which tasks wait."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: deque[Task] = deque()
+
+    def wait(self) -> None:
+        """Wait for ``notify``."""
+        task = current_task()
+        assert task is not None, "only a thread that takes turns waits for this condition"
+        self._waiting.append(task)
+        self._lock.release()
+        try:
+            task.park()
+        finally:
+            self._lock.acquire()
+
+    def notify(self) -> None:
+        """Let the one go on that has waited longest, if there is one."""
+        if self._waiting:
+            self._waiting.popleft().wake()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+
 class Primitives:
     """Makes what a thread waits with: the kind that takes turns, in the threads of an invocation that takes them."""
 
     def event(self, original: Callable[[], Any]) -> Any:
-        """A completion event."""
+        """An event: the completion of something."""
         return original() if current_turns() is None else TurnEvent()
+
+    def thread(self, original: Callable[..., Any], *, target: Callable[[], None], **named: Any) -> Any:
+        """A thread of the SDK's own."""
+        turns = current_turns()
+        return original(target=target, **named) if turns is None else TurnThread(turns, target)
+
+    def condition(self, original: Callable[[], Any]) -> Any:
+        """A condition that such a thread waits for."""
+        return original() if current_turns() is None else TurnCondition()
 
     def queue(self, original: Callable[[], Any]) -> Any:
         """The queue of a coordinator of branches."""

@@ -141,6 +141,7 @@ class LocalDurableTestRunner(LastExecution):
         """Start an execution in the background; virtual time stands until somebody waits for something."""
         self._check_open()
         self._environment.check_clock()
+        self._environment.orchestrator.await_rest(self._tenancy.use())
         with self._tenancy.use():
             arn = self._environment.server.call(
                 "start",
@@ -298,7 +299,8 @@ class LocalDurableTestRunner(LastExecution):
         caller = Caller(self._scope.number, own, self._page_size)
         self._environment.server.call("declare", caller=caller)
         environment, use = self._environment, self._tenancy.use
-        return RunnerClient(environment.server, environment.settings.checkpoint_delay, use, self._scope.number)
+        delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
+        return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)
 
     def _execution(self, arn: str) -> LocalExecution:
         return LocalExecution(arn, self._tenancy)

@@ -10,18 +10,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from random import Random
 from threading import Lock, Thread
 from typing import Protocol
 
-from durabletest.local.blocked import Sight, sight_of
-
-LOOK_SECONDS = 0.002
-"""Real seconds between two looks at a task that has the turn while others could go on."""
-LOOKS = 3
-"""In so many looks in a row it has to be seen waiting at the same place before it loses the turn."""
+from durabletest.local.blocked import Sight, pool_threads, sight_of
 
 _here = threading.local()
 """``task``: the task that the current thread runs; ``turns``: those of the invocation that it waits for."""
@@ -46,10 +41,11 @@ class Task:
     """Something that is run by a thread of an invocation: the handler, a branch, the sending of checkpoints.
 
     ``trail`` is what it has done, for the story of a schedule; without one it has only what the task was spawned with.
-    While it is ``busy``, with a request to the server, it keeps its turn though it waits.
+    While it is ``busy``, with a request to the server, it keeps its turn though it waits. ``entries`` counts how often
+    it has come to the SDK, ``lost`` is the number of the loss of its turn, which decides who gets in line first.
     """
 
-    __slots__ = ("_permit", "baton", "begun", "busy", "run", "state", "thread", "trail", "turns")
+    __slots__ = ("_permit", "baton", "begun", "busy", "entries", "lost", "run", "state", "thread", "trail", "turns")
 
     def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
         self.turns = turns
@@ -58,6 +54,8 @@ class Task:
         self.state = TaskState.NEW
         self.begun = False
         self.busy = False
+        self.entries = 0
+        self.lost = 0
         self.thread: Thread | None = None
         self.baton = Lock()
         self.baton.acquire()
@@ -112,7 +110,7 @@ class Turns:
 
     ``now`` gives the virtual time in seconds since the epoch; ``seed`` decides the SDK's jitter. ``on_idle`` is called
     when no task is left to take the turn, in the thread that gave it up; ``wanted`` tells whether somebody waits for
-    that.
+    that. ``helpers`` are the threads that the author's code has started.
     """
 
     def __init__(
@@ -122,15 +120,21 @@ class Turns:
         schedule: Schedule | None = None,
         on_idle: Callable[[], None] = lambda: None,
         wanted: Callable[[], bool] = lambda: False,
+        helpers: Callable[[], Iterable[Thread]] = lambda: (),
     ) -> None:
         self.now = now
         self._random = Random(seed)
         self._schedule = schedule
         self._on_idle = on_idle
         self._wanted = wanted
+        self._helpers = helpers
         self._lock = Lock()
         self._ready: deque[Task] = deque()
         self._unfinished: set[Task] = set()
+        self._outside: dict[Task, Sight | None] = {}
+        self._returned: set[Task] = set()
+        self._coming = False
+        self._losses = itertools.count()
         self._sender: Task | None = None
         self._sender_has_work = False
         self._holder: Task | None = None
@@ -250,14 +254,14 @@ class Turns:
 
     def enter(self, task: Task) -> None:
         """Get in line, if the turn was taken from the calling task while it waited outside."""
-        if task.state is TaskState.RUNNING and not self._over:
-            return
         with self._lock:
             self._check()
             if task.state is TaskState.RUNNING:
+                task.entries += 1
                 return
             task.state = TaskState.READY
-            self._ready.append(task)
+            self._outside.pop(task, None)
+            self._returned.add(task)
             chosen = self._next_if_free()
         self._hand_to(chosen)
         self._await_turn(task)
@@ -277,12 +281,17 @@ class Turns:
         else:
             self._check()
 
-    def take_turn_from(self, task: Task, stint: int) -> bool:
-        """The task waits outside: let another one go on. Tell whether it still was the same turn."""
+    def take_turn_from(self, task: Task, seen: tuple[int, int], sight: Sight | None = None) -> bool:
+        """The task waits outside: let another one go on. Tell whether it still was the same turn.
+
+        ``seen`` is what ``stint_of`` was when it was seen waiting, and ``sight`` where.
+        """
         with self._lock:
-            if self._holder is not task or self.handovers != stint:
+            if self._holder is not task or self.stint_of(task) != seen:
                 return False
             task.state = TaskState.OUTSIDE
+            task.lost = next(self._losses)
+            self._outside[task] = sight
             self._holder = None
             chosen = self._next_if_free()
             idle = self._holder is None
@@ -291,10 +300,14 @@ class Turns:
             self._on_idle()
         return True
 
+    def stint_of(self, task: Task) -> tuple[int, int]:
+        """Something that is another one when the task has had its next turn, or has come to the SDK."""
+        return self.handovers, task.entries
+
     def hold(self) -> bool:
         """Let no task begin or go on until ``let_go``; False if one runs."""
         with self._lock:
-            self._held = self._held or (self._holder is None and not self._over)
+            self._held = self._held or (self._holder is None and not self._over and not self._coming)
             return self._held
 
     def let_go(self) -> None:
@@ -317,6 +330,9 @@ class Turns:
             for task in parked:
                 task.state = TaskState.RUNNING
             self._ready.clear()
+            self._returned.clear()
+            self._outside.clear()
+            self._coming = False
         for task in parked:
             task.baton.release()
 
@@ -332,29 +348,28 @@ class Turns:
 
     # --- tasks that wait elsewhere ---
 
-    def watch_until(self, done: Callable[[float], bool]) -> None:
-        """Wait in the calling thread, which takes no turns; tasks that wait elsewhere lose their turn meanwhile.
+    def sights_outside(self) -> dict[Task, Sight | None] | None:
+        """Where the tasks outside are, of which one seems about to get in line; None if none does."""
+        with self._lock:
+            return {task: sight_of(task.thread) for task in self._outside} if self._coming else None
 
-        ``done`` waits for so many real seconds, and tells whether the wait is over.
-        """
-        seen: tuple[int, list[Sight]] = 0, []
-        while not done(LOOK_SECONDS):
-            seen = self._look(*seen)
+    def leave_outside(self, sights: dict[Task, Sight | None]) -> None:
+        """Do not wait for the tasks outside any longer, as long as they are where they have been seen."""
+        with self._lock:
+            self._outside.update((task, sight) for task, sight in sights.items() if task in self._outside)
+            chosen = self._next_if_free()
+            idle = self._holder is None and not self._coming
+        self._hand_to(chosen)
+        if idle:
+            self._on_idle()
 
-    def _look(self, stint: int, sights: list[Sight]) -> tuple[int, list[Sight]]:
-        """Look at the task that has the turn, if another one could have it: it loses it when it is still."""
-        holder = self._holder
-        if holder is None or holder.busy or not (self.contended or self._wanted()):
-            return self.handovers, []
-        sight = sight_of(holder.thread)
-        if sight is None:
-            return self.handovers, []
-        if self.handovers != stint or [sight] != sights[-1:]:
-            return self.handovers, [sight]
-        if len(sights) + 1 < LOOKS:
-            return stint, [*sights, sight]
-        self.take_turn_from(holder, stint)
-        return self.handovers, []
+    def wanted(self) -> bool:
+        """Whether the turn would be of use to another than the one who has it."""
+        return self.contended or self._wanted()
+
+    def helpers(self) -> list[Thread]:
+        """Threads that take no turns, and may do something for one that does."""
+        return list(dict.fromkeys([*self._helpers(), *pool_threads()]))
 
     def join(self) -> None:
         """Wait, in a thread that takes no turns, until the threads of all tasks have ended."""
@@ -376,12 +391,16 @@ class Turns:
     @property
     def contended(self) -> bool:
         """Whether another task could go on if the turn were free."""
-        return bool(self._ready) or self._sender_can_go()
+        return bool(self._ready or self._returned) or self._sender_can_go()
 
     @property
     def resting(self) -> bool:
         """Whether there are tasks, of which none runs and none can go on."""
-        return bool(self._unfinished) and self._holder is None and not self._ready and not self._sender_can_go()
+        return bool(self._unfinished) and self._holder is None and not self._coming and not self.contended
+
+    def is_task(self, thread: Thread) -> bool:
+        """Whether the thread runs a task, or has done so."""
+        return thread in self._threads
 
     def parked_threads(self) -> set[Thread]:
         """The threads of those tasks that wait for their turn, or for another task."""
@@ -393,6 +412,7 @@ class Turns:
 
     def _block(self, task: Task) -> None:
         task.state = TaskState.BLOCKED
+        self._outside.pop(task, None)
         if self._holder is task:
             self._holder = None
         if self._over:
@@ -408,6 +428,11 @@ class Turns:
         """Give the turn to the next task, if it is free and there is one."""
         if self._holder is not None or self._held or self._over:
             return None
+        self._coming = any(_has_moved(task, sight) for task, sight in self._outside.items())
+        if self._coming:
+            return None
+        self._ready.extend(sorted(self._returned, key=lambda task: task.lost))
+        self._returned.clear()
         sender = self._sender if self._sender_can_go() else None
         if not self._ready and sender is None:
             return None
@@ -458,6 +483,7 @@ class Turns:
         with self._lock:
             task.state = TaskState.DONE
             self._unfinished.discard(task)
+            self._outside.pop(task, None)
             if self._holder is task:
                 self._holder = None
             chosen = self._next_if_free()
@@ -469,6 +495,11 @@ class Turns:
         if idle:
             self._on_idle()
         return None
+
+
+def _has_moved(task: Task, sight: Sight | None) -> bool:
+    """Whether a task outside does not wait any longer where it was seen."""
+    return sight is None or sight_of(task.thread) != sight
 
 
 def waiting_for(turns: Turns | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +14,9 @@ from typing import Any
 from durabletest.local.futures import again
 from durabletest.model.history import History
 from durabletest.model.waiting import OpenWatches, Watch
+
+_monotonic = [time.monotonic]
+"""In a list, where a tool that freezes time does not look for it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +53,8 @@ class Waiters:
         self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
         self._followed: set[str] = set()
+        self._news_since: float | None = None
+        self._for_rest: list[Future[None]] = []
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
 
@@ -101,18 +107,37 @@ class Waiters:
         """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
         if self.is_followed(arn):
             self._news[arn] = None
+            self._begin_news()
+
+    def await_rest(self, future: Future[None]) -> None:
+        """Somebody wants to do something as soon as those may hear of news who follow an execution."""
+        self._for_rest.append(future)
+        self._begin_news()
+
+    def _begin_news(self) -> None:
+        if self._news_since is None:
+            self._news_since = _monotonic[0]()
+
+    @property
+    def age_of_news(self) -> float:
+        """For how many real seconds there have been news that were not told."""
+        return 0.0 if self._news_since is None else _monotonic[0]() - self._news_since
 
     @property
     def has_news(self) -> bool:
         """Whether something has happened that those who follow an execution have not heard of; any thread may ask."""
-        return bool(self._news)
+        return bool(self._news or self._for_rest)
 
     def tell_news(self) -> bool:
         """Settle the watches that have what they wait for; tell whether there was anything new."""
         news, self._news = self._news, {}
+        for_rest, self._for_rest = self._for_rest, []
+        self._news_since = None
         for arn in news:
             self._settled_by_news(arn)
-        return bool(news)
+        for future in for_rest:
+            _settle(future, None)
+        return bool(news or for_rest)
 
     def _settled_by_news(self, arn: str) -> History:
         """The history, read on, and the watches that what is new in it concerns settled."""

@@ -1,0 +1,87 @@
+"""Threads that have the turn and wait elsewhere than in the SDK: seen from outside, by looking at them now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from durabletest.local.blocked import Sight, sight_of
+from durabletest.local.turns import Task, Turns
+
+LOOK_SECONDS = 0.002
+"""Real seconds between two looks at a task that has the turn while others could go on."""
+LOOKS = 3
+"""In so many looks in a row it has to be seen waiting for another thread, at one place, before it loses the turn."""
+IO_LOOKS = 25
+"""In so many if it waits for something else, which may come by itself: short real waits then keep their order."""
+HELPER_LOOKS = 500
+"""In so many while another thread that may work for it, one of a pool for example, computes."""
+
+
+def watch_until(turns: Turns, done: Callable[[float], bool]) -> None:
+    """Wait in the calling thread, which takes no turns; tasks that wait elsewhere lose their turn meanwhile.
+
+    ``done`` waits for so many real seconds, and tells whether the wait is over.
+    """
+    onlooker = Onlooker(turns)
+    while not done(LOOK_SECONDS):
+        onlooker.look()
+
+
+class Onlooker:
+    """Looks at the task that has the turn; one that is seen to wait elsewhere for a while loses it.
+
+    While nobody has it, those outside are looked at that seem about to get in line: they are waited for.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._stint: object = None
+        self._sight: object = None
+        self._times = 0
+        self._helping: list[Sight | None] = []
+
+    def look(self) -> None:
+        """Look once."""
+        turns, holder = self._turns, self._turns.holder
+        if holder is None:
+            self._look_outside()
+        elif not holder.busy and turns.wanted():
+            self._look_at(holder)
+        else:
+            self._sight = None
+
+    def _look_at(self, holder: Task) -> None:
+        stint = self._turns.stint_of(holder)
+        sight = sight_of(holder.thread)
+        self._count(stint, sight)
+        if sight is not None and self._times >= self._enough(sight):
+            self._sight = None
+            self._turns.take_turn_from(holder, stint, sight)
+
+    def _count(self, stint: object, sight: object) -> None:
+        """So many times in a row it was like this."""
+        if sight is None or (stint, sight) != (self._stint, self._sight):
+            self._stint, self._sight, self._times = stint, sight, 0
+        self._times += 1
+
+    def _enough(self, sight: Sight) -> int:
+        """In how many looks the task has to be seen there: in more if somebody seems to work for it."""
+        if self._times < LOOKS - 1:
+            return LOOKS
+        before, self._helping = self._helping, [sight_of(thread) for thread in self._turns.helpers()]
+        if self._times < LOOKS:
+            return LOOKS
+        if None in self._helping or before != self._helping:
+            return HELPER_LOOKS
+        threads_only = sight.for_thread and all(helper is not None and helper.for_thread for helper in self._helping)
+        return LOOKS if threads_only else IO_LOOKS
+
+    def _look_outside(self) -> None:
+        sights = self._turns.sights_outside()
+        if sights is None:
+            self._sight = None
+            return
+        self._count("outside", sights)
+        if self._times >= LOOKS:
+            self._sight = None
+            self._turns.leave_outside(sights)
