@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for mutant in mutants:
             mutant.text()
         if not options.trust_the_tests:
-            check_without_mutant(mutants)
+            check_without_mutant(mutants, options.jobs)
     except MendTheData as error:
         print(error, file=sys.stderr)
         return 2

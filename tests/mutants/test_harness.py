@@ -89,12 +89,26 @@ class HarnessTests(unittest.TestCase):
         self.assertEqual(outcome.noticed_by, "(the time limit of 0.5 s)")
 
     def test_tests_that_fail_without_a_mutant_notice_nothing(self) -> None:
-        check_without_mutant([self.mutant("    return numbers[0]")], self.project)
+        check_without_mutant([self.mutant("    return numbers[0]")], project=self.project)
         (self.project / "durabletest/__init__.py").write_text("least = max\n", encoding="utf-8")
         with self.assertRaisesRegex(MendTheData, f"^without any mutant {CLASS}.test_two fails\n"):
-            check_without_mutant([self.mutant("")], self.project)
+            check_without_mutant([self.mutant("")], project=self.project)
+
+    def test_they_may_fail_once(self) -> None:
+        once = TESTS.replace(
+            "        self.assertEqual(least([1]), 1)",
+            f"""\
+        import pathlib
+        marker = pathlib.Path({str(self.project)!r}, "has failed")
+        if not marker.exists():
+            marker.touch()
+            self.fail("once")""",
+        )
+        (self.project / "tests/test_least.py").write_text(once, encoding="utf-8")
+        check_without_mutant([self.mutant("")], project=self.project)
+        self.assertTrue((self.project / "has failed").exists())
 
     def test_nor_do_tests_that_are_not_there(self) -> None:
         for name, said in (("tests", "there are no tests in tests"), ("tests.test_most", "No module named")):
             with self.subTest(name), self.assertRaisesRegex(MendTheData, said):
-                check_without_mutant([self.mutant("", tests=name)], self.project)
+                check_without_mutant([self.mutant("", tests=name)], project=self.project)
