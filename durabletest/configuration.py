@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from itertools import takewhile
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from durabletest import settings
 from durabletest.errors import ConfigurationError
@@ -74,7 +74,8 @@ class NoFunctions(dict[str, Callable[..., Any]]):
             f"{{name: my_function}} in the class; {_FOR_A_TEST[self._setting]}"
         )
 
-    __setitem__ = update = setdefault = __ior__ = _refuse
+    if not TYPE_CHECKING:  # to a type checker it is a dictionary like any other
+        __setitem__ = update = setdefault = __ior__ = _refuse
 
 
 def mode_of(cls: type[Any]) -> Mode:
