@@ -109,7 +109,7 @@ class ExecutionFacts:
         return self.status == status
 
     def result(self) -> object:
-        return plain(self.view.decode(self.record.result, None))
+        return self.view.decode(self.record.result, None)
 
     @property
     def is_unread(self) -> bool:

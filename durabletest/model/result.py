@@ -14,7 +14,6 @@ from durabletest.model.logs import LogEntry
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import ExecutionRecord, Invocation, OperationId, OperationRecord
 from durabletest.model.suggest import member
-from durabletest.model.times import plain
 from durabletest.model.traces import logged_trace
 from durabletest.model.view import ExecutionView, execution_title
 from durabletest.report.glyphs import glyphs_for
@@ -55,7 +54,7 @@ class TestResult:
         execution = self._ended()
         if execution.status is not ExecutionStatus.SUCCEEDED:
             raise _failed(self._view, execution)
-        return plain(self._view.decode(execution.result, None))
+        return self._view.decode(execution.result, None)
 
     def get_error(self) -> ErrorDetails | None:
         """What the execution failed with, ``None`` if it succeeded or ended without an error."""
