@@ -45,7 +45,7 @@ class ExecutionView(Protocol):
         ...
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
-        """A payload as the value it stands for; without a record it is the execution's own."""
+        """A payload as the value it stands for; without a record it is the execution's own, which is JSON."""
         ...
 
     def refused_place(self, error: ErrorDetails) -> str | None:
