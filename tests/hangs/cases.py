@@ -22,7 +22,7 @@ from aws_durable_execution_sdk_python.config import (
     StepSemantics,
 )
 
-from durabletest import DurableTestCase, LocalDurableTestRunner, TestResult
+from durabletest import CheckpointServerError, DurableTestCase, LocalDurableTestRunner, TestResult
 from durabletest.local.reactions import Reactions
 from durabletest.local.server.service import CheckpointServer
 
@@ -359,10 +359,10 @@ class ServerDiesIdle(DurableTestCase):
     handler = in_step(lambda: "done")
 
     def test(self) -> None:
-        self.execute()
-        CheckpointServer.drain = die  # type: ignore[method-assign]
-        self.start()
-        self.runner.client._server.thread.join(5)
+        arn = self.execute().arn
+        CheckpointServer.get_durable_execution = die  # type: ignore[method-assign]
+        with self.assertRaises(CheckpointServerError):
+            self.runner.client.get_durable_execution(DurableExecutionArn=arn)
         self.execute()
 
     def test_next(self) -> None:
