@@ -28,7 +28,7 @@ _DEEPEST = 100
 
 
 def module(name: str) -> ModuleType:
-    """One of the SDK's modules."""
+    """One of the SDK's modules; raises :class:`MissingSdkError` if it is not installed."""
     loaded = sys.modules.get(f"{PACKAGE}.{name}")
     if loaded is not None:
         return loaded

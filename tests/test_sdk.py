@@ -34,13 +34,17 @@ POLL_SECONDS = 0.1
 perf_counter = [time.perf_counter]
 
 
+def nothing_of_the_sdk_loaded() -> Any:
+    """For a block its modules are not there, and cannot be imported."""
+    return patch.dict(sys.modules, dict.fromkeys([name for name in sys.modules if name.startswith(sdk.PACKAGE)]))
+
+
 class InstalledTests(unittest.TestCase):
     def test_the_version_is_told(self) -> None:
         self.assertRegex(sdk.require(), r"^[23]\.\d+\.\d+")
 
     def test_without_the_sdk_the_message_says_what_to_install(self) -> None:
-        absent = ModuleNotFoundError("no module", name="aws_durable_execution_sdk_python")
-        with patch.object(importlib, "import_module", side_effect=absent), self.assertRaises(MissingSdkError) as caught:
+        with nothing_of_the_sdk_loaded(), self.assertRaises(MissingSdkError) as caught:
             LocalDurableTestRunner(order)
         self.assertEqual(
             str(caught.exception),
@@ -51,7 +55,11 @@ class InstalledTests(unittest.TestCase):
 
     def test_an_sdk_that_lacks_something_itself_is_another_matter(self) -> None:
         broken = ModuleNotFoundError("no module", name="boto3")
-        with patch.object(importlib, "import_module", side_effect=broken), self.assertRaises(ModuleNotFoundError) as it:
+        with (
+            nothing_of_the_sdk_loaded(),
+            patch.object(importlib, "import_module", side_effect=broken),
+            self.assertRaises(ModuleNotFoundError) as it,
+        ):
             sdk.require()
         self.assertIs(it.exception, broken)
 
