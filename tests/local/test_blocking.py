@@ -457,6 +457,7 @@ class SeenTests(BlockingTestCase):
         self.addCleanup(thread.join, PATIENCE)
         while (sight := sight_of(thread)) is None or sight != sight_of(thread):
             Event().wait(0.01)
+        self.enough.set()
         return sight.for_thread
 
     def test_a_thread_that_waits_for_another_one(self) -> None:
