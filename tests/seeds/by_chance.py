@@ -48,7 +48,8 @@ def by_chance(seed: int) -> Iterator[list[Schedule]]:
         made.append(Schedule(policy=policy(seed)))
         original(runner, *arguments, **{**named, "schedule": made[-1]})
 
-    with patch.object(LocalDurableTestRunner, "__init__", initialise):
+    exactly = patch.object(test_simulation.SimulationTests, "exactly", False)
+    with patch.object(LocalDurableTestRunner, "__init__", initialise), exactly:
         recording.record.cache_clear()
         try:
             yield made
