@@ -33,7 +33,6 @@ BOUND = 15.0
 """Real seconds that everything here takes at most, on a busy machine too; alone it is some milliseconds."""
 PATIENCE = 20.0
 ONCE = StepConfig(retry_strategy=RetryPresets.none())
-POOL = ThreadPoolExecutor(2)
 Branch = Callable[[DurableContext], Any]
 
 
@@ -65,7 +64,9 @@ class BlockingTestCase(unittest.TestCase):
     def setUp(self) -> None:
         began = perf_counter[0]()
         self.enough = Event()
+        self.pool = ThreadPoolExecutor(2)
         self.addCleanup(self.nothing_is_left)
+        self.addCleanup(self.pool.shutdown)
         self.addCleanup(self.enough.set)
         self.addCleanup(lambda: self.assertLess(perf_counter[0]() - began, BOUND))
 
@@ -245,7 +246,7 @@ class OutsideTests(BlockingTestCase):
         def branch(name: str, call: Callable[[], Any]) -> Branch:
             return lambda child: child.step(lambda _: call(), name=name)
 
-        both = parallel(branch("own", own), branch("shared", lambda: list(POOL.map(double, range(3)))))
+        both = parallel(branch("own", own), branch("shared", lambda: list(self.pool.map(double, range(3)))))
         self.check(both, [[0, 2, 4], [0, 2, 4]])
 
     def test_asyncio_in_steps(self) -> None:
@@ -258,7 +259,7 @@ class OutsideTests(BlockingTestCase):
 
     def test_as_completed_with_a_timeout(self) -> None:
         def first() -> Any:
-            return next(as_completed([POOL.submit(lambda: "done")], timeout=5)).result()
+            return next(as_completed([self.pool.submit(lambda: "done")], timeout=5)).result()
 
         def too_late() -> str:
             never: Future[None] = Future()
@@ -361,7 +362,9 @@ class SleepingTests(BlockingTestCase):
             time.sleep(number)
             return now()
 
-        self.check(in_a_step(lambda: list(POOL.map(nap, [6, 7]))), ["00:00:06", "00:00:07"], took=7, skip_sleep=True)
+        self.check(
+            in_a_step(lambda: list(self.pool.map(nap, [6, 7]))), ["00:00:06", "00:00:07"], took=7, skip_sleep=True
+        )
 
     def test_time_stands_while_a_sibling_computes(self) -> None:
         def computes(_: Any) -> str:
