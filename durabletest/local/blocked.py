@@ -24,6 +24,8 @@ WAITING: frozenset[CodeType] = frozenset(
 )
 """Where a thread is that waits for another one: for an event, a queue, a future, the end of a thread, or for work."""
 
+_START = threading.Thread.start.__code__
+"""Where a thread is, two frames further out, that waits for the thread it has started to come to life."""
 _FUTEX = {"x86_64": "202", "AMD64": "202", "aarch64": "98", "arm64": "98"}.get(machine())
 """The number of the system call in which a thread waits for a lock, in Linux."""
 
@@ -61,11 +63,18 @@ def waits_for_a_thread(thread: Thread, frame: FrameType) -> bool:
     """Whether what the thread waits for is another thread of this process: a lock, an event, a queue, its end.
 
     ``frame`` is its innermost one. Where the system does not tell, only those are known that wait in Python code of
-    :mod:`threading`.
+    :mod:`threading`. A thread that starts another one goes on by itself: the new one only has to come to life.
     """
+    if _starts_another(frame):
+        return False
     if frame.f_code in WAITING:
         return _is_parked(frame)
     return _FUTEX is not None and _system_call(thread) == _FUTEX
+
+
+def _starts_another(frame: FrameType) -> bool:
+    around = frame.f_back and frame.f_back.f_back
+    return around is not None and around.f_code is _START
 
 
 def _is_parked(frame: FrameType) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread, current_thread
 from typing import Any
+from weakref import WeakSet
 
 _FOUNDER = "_durabletest_founder"
 """The attribute of a thread that names the thread which its family began with."""
+
+
+_lent: WeakSet[Future[Any]] = WeakSet()
+"""What handler code has given to pools, until it has begun."""
 
 
 def found(thread: Thread) -> None:
@@ -78,9 +83,19 @@ def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
         founder = founder_of(current_thread())
         if founder is None:
             return original(pool, call, *arguments, **named)
-        return original(pool, _work_for, founder, call, arguments, named)
+        future = original(pool, _work_for, founder, call, arguments, named)
+        _lent.add(future)
+        return future
 
     return submit
+
+
+def has_queued_work() -> bool:
+    """Whether a pool has been given work by handler code that no thread of it has begun."""
+    for future in list(_lent):
+        if future.running() or future.done():
+            _lent.discard(future)
+    return bool(_lent)
 
 
 def _work_for(founder: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:

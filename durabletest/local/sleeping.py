@@ -14,8 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
-from durabletest.local.blocked import waits_for_a_thread
+from durabletest.local.blocked import pool_threads, sight_of, waits_for_a_thread
 from durabletest.local.clock import Clock
+from durabletest.local.families import has_queued_work
 from durabletest.local.runs import Post, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.stacks import current_frames
@@ -140,19 +141,27 @@ class Sleepers:
             self._waking.add(sleeper.thread)
         sleeper.wake()
 
-    def _waiting_threads(self) -> dict[Thread, tuple[int, int]] | None:
+    def _waiting_threads(self) -> dict[Thread, object] | None:
         """Where each thread is that does not sleep; None if one of them does not wait for another.
 
         Threads that take turns need no look, but for those that have lost theirs while they waited elsewhere.
         """
+        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._asked()}
+        if None in places.values():
+            return None
         frames = current_frames()
-        places = {}
         for thread in self._doubtful():
             frame = frames.get(thread.ident or 0)
             if frame is None or not waits_for_a_thread(thread, frame) or sdk.is_about_to_send(frame):
                 return None
             places[thread] = (id(frame), frame.f_lasti)
         return places
+
+    def _asked(self) -> list[Thread]:
+        """Threads that may be about to begin with what they were given to do: those of pools, if there is such work."""
+        if not has_queued_work():
+            return []
+        return [thread for thread in pool_threads() if not self._runs.invoker.runs(thread)]
 
     def _doubtful(self) -> Iterable[Thread]:
         threads = [thread for thread in self._runs.invoker.threads if thread not in self._asleep]

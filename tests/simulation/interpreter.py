@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -34,6 +36,17 @@ from tests.simulation.workflows import (
 
 Seen = tuple[int, str, str, str]
 """Seconds, execution, path and type of an event: what is compared of it."""
+
+
+Placed = tuple[str, str, str]
+"""Execution, path and type of an event, where it is the order that counts."""
+_BRANCH = re.compile(r".*/parallel-branch-\d+(?=/|$)")
+"""The branch that an operation is in, of those inside of each other the innermost one."""
+
+
+def predicted_in_order(predicted: Iterable[Event]) -> list[Placed]:
+    """The events of a prediction that histories hold, as the model gives them: in order for each thread."""
+    return [(event.execution, event.path, event.kind) for event in predicted if event.kind != RETRY_DUE]
 
 
 def recorded(predicted: Iterable[Event]) -> list[Seen]:
@@ -182,6 +195,27 @@ def events(found: dict[str, list[dict[str, Any]]]) -> list[Seen]:
         for event, path in zip(history, paths(history), strict=True)
         if event["EventType"] != "InvocationCompleted"
     )
+
+
+def seen_in_order(found: dict[str, list[dict[str, Any]]]) -> list[Placed]:
+    """The events of those histories that the model knows of, as they were recorded."""
+    return [
+        (name, path, event["EventType"])
+        for name, history in found.items()
+        for event, path in zip(history, paths(history), strict=True)
+        if event["EventType"] != "InvocationCompleted"
+    ]
+
+
+def by_thread(placed: Iterable[Placed]) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """What each thread of each execution did, in order; and in which order the branches of each ``parallel`` began."""
+    threads: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for execution, path, kind in placed:
+        branch = _BRANCH.match(path)
+        threads[execution, branch[0] if branch else ""].append((path, kind))
+        if branch is not None and branch[0] == path and kind == "ContextStarted":
+            threads[execution, f"branches of {path.rpartition('/')[0]}"].append((path, kind))
+    return dict(threads)
 
 
 def paths(history: list[dict[str, Any]]) -> list[str]:
