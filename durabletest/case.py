@@ -174,11 +174,11 @@ class DurableTestCase(ExploredTestCase):
                 return super().run(result)
         if _is_skipped(type(self)) or _is_skipped(method):
             return super().run(result)
-        plan = plan_for(method)
-        if plan is not None:
-            self._durable_explore(plan, self.__why_not_explored())
         began = False
         try:
+            plan = plan_for(method)
+            if plan is not None:
+                self._durable_explore(plan, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 return super().run(result)
@@ -211,7 +211,12 @@ class DurableTestCase(ExploredTestCase):
     def subTest(self, msg: Any = _NO_MESSAGE, **params: Any) -> Iterator[None]:
         """As in unittest."""
         message = () if msg is _NO_MESSAGE else (msg,)
-        with super().subTest(*message, **params), self._durable_reporting(), self.__where():
+        with (
+            super().subTest(*message, **params),
+            self._durable_reporting(),
+            self._durable_by_schedule(),
+            self.__where(),
+        ):
             yield
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:

@@ -17,6 +17,7 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from durabletest import sdk_threads
 from durabletest.local.onlooker import watch_until
 from durabletest.local.turns import Task, TaskState, Turns, Unwound, current_task, current_turns
 
@@ -157,7 +158,9 @@ class CheckpointQueue(Generic[ItemT]):
         """The next update; raises ``queue.Empty`` if there is none."""
         if not self._items:
             raise queue.Empty
-        return self._items.popleft()
+        item = self._items.popleft()
+        self._turns.note_sent(getattr(item, "operation_update", None))
+        return item
 
     def empty(self) -> bool:
         """Whether there is no update."""
@@ -349,9 +352,15 @@ class Primitives:
             task.turns.enter(task)
             task.turns.note(task, doing)
 
+    def replaying(self, doing: object) -> None:
+        """A thread comes to an operation that has ended already."""
+        task = current_task()
+        if task is not None and task.turns.explored and sdk_threads.is_over(doing):
+            task.turns.note(task, doing)
+
     def leaving(self, doing: object) -> None:
         """A thread goes to the author's code: others may come first."""
         task = current_task()
         if task is not None:
-            task.turns.note(task, doing)
             task.turns.give_way(task)
+            task.turns.note(task, doing)
