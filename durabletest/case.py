@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durabletest.abstract import NoTests, mark
+from durabletest.assertions.snapshot_file import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (
@@ -191,6 +192,8 @@ class DurableTestCase(ExploredTestCase):
     def __why_not_explored(self) -> str | None:
         if mode_of(type(self)) is Mode.CLOUD:
             return "in the cloud the service decides the order"
+        if updating():
+            return "snapshots are being written"
         return None if self.skip_time else "with skip_time = False the system decides the order"
 
     def __report(self, result: unittest.TestResult, began: bool) -> None:

@@ -107,11 +107,12 @@ class ExploredTestCase(DurableAssertions):
         finding = self.__finding
         if self.__failed or finding.failure is None:
             return
+        self.__failed = True  # so that nothing is put above what follows
         which = f"the schedule {written(finding.differences)!r}" if finding.differences else "the default schedule"
         raise self.failureException(
-            f"it has failed by {which}, and passes when it is run by just that schedule again: something else decides, "
-            "such as a thread that the code has started, chance, the order of a set, or what an earlier run has left\n"
-            f"It had failed so:\n\n{finding.failure}"
+            f"It failed by {which}, and passes when just that schedule is run again: something else decides, such as a "
+            "thread that the code has started, chance, the order of a set, or what an earlier run has left behind.\n"
+            f"It failed like this:\n\n{finding.failure}"
         )
 
     def __say(self, text: str) -> None:

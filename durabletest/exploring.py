@@ -107,6 +107,10 @@ def explore(
     """
     _check_count(schedules, "schedules", 1)
     _check_count(seed, "seed", 0)
+    if not isinstance(same_result, bool):
+        raise UsageError(f"@explore(same_result={same_result!r}): give True or False")
+    if method is not None and not callable(method):
+        raise UsageError(f"@explore({method!r}): write @explore(schedules=200) above a test method")
     plan = Plan(schedules, seed, None if schedule is None else read(schedule), same_result)
 
     def mark(function: Any) -> Any:

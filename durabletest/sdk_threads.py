@@ -83,9 +83,14 @@ def told(trail: Sequence[object], position: int) -> str:
 
 
 def doings(trail: Sequence[object], position: int, until: int | None) -> list[str]:
-    """The operations that a thread went on with in a part of its trail, each once, in order."""
-    steps = [step for step in trail[position:until] if _kind(step) and not _opens(step)]
-    return list(dict.fromkeys(named(step, trail) for step in steps))
+    """The operations that a thread went on with in a part of its trail, each once, in order.
+
+    Beginnings of contexts are told of only if there is nothing else.
+    """
+    steps = [step for step in trail[position:until] if _kind(step)]
+    telling = [named(step, trail) for step in steps if not _opens(step)]
+    beginnings = [f"the beginning of {named(step, trail)}" for step in steps if _opens(step)]
+    return list(dict.fromkeys(telling or beginnings))
 
 
 def latest(trail: Sequence[object]) -> str:

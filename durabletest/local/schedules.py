@@ -163,8 +163,7 @@ class Schedule:
             if chosen is first:
                 return f"{sdk_threads.owner(first.trail)} was slow: {self._overtaking(first, turn)} before {then}"
             if chosen is sender:
-                recorded = self._doings(turn)
-                return f"{_enumerated(recorded)} {'was' if len(recorded) == 1 else 'were'} recorded before {then}"
+                return f"{_recorded(self._doings(turn))} before {then}"
             return f"{sdk_threads.told(chosen.trail, chosen_is_at)} before {then}"
 
         return tell
@@ -216,9 +215,10 @@ def written(differences: Mapping[int, int]) -> str:
     )
 
 
-def read(text: str) -> dict[int, int]:
+def read(text: object) -> dict[int, int]:
     """The choices that a text stands for; raises :class:`UsageError` if it is none that ``written`` gives."""
-    pairs = [re.fullmatch(r"(\d+):(slow|[1-9]\d*)", part) for part in text.split()]
+    words = text.split() if isinstance(text, str) else []
+    pairs = [re.fullmatch(r"(\d+):(slow|[1-9]\d*)", part) for part in words]
     differences = {int(pair[1]): SLOW if pair[2] == "slow" else int(pair[2]) for pair in pairs if pair is not None}
     if not differences or len(differences) < len(pairs):
         raise UsageError(
@@ -233,6 +233,12 @@ def _story_of_jitter(default: float, drawn: float) -> Callable[[], str]:
     task = current_task()
     where = "" if task is None else f" after {sdk_threads.latest(task.trail)}"
     return lambda: f"the jitter of the delay{where} was {drawn:.0%} of it, not {default:.0%}"
+
+
+def _recorded(names: Sequence[str]) -> str:
+    if not names:
+        return "the service was asked for news"
+    return f"{_enumerated(names)} {'was' if len(names) == 1 else 'were'} recorded"
 
 
 def _enumerated(names: Sequence[str]) -> str:
