@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from durabletest import sdk_threads
 from durabletest.errors import UsageError
@@ -132,9 +132,16 @@ class Schedule:
         return task
 
     def next_timer(self, due: list[Scheduled]) -> int:
-        """The place of the timer that fires first, of several that are due at one instant; by default the first set."""
-        keys = [entry.key for entry in due]
-        return self._choose(keys, lambda place: self._story_of_timers(keys[0], keys[place]))
+        """The place of the timer that fires first, of several that are due at one instant; by default the first set.
+
+        What a script says for one callback comes in its order.
+        """
+        firsts: dict[object, int] = {}
+        for place, entry in enumerate(due):
+            kind_execution_operation = cast(tuple[Any, ...], entry.key)[:3]
+            firsts.setdefault(kind_execution_operation, place)
+        keys, places = [due[place].key for place in firsts.values()], [*firsts.values()]
+        return places[self._choose(keys, lambda place: self._story_of_timers(keys[0], keys[place]))]
 
     def jitter(self, default: float) -> float:
         """What the SDK draws for the jitter of a delay, from 0 to 1."""

@@ -288,6 +288,16 @@ class AnswerBeforeTheTimeout(DurableTestCase):
         self.assertEqual(execution.result(timeout=5).get_result(), "yes")
 
 
+class HeartbeatsBeforeTheAnswer(DurableTestCase):
+    handler = expense
+
+    @explore(schedules=200)
+    def test(self) -> None:
+        self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3).succeed("kept alive")
+        self.execute()
+        self.assertOperation("approval").succeeded("kept alive").waited(minutes=15).heartbeats(3)
+
+
 @durable_execution
 def subscription(event: Any, context: DurableContext) -> str:
     def month(branch: DurableContext) -> str:
