@@ -413,6 +413,15 @@ class CitizenshipTests(ExploreTestCase):
 
         self.assertIn('@explore(schedule="2:1")', failure(Explored))
 
+    def test_executions_of_before_a_reset_are_not_compared(self) -> None:
+        class Explored(Harvest):
+            @explore(schedules=8)
+            def test(self) -> None:
+                self.execute()
+                self.runner.reset()
+
+        self.assertPasses(Explored)
+
     def test_the_test_prints_once(self) -> None:
         class Explored(Sorted):
             @explore(schedules=5)
