@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import unittest
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from durabletest import assertions
 from durabletest.assertions.equality import RECORDS, difference
-from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
+from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
 from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.result import TestResult
@@ -112,12 +112,8 @@ class DurableAssertions(unittest.TestCase):
         return execution
 
     def _durable_executions(self) -> list[TestResult]:
-        """The executions that the test has started so far, as they stand; those of before a reset are forgotten."""
-        results: list[TestResult] = []
-        for execution in self.__started:
-            with suppress(RunnerClosedError):
-                results.append(execution.snapshot())
-        return results
+        """The executions that the test has started so far, as they stand."""
+        return [execution.snapshot() for execution in self.__started]
 
     @contextmanager
     def _durable_reporting(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from durabletest import sdk_threads
 from durabletest.asserting import DurableAssertions
+from durabletest.errors import RunnerClosedError
 from durabletest.exploring import Exploration, Finding, Plan, Trial
 from durabletest.local.schedules import Schedule, written
 from durabletest.model.result import TestResult
@@ -92,7 +93,7 @@ class ExploredTestCase(DurableAssertions):
         """The executions of the test have to end as they do by the default schedule."""
         if not self.__trial and self.__finding.expected is None:
             return
-        self.__outcomes = tuple(map(_outcome, self._durable_executions()))
+        self.__outcomes = tuple(_outcomes(self._durable_executions()))
         expected = self.__finding.expected
         if expected is not None and self.__outcomes != expected:
             raise self.failureException(
@@ -127,6 +128,13 @@ def _put_above(error: Exception, preface: str) -> None:
         error.args = (f"{preface}\n\n{error}",)
     else:
         error.add_note(preface)
+
+
+def _outcomes(results: list[TestResult]) -> Iterator[str]:
+    """How each execution has ended; those of before a reset are forgotten."""
+    for result in results:
+        with contextlib.suppress(RunnerClosedError):
+            yield _outcome(result)
 
 
 def _outcome(result: TestResult) -> str:
