@@ -131,7 +131,7 @@ def _put_above(error: Exception, preface: str) -> None:
 
 
 def _outcomes(results: list[TestResult]) -> Iterator[str]:
-    """How each execution has ended; those of before a reset are forgotten."""
+    """How each execution has ended; what a reset has ended before anybody read it is forgotten."""
     for result in results:
         with contextlib.suppress(RunnerClosedError):
             yield _outcome(result)
