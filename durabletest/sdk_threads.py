@@ -82,15 +82,16 @@ def told(trail: Sequence[object], position: int) -> str:
     return f"{text} (after {named(came_from, trail)})"
 
 
-def doings(trail: Sequence[object], position: int, until: int | None) -> list[str]:
+def doings(trail: Sequence[object], position: int, until: int | None, beginnings: bool = False) -> list[str]:
     """The operations that a thread went on with in a part of its trail, each once, in order.
 
-    Beginnings of contexts are told of only if there is nothing else.
+    Beginnings of contexts are told of only if they are wanted, and there is nothing else.
     """
     steps = [step for step in trail[position:until] if _kind(step)]
     telling = [named(step, trail) for step in steps if not _opens(step)]
-    beginnings = [f"the beginning of {named(step, trail)}" for step in steps if _opens(step)]
-    return list(dict.fromkeys(telling or beginnings))
+    if beginnings and not telling:
+        telling = [f"the beginning of {named(step, trail)}" for step in steps]
+    return list(dict.fromkeys(telling))
 
 
 def latest(trail: Sequence[object]) -> str:

@@ -170,7 +170,7 @@ class Schedule:
             if chosen is first:
                 return f"{sdk_threads.owner(first.trail)} was slow: {self._overtaking(first, turn)} before {then}"
             if chosen is sender:
-                return f"{_recorded(self._doings(turn))} before {then}"
+                return f"{_recorded(self._doings(turn, beginnings=True))} before {then}"
             return f"{sdk_threads.told(chosen.trail, chosen_is_at)} before {then}"
 
         return tell
@@ -184,11 +184,11 @@ class Schedule:
             steps += [] if task is task.turns.sender else self._doings(place)
         return f"{_enumerated(steps) or 'everything else'} came"
 
-    def _doings(self, turn: int) -> list[str]:
+    def _doings(self, turn: int, beginnings: bool = False) -> list[str]:
         """The operations that the task went on with that had this turn."""
         task, position = self._turns[turn]
         until = next((later for other, later in self._turns[turn + 1 :] if other is task), None)
-        return sdk_threads.doings(task.trail, position, until)
+        return sdk_threads.doings(task.trail, position, until, beginnings)
 
     def _story_of_timers(self, first: Any, chosen: Any) -> Callable[[], str]:
         titles = [self._title(key) for key in (chosen, first)]
