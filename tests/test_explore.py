@@ -492,7 +492,7 @@ class Tests(DurableTestCase):
 
 
 class RunnerTests(unittest.TestCase):
-    def test_under_unittest_and_pytest(self) -> None:
+    def test_a_whole_run_is_explored_under_unittest_and_pytest(self) -> None:
         fixture = (
             "\nimport pytest"
             + SUITE
@@ -507,20 +507,15 @@ class RunnerTests(unittest.TestCase):
 """
         )
         for command, suite, summary in (
-            (("unittest",), SUITE, "FAILED (failures=1)"),
-            (("pytest", "-q", "-p", "no:cacheprovider"), fixture, "1 failed, 2 passed"),
+            (("unittest",), SUITE, "FAILED (failures=2)"),
+            (("pytest", "-q", "-p", "no:cacheprovider"), fixture, "2 failed, 1 passed"),
         ):
             with self.subTest(command):
-                done = run_suite(*command, suite=suite)
+                done = run_suite(*command, suite=suite, DURABLETEST_SCHEDULES="20")
                 output = done.stdout + done.stderr
                 self.assertIn("step 'parallel-branch-1/pick corn' began before step", output)
                 self.assertIn('To run just this schedule: @explore(schedule="2:1")', output)
                 self.assertIn(summary, output)
-
-    def test_a_whole_run_is_explored(self) -> None:
-        done = run_suite("unittest", suite=SUITE, DURABLETEST_SCHEDULES="20")
-        self.assertIn("FAILED (failures=2)", done.stderr)
-        self.assertNotIn("was run by", done.stderr)
 
 
 class ShardTests(ExploreTestCase):

@@ -28,4 +28,4 @@ class CorpusTests(unittest.TestCase):
     def test_no_correct_workflow_is_complained_of(self) -> None:
         for case in CORRECT:
             with self.subTest(case.__name__):
-                self.assertIsNone(outcome(case, DURABLETEST_SCHEDULES="6").report)
+                self.assertIsNone(outcome(case, DURABLETEST_SCHEDULES="3").report)
