@@ -57,8 +57,8 @@ class Primitives(Protocol):
         """A thread comes to the SDK from the author's code, to write this update (None: no update)."""
         ...
 
-    def replaying(self, doing: object) -> None:
-        """A thread finds that this operation, one of the SDK's, has ended already."""
+    def replaying(self) -> Callable[[object], None] | None:
+        """What is to be called with each operation that a thread finds to have ended already; None to call nothing."""
         ...
 
     def leaving(self, doing: object) -> None:
@@ -147,17 +147,17 @@ def _opens(step: object) -> bool:
     """Whether a context begins or goes on, so that more telling things follow."""
     if _kind(step) != "CONTEXT":
         return False
-    return _value(step, "action") == "START" or not (_value(step, "action") or is_over(step))
+    return _value(step, "action") == "START" or not (_value(step, "action") or _is_over(step))
 
 
-def is_over(step: object) -> bool:
+def _is_over(step: object) -> bool:
     """Whether it is an operation that has ended before."""
     status = _value(step, "status")
     return status is not None and status not in _ON_THE_WAY
 
 
 def _verb(step: object) -> str:
-    if is_over(step):
+    if _is_over(step):
         return "was replayed"
     action = _value(step, "action")
     return "ran" if action is None else _VERBS.get(action, "went on")
@@ -220,7 +220,6 @@ class ThreadSeams:
             ("_wait_for_first_operation", _waiting_for_first),
             ("checkpoint_batches_forever", _marked),
             ("create_checkpoint", self._entering),
-            ("get_checkpoint_result", self._replaying),
             ("schedule_refresh", self._entering),
             ("wrap_user_function", self._leaving),
         ):
@@ -254,6 +253,9 @@ class ThreadSeams:
             queue = self._primitives.checkpoint_queue()
             if queue is not None:
                 state._checkpoint_queue = queue
+            replaying = self._primitives.replaying()
+            if replaying is not None:
+                state.get_checkpoint_result = _replaying(state.get_checkpoint_result, replaying)
 
         return initialise
 
@@ -266,18 +268,6 @@ class ThreadSeams:
             return original(state, *arguments, **named)
 
         return entered
-
-    def _replaying(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        replaying = self._primitives.replaying
-
-        @functools.wraps(original)
-        def get_checkpoint_result(state: Any, *arguments: Any, **named: Any) -> Any:
-            found = original(state, *arguments, **named)
-            if found.operation is not None:
-                replaying(found.operation)
-            return found
-
-        return get_checkpoint_result
 
     def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
         leaving = self._primitives.leaving
@@ -293,6 +283,17 @@ class ThreadSeams:
             return left
 
         return wrap_user_function
+
+
+def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def get_checkpoint_result(*arguments: Any, **named: Any) -> Any:
+        found = original(*arguments, **named)
+        if _is_over(found.operation):
+            replaying(found.operation)
+        return found
+
+    return get_checkpoint_result
 
 
 def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:

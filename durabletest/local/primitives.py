@@ -17,7 +17,6 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from durabletest import sdk_threads
 from durabletest.local.onlooker import watch_until
 from durabletest.local.turns import Task, TaskState, Turns, Unwound, current_task, current_turns
 
@@ -352,11 +351,10 @@ class Primitives:
             task.turns.enter(task)
             task.turns.note(task, doing)
 
-    def replaying(self, doing: object) -> None:
-        """A thread comes to an operation that has ended already."""
-        task = current_task()
-        if task is not None and task.turns.explored and sdk_threads.is_over(doing):
-            task.turns.note(task, doing)
+    def replaying(self) -> Callable[[object], None] | None:
+        """Only a schedule's story is told with operations that have ended already."""
+        turns = current_turns()
+        return _note if turns is not None and turns.explored else None
 
     def leaving(self, doing: object) -> None:
         """A thread goes to the author's code: others may come first."""
@@ -364,3 +362,9 @@ class Primitives:
         if task is not None:
             task.turns.give_way(task)
             task.turns.note(task, doing)
+
+
+def _note(doing: object) -> None:
+    task = current_task()
+    if task is not None:
+        task.turns.note(task, doing)
