@@ -218,12 +218,18 @@ class ReportTests(ExploreTestCase):
                 self.assertIn("it was an unlucky day", text)
 
     def test_a_test_that_hangs_is_told_with_its_schedule(self) -> None:
-        corn = threading.Event()
+        corn, released = threading.Event(), threading.Event()
+        blocked: list[threading.Thread] = []
+
+        def pick_peas(_: Any) -> None:
+            if corn.is_set():
+                blocked.append(threading.current_thread())
+                released.wait()
 
         @durable_execution
         def hanging(event: Any, context: DurableContext) -> None:
             def peas(branch: DurableContext) -> None:
-                branch.step(lambda _: corn.is_set() and threading.Event().wait(), name="pick peas")
+                branch.step(pick_peas, name="pick peas")
 
             fields = [
                 ParallelBranch(peas, name="p"),
@@ -243,6 +249,9 @@ class ReportTests(ExploreTestCase):
                 self.execute()
 
         text = failure(Explored)
+        released.set()
+        for thread in blocked:
+            thread.join()
         self.assertIn("HandlerStuckError", text)
         self.assertIn("step 'parallel-branch-1/pick corn' began before step 'p/pick peas' began", text)
 
