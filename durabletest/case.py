@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durabletest.abstract import NoTests, mark
+from durabletest.assertions.snapshot_file import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (
@@ -174,11 +175,11 @@ class DurableTestCase(ExploredTestCase):
                 return super().run(result)
         if _is_skipped(type(self)) or _is_skipped(method):
             return super().run(result)
-        plan = plan_for(method)
-        if plan is not None:
-            self._durable_explore(plan, self.__why_not_explored())
         began = False
         try:
+            plan = plan_for(method)
+            if plan is not None:
+                self._durable_explore(plan, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 return super().run(result)
@@ -191,6 +192,8 @@ class DurableTestCase(ExploredTestCase):
     def __why_not_explored(self) -> str | None:
         if mode_of(type(self)) is Mode.CLOUD:
             return "in the cloud the service decides the order"
+        if updating():
+            return "snapshots are being written"
         return None if self.skip_time else "with skip_time = False the system decides the order"
 
     def __report(self, result: unittest.TestResult, began: bool) -> None:
@@ -211,7 +214,12 @@ class DurableTestCase(ExploredTestCase):
     def subTest(self, msg: Any = _NO_MESSAGE, **params: Any) -> Iterator[None]:
         """As in unittest."""
         message = () if msg is _NO_MESSAGE else (msg,)
-        with super().subTest(*message, **params), self._durable_reporting(), self.__where():
+        with (
+            super().subTest(*message, **params),
+            self._durable_reporting(),
+            self._durable_by_schedule(),
+            self.__where(),
+        ):
             yield
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:

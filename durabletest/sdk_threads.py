@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+from durabletest.model.titles import word_for
 from durabletest.sdk import module
 
 _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}
+_ON_THE_WAY = ("STARTED", "PENDING", "READY")
 
 
 class Primitives(Protocol):
@@ -55,37 +57,110 @@ class Primitives(Protocol):
         """A thread comes to the SDK from the author's code, to write this update (None: no update)."""
         ...
 
+    def replaying(self) -> Callable[[object], None] | None:
+        """What is to be called with each operation that a thread finds to have ended already; None to call nothing."""
+        ...
+
     def leaving(self, doing: object) -> None:
         """A thread goes from the SDK to the author's code, the function of the operation with this identifier."""
         ...
 
 
 def told(trail: Sequence[object], position: int) -> str:
-    """What a thread did from a position of its trail on, in words.
+    """What a thread did from a position of its trail on, and what it came from, in words.
 
-    A trail has what the primitives were told: updates and identifiers of operations, and the arguments of a branch.
+    A trail has what the primitives were told: updates and identifiers of operations, operations that were replayed, and
+    the arguments of a branch.
     """
-    ahead = [step for step in trail[position:] if _kind(step) is not None]
-    telling = next((step for step in ahead if _kind(step) != "context"), None) or next(iter(ahead), None)
-    if telling is None:
-        branch = next((named for step in trail for named in [_branch(step)] if named), None)
-        return f"{branch} went on" if branch else "the handler went on"
-    kind, name = _kind(telling), getattr(telling, "name", None)
-    action = getattr(getattr(telling, "action", None), "value", None)
-    verb = "ran" if action is None else _VERBS.get(action, "went on")
-    return f"{kind} {name!r} {verb}" if name else f"a {kind} {verb}"
+    itself = _identity(_context_of_branch(trail))
+    came_from = next((step for step in reversed(trail[:position]) if _kind(step)), None)
+    ahead = [step for step in trail[position:] if _kind(step)]
+    does = next((step for step in ahead if not (_opens(step) and _identity(step) == itself)), next(iter(ahead), None))
+    text = f"{owner(trail)} went on" if does is None else f"{named(does, trail)} {_verb(does)}"
+    if came_from is None or _opens(came_from) or _identity(came_from) in (itself, _identity(does)):
+        return text
+    return f"{text} (after {named(came_from, trail)})"
+
+
+def doings(trail: Sequence[object], position: int, until: int | None, beginnings: bool = False) -> list[str]:
+    """The operations that a thread went on with in a part of its trail, each once, in order.
+
+    Beginnings of contexts are told of only if they are wanted, and there is nothing else.
+    """
+    steps = [step for step in trail[position:until] if _kind(step)]
+    telling = [named(step, trail) for step in steps if not _opens(step)]
+    if beginnings and not telling:
+        telling = [f"the beginning of {named(step, trail)}" for step in steps]
+    return list(dict.fromkeys(telling))
+
+
+def latest(trail: Sequence[object]) -> str:
+    """The operation that a thread came to last."""
+    step = next((step for step in reversed(trail) if _kind(step)), None)
+    return owner(trail) if step is None else named(step, trail)
+
+
+def owner(trail: Sequence[object]) -> str:
+    """Whose trail it is: that of a branch, or of the handler."""
+    name = _branch(trail)
+    return f"branch {name!r}" if name else "the handler"
+
+
+def named(step: object, trail: Sequence[object]) -> str:
+    """An operation, by its name and that of the branch whose trail it is in."""
+    kind, name, branch = _kind(step), getattr(step, "name", None), _branch(trail)
+    assert kind is not None, "only operations are told of"
+    word = word_for(getattr(step, "sub_type", None), kind)
+    if not name:
+        return f"a {word}" if branch is None else f"a {word} in branch {branch!r}"
+    return f"{word} {name!r}" if branch in (None, name) else f"{word} {f'{branch}/{name}'!r}"
+
+
+def _branch(trail: Sequence[object]) -> str | None:
+    """The name of the branch that a trail is of; None for that of the handler."""
+    for argument in trail[0] if isinstance(trail[0], tuple) else ():
+        if hasattr(argument, "func") and hasattr(argument, "index"):
+            name = getattr(_context_of_branch(trail), "name", None) or argument.name
+            return name if isinstance(name, str) else str(argument.index)
+    return None
+
+
+def _context_of_branch(trail: Sequence[object]) -> object:
+    contexts = (step for step in trail if getattr(step, "sub_type", None) in ("ParallelBranch", "MapIteration"))
+    return next(contexts, None)
 
 
 def _kind(step: object) -> str | None:
-    kind: str | None = getattr(getattr(step, "operation_type", None), "value", None)
-    return None if kind is None else kind.replace("_", " ").lower()
+    return _value(step, "operation_type")
 
 
-def _branch(step: object) -> str | None:
-    for argument in step if isinstance(step, tuple) else ():
-        if hasattr(argument, "func") and hasattr(argument, "index"):
-            return f"branch {argument.name!r}" if argument.name else f"branch {argument.index}"
-    return None
+def _identity(step: object) -> object:
+    return getattr(step, "operation_id", None)
+
+
+def _value(step: object, name: str) -> str | None:
+    value: str | None = getattr(getattr(step, name, None), "value", None)
+    return value
+
+
+def _opens(step: object) -> bool:
+    """Whether a context begins or goes on, so that more telling things follow."""
+    if _kind(step) != "CONTEXT":
+        return False
+    return _value(step, "action") == "START" or not (_value(step, "action") or _is_over(step))
+
+
+def _is_over(step: object) -> bool:
+    """Whether it is an operation that has ended before."""
+    status = _value(step, "status")
+    return status is not None and status not in _ON_THE_WAY
+
+
+def _verb(step: object) -> str:
+    if _is_over(step):
+        return "was replayed"
+    action = _value(step, "action")
+    return "ran" if action is None else _VERBS.get(action, "went on")
 
 
 def can_take_turns() -> bool:
@@ -101,6 +176,7 @@ def can_take_turns() -> bool:
                 "checkpoint_batches_forever",
                 "close",
                 "create_checkpoint",
+                "get_checkpoint_result",
                 "register_branch_pool",
                 "schedule_refresh",
                 "wrap_user_function",
@@ -177,6 +253,9 @@ class ThreadSeams:
             queue = self._primitives.checkpoint_queue()
             if queue is not None:
                 state._checkpoint_queue = queue
+            replaying = self._primitives.replaying()
+            if replaying is not None:
+                state.get_checkpoint_result = _replaying(state.get_checkpoint_result, replaying)
 
         return initialise
 
@@ -204,6 +283,17 @@ class ThreadSeams:
             return left
 
         return wrap_user_function
+
+
+def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def get_checkpoint_result(*arguments: Any, **named: Any) -> Any:
+        found = original(*arguments, **named)
+        if _is_over(found.operation):
+            replaying(found.operation)
+        return found
+
+    return get_checkpoint_result
 
 
 def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:

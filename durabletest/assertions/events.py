@@ -31,7 +31,7 @@ __tracebackhide__ = True
 
 Event = dict[str, Any]
 
-_BY_CHANCE = "They are in parallel branches: which comes first at one instant is by chance, so claim nothing of it."
+_OPEN = "They are in parallel branches: which comes first at one instant is open, so claim nothing of it."
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,7 @@ def _in_order(view: ExecutionView, types: Sequence[str]) -> Claim:
     if break_ is None:
         return Claim(True, expected, "they come in that order")
     if break_.by_chance:
-        return Claim(
-            False, expected, f"{break_.name} comes at the instant of {break_.after}", "", _BY_CHANCE, granted=True
-        )
+        return Claim(False, expected, f"{break_.name} comes at the instant of {break_.after}", "", _OPEN, granted=True)
     actual = _actual(history, types)
     instead = call("in_order", *actual) if len(actual) > 1 else f".never.contains({break_.name!r})"
     return Claim(False, expected, _story(history, break_), instead, _running(view))
@@ -176,7 +174,7 @@ def _story(history: History, break_: Broken[Event]) -> str:
 
 
 def _event(history: History, event: Event) -> str:
-    """An event with its operation, unless others like it come at that instant: which is first may be by chance."""
+    """An event with its operation, unless others like it come at that instant: which is first may be open."""
     about = history.operation_of(event)
     alike = [one for one in Wanted(event["EventType"]).of(history) if one["EventTimestamp"] == event["EventTimestamp"]]
     of = "" if about is None or len(alike) > 1 else f" of {title(history, about)}"
@@ -201,7 +199,7 @@ def _number(number: int, event_type: str | None) -> str:
 
 
 def _tally(events: Sequence[Event]) -> str:
-    """How many of each type, by name: their order may be by chance."""
+    """How many of each type, by name: their order may be open."""
     return listed([f"{number} {name}" for name, number in sorted(Counter(e["EventType"] for e in events).items())])
 
 

@@ -93,7 +93,7 @@ def _ordered(facts: OperationFacts, path: str, index: int | None, wanted: Order)
     spans = f"{order.value} it\n{_from_to('this one', facts.record)}\n{_from_to('the other', other)}"
     expected = f"{wanted.value} {title(history, other)}"
     if order is Order.BY_CHANCE:
-        remedy = "They are in parallel branches: which comes first at one instant is by chance, so claim nothing of it."
+        remedy = "They are in parallel branches: which comes first at one instant is open, so claim nothing of it."
         return Claim(False, expected, spans, remedy=remedy, granted=True)
     check = order.name.lower()
     return Claim(order is wanted, expected, spans, call(check, path, *([index] if index else [])))

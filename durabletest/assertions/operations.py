@@ -28,7 +28,7 @@ __tracebackhide__ = True
 
 _NARROW = "If that is right, claim it of others: assertOperations(name=, status=, type=)"
 _WIDEN = "Ask for operations that exist: assertOperations(name=, status=, type=)"
-_BY_CHANCE = "They are in parallel branches: which comes first at one instant is by chance, so claim nothing of it."
+_OPEN = "They are in parallel branches: which comes first at one instant is open, so claim nothing of it."
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _in_order(facts: OperationsFacts, names: Sequence[str]) -> Claim:
         return Claim(False, expected, story, remedy=f"There are {listed(facts.titles())}", granted=True)
     story = _story(break_)
     if break_.by_chance:
-        return Claim(False, expected, story, remedy=_BY_CHANCE, granted=True)
+        return Claim(False, expected, story, remedy=_OPEN, granted=True)
     actual = _actual_order(facts, names)
     if len(actual) < 2:
         return Claim(False, expected, story, call("count", len(facts.all)))
@@ -179,7 +179,7 @@ def _in_order(facts: OperationsFacts, names: Sequence[str]) -> Claim:
 
 
 def _story(break_: Broken[OperationRecord]) -> str:
-    """By the names that were given: several operations may have one, and which of them came first may be by chance."""
+    """By the names that were given: several operations may have one, and which of them came first may be open."""
     assert break_.last is not None, "the first name only has to exist"
     if break_.instead[-1] is break_.last:
         return f"there is no further {break_.name!r}"

@@ -40,7 +40,7 @@ def order_of(history: History, one: OperationRecord, other: OperationRecord) -> 
 
 
 def started_before(history: History, one: OperationRecord, other: OperationRecord) -> bool | None:
-    """Whether ``one`` started before ``other``; ``None`` where that is by chance."""
+    """Whether ``one`` started before ``other``; ``None`` where that is open."""
     if not side_by_side(history, one, other):
         return _first_event(one) < _first_event(other)
     return None if one.started_at == other.started_at else one.started_at < other.started_at

@@ -1,4 +1,4 @@
-"""Whether things came in an order, where some of them may have come at one instant by chance."""
+"""Whether things came in an order, where that of some, at one instant, may be open."""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.history import History
+from durabletest.model.titles import title
+from durabletest.model.traits import as_written
 from durabletest.model.waiting import Watch
 
 NEWS_SECONDS = 1.0
@@ -172,7 +174,7 @@ class TestExecutionOrchestrator:
     def open(self, scope: RunnerScope) -> None:
         """A runner has been opened."""
         if scope.schedule is not None:
-            scope.schedule.name_of = self._name_of
+            scope.schedule.title_of = self._title_of
             self._scheduler.choose = scope.schedule.next_timer
         self._inbox.put(partial(self._scopes.add, scope))
 
@@ -246,10 +248,10 @@ class TestExecutionOrchestrator:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
         return self._ask(partial(self._due_times, arn))
 
-    def _name_of(self, arn: str, operation_id: str) -> str:
+    def _title_of(self, arn: str, operation_id: str) -> str:
         history = History(self._server.call("events_after", arn=arn, event_id=0))
         record = next((record for record in history.operations if record.id == operation_id), None)
-        return operation_id if record is None else f"{record.type} {history.path_of(record)!r}"
+        return operation_id if record is None else title(history, as_written(history, record))
 
     def raise_if_broken(self, arn: str) -> None:
         """Raise what ended the run of this execution, if it was not the execution's own outcome."""

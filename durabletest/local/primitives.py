@@ -157,7 +157,9 @@ class CheckpointQueue(Generic[ItemT]):
         """The next update; raises ``queue.Empty`` if there is none."""
         if not self._items:
             raise queue.Empty
-        return self._items.popleft()
+        item = self._items.popleft()
+        self._turns.note_sent(getattr(item, "operation_update", None))
+        return item
 
     def empty(self) -> bool:
         """Whether there is no update."""
@@ -349,9 +351,20 @@ class Primitives:
             task.turns.enter(task)
             task.turns.note(task, doing)
 
+    def replaying(self) -> Callable[[object], None] | None:
+        """Only a schedule's story is told with operations that have ended already."""
+        turns = current_turns()
+        return _note if turns is not None and turns.explored else None
+
     def leaving(self, doing: object) -> None:
         """A thread goes to the author's code: others may come first."""
         task = current_task()
         if task is not None:
-            task.turns.note(task, doing)
             task.turns.give_way(task)
+            task.turns.note(task, doing)
+
+
+def _note(doing: object) -> None:
+    task = current_task()
+    if task is not None:
+        task.turns.note(task, doing)

@@ -341,6 +341,21 @@ class Turns:
         if self._schedule is not None:
             task.trail.append(doing)
 
+    def note_sent(self, doing: object) -> None:
+        """Keep that the sender takes an update to send it."""
+        if self._schedule is not None and self._sender is not None:
+            self._sender.trail.append(doing)
+
+    @property
+    def sender(self) -> Task | None:
+        """The task that sends checkpoints."""
+        return self._sender
+
+    @property
+    def explored(self) -> bool:
+        """Whether a schedule other than the built-in one decides."""
+        return self._schedule is not None
+
     def jitter(self) -> float:
         """The next random number from 0 to 1 for the SDK's jitter."""
         drawn = self._random.random()

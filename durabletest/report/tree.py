@@ -33,7 +33,7 @@ class Placed(Generic[NodeT]):
 def tree_order(nodes: Iterable[NodeT]) -> list[Placed[NodeT]]:
     """The nodes, given in execution order, as a tree that is the same in every run.
 
-    Which of two parallel branches starts first is by chance, so the branches of a parallel or map come by their names,
+    Which of two parallel branches starts first is open, so the branches of a parallel or map come by their names,
     and those of one name by their ids. An operation whose context is not among the nodes stands at the outermost level.
     """
     known = {node.id: node for node in nodes}
