@@ -12,7 +12,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase
-from durabletest.parity.loading import tests_in
+from durabletest.parity.loading import cases_in
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 SEEN: list[object] = []
@@ -193,7 +193,7 @@ class AbstractTests(LateSettingTests):
         module = types.ModuleType("orders")
         base = suite(abstract=True, handler=None)
         vars(module).update(Base=base, Derived=type("Derived", (base,), {"handler": second}))
-        self.assertEqual([type(test).__name__ for test in tests_in(module)], ["Derived"])
+        self.assertEqual([type(test).__name__ for test in cases_in(module)], ["Derived"])
 
     def test_only_true_is_true(self) -> None:
         self.assertRefused(suite(abstract=1), "OrderTests.abstract is 1: write True or False")
