@@ -51,21 +51,22 @@ class Gated:
 class OldInvocationTests(unittest.TestCase):
     def test_an_invocation_that_is_still_running_writes_nothing_into_the_execution_that_comes_after_it(self) -> None:
         """Both have the same ARN and, at this place, the same token, since ids begin anew."""
-        handler = Gated()
-        old, new = handler.gates
-        with LocalDurableTestRunner(handler) as runner:
-            arn = runner.start().arn
-            self.assertTrue(old.entered.wait(5))
-            runner.reset()
-            execution = runner.start()
-            self.assertEqual(execution.arn, arn)
-            self.assertTrue(new.entered.wait(5))
-            old.released.set()
-            self.assertTrue(old.left.wait(5))
-            new.released.set()
-            result = execution.result(timeout=5)
-        self.assertEqual(result.get_result(), 1)
-        self.assertEqual([event["EventType"] for event in result.history].count("StepSucceeded"), 1)
+        for skip_time in (True, False):
+            handler = Gated()
+            old, new = handler.gates
+            with self.subTest(skip_time=skip_time), LocalDurableTestRunner(handler, skip_time=skip_time) as runner:
+                arn = runner.start().arn
+                self.assertTrue(old.entered.wait(5))
+                runner.reset()
+                execution = runner.start()
+                self.assertEqual(execution.arn, arn)
+                self.assertTrue(new.entered.wait(5))
+                old.released.set()
+                self.assertTrue(old.left.wait(5))
+                new.released.set()
+                result = execution.result(timeout=5)
+                self.assertEqual(result.get_result(), 1)
+                self.assertEqual([event["EventType"] for event in result.history].count("StepSucceeded"), 1)
 
 
 @durable_execution
