@@ -45,7 +45,6 @@ class LeftoverTests(unittest.TestCase):
                 {*leftovers()},
                 {
                     "the thread durabletest-checkpoint-server",
-                    "the thread durabletest-orchestrator",
                     "the thread durabletest-invoker",
                     "a frozen clock",
                     "a replacement for os._exit",
@@ -66,4 +65,4 @@ class LeftoverTests(unittest.TestCase):
         ended = run_suite("unittest", suite=SUITE + FORGETFUL)
         self.assertEqual(ended.returncode, 1)
         self.assertIn("OK", ended.stderr)
-        self.assertRegex(ended.stderr, "left behind by the tests: .*durabletest-orchestrator.*a frozen clock")
+        self.assertRegex(ended.stderr, "left behind by the tests: .*durabletest-checkpoint-server.*a frozen clock")

@@ -54,6 +54,12 @@ def sight_of(thread: Thread | None) -> Sight | None:
     return Sight(id(frame), frame.f_lasti, _task_file(thread, "schedstat"), waits_for_a_thread(thread, frame))
 
 
+def another_runs(thread: Thread | None) -> bool:
+    """Whether a thread of this process runs, or is ready to run, other than that one and the calling one."""
+    left_out = (thread, threading.current_thread())
+    return any(_runs(other) for other in threading.enumerate() if other not in left_out)
+
+
 def pool_threads() -> list[Thread]:
     """The threads of all pools of :mod:`concurrent.futures`, whoever made them and when."""
     return [thread for thread in list(getattr(futures_thread, "_threads_queues", ())) if thread.is_alive()]

@@ -96,9 +96,8 @@ class LocalEnvironment:
             for part in self._installed:
                 part.install()
                 patches.callback(part.remove)
-            self.server.start()
+            self.server.start(self.orchestrator)
             threads.callback(self.server.stop)
-            self.orchestrator.start()
             threads.callback(self.orchestrator.stop)
             self._patches, self._threads = patches.pop_all(), threads.pop_all()
 
@@ -118,13 +117,12 @@ class LocalEnvironment:
 
     def open_runner(self, scope: RunnerScope) -> None:
         """A runner begins to use this environment; the only one finds it as new."""
-        if not self._open_runners:
-            self.orchestrator.restart(self.settings.start_time)
+        start = None if self._open_runners else self.settings.start_time
         if scope.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._patches.callback(self._sleep.remove)
+        self.orchestrator.open(scope, start)
         self._open_runners[scope.number] = scope
-        self.orchestrator.open(scope)
 
     def reset_runner(self, scope: RunnerScope) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin anew."""
@@ -146,9 +144,9 @@ class LocalEnvironment:
         return list(self._open_runners.values())
 
     @property
-    def threads(self) -> tuple[Thread, Thread]:
-        """Those that do the work, and that nothing may keep waiting."""
-        return self.server.thread, self.orchestrator.thread
+    def thread(self) -> Thread:
+        """The one that does the work, and that nothing may keep waiting."""
+        return self.server.thread
 
     def next_scope(self) -> int:
         """A number for a new runner."""

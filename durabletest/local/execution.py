@@ -117,12 +117,14 @@ class LocalExecution:
         if self._history.execution.ended:
             self._orchestrator.raise_if_broken(self._arn)
             return
-        with self._waiting("result() (or execute(), or run())", self._arn) as future:
+        seen = len(self._history.events)
+        with self._waiting("result() (or execute(), or run())", self._arn, seen=seen) as future:
             try:
-                future.result(timeout)
+                events = future.result(timeout)
             except FutureTimeoutError:
                 raise self._timed_out(timeout) from None
-        self.history()
+        with self._lock:
+            self._history.extend(events)
 
     def stop(self, error: Mapping[str, Any]) -> None:
         """End the execution with STOPPED."""
@@ -156,11 +158,12 @@ class LocalExecution:
         arn: str | None = None,
         until: datetime | None = None,
         followed: Future[Any] | None = None,
+        seen: int = 0,
     ) -> Iterator[Future[Any]]:
         """For the block the thread counts as one that waits, for what settles the future."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
-            wait = self._orchestrator.wait(self._scope, arn, until, followed)
+            wait = self._orchestrator.wait(self._scope, arn, until, followed, seen)
         try:
             yield wait.future
         finally:

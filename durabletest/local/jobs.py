@@ -119,7 +119,7 @@ class HandlerInvocation:
         self.client.revoke()
         if self.turns is not None:
             self.turns.end()
-        self.server.call("revoke", arn=self.arn)
+        self.server.tell("revoke", arn=self.arn)
 
     @property
     def _wrapper_must(self) -> str:

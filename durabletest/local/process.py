@@ -169,7 +169,7 @@ class ProcessEnvironment:
         The garbage collector calls from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, scope))
-        ours = founder_of(current_thread()) is not None or current_thread() in environment.threads
+        ours = founder_of(current_thread()) is not None or current_thread() is environment.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

@@ -87,9 +87,13 @@ class LocalDurableTestRunner(LastExecution):
         anything = skip_time is None and start_time is None and clock is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
         maker = Maker()
-        self._tenancy = process.move_in(
-            chosen, lambda number: RunnerScope(number, handler, watchdog, maker, skip_sleep, schedule)
-        )
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
+
+        def scope(number: int) -> RunnerScope:
+            caller = Caller(number, own, state_page_size)
+            return RunnerScope(number, handler, watchdog, maker, caller, skip_sleep, schedule)
+
+        self._tenancy = process.move_in(chosen, scope)
         self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
         self._last = None
         try:
@@ -295,9 +299,6 @@ class LocalDurableTestRunner(LastExecution):
         return "\n\n".join(filter(None, complaints)) or None
 
     def _make_client(self) -> RunnerClient:
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
-        caller = Caller(self._scope.number, own, self._page_size)
-        self._environment.server.call("declare", caller=caller)
         environment, use = self._environment, self._tenancy.use
         delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
         return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)

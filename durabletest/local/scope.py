@@ -11,6 +11,7 @@ from durabletest import sdk
 from durabletest.local.lease import Lease
 from durabletest.local.maker import Maker
 from durabletest.local.schedules import Schedule
+from durabletest.local.server.invocations import Caller
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -25,13 +26,14 @@ class RunnerScope:
 
     With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
     its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
-    or with the runner.
+    or with the runner. The ``caller`` is what the server knows of the runner.
     """
 
     number: int
     handler: Callable[..., Any]
     watchdog: float
     maker: Maker
+    caller: Caller
     skip_sleep: bool = False
     schedule: Schedule | None = None
     lease: Lease = field(default_factory=Lease)

@@ -32,6 +32,7 @@ class Wait:
     thread: Thread
     until: datetime | None = None
     followed: Future[Any] | None = None
+    seen: int = 0
     future: Future[Any] = field(default_factory=Future)
 
     @property
@@ -82,7 +83,7 @@ class Waiters:
     def add(self, wait: Wait) -> None:
         """Somebody begins to wait."""
         if wait.arn in self._ended:
-            _settle(wait.future, self._ended[wait.arn])
+            self._settle_wait(wait, self._ended[wait.arn])
         else:
             self._waits[wait] = None
 
@@ -153,7 +154,11 @@ class Waiters:
         if arn in self._watches:
             self._settled_by_news(arn)
         for wait in self._take(lambda wait: wait.arn == arn):
-            _settle(wait.future, error)
+            self._settle_wait(wait, error)
+
+    def _settle_wait(self, wait: Wait, error: Exception | None) -> None:
+        events = None if error is not None or wait.arn is None else self._events_after(wait.arn, wait.seen)
+        _settle(wait.future, error, events)
 
     def next_goal(self) -> datetime | None:
         """The earliest instant that somebody waits for."""
@@ -206,10 +211,10 @@ class Waiters:
         return taken
 
 
-def _settle(future: Future[Any], error: Exception | None) -> None:
+def _settle(future: Future[Any], error: Exception | None, value: object = None) -> None:
     if future.done():
         return
     if error is not None:
         future.set_exception(again(error))
     else:
-        future.set_result(None)
+        future.set_result(value)

@@ -49,14 +49,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+
+
 def plain_event(event: dict[str, Any]) -> dict[str, Any]:
     """A copy of an event that shares nothing with its source, its times in UTC."""
-    return {key: _plain_field(value) for key, value in event.items()}
+    return {key: value if type(value) in _AS_THEY_ARE else _plain_field(value) for key, value in event.items()}
 
 
 def _plain_field(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
     if isinstance(value, dict):
         return plain_event(value)
     if isinstance(value, list):

@@ -124,7 +124,9 @@ class CheckpointServer(LambdaApi):
 
     def revoke(self, arn: str) -> None:
         """The invocation of this execution is dead from this moment on."""
-        self._executions.get(arn, "Invoke").checkpoints.revoke()
+        execution = self._executions.find(arn)
+        if execution is not None:
+            execution.checkpoints.revoke()
 
     def function_answered(
         self, arn: str, operation_id: str, result: str | None, error: Mapping[str, Any] | None
@@ -174,6 +176,3 @@ class CheckpointServer(LambdaApi):
     def heartbeats(self, callback_id: str) -> int:
         """How many heartbeats a callback was sent."""
         return self._callbacks.heartbeats(callback_id)
-
-    def drain(self) -> None:
-        """Do nothing: whoever waits for the answer knows that everything sent before has been worked off."""

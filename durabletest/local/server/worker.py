@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any
+from typing import Any, Protocol
 
 from durabletest.errors import CheckpointServerError, UsageError
 from durabletest.local.server.messages import Reply, Request
 
 _LIVENESS_CHECK_SECONDS = 1.0
+
+
+class Companion(Protocol):
+    """What else is done in the server's thread: between two requests, so that it can use the server without waiting."""
+
+    def work(self) -> float | None:
+        """Do what there is to do; for how many real seconds nothing has to be done if no request comes (None: ever)."""
+        ...
+
+    def time_is_up(self) -> None:
+        """No request has come for so long."""
+        ...
+
+    def end(self) -> None:
+        """The thread ends."""
+        ...
 
 
 class CheckpointWorkerManager:
@@ -30,15 +47,21 @@ class CheckpointWorkerManager:
     ) -> None:
         self._factory = factory
         self._before_request = before_request
-        self._inbox: SimpleQueue[Request | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Request | Callable[[], None] | None] = SimpleQueue()
         self._pending: set[Request] = set()
         self._ready = Event()
         self._dead = Event()
         self._cause: BaseException | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._companion: Companion | None = None
+        self._server: object = None
+        self._answering = False
+        self.resting = False
+        """Set by the companion when nothing is left that goes on by itself; unset by whatever comes."""
 
-    def start(self) -> None:
+    def start(self, companion: Companion | None = None) -> None:
         """Start the thread; an error while the server is made is raised here."""
+        self._companion = companion
         self._thread.start()
         self._ready.wait()
         if self._cause is not None:
@@ -59,22 +82,46 @@ class CheckpointWorkerManager:
         return self._thread
 
     @property
-    def idle(self) -> bool:
-        """Whether everything that it was asked has been answered, and whoever asked has the answer."""
-        return not self._pending and not self._dead.is_set()
+    def has_mail(self) -> bool:
+        """Whether there is a request, or a message, that the thread has not come to."""
+        return not self._inbox.empty()
+
+    def post(self, message: Callable[[], None]) -> None:
+        """Have the thread call the message when its turn comes; a dead thread never does."""
+        self._inbox.put(message)
+
+    def tell(self, method: str, /, **arguments: Any) -> None:
+        """Have ``method`` run in its turn, without waiting; it must not raise."""
+        if current_thread() is self._thread:
+            self._answer(method, arguments)
+        else:
+            self.post(partial(self._answer, method, arguments))
 
     def call(self, method: str, /, **arguments: Any) -> Any:
-        """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises."""
+        """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises.
+
+        The companion, which lives in that thread, gets the answer without waiting.
+        """
         if current_thread() is self._thread:
-            raise UsageError(
-                f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
-                "that it calls, such as a stub's, cannot run or read executions"
-            )
+            if self._answering:
+                raise UsageError(
+                    f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
+                    "that it calls, such as a stub's, cannot run or read executions"
+                )
+            return self._answer(method, arguments)
+        return self.receive(self.send(method, arguments))
+
+    def send(self, method: str, arguments: Mapping[str, Any]) -> Request:
+        """Put a request in line, for ``receive``."""
         request = Request(method, arguments, SimpleQueue())
         self._pending.add(request)
         self._inbox.put(request)
         if self._dead.is_set():
             self._fail_pending()
+        return request
+
+    def receive(self, request: Request) -> Any:
+        """Wait for the answer to a request that was sent: the value, or what is raised."""
         reply = self._await(request)
         self._pending.discard(request)
         if reply.error is not None:
@@ -99,21 +146,53 @@ class CheckpointWorkerManager:
         finally:
             self._dead.set()
             self._fail_pending()
+            if self._companion is not None:
+                self._companion.end()
             self._ready.set()
 
     def _serve(self, server: object) -> None:
-        while (request := self._inbox.get()) is not None:
-            self._before_request()
+        self._server, companion = server, self._companion
+        limit = None
+        while True:
             try:
-                value = getattr(server, request.method)(**request.arguments)
-            except Exception as error:
-                request.reply.put(Reply(error=error))
+                item = self._inbox.get(timeout=limit)
+                self.resting = False
+            except Empty:
+                assert companion is not None, "without one there is no limit"
+                companion.time_is_up()
             else:
-                request.reply.put(Reply(value))
+                if item is None:
+                    return
+                if isinstance(item, Request):
+                    self._reply(item)
+                else:
+                    item()
+            if companion is not None:
+                limit = companion.work()
+
+    def _reply(self, request: Request) -> None:
+        try:
+            reply = Reply(self._answer(request.method, request.arguments))
+        except Exception as error:
+            reply = Reply(error=error)
+        request.reply.put(reply)
+
+    def _answer(self, method: str, arguments: Mapping[str, Any]) -> Any:
+        self._before_request()
+        self._answering = True
+        try:
+            return getattr(self._server, method)(**arguments)
+        finally:
+            self._answering = False
 
     def _fail_pending(self) -> None:
         for request in list(self._pending):
             request.reply.put(Reply(error=self._failure()))
+
+    @property
+    def failure(self) -> CheckpointServerError | None:
+        """Why the thread has died, if it has died of something."""
+        return None if self._cause is None else self._failure()
 
     def _failure(self) -> CheckpointServerError:
         if self._cause is None:
