@@ -11,6 +11,7 @@ from durabletest import sdk
 from durabletest.local.lease import Lease
 from durabletest.local.maker import Maker
 from durabletest.local.schedules import Schedule
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -68,7 +69,7 @@ class Scopes:
         """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
         number = self._numbers.get(arn)
         if number is None:
-            number = self._server.call("scope_of", arn=arn)
+            number = self._server.call(CheckpointServer.deployment_of, arn)
             if number is None:
                 return None
             self._numbers[arn] = number

@@ -1,30 +1,52 @@
-"""Lifecycle of the server's thread, and the channel to it."""
+"""The server's thread: its start and end, and the requests that other threads send to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from durabletest.errors import CheckpointServerError, UsageError
-from durabletest.local.server.messages import Reply, Request
+from durabletest.local.server.checkpoint_server import CheckpointServer
+
+P = ParamSpec("P")
+AnswerT = TypeVar("AnswerT")
 
 _LIVENESS_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one request: a value, or the exception object to raise in the requesting thread."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One call of a method of the server; the answer goes into the request's own queue."""
+
+    method: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    reply: SimpleQueue[Reply]
 
 
 class CheckpointWorkerManager:
     """Starts, talks to and stops the thread in which one server object lives.
 
-    ``factory`` makes the server in its own thread; ``call`` runs one of its methods there and returns the value or
-    raises the very exception object that the method raised. Requests are answered in the order of their arrival. When
-    the thread dies, every pending and every later call raises :class:`CheckpointServerError` with the cause: nothing
-    waits for a dead server (R9.6, R13.4). ``before_request`` is called in the thread before each request is answered.
+    ``factory`` makes the server in its own thread, and ``before_request`` is called there before each request. Requests
+    are answered in the order of their arrival. When the thread dies, every pending and every later call raises
+    :class:`CheckpointServerError` with the cause: nothing waits for a dead server.
     """
 
     def __init__(
         self,
-        factory: Callable[[], object],
+        factory: Callable[[], CheckpointServer],
         name: str = "durabletest-checkpoint-server",
         before_request: Callable[[], None] = lambda: None,
     ) -> None:
@@ -46,7 +68,7 @@ class CheckpointWorkerManager:
             raise self._failure() from self._cause
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Let the thread answer what it has been asked, then end it; calling it twice does no harm."""
+        """Let the thread answer its pending requests, then end it; a second call does nothing."""
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -60,17 +82,26 @@ class CheckpointWorkerManager:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that it was asked has been answered, and whoever asked has the answer."""
+        """Whether every request has been answered, and its answer received."""
         return not self._pending and not self._dead.is_set()
 
-    def call(self, method: str, /, **arguments: Any) -> Any:
-        """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises."""
+    def call(
+        self,
+        method: Callable[Concatenate[CheckpointServer, P], AnswerT],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AnswerT:
+        """Run a method of the server's class in its thread: return what it returns, or raise the exception it raises.
+
+        ``server.call(CheckpointServer.revoke, arn)``
+        """
         if current_thread() is self._thread:
             raise UsageError(
-                f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
-                "that it calls, such as a stub's, cannot run or read executions"
+                f"{method.__name__} was asked of the checkpoint server in its own thread, which would wait for itself: "
+                "code that it calls, such as a stub's, cannot run or read executions"
             )
-        request = Request(method, arguments, SimpleQueue())
+        request = Request(method, args, kwargs, SimpleQueue())
         self._pending.add(request)
         self._inbox.put(request)
         if self._dead.is_set():
@@ -79,7 +110,8 @@ class CheckpointWorkerManager:
         self._pending.discard(request)
         if reply.error is not None:
             raise reply.error
-        return reply.value
+        value: AnswerT = reply.value
+        return value
 
     def _await(self, request: Request) -> Reply:
         while True:
@@ -101,11 +133,11 @@ class CheckpointWorkerManager:
             self._fail_pending()
             self._ready.set()
 
-    def _serve(self, server: object) -> None:
+    def _serve(self, server: CheckpointServer) -> None:
         while (request := self._inbox.get()) is not None:
             self._before_request()
             try:
-                value = getattr(server, request.method)(**request.arguments)
+                value = request.method(server, *request.args, **request.kwargs)
             except Exception as error:
                 request.reply.put(Reply(error=error))
             else:
@@ -121,3 +153,23 @@ class CheckpointWorkerManager:
         failure = CheckpointServerError(f"the checkpoint server's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
+
+
+class RequestInstant:
+    """The server's clock: it stands still during a request, at the time when the request arrived.
+
+    Virtual time stands still then anyway. Real time does not: the start of a wait would be recorded a moment after the
+    instant from which its end is counted, so that it would be shorter than asked for.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._instant = clock()
+
+    def arrive(self) -> None:
+        """Note the arrival of a request."""
+        self._instant = self._clock()
+
+    def now(self) -> datetime:
+        """The time at which the current request arrived."""
+        return self._instant
