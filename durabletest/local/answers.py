@@ -14,7 +14,7 @@ from durabletest.local.invoker import Answered, Raised
 from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, name_of
-from durabletest.local.server.messages import CallbackCreated
+from durabletest.local.server.announcements import CallbackCreated
 from durabletest.scripts import Action, ScriptedCallback, Use
 
 REASON = "scripted answer"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.local.server.functions import ACCOUNT, REGION
+from durabletest.local.server.naming import ACCOUNT, REGION
 
 INVOCATION_TIMEOUT = timedelta(minutes=15)
 """What Lambda allows one invocation at most."""

@@ -25,9 +25,8 @@ from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
 from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
 from durabletest.local.scope import RunnerScope, module_of, name_of
-from durabletest.local.server.instant import RequestInstant
-from durabletest.local.server.service import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
 from durabletest.model.view import execution_title

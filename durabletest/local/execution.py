@@ -13,6 +13,7 @@ from typing import Any
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.clock import VirtualClock
 from durabletest.local.process import Tenancy
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
@@ -59,7 +60,7 @@ class LocalExecution:
             if not self._history.execution.ended:
                 seen = len(self._history.events)
                 with self._lease.use():
-                    self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
+                    self._history.extend(self._server.call(CheckpointServer.events_after, self._arn, seen))
             return self._history
 
     def logs(self) -> list[LogEntry]:
@@ -101,8 +102,7 @@ class LocalExecution:
     def heartbeats(self, record: OperationRecord) -> int:
         """The server counts them."""
         with self._lease.use():
-            count: int = self._server.call("heartbeats", callback_id=record.callback_id)
-        return count
+            return self._server.call(CheckpointServer.heartbeats, record.callback_id or "")
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
         """Nothing is left out."""

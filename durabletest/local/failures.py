@@ -7,6 +7,7 @@ from typing import Any
 from durabletest.errors import DurableTestError, RunnerClosedError
 from durabletest.local.reasons import stuck
 from durabletest.local.scope import Scopes
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.history import History
 from durabletest.model.view import execution_title
@@ -24,7 +25,7 @@ class Failures:
 
     def break_run(self, arn: str, error: Exception) -> None:
         """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
-        while (parent := self._server.call("parent_of", arn=arn)) is not None:
+        while (parent := self._server.call(CheckpointServer.parent_of, arn)) is not None:
             self._client.stop_durable_execution(DurableExecutionArn=arn)
             arn = parent
         self._broken[arn] = error
@@ -39,7 +40,7 @@ class Failures:
         scope = self._scopes.of(arn)
         if scope is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
-        return stuck(arn, History(self._server.call("events_after", arn=arn, event_id=0)), scope, watch)
+        return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), scope, watch)
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""

@@ -16,8 +16,9 @@ from durabletest.local.context import INVOCATION_TIMEOUT, LambdaContext
 from durabletest.local.crash import InvocationTimedOut, exit_status
 from durabletest.local.invoker import Answered, Raised
 from durabletest.local.scope import RunnerScope, name_of
-from durabletest.local.server.messages import FunctionCallDue
-from durabletest.local.server.operations import Kept
+from durabletest.local.server.announcements import FunctionCallDue
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns, waiting_for
 from durabletest.model.payloads import encode, with_real_names
@@ -104,14 +105,14 @@ class HandlerInvocation:
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context.aws_request_id)
-            self.server.call("invocation_failed", arn=self.arn, error=error)
+            self.server.call(CheckpointServer.invocation_failed, self.arn, error)
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
                 f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
             )
         else:
-            self.server.call("invocation_answered", arn=self.arn, output=outcome.value)
+            self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
         return None
 
     def revoke(self) -> None:
@@ -119,7 +120,7 @@ class HandlerInvocation:
         self.client.revoke()
         if self.turns is not None:
             self.turns.end()
-        self.server.tell("revoke", arn=self.arn)
+        self.server.tell(CheckpointServer.revoke, self.arn)
 
     @property
     def _wrapper_must(self) -> str:
@@ -180,9 +181,7 @@ class FunctionCall:
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context.aws_request_id)
         result = outcome.value if isinstance(outcome, Answered) else None
-        self.server.call(
-            "function_answered", arn=self.due.arn, operation_id=self.due.operation_id, result=result, error=error
-        )
+        self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
 
     def revoke(self) -> None:
         """A plain function writes no checkpoints."""
@@ -195,7 +194,7 @@ def handler_invocation(
     server: CheckpointWorkerManager,
     client: LocalLambdaClient,
     now: Callable[[], datetime],
-    operations: Kept[Any],
+    operations: OperationCache[Any],
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
     """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
@@ -214,7 +213,7 @@ def function_call(
     refused: Callable[[str, str], None],
 ) -> FunctionCall:
     """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
-    request_id = server.call("request_id")
+    request_id = server.call(CheckpointServer.request_id)
     context = _context(request_id, due.name, due.version, due.tenant_id, now)
     return FunctionCall(due, scope.functions[due.function], context, server, refused)
 

@@ -32,7 +32,8 @@ from durabletest.local.reasons import called_by_handler, stuck_handler
 from durabletest.local.runs import LAST_GASP, Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
-from durabletest.local.server.messages import Announcement, TimerKind
+from durabletest.local.server.announcements import Announcement, TimerKind
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import SAMPLE, Sleepers
 from durabletest.local.stacks import stacks_of
@@ -77,7 +78,7 @@ class TestExecutionOrchestrator:
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._own: deque[Callable[[], None]] = deque()
         self._scopes = Scopes(server)
-        self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
+        self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
         self._failures = Failures(server, client, self._scopes)
         logs = LogCapture(clock.now, logs_are_live())
         self._runs = RunQueue(self._post, self._failures.break_run, logs, scheduler)
@@ -168,7 +169,7 @@ class TestExecutionOrchestrator:
             scope.schedule.title_of = self._title_of
             self._scheduler.choose = scope.schedule.next_timer
         self._scopes.add(scope)
-        self._server.call("declare", caller=scope.caller)
+        self._server.call(CheckpointServer.deploy, scope.number, scope.own, scope.page_size)
 
     def restart(self, start: datetime) -> None:
         """There is no execution: timers, ids and virtual time are as they were in the beginning."""
@@ -253,7 +254,7 @@ class TestExecutionOrchestrator:
         return self._ask(partial(self._due_times, arn))
 
     def _title_of(self, arn: str, operation_id: str) -> str:
-        history = History(self._server.call("events_after", arn=arn, event_id=0))
+        history = History(self._server.call(CheckpointServer.events_after, arn, 0))
         record = next((record for record in history.operations if record.id == operation_id), None)
         return operation_id if record is None else title(history, as_written(history, record))
 
@@ -477,7 +478,7 @@ class TestExecutionOrchestrator:
     # --- the end ---
 
     def _restart(self, start: datetime) -> None:
-        self._server.call("restart_ids")
+        self._server.call(CheckpointServer.restart_ids)
         self._scheduler.flush()
         self._limits.flush()
         self._sleepers.wake_all()
@@ -488,7 +489,7 @@ class TestExecutionOrchestrator:
         active = self._runs.active
         if active is not None and active.scope.number == scope:
             self._abandon()
-        for arn in self._server.call("forget", scope=scope):
+        for arn in self._server.call(CheckpointServer.forget, scope):
             self._reactions.forget(arn, reason)
         self._waiters.leave(scope, reason)
         self._post(partial(self._forgot, future))

@@ -18,7 +18,7 @@ from durabletest.local.reasons import not_registered, without_end
 from durabletest.local.runs import Active, RunQueue
 from durabletest.local.scheduler import Scheduler
 from durabletest.local.scope import RunnerScope, Scopes
-from durabletest.local.server.messages import (
+from durabletest.local.server.announcements import (
     Announcement,
     CallbackCreated,
     Changed,
@@ -32,7 +32,8 @@ from durabletest.local.server.messages import (
     TimerCancelled,
     TimerKind,
 )
-from durabletest.local.server.operations import Kept
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
@@ -71,7 +72,7 @@ class Reactions:
         self._parts = parts
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.runs)
         self._forgotten: set[str] = set()
-        self._operations: dict[str, Kept[Any]] = {}
+        self._operations: dict[str, OperationCache[Any]] = {}
         self._by_type: Mapping[type, Callable[[Any], None]] = {
             Timer: self._on_timer,
             TimerCancelled: self._on_timer_cancelled,
@@ -106,14 +107,15 @@ class Reactions:
 
     def _on_timer(self, timer: Timer) -> None:
         key = (timer.kind, timer.arn, timer.operation_id)
-        self._parts.scheduler.schedule(key, timer.due, lambda: self._parts.server.call("fire", timer=timer), timer.arn)
+        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
+        self._parts.scheduler.schedule(key, timer.due, fire, timer.arn)
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
 
     def _on_limit(self, limit: Limit) -> None:
         timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        fire = partial(self._parts.server.call, "fire", timer=timer)
+        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
         self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
 
     # --- jobs ---
@@ -124,10 +126,10 @@ class Reactions:
     def _handler_job(self, arn: str) -> Active | None:
         parts = self._parts
         scope = parts.scopes.of(arn)
-        event = None if scope is None else parts.server.call("begin_invocation", arn=arn)
+        event = None if scope is None else parts.server.call(CheckpointServer.begin_invocation, arn)
         if scope is None or event is None:
             return None
-        operations = self._operations.setdefault(arn, Kept(sdk.operation))
+        operations = self._operations.setdefault(arn, OperationCache(sdk.operation))
         now, turns = parts.clock.now, partial(parts.turns, scope)
         return Active(handler_invocation(arn, event, scope, parts.server, parts.client, now, operations, turns), scope)
 
@@ -149,7 +151,7 @@ class Reactions:
 
     def _on_endless(self, endless: Endless) -> None:
         parts = self._parts
-        history = History(parts.server.call("events_after", arn=endless.arn, event_id=0))
+        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
         parts.break_run(endless.arn, without_end(endless.arn, endless.bound, history))
 
     # --- news ---

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError, RunnerClosedError, UsageError
-from durabletest.local.server.functions import REGION
+from durabletest.local.server.naming import REGION
 from durabletest.local.wire import answer, members_of, refusal
 from durabletest.routing import Route
 

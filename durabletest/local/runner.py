@@ -26,8 +26,8 @@ from durabletest.local.process import process
 from durabletest.local.routing import Router
 from durabletest.local.schedules import Schedule
 from durabletest.local.scope import RunnerScope, name_of
-from durabletest.local.server.functions import FunctionSpec, split_name
-from durabletest.local.server.invocations import Caller
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.naming import FunctionSpec, split_name
 from durabletest.local.stubbing import deciding
 from durabletest.local.unused import unused
 from durabletest.model.callbacks import ErrorSource
@@ -90,8 +90,7 @@ class LocalDurableTestRunner(LastExecution):
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
 
         def scope(number: int) -> RunnerScope:
-            caller = Caller(number, own, state_page_size)
-            return RunnerScope(number, handler, watchdog, maker, caller, skip_sleep, schedule)
+            return RunnerScope(number, handler, watchdog, maker, own, state_page_size, skip_sleep, schedule)
 
         self._tenancy = process.move_in(chosen, scope)
         self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
@@ -148,8 +147,8 @@ class LocalDurableTestRunner(LastExecution):
         self._environment.orchestrator.await_rest(self._tenancy.use())
         with self._tenancy.use():
             arn = self._environment.server.call(
-                "start",
-                scope=self._scope.number,
+                CheckpointServer.start,
+                deployment=self._scope.number,
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
@@ -275,7 +274,7 @@ class LocalDurableTestRunner(LastExecution):
         """
         self._check_open()
         stub = self._scope.stubs.stub_invoke(name, optional)
-        self._environment.server.call("stub_invokes", scope=self._scope.number, decide=deciding(self._scope.stubs))
+        self._environment.server.call(CheckpointServer.stub_invokes, self._scope.number, deciding(self._scope.stubs))
         return stub
 
     def verify_used(self) -> None:
@@ -293,7 +292,7 @@ class LocalDurableTestRunner(LastExecution):
         stubs, scripts = self._scope.stubs, self._scope.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
-        arns = self._environment.server.call("executions_of", scope=self._scope.number)
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._scope.number)
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
@@ -312,7 +311,7 @@ class LocalDurableTestRunner(LastExecution):
         settings.check_function(handler, f"the function registered as {name!r}")
         settings.check_execution_timeout(timeout, "execution_timeout")
         scope, seconds = self._scope.number, _seconds(timeout)
-        self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
+        self._environment.server.call(CheckpointServer.register, scope, name, durable, seconds)
         self._environment.tell_of_references(handler)
 
     def _check_open(self) -> None:

@@ -11,7 +11,8 @@ from durabletest import sdk
 from durabletest.local.lease import Lease
 from durabletest.local.maker import Maker
 from durabletest.local.schedules import Schedule
-from durabletest.local.server.invocations import Caller
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.naming import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
 from durabletest.stubs.book import StubBook
@@ -26,14 +27,16 @@ class RunnerScope:
 
     With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
     its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
-    or with the runner. The ``caller`` is what the server knows of the runner.
+    or with the runner. ``own`` is the handler's function, and ``page_size``
+    the number of operations in a page of the state of executions that are started by ``invoke``.
     """
 
     number: int
     handler: Callable[..., Any]
     watchdog: float
     maker: Maker
-    caller: Caller
+    own: FunctionSpec
+    page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
     lease: Lease = field(default_factory=Lease)
@@ -70,7 +73,7 @@ class Scopes:
         """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
         number = self._numbers.get(arn)
         if number is None:
-            number = self._server.call("scope_of", arn=arn)
+            number = self._server.call(CheckpointServer.deployment_of, arn)
             if number is None:
                 return None
             self._numbers[arn] = number

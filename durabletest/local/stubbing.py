@@ -7,8 +7,7 @@ from typing import Any
 
 from durabletest import sdk
 from durabletest.decoding import decode
-from durabletest.local.server.functions import FunctionDirectory
-from durabletest.local.server.stubbed import Decide, StubbedEnd, StubbedInvoke
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.stubs.book import StubBook
 from durabletest.stubs.invokes import InvokeCall, InvokeStub
 from durabletest.stubs.steps import StepCall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durabletest.local.server.functions import split_name
+from durabletest.local.server.naming import split_name
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from botocore.utils import parse_timestamp
 
-from durabletest.local.server.modelled import service_model
+from durabletest.local.server.service_model import service_model
 
 REQUEST_ID_HEADER = "x-amzn-RequestId"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import unittest
+from collections.abc import Callable
 from threading import Event, Thread, current_thread
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import CheckpointServerError, DurableTestError, LocalDurableTestRunner
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from tests.acceptance.workflows import order
 
@@ -59,11 +60,11 @@ class ArchitectureTests(unittest.TestCase):
         self.assertFalse(manager.thread.is_alive())
         manager.start()
         self.assertTrue(manager.thread.is_alive())
-        self.assertEqual(manager.call("where"), (manager.thread, manager.thread))
+        self.assertEqual(manager.call(Recorder.where), (manager.thread, manager.thread))
         manager.stop()
         self.assertFalse(manager.thread.is_alive())
         with self.assertRaisesRegex(CheckpointServerError, "was stopped"):
-            manager.call("where")
+            manager.call(Recorder.where)
 
     def test_r9_3_each_execution_has_checkpoints_of_its_own(self) -> None:
         with LocalDurableTestRunner(order) as runner:
@@ -98,7 +99,7 @@ class ArchitectureTests(unittest.TestCase):
         server, answers = Recorder(), []
         manager = CheckpointWorkerManager(lambda: server)
         manager.start()
-        asking = Thread(target=lambda: answers.append(manager.call("block")))
+        asking = Thread(target=lambda: answers.append(manager.call(Recorder.block)))
         asking.start()
         self.assertTrue(server.entered.wait(5))
         stopping = Thread(target=manager.stop)
@@ -123,13 +124,13 @@ class ArchitectureTests(unittest.TestCase):
         manager.start()
         errors: list[CheckpointServerError] = []
 
-        def ask(method: str) -> None:
+        def ask(method: Callable[[Recorder], object]) -> None:
             try:
                 manager.call(method)
             except CheckpointServerError as error:
                 errors.append(error)
 
-        waiting = [Thread(target=ask, args=(method,)) for method in ("block", "die", "where")]
+        waiting = [Thread(target=ask, args=(method,)) for method in (Recorder.block, Recorder.die, Recorder.where)]
         waiting[0].start()
         self.assertTrue(server.entered.wait(5))
         for thread in waiting[1:]:
@@ -138,7 +139,7 @@ class ArchitectureTests(unittest.TestCase):
         for thread in (*waiting, manager.thread):
             thread.join(5)
             self.assertFalse(thread.is_alive())
-        ask("where")
+        ask(Recorder.where)
         self.assertGreaterEqual(len(errors), 2)
         for error in errors:
             self.assertEqual(str(error), "the checkpoint server's thread died of SystemExit('out of memory')")

@@ -151,7 +151,6 @@ def main() -> None:
         took = statistics.median(with_durabletest(workflows.many_steps, count)() for _ in range(3))
         print(f"{count} steps: {took:.2f} s, {took / count * 1000:.2f} ms a step")
 
-
     print(f"1000 test methods of step, wait, step in one class: {thousand_methods():.1f} s")
 
 

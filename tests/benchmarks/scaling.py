@@ -24,8 +24,8 @@ from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
 from durabletest.assertions import CurrentTest
 from durabletest.local.clock import VirtualClock
 from durabletest.local.scheduler import QueueScheduler
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import Journal
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.canonical import canonical
 from durabletest.model.differences import differences
@@ -36,7 +36,7 @@ from durabletest.report.failure import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
 from durabletest.stubs.book import StubBook
-from tests.local.server.harness import SCOPE, Harness, start, succeed
+from tests.local.server.harness import DEPLOYMENT, Harness, start, succeed
 from tests.model.histories import START, Script, View
 
 SIZES = (500, 1000, 2000, 4000)
@@ -131,14 +131,14 @@ def history_pages(count: int) -> Measured:
 @spot("server: n executions start")
 def starts(count: int) -> Measured:
     harness = Harness()
-    return lambda: [harness.server.start(SCOPE, "orders", "{}") for _ in range(count)]
+    return lambda: [harness.server.start(DEPLOYMENT, "orders", "{}") for _ in range(count)]
 
 
 @spot("server: all pages of n executions")
 def execution_pages(count: int) -> Measured:
     harness = Harness()
     for _ in range(count):
-        harness.server.start(SCOPE, "orders", "{}")
+        harness.server.start(DEPLOYMENT, "orders", "{}")
 
     def read() -> None:
         marker: dict[str, str] = {}
@@ -157,8 +157,8 @@ def execution_pages(count: int) -> Measured:
 def forgotten(count: int) -> Measured:
     harness = Harness()
     for _ in range(count):
-        harness.server.start(SCOPE, "orders", "{}")
-    return lambda: harness.server.forget(SCOPE)
+        harness.server.start(DEPLOYMENT, "orders", "{}")
+    return lambda: harness.server.forget(DEPLOYMENT)
 
 
 # --- the orchestrator ---
@@ -520,7 +520,7 @@ def measure(title: str, prepare: Prepare, sizes: Iterable[int]) -> None:
 
 def leave_the_guard_out() -> None:
     """Importing the tests has every answer and event checked against the service model, which takes its own time."""
-    for owner in (CheckpointServer, EventProcessor):
+    for owner in (CheckpointServer, Journal):
         for name, member in list(vars(owner).items()):
             if hasattr(member, "__wrapped__"):
                 setattr(owner, name, member.__wrapped__)

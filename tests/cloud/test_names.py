@@ -7,7 +7,7 @@ import unittest
 
 from durabletest.cloud.console import console_link, whereabouts
 from durabletest.cloud.names import execution_name, unqualified
-from durabletest.local.server.modelled import service_model
+from durabletest.local.server.service_model import service_model
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
 

@@ -15,8 +15,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import tests
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import Journal
 from tests.cloud.test_examples import example_suites
 from tests.local.model_guard import API_OPERATIONS, Guard
 from tests.local.server.harness import Harness
@@ -27,13 +27,12 @@ SUITE = """
 import unittest
 from aws_durable_execution_sdk_python import durable_execution
 from durabletest import DurableTestCase
-from durabletest.local.server.transitions import Transitions
+from durabletest.local.server.operation_changes import OperationChanges
 
-def start_step(self, update):
-    operation = self.operations.ensure(update, self.now())
-    self.events.record("StepStarted", {"Colour": "red"}, operation)
+def start_step(self, operation, update):
+    return {}, {"Colour": "red"}
 
-Transitions.start_step.__code__ = start_step.__code__
+OperationChanges.start_step.__code__ = start_step.__code__
 
 @durable_execution
 def one_step(event, context):
@@ -124,7 +123,7 @@ class WatchedTests(unittest.TestCase):
         for api_operation in API_OPERATIONS:
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", api_operation).lower()
             self.assertTrue(hasattr(getattr(CheckpointServer, name), "__wrapped__"), name)
-        for watched in (EventProcessor.record, CheckpointServer.begin_invocation, unittest.TestCase.run):
+        for watched in (Journal.record, CheckpointServer.begin_invocation, unittest.TestCase.run):
             self.assertTrue(hasattr(watched, "__wrapped__"), watched)
 
     def test_all_api_operations_can_be_asked_for_in_the_tests(self) -> None:
@@ -138,7 +137,7 @@ class FailingTests(unittest.TestCase):
                 execution = Harness().start()
                 checkpoints = execution.harness.server._executions.get(execution.arn, "Invoke").checkpoints
                 with suppress(AssertionError):
-                    checkpoints.events.record("StepStarted", {"Colour": "red"})
+                    checkpoints.journal.record("StepStarted", {"Colour": "red"})
 
         (message,) = run(Swallowing())
         self.assertIn("is not what the service model says", message)

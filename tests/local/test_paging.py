@@ -14,8 +14,8 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult, sdk
 from durabletest.local.server import paging
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
-from durabletest.local.server.service import CheckpointServer
 from tests.local.server.harness import Harness, succeed
 
 MANY = 3_000
@@ -49,8 +49,8 @@ class Traffic:
         self.more: list[int] = []
         begin, state = CheckpointServer.begin_invocation, CheckpointServer.get_durable_execution_state
 
-        def begin_invocation(server: Any, **request: Any) -> Any:
-            event = begin(server, **request)
+        def begin_invocation(server: Any, arn: str) -> Any:
+            event = begin(server, arn)
             if event is not None:
                 self.first.append(len(event["InitialExecutionState"]["Operations"]))
             return event

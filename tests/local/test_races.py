@@ -21,7 +21,7 @@ from aws_durable_execution_sdk_python.config import (
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from durabletest import CallbackScript, DurableTestCase, LocalDurableTestRunner, TestResult, WaitingStatus
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
 
 TIMES = 40
 FIRST = ParallelConfig(completion_config=CompletionConfig.first_successful())

@@ -1,17 +1,40 @@
-"""Lifecycle of the server's thread, and the channel to it."""
+"""The server's thread: its start and end, and the requests that other threads send to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from durabletest.errors import CheckpointServerError, UsageError
-from durabletest.local.server.messages import Reply, Request
+from durabletest.local.server.checkpoint_server import CheckpointServer
+
+P = ParamSpec("P")
+AnswerT = TypeVar("AnswerT")
 
 _LIVENESS_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one request: a value, or the exception object to raise in the requesting thread."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One call of a method of the server; the answer goes into the request's own queue."""
+
+    method: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    reply: SimpleQueue[Reply]
 
 
 class Companion(Protocol):
@@ -33,15 +56,14 @@ class Companion(Protocol):
 class CheckpointWorkerManager:
     """Starts, talks to and stops the thread in which one server object lives.
 
-    ``factory`` makes the server in its own thread; ``call`` runs one of its methods there and returns the value or
-    raises the very exception object that the method raised. Requests are answered in the order of their arrival. When
-    the thread dies, every pending and every later call raises :class:`CheckpointServerError` with the cause: nothing
-    waits for a dead server (R9.6, R13.4). ``before_request`` is called in the thread before each request is answered.
+    ``factory`` makes the server in its own thread, and ``before_request`` is called there before each request. Requests
+    are answered in the order of their arrival. When the thread dies, every pending and every later call raises
+    :class:`CheckpointServerError` with the cause: nothing waits for a dead server.
     """
 
     def __init__(
         self,
-        factory: Callable[[], object],
+        factory: Callable[[], CheckpointServer],
         name: str = "durabletest-checkpoint-server",
         before_request: Callable[[], None] = lambda: None,
     ) -> None:
@@ -54,7 +76,7 @@ class CheckpointWorkerManager:
         self._cause: BaseException | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._companion: Companion | None = None
-        self._server: object = None
+        self._server: CheckpointServer | None = None
         self._answering = False
         self.resting = False
         """Set by the companion when nothing is left that goes on by itself; unset by whatever comes."""
@@ -69,7 +91,7 @@ class CheckpointWorkerManager:
             raise self._failure() from self._cause
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Let the thread answer what it has been asked, then end it; calling it twice does no harm."""
+        """Let the thread answer its pending requests, then end it; a second call does nothing."""
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -83,37 +105,50 @@ class CheckpointWorkerManager:
 
     @property
     def has_mail(self) -> bool:
-        """Whether there is a request, or a message, that the thread has not come to."""
+        """Whether a request or a message is waiting in the inbox."""
         return not self._inbox.empty()
 
     def post(self, message: Callable[[], None]) -> None:
         """Have the thread call the message when its turn comes; a dead thread never does."""
         self._inbox.put(message)
 
-    def tell(self, method: str, /, **arguments: Any) -> None:
-        """Have ``method`` run in its turn, without waiting; it must not raise."""
+    def tell(
+        self, method: Callable[Concatenate[CheckpointServer, P], None], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Have a method run in its turn, without waiting for it; it must not raise."""
         if current_thread() is self._thread:
-            self._answer(method, arguments)
+            self._answer(method, args, kwargs)
         else:
-            self.post(partial(self._answer, method, arguments))
+            self.post(partial(self._answer, method, args, kwargs))
 
-    def call(self, method: str, /, **arguments: Any) -> Any:
-        """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises.
+    def call(
+        self,
+        method: Callable[Concatenate[CheckpointServer, P], AnswerT],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AnswerT:
+        """Run a method of the server's class in its thread: return what it returns, or raise the exception it raises.
 
-        The companion, which lives in that thread, gets the answer without waiting.
+        ``server.call(CheckpointServer.revoke, arn)``. The companion, which lives in that thread, does not wait.
         """
-        if current_thread() is self._thread:
-            if self._answering:
-                raise UsageError(
-                    f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
-                    "that it calls, such as a stub's, cannot run or read executions"
-                )
-            return self._answer(method, arguments)
-        return self.receive(self.send(method, arguments))
+        answer: AnswerT
+        if current_thread() is not self._thread:
+            answer = self.receive(self.send(method, *args, **kwargs))
+            return answer
+        if self._answering:
+            raise UsageError(
+                f"{method.__name__} was asked of the checkpoint server in its own thread, which would wait for itself: "
+                "code that it calls, such as a stub's, cannot run or read executions"
+            )
+        answer = self._answer(method, args, kwargs)
+        return answer
 
-    def send(self, method: str, arguments: Mapping[str, Any]) -> Request:
-        """Put a request in line, for ``receive``."""
-        request = Request(method, arguments, SimpleQueue())
+    def send(
+        self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Request:
+        """Put a request in the inbox, for ``receive``."""
+        request = Request(method, args, kwargs, SimpleQueue())
         self._pending.add(request)
         self._inbox.put(request)
         if self._dead.is_set():
@@ -126,7 +161,8 @@ class CheckpointWorkerManager:
         self._pending.discard(request)
         if reply.error is not None:
             raise reply.error
-        return reply.value
+        value: Any = reply.value
+        return value
 
     def _await(self, request: Request) -> Reply:
         while True:
@@ -150,7 +186,7 @@ class CheckpointWorkerManager:
                 self._companion.end()
             self._ready.set()
 
-    def _serve(self, server: object) -> None:
+    def _serve(self, server: CheckpointServer) -> None:
         self._server, companion = server, self._companion
         limit = None
         while True:
@@ -172,16 +208,16 @@ class CheckpointWorkerManager:
 
     def _reply(self, request: Request) -> None:
         try:
-            reply = Reply(self._answer(request.method, request.arguments))
+            reply = Reply(self._answer(request.method, request.args, request.kwargs))
         except Exception as error:
             reply = Reply(error=error)
         request.reply.put(reply)
 
-    def _answer(self, method: str, arguments: Mapping[str, Any]) -> Any:
+    def _answer(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         self._before_request()
         self._answering = True
         try:
-            return getattr(self._server, method)(**arguments)
+            return method(self._server, *args, **kwargs)
         finally:
             self._answering = False
 
@@ -200,3 +236,23 @@ class CheckpointWorkerManager:
         failure = CheckpointServerError(f"the checkpoint server's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
+
+
+class RequestInstant:
+    """The server's clock: it stands still during a request, at the time when the request arrived.
+
+    Virtual time stands still then anyway. Real time does not: the start of a wait would be recorded a moment after the
+    instant from which its end is counted, so that it would be shorter than asked for.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._instant = clock()
+
+    def arrive(self) -> None:
+        """Note the arrival of a request."""
+        self._instant = self._clock()
+
+    def now(self) -> datetime:
+        """The time at which the current request arrived."""
+        return self._instant

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from durabletest.local.server import api
-from durabletest.local.server.modelled import service_model
+from durabletest.local.server import checkpoint_server
+from durabletest.local.server.service_model import service_model
 from tests.local.server.harness import START, Harness, Started, cancel, fail, retry, start, succeed
 
 ERROR = {"ErrorType": "Declined", "ErrorMessage": "card expired", "ErrorData": "{}", "StackTrace": ["line 1"]}
@@ -190,8 +190,8 @@ class EveryEventTests(unittest.TestCase):
             ({"Marker": "item-3"}, [4, 5]),
             ({"ReverseOrder": True, "Marker": "item-3"}, [4, 3]),
         ]:
-            stripping = mock.patch.object(api, "without_execution_data", side_effect=dict)
-            copying = mock.patch.object(api, "copied", side_effect=dict)
+            stripping = mock.patch.object(checkpoint_server, "without_execution_data", side_effect=dict)
+            copying = mock.patch.object(checkpoint_server, "copied", side_effect=dict)
             with self.subTest(**request), stripping as stripped, copying as copied:
                 page = self.main.harness.server.get_durable_execution_history(
                     DurableExecutionArn=self.main.arn, MaxItems=2, **request

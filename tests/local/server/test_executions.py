@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.server.functions import FunctionDirectory, split_name
-from durabletest.local.server.messages import Ended
+from durabletest.local.server.announcements import Ended
+from durabletest.local.server.function_invokes import FunctionDirectory
+from durabletest.local.server.naming import split_name
 from tests.local.server.harness import START, Harness, Started, cancel, code_of, retry, start, succeed
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
@@ -21,7 +22,7 @@ class NameTests(unittest.TestCase):
         self.harness = Harness()
 
     def start(self, payload: str = "1", **more: Any) -> str:
-        return self.harness.server.start(**{"scope": 1, "function": "orders", "payload": payload, **more})
+        return self.harness.server.start(**{"deployment": 1, "function": "orders", "payload": payload, **more})
 
     def test_the_same_name_and_input_mean_the_same_execution(self) -> None:
         arn = self.start(name="order-42")
@@ -46,7 +47,7 @@ class NameTests(unittest.TestCase):
         arns = {
             self.start(name="order-42"),
             self.start("2", name="order-42", function="billing"),
-            self.start("3", name="order-42", scope=2),
+            self.start("3", name="order-42", deployment=2),
         }
         self.assertEqual(len(arns), 3)
 

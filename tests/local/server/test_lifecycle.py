@@ -6,8 +6,8 @@ import unittest
 from datetime import timedelta
 from typing import Any
 
-from durabletest.local.server.lifecycle import MAX_EMPTY_PENDINGS, MAX_FAILED_INVOCATIONS, NOTHING_PENDING
-from durabletest.local.server.messages import Ended, InvocationDue
+from durabletest.local.server.announcements import Ended, InvocationDue
+from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, MAX_FAILED_INVOCATIONS, NOTHING_PENDING
 from tests.local.server.harness import START, Harness, Started, fail, retry, start, succeed
 
 MIB = 1024 * 1024

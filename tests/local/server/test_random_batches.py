@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from durabletest.local.server.messages import Ended, TimerKind
+from durabletest.local.server.announcements import Ended, TimerKind
 from durabletest.model.history import History
 from tests.local.server.batches import (
     ACTIONS,

@@ -11,9 +11,14 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durabletest.local.server import validation
-from durabletest.local.server.modelled import service_model
-from durabletest.local.server.validation import event_findings, findings, response_findings, validate_request
+from durabletest.local.server import service_model as validation
+from durabletest.local.server.service_model import (
+    event_findings,
+    findings,
+    response_findings,
+    service_model,
+    validate_request,
+)
 from tests.local.server.batches import WILD_BATCHES
 from tests.local.server.harness import START, Harness, start, succeed
 from tests.model.histories import ARN

@@ -1,25 +1,24 @@
-"""The rules for checkpoints that the service model does not hold: batches, parents, identity, transitions, sizes."""
+"""The rules for a batch of updates that the service model does not hold; a batch that breaks one is refused whole."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.operations import TERMINAL
+from durabletest.local.server.journal import TERMINAL, Update
+from durabletest.local.server.limits import (
+    MAX_ERROR,
+    MAX_EXECUTION_PAYLOAD,
+    MAX_INVOKE_PAYLOAD,
+    MAX_PAYLOAD,
+    REMEDY,
+    error_size,
+    size,
+)
+from durabletest.local.server.operation_changes import CHANGES
+from durabletest.local.server.service_model import modelled_error
 
-Update: TypeAlias = Mapping[str, Any]
 Operations: TypeAlias = Mapping[str, Mapping[str, Any]]
-
-MAX_PAYLOAD = 262_144
-"""Bytes of a step's, context's or callback's payload (service quota)."""
-MAX_ERROR = 32 * 1024
-"""Bytes of an error object as JSON (service quota)."""
-MAX_INVOKE_PAYLOAD = 1_048_576
-"""Bytes of a chained invoke's input and result, and of a callback's result (service quota)."""
-MAX_EXECUTION_PAYLOAD = 6_291_456
-"""Bytes of an execution's input and result (service quota)."""
 
 _ACTIONS = {
     "STEP": ("START", "SUCCEED", "FAIL", "RETRY"),
@@ -35,15 +34,14 @@ _NEEDED_OPTIONS = {
     ("CHAINED_INVOKE", "START"): ("ChainedInvokeOptions", "FunctionName"),
 }
 _MAX_PAYLOADS = {"CHAINED_INVOKE": MAX_INVOKE_PAYLOAD, "EXECUTION": MAX_EXECUTION_PAYLOAD}
-_REMEDY = "Keep what is larger elsewhere, in S3 for example, and hand on where it is"
 _IDENTITY = ("Type", "SubType", "Name", "ParentId")
 _MAY_COME_TWICE = frozenset({"STEP", "CONTEXT"})
 
 
 def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
-    """Raise ``InvalidParameterValueException``, naming operation and rule, for a batch that the service refuses.
+    """Raise ``InvalidParameterValueException`` with operation and rule for a batch that the service refuses.
 
-    ``operations`` is the state before the batch, by id. A batch is refused whole, so nothing is changed here.
+    ``operations`` are those before the batch, by id; nothing is changed here.
     """
     known: dict[str, Mapping[str, Any]] = {}
     for position, update in enumerate(updates, start=1):
@@ -55,74 +53,10 @@ def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
         _check_repetition(update, earlier)
         if update["Type"] == "EXECUTION" and position < len(updates):
             _refuse(update, "an EXECUTION update must be the only one and the last one of its batch")
-        known[update["Id"]] = {**(current or {}), **update, "Status": _STATUS_AFTER[update["Action"]]}
-
-
-def callback_result(raw: Any) -> str | None:
-    """The text that a callback's result is, whichever kind of blob it came as; refused beyond 1 MiB, or if no text.
-
-    An empty one is none: it is the body of the request, and the wire cannot tell the two apart.
-    """
-    if hasattr(raw, "read"):
-        raw = raw.read()
-    if isinstance(raw, bytes | bytearray):
-        raw = _decoded(raw)
-    if raw is not None and size(raw) > MAX_INVOKE_PAYLOAD:
-        _refuse_result(f"it has {size(raw)} bytes, and a callback's result may have {MAX_INVOKE_PAYLOAD}")
-    text: str | None = raw or None
-    return text
-
-
-def _decoded(raw: bytes | bytearray) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        return _refuse_result(f"it must be UTF-8, {error}")
-
-
-def _refuse_result(reason: str) -> NoReturn:
-    raise modelled_error(
-        "InvalidParameterValueException", f"Result is refused: {reason}", "SendDurableExecutionCallbackSuccess"
-    )
-
-
-def check_input_size(payload: str | None) -> None:
-    """Refuse an execution's input of more than 6 MB."""
-    if payload is not None and size(payload) > MAX_EXECUTION_PAYLOAD:
-        raise modelled_error(
-            "RequestTooLargeException",
-            f"the payload has {size(payload)} bytes: an execution's input may have {MAX_EXECUTION_PAYLOAD}",
-            "Invoke",
-        )
-
-
-def too_large_result(result: str, limit: int) -> dict[str, str] | None:
-    """The error of an execution or function whose result is larger than ``limit`` bytes; None if it is not."""
-    if (found := size(result)) <= limit:
-        return None
-    message = f"the result has {found} bytes: at most {limit} are allowed. {_REMEDY}"
-    return {"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}
-
-
-def check_error_size(error: Mapping[str, Any] | None, api_operation: str) -> None:
-    """Refuse an error object of more than 32 KiB."""
-    if error is not None and _error_size(error) > MAX_ERROR:
-        raise modelled_error(
-            "InvalidParameterValueException",
-            f"Error has {_error_size(error)} bytes as JSON: an error may have {MAX_ERROR}",
-            api_operation,
-        )
+        known[update["Id"]] = {**(current or {}), **update, "Status": CHANGES[update["Type"], update["Action"]].status}
 
 
 # --- one rule, one function ---
-
-_STATUS_AFTER = {
-    "START": "STARTED",
-    "SUCCEED": "SUCCEEDED",
-    "FAIL": "FAILED",
-    "RETRY": "PENDING",
-    "CANCEL": "CANCELLED",
-}
 
 
 def _check_action(update: Update, _current: Update | None) -> None:
@@ -171,8 +105,8 @@ def _check_outcome(update: Update, _current: Update | None) -> None:
 def _check_sizes(update: Update, _current: Update | None) -> None:
     limit = _MAX_PAYLOADS.get(update["Type"], MAX_PAYLOAD)
     if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {_REMEDY}")
-    if "Error" in update and (found := _error_size(update["Error"])) > MAX_ERROR:
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {REMEDY}")
+    if "Error" in update and (found := error_size(update["Error"])) > MAX_ERROR:
         _refuse(update, f"Error has {found} bytes as JSON: an error may have {MAX_ERROR}")
 
 
@@ -215,12 +149,3 @@ def _refuse(update: Update, rule: str) -> NoReturn:
         f"{update['Action']} of {update['Type']}{name} (id {update['Id']}): {rule}",
         "CheckpointDurableExecution",
     )
-
-
-def size(text: str) -> int:
-    """How many bytes a text has on the wire; half of a surrogate pair counts, though UTF-8 has no place for it."""
-    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-
-
-def _error_size(error: Mapping[str, Any]) -> int:
-    return size(json.dumps(error, ensure_ascii=False))

@@ -1,34 +1,16 @@
-"""What travels between the server's thread and the others: requests in, announcements out."""
+"""What the server announces to the orchestrator: timers, due work, callbacks, and news of executions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from queue import SimpleQueue
-from typing import Any, TypeAlias
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to one request: a value, or the exception object to raise in the requesting thread."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """One call of a server method; the answer goes into the request's own reply channel."""
-
-    method: str
-    arguments: Mapping[str, Any]
-    reply: SimpleQueue[Reply]
+from typing import TypeAlias
 
 
 class TimerKind(Enum):
-    """Why something is due later; all kinds share one queue."""
+    """What a timer stands for; all kinds share one queue."""
 
     WAIT = "wait"
     STEP_RETRY = "step retry"
@@ -41,7 +23,7 @@ class TimerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something that the server wants to be told about at ``due``, by a call of ``fire``."""
+    """Call ``fire`` with this at ``due``, and no more with an earlier one of the same kind, execution and operation."""
 
     due: datetime
     kind: TimerKind
@@ -51,7 +33,7 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class TimerCancelled:
-    """The timer of that kind and operation is not wanted any more."""
+    """The timer of that kind and operation is void."""
 
     kind: TimerKind
     arn: str
@@ -60,7 +42,7 @@ class TimerCancelled:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The longest that the service lets an execution live, if nobody set a timeout."""
+    """The longest that the service lets an execution live, for one that has no timeout of its own."""
 
     due: datetime
     arn: str
@@ -68,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Endless:
-    """This execution has passed a bound, in words, that one with an end stays below."""
+    """This execution has exceeded ``bound``, a phrase such as "more than 5,000 invocations"."""
 
     arn: str
     bound: str
@@ -83,9 +65,9 @@ class InvocationDue:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCallDue:
-    """A function that is not durable is to be called for a chained invoke; ``payload`` is JSON text or None.
+    """A plain (not durable) function is to be called for a chained invoke; ``payload`` is JSON text or None.
 
-    ``function`` is the name under which it was registered, ``name`` and ``version`` are what its context tells it.
+    ``function`` is the name under which it was registered, ``name`` and ``version`` are those of its Lambda context.
     """
 
     arn: str
@@ -127,7 +109,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """This execution has reached a terminal status; none of its timers is wanted any more."""
+    """This execution has reached a terminal status; all of its timers are void."""
 
     arn: str
 

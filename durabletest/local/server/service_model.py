@@ -1,6 +1,7 @@
-"""Requests, answers and events against the service model, including what botocore's own validator leaves out.
+"""What botocore's service model of Lambda says: errors as boto3 raises them, and the validation of requests.
 
-botocore checks types, required and unknown members and lower bounds, but neither enums nor upper bounds nor patterns.
+botocore's own validator checks types, required and unknown members and lower bounds, but neither enums nor upper bounds
+nor patterns; those are checked here.
 """
 
 from __future__ import annotations
@@ -12,15 +13,57 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
 
-from botocore.model import Shape
+import botocore.session
+from botocore.errorfactory import ClientExceptionsFactory
+from botocore.exceptions import ClientError
+from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
-from durabletest.local.server.modelled import modelled_error, service_model
-
-Check: TypeAlias = Callable[[Any, str], Iterator[str]]
 Fits: TypeAlias = Callable[[Any], bool]
 
 _SHOWN = 100
+
+
+@cache
+def service_model() -> ServiceModel:
+    """The model of the Lambda API."""
+    model: ServiceModel = botocore.session.get_session().get_service_model("lambda")
+    return model
+
+
+# --- errors ---
+
+
+@cache
+def exceptions() -> Any:
+    """The modelled exception classes, as a client's ``exceptions`` holds them."""
+    return ClientExceptionsFactory().create_client_exceptions(service_model())
+
+
+def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
+    """The error that boto3 raises when the service refuses with ``code``; the HTTP status is the model's own.
+
+    Its ``response`` holds what boto3 parses: ``Error``, ``ResponseMetadata``, and the error's own modelled members.
+    """
+    shape: Any = _error_shapes()[code]
+    status: int = shape.metadata.get("error", {}).get("httpStatusCode", 500 if shape.metadata.get("fault") else 400)
+    texts = {"Type": "User" if status < 500 else "Service", "message": message, "Message": message}
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0},
+        **{name: texts[name] for name in shape.members if name in texts},
+    }
+    error: ClientError = exceptions().from_code(code)(response, api_operation)
+    return error
+
+
+@cache
+def _error_shapes() -> dict[str, Any]:
+    model: Any = service_model()
+    return {shape.error_code: shape for shape in model.error_shapes}
+
+
+# --- validation ---
 
 
 def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
@@ -32,25 +75,25 @@ def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
 
 @cache
 def _input_shape(api_operation: str) -> Shape | None:
-    """Kept, because a shape resolves its members anew in every operation model that is asked for it."""
+    """Cached because every operation model resolves the members of its shapes again."""
     operation: Any = service_model().operation_model(api_operation)
     shape: Shape | None = operation.input_shape
     return shape
 
 
 def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an answer, or nothing."""
+    """The violations of an answer; an empty list if there are none."""
     operation: Any = service_model().operation_model(api_operation)
     return findings(operation.output_shape, response)
 
 
 def event_findings(event: Mapping[str, Any]) -> list[str]:
-    """What is wrong with one event of a history, or nothing."""
+    """The violations of one event of a history; an empty list if there are none."""
     return findings(service_model().shape_for("Event"), event)
 
 
 def findings(shape: Shape | None, value: Any) -> list[str]:
-    """Every way in which ``value`` is not what the shape says, each with its path; an empty list if there is none."""
+    """Each violation of the shape by ``value``, with its path; an empty list if there are none."""
     if shape is None:
         return [] if not value else [f"nothing is expected, and {_show(value)} was given"]
     if _fits(shape)(value):
@@ -58,10 +101,10 @@ def findings(shape: Shape | None, value: Any) -> list[str]:
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         return [line.strip() for line in report.generate_report().splitlines()]
-    return list(_check_of(shape)(value, ""))
+    return list(_violations(shape, value, ""))
 
 
-# --- what is right beyond doubt, so that botocore, which takes its time, is not asked; compiled once for each shape ---
+# --- a fast check, compiled once for each shape: botocore's validator is slow, and only asked if this one says no ---
 
 
 def _fits(shape: Shape) -> Fits:
@@ -70,7 +113,7 @@ def _fits(shape: Shape) -> Fits:
 
 @cache
 def _compiled_fit(shape_name: str) -> Fits:
-    """Tells that a value is what the shape says; a no only means that it has to be looked at more closely."""
+    """A check that says yes only to values without violations; a no means that they must be looked for."""
     shape: Any = service_model().shape_for(shape_name)
     make: dict[str, Callable[[Any], Fits]] = {
         "structure": _fitting_structure,
@@ -130,78 +173,26 @@ def _never(_shape: Any) -> Fits:
     return lambda _value: False
 
 
-# --- what botocore's validator leaves out, compiled once for each shape ---
-
-
-def _check_of(shape: Shape) -> Check:
-    return _compiled(shape.name)
-
-
-@cache
-def _compiled(shape_name: str) -> Check:
-    shape = service_model().shape_for(shape_name)
-    make = {"structure": _structure, "list": _list, "string": _string, "blob": _blob, "integer": _bounded}
-    return make.get(shape.type_name, _anything)(shape)
-
-
-def _structure(shape: Any) -> Check:
-    members = {name: _check_of(member) for name, member in shape.members.items()}
-
-    def check(value: Mapping[str, Any], path: str) -> Iterator[str]:
-        for name, member in value.items():
-            yield from members[name](member, f"{path}.{name}" if path else name)
-
-    return check
-
-
-def _list(shape: Any) -> Check:
-    bounded, member = _bounded(shape), _check_of(shape.member)
-
-    def check(value: Any, path: str) -> Iterator[str]:
-        yield from bounded(value, path)
+def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
+    """The violations that botocore's validator leaves out: of upper bounds, enums and patterns."""
+    upper = shape.metadata.get("max", math.inf)
+    match shape.type_name:
+        case "structure":
+            for name, member in value.items():
+                yield from _violations(shape.members[name], member, f"{path}.{name}" if path else name)
+        case "integer" if value > upper:
+            yield f"{path} is {value}: it must be at most {upper}"
+        case "list" | "string" | "blob" if not hasattr(value, "read") and len(value) > upper:
+            yield f"{path} has length {len(value)}: it must be at most {upper}"
+    if shape.type_name == "list":
         for index, item in enumerate(value):
-            yield from member(item, f"{path}[{index}]")
-
-    return check
-
-
-def _string(shape: Any) -> Check:
-    bounded, allowed = _bounded(shape), frozenset(getattr(shape, "enum", None) or ())
-    pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
-
-    def check(value: str, path: str) -> Iterator[str]:
-        yield from bounded(value, path)
+            yield from _violations(shape.member, item, f"{path}[{index}]")
+    if shape.type_name == "string":
+        allowed, pattern = getattr(shape, "enum", None), shape.metadata.get("pattern")
         if allowed and value not in allowed:
             yield f"{path} is {_show(value)}: it must be one of {', '.join(sorted(allowed))}"
-        if pattern is not None and pattern.fullmatch(value) is None:
-            yield f"{path} is {_show(value)}: it must match {pattern.pattern}"
-
-    return check
-
-
-def _bounded(shape: Any) -> Check:
-    upper = shape.metadata.get("max")
-    if upper is None:
-        return _anything(shape)
-
-    def check(value: Any, path: str) -> Iterator[str]:
-        if isinstance(value, int):
-            if value > upper:
-                yield f"{path} is {value}: it must be at most {upper}"
-        elif len(value) > upper:
-            yield f"{path} has length {len(value)}: it must be at most {upper}"
-
-    return check
-
-
-def _blob(shape: Any) -> Check:
-    """A file is a blob too; how long it is shows when it is read."""
-    bounded = _bounded(shape)
-    return lambda value, path: iter(()) if hasattr(value, "read") else bounded(value, path)
-
-
-def _anything(_shape: Any) -> Check:
-    return lambda _value, _path: iter(())
+        if pattern is not None and re.fullmatch(pattern, value) is None:
+            yield f"{path} is {_show(value)}: it must match {pattern}"
 
 
 def _show(value: object) -> str:
