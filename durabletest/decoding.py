@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from durabletest import sdk
-from durabletest.model.canonical import json_or_text
 from durabletest.model.enums import OperationType
+from durabletest.model.payloads import json_or_text
 from durabletest.model.records import OperationRecord
 
 

@@ -30,7 +30,7 @@ from durabletest.local.server.service import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
-from durabletest.model.view import execution_title
+from durabletest.model.naming import execution_title
 from durabletest.serialisers import SerialiserHooks
 from durabletest.settings import FREEZEGUN
 
