@@ -114,9 +114,9 @@ class History(OperationIndex):
             times = (details["StartTimestamp"], details["EndTimestamp"])
             index = len(self.invocations) + 1
             self.invocations.append(Invocation(index, details["RequestId"], *times, error=_error_of(details)))
-        about = self.operation_of(event)
-        if about is not None:
-            about.events.append(event)
+        subject = self._by_id.get(event.get("Id"))
+        if subject is not None:
+            subject.events.append(event)
 
     def _end_operations(self, status: OperationStatus) -> None:
         for record in self.operations:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
@@ -38,15 +37,15 @@ class OperationIndex:
         self._paths: dict[str | None, str] = {}
         self._prefixes: dict[str | None, str] = {}
         self._indices: dict[str, int] = {}
-        self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._counts: dict[tuple[str | None, str], int] = {}
         self._path_matches: dict[str, _PathMatches] = {}
 
     def _add(self, record: OperationRecord) -> None:
         prefix = self._prefixes.get(record.parent_id, "")
         path = self._paths[record.id] = prefix + (record.name or "(unnamed)")
         self._prefixes[record.id] = f"{path}/" if record.name else prefix  # a path skips unnamed contexts
-        self._indices[record.id] = self._counts[record.name, path]
-        self._counts[record.name, path] += 1
+        index = self._indices[record.id] = self._counts.get((record.name, path), 0)
+        self._counts[record.name, path] = index + 1
         self._by_id[record.id] = record
         self._by_name.setdefault(record.name, []).append(record)
         self._by_parent.setdefault(record.parent_id, []).append(record)

@@ -109,9 +109,9 @@ class OperationId(str):
 class OperationRecord:
     """One operation, as far as the history has been read; :class:`~durabletest.model.history.History` updates it.
 
-    ``result`` and ``input`` are raw payloads. ``attempts`` counts the attempts of a STEP, including a running one, and
-    is 0 for other types. ``next_attempt_at`` is set while a retry is pending. Timeouts, delays and waits have seconds
-    as their unit.
+    ``result`` and ``input`` are raw payloads. Timeouts, delays and waits are in seconds. ``attempts`` counts the
+    attempts of a STEP, including a running one; it is 0 for other types. ``next_attempt_at`` is set while a retry is
+    pending.
     """
 
     id: str

@@ -61,9 +61,9 @@ class OpenWatches:
             for hint in kept.hints:
                 self._by_hint.setdefault(hint, {})[kept] = None
 
-    def settle(self, history: History, ended: bool, news: Iterable[Mapping[str, Any]]) -> None:
+    def settle(self, history: History, ended: bool, new_events: Iterable[Mapping[str, Any]]) -> None:
         """Resolve the watches that these new events can affect; if the execution has ended, all of them."""
-        watches = list(self._open) if ended else self._affected(history, news)
+        watches = list(self._open) if ended else self._affected(history, new_events)
         still_open = set(resolve(watches, history, ended))
         for watch in watches:
             if watch not in still_open:
@@ -76,9 +76,9 @@ class OpenWatches:
         self._by_hint.clear()
         return taken
 
-    def _affected(self, history: History, news: Iterable[Mapping[str, Any]]) -> list[Watch]:
+    def _affected(self, history: History, new_events: Iterable[Mapping[str, Any]]) -> list[Watch]:
         """The watches on operations of these events, or on the contexts directly around them, the oldest first."""
-        records = {record.id: record for event in news if (record := history.operation_of(event)) is not None}
+        records = {record.id: record for event in new_events if (record := history.operation_of(event)) is not None}
         around = [parent for record in records.values() if (parent := history.parent(record)) is not None]
         hints = {hint for record in [*records.values(), *around] for hint in (record.name, record.id) if hint}
         return sorted({watch for hint in hints for watch in self._by_hint.get(hint, ())}, key=self._open.__getitem__)

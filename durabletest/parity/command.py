@@ -23,7 +23,7 @@ from durabletest.configuration import Mode, validate
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.lookup import nearest
 from durabletest.modes import why_left_out
-from durabletest.parity.recording import Comparison, Verdict, compare, in_mode, record
+from durabletest.parity.recording import Comparison, Parity, compare, in_mode, record
 
 AGREE, DISAGREE, WRONG_USAGE = 0, 1, 2
 _DESCRIPTION = """\
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     comparisons = [compare(test_id, local[test_id], cloud[test_id]) for test_id in local]
     print("\n".join(_report(comparisons)))
     verdicts = {comparison.verdict for comparison in comparisons}
-    return AGREE if Verdict.AGREES in verdicts and not verdicts & {Verdict.DIFFERS, Verdict.FAILED} else DISAGREE
+    return AGREE if Parity.AGREES in verdicts and not verdicts & {Parity.DIFFERS, Parity.FAILED} else DISAGREE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,9 +133,9 @@ def _report(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _summary(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(comparison.verdict for comparison in comparisons)
-    if set(counts) == {Verdict.NOT_COMPARED}:
+    if set(counts) == {Parity.NOT_COMPARED}:
         return "Nothing was compared: no test runs an execution in both modes."
-    parts = [f"{number} {verdict.of(number)}" for verdict in Verdict if (number := counts[verdict])]
+    parts = [f"{number} {verdict.of(number)}" for verdict in Parity if (number := counts[verdict])]
     return f"{_counted(len(comparisons), 'test')}: {', '.join(parts)}."
 
 

@@ -128,7 +128,7 @@ class _Outcomes(unittest.TestResult):
 # --- comparing ---
 
 
-class Verdict(Enum):
+class Parity(Enum):
     """The outcome of the comparison of one test."""
 
     AGREES = "agrees"
@@ -146,7 +146,7 @@ class Comparison:
     """The verdict on one test, with the sentences that explain it."""
 
     test: str
-    verdict: Verdict
+    verdict: Parity
     because: list[str] = field(default_factory=list)
 
 
@@ -155,12 +155,12 @@ def compare(test: str, local: Recording, cloud: Recording) -> Comparison:
     both = (("locally", local), ("in the cloud", cloud))
     failed = [f"failed {where}: {recording.failure}" for where, recording in both if recording.failure is not None]
     if failed:
-        return Comparison(test, Verdict.FAILED, failed)
+        return Comparison(test, Parity.FAILED, failed)
     skipped = [f"skipped {where}: {recording.skipped}" for where, recording in both if recording.skipped is not None]
     if skipped or not (local.executions or cloud.executions):
-        return Comparison(test, Verdict.NOT_COMPARED, skipped or ["it starts no execution"])
+        return Comparison(test, Parity.NOT_COMPARED, skipped or ["it starts no execution"])
     found = list(_differences(local.executions, cloud.executions))
-    return Comparison(test, Verdict.DIFFERS if found else Verdict.AGREES, found)
+    return Comparison(test, Parity.DIFFERS if found else Parity.AGREES, found)
 
 
 def _differences(local: list[Canonical], cloud: list[Canonical]) -> list[str]:

@@ -12,7 +12,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from durabletest import DurableTestCase, local_only
 from durabletest.configuration import Mode
 from durabletest.model.comparison import Canonical
-from durabletest.parity.recording import Comparison, Recording, Verdict, compare, in_mode, record
+from durabletest.parity.recording import Comparison, Parity, Recording, compare, in_mode, record
 
 
 @durable_execution
@@ -113,17 +113,17 @@ def run(**charge: Any) -> Canonical:
 
 
 class ComparisonTests(unittest.TestCase):
-    def assertVerdict(self, local: Recording, cloud: Recording, verdict: Verdict, *because: str) -> None:
+    def assertVerdict(self, local: Recording, cloud: Recording, verdict: Parity, *because: str) -> None:
         self.assertEqual(compare("a test", local, cloud), Comparison("a test", verdict, list(because)))
 
     def test_equal_executions_agree(self) -> None:
-        self.assertVerdict(Recording([run()]), Recording([run()]), Verdict.AGREES)
+        self.assertVerdict(Recording([run()]), Recording([run()]), Parity.AGREES)
 
     def test_what_the_cloud_does_instead(self) -> None:
         self.assertVerdict(
             Recording([run(attempts=3)]),
             Recording([run(attempts=2)]),
-            Verdict.DIFFERS,
+            Parity.DIFFERS,
             "step 'charge': attempts: 2 instead of 3",
         )
 
@@ -131,20 +131,20 @@ class ComparisonTests(unittest.TestCase):
         self.assertVerdict(
             Recording([run(), run()]),
             Recording([run(), run(status="FAILED")]),
-            Verdict.DIFFERS,
+            Parity.DIFFERS,
             "execution 2: step 'charge': status: FAILED instead of SUCCEEDED",
         )
 
     def test_more_or_fewer_executions(self) -> None:
         self.assertVerdict(
-            Recording([run()]), Recording([run(), run()]), Verdict.DIFFERS, "2 executions in the cloud instead of 1"
+            Recording([run()]), Recording([run(), run()]), Parity.DIFFERS, "2 executions in the cloud instead of 1"
         )
 
     def test_what_is_handed_to_an_invoked_function_counts(self) -> None:
         self.assertVerdict(
             Recording([run(input={"order": 42})]),
             Recording([run(input={"order": 43})]),
-            Verdict.DIFFERS,
+            Parity.DIFFERS,
             "step 'charge': input['order']: 43 instead of 42",
         )
 
@@ -155,16 +155,16 @@ class ComparisonTests(unittest.TestCase):
         for name, value in facts.items():
             with self.subTest(name):
                 comparison = compare("a test", Recording([run()]), Recording([run(**{name: value})]))
-                self.assertIs(comparison.verdict, Verdict.DIFFERS)
+                self.assertIs(comparison.verdict, Parity.DIFFERS)
 
     def test_the_names_of_deployed_functions_do_not_count(self) -> None:
-        self.assertVerdict(Recording([run(function="a")]), Recording([run(function="b")]), Verdict.AGREES)
+        self.assertVerdict(Recording([run(function="a")]), Recording([run(function="b")]), Parity.AGREES)
 
     def test_a_test_that_fails_is_not_compared(self) -> None:
         self.assertVerdict(
             Recording([run()], failure="AssertionError: no"),
             Recording([run()], failure="ValueError: oh"),
-            Verdict.FAILED,
+            Parity.FAILED,
             "failed locally: AssertionError: no",
             "failed in the cloud: ValueError: oh",
         )
@@ -173,9 +173,9 @@ class ComparisonTests(unittest.TestCase):
         self.assertVerdict(
             Recording([run()]),
             Recording(skipped="local only"),
-            Verdict.NOT_COMPARED,
+            Parity.NOT_COMPARED,
             "skipped in the cloud: local only",
         )
 
     def test_a_test_without_executions(self) -> None:
-        self.assertVerdict(Recording(), Recording(), Verdict.NOT_COMPARED, "it starts no execution")
+        self.assertVerdict(Recording(), Recording(), Parity.NOT_COMPARED, "it starts no execution")
