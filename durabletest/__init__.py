@@ -58,20 +58,20 @@ from durabletest.errors import (
 from durabletest.execution import Execution, Pending
 from durabletest.exploring import explore
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.model.details import (
+from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
+from durabletest.model.operation import DurableOperation
+from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,
     ErrorDetails,
+    Invocation,
     InvokeDetails,
+    LogEntry,
     StepDetails,
     WaitDetails,
 )
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
-from durabletest.model.logs import LogEntry
-from durabletest.model.operation import DurableOperation
-from durabletest.model.records import Invocation
-from durabletest.model.result import TestResult
 from durabletest.modes import cloud_only, local_only
+from durabletest.result import TestResult
 from durabletest.routing import Route, route
 from durabletest.scripts import CallbackScript, ScriptedCallback
 from durabletest.stubs.invokes import InvokeCall, InvokeStub

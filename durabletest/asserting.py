@@ -14,8 +14,8 @@ from durabletest.assertions.equality import RECORDS, difference
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
 from durabletest.model.enums import OperationStatus, OperationType
-from durabletest.model.result import TestResult
-from durabletest.model.view import ExecutionView
+from durabletest.model.execution_view import ExecutionView
+from durabletest.result import TestResult
 
 __unittest = True
 __tracebackhide__ = True

@@ -32,9 +32,9 @@ from durabletest.exploring import plan_for
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.model.result import TestResult
 from durabletest.model.times import Duration
 from durabletest.modes import why_left_out
+from durabletest.result import TestResult
 from durabletest.scripts import CallbackScript
 from durabletest.settings import FREEZEGUN
 from durabletest.stubs.invokes import InvokeStub

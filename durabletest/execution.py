@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from durabletest.model.callbacks import ErrorSource, error_object
 from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
+from durabletest.model.naming import as_written, execution_title
 from durabletest.model.operation import DurableOperation
+from durabletest.model.payloads import ErrorSource, error_object
 from durabletest.model.records import OperationRecord
-from durabletest.model.result import TestResult
 from durabletest.model.times import Duration, delay
-from durabletest.model.traits import as_written
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.result import TestResult
 
 _ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
 

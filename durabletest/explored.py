@@ -15,7 +15,7 @@ from durabletest.asserting import DurableAssertions
 from durabletest.errors import RunnerClosedError
 from durabletest.exploring import Exploration, Finding, Plan, Trial
 from durabletest.local.schedules import Schedule, written
-from durabletest.model.result import TestResult
+from durabletest.result import TestResult
 
 __unittest = True
 __tracebackhide__ = True

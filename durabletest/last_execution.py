@@ -5,7 +5,7 @@ from __future__ import annotations
 from durabletest.errors import OperationNotFoundError
 from durabletest.execution import ExecutionControl
 from durabletest.model.operation import DurableOperation
-from durabletest.model.result import TestResult
+from durabletest.result import TestResult
 
 
 class LastExecution:

@@ -9,8 +9,7 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.callbacks import ErrorSource, error_object
-from durabletest.model.payloads import encode_callback_result
+from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
 from durabletest.model.times import Duration, delay, span
 
 NO_DELAY = timedelta(0)

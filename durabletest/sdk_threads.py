@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from durabletest.model.titles import word_for
+from durabletest.model.naming import word_for
 from durabletest.sdk import module
 
 _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History
+from durabletest.model.lookup import listed, nearest
+from durabletest.model.naming import as_written, callback_names, submitter_child, title
 from durabletest.model.records import OperationRecord
-from durabletest.model.suggest import listed, nearest
 from durabletest.model.times import span, stamp
-from durabletest.model.titles import title
-from durabletest.model.traits import as_written, callback_names, submitter_child
 from durabletest.scripts import Action, CallbackScript, ScriptBook, Use
 
 Histories = Mapping[str, History]

@@ -18,7 +18,14 @@ ALLOWED = {
 """Parts that may import nothing of durabletest but this."""
 
 FORBIDDEN = {
-    "durabletest.model": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
+    "durabletest.model": (
+        "durabletest.local",
+        "durabletest.cloud",
+        "durabletest.sdk",
+        "durabletest.case",
+        "durabletest.report",
+        "durabletest.result",
+    ),
     "durabletest.assertions": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
     "durabletest.report": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
     "durabletest.local": ("durabletest.cloud", "durabletest.case", "durabletest.assertions"),

@@ -17,7 +17,8 @@ from durabletest.assertions.invocations import (
 from durabletest.assertions.operations import EachOperation, Filter, OperationsSubject, operations_subject
 from durabletest.assertions.subject import begun
 from durabletest.assertions.subjects import ExecutionSubject, OperationSubject, execution_subject, operation_subject
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.naming import execution_title
 
 __all__ = [
     "CurrentTest",

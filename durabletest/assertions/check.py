@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self, TypeAlias
 
 from durabletest.assertions.current import CurrentTest
-from durabletest.model.view import ExecutionView
+from durabletest.model.execution_view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True

@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 from durabletest.assertions.frames import hide_our_frames, place
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.view import ExecutionView, execution_title
-from durabletest.report.failure import failure_report
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.naming import execution_title
+from durabletest.report.failure_report import failure_report
 
 __unittest = True
 __tracebackhide__ = True

@@ -12,9 +12,9 @@ from durabletest.assertions.text import show, units
 from durabletest.errors import UsageError
 from durabletest.model import times
 from durabletest.model.enums import OperationType
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span, stamp, utc
-from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True

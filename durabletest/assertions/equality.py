@@ -5,16 +5,16 @@ from __future__ import annotations
 from durabletest.assertions.compare import differences
 from durabletest.assertions.text import counted
 from durabletest.execution import Pending
-from durabletest.model.details import (
+from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,
     ErrorDetails,
+    Invocation,
     InvokeDetails,
+    LogEntry,
     StepDetails,
     WaitDetails,
 )
-from durabletest.model.logs import LogEntry
-from durabletest.model.records import Invocation
 
 __unittest = True
 __tracebackhide__ = True

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from durabletest.assertions.text import short_type, show
 from durabletest.errors import UsageError
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 
 __unittest = True
 __tracebackhide__ = True

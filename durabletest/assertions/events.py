@@ -17,14 +17,13 @@ from durabletest.assertions.snapshots import matches
 from durabletest.assertions.subject import Subject, begun, number_given
 from durabletest.assertions.text import call, counted, listed, show
 from durabletest.errors import AmbiguousOperationError, UsageError
-from durabletest.model.event_types import event_types
+from durabletest.model.enums import event_types
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
-from durabletest.model.lookup import not_found
+from durabletest.model.lookup import not_found, unknown
+from durabletest.model.naming import execution_title, title
 from durabletest.model.omission import Omission
-from durabletest.model.suggest import unknown
 from durabletest.model.times import stamp
-from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView, execution_title
 
 __unittest = True
 __tracebackhide__ = True

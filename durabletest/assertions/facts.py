@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from durabletest.assertions.text import brief, call, short_type
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationStatus, OperationType
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
-from durabletest.model.records import ExecutionRecord, OperationRecord
+from durabletest.model.naming import callback_of
+from durabletest.model.records import ErrorDetails, ExecutionRecord, OperationRecord
 from durabletest.model.times import plain, stamp
-from durabletest.model.traits import callback_of
-from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True

@@ -15,9 +15,10 @@ from durabletest.assertions.subject import Missing, Subject, begun, number_given
 from durabletest.assertions.text import brief, call, counted, listed, show
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.naming import execution_title
 from durabletest.model.records import Invocation
 from durabletest.model.times import stamp
-from durabletest.model.view import ExecutionView, execution_title
 
 __unittest = True
 __tracebackhide__ = True

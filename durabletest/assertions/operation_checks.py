@@ -9,7 +9,7 @@ from durabletest.assertions.operation_time import TimedOperation
 from durabletest.assertions.outcome import UNSET
 from durabletest.assertions.subject import number_given
 from durabletest.model.enums import OperationType
-from durabletest.model.suggest import member
+from durabletest.model.lookup import member
 
 __unittest = True
 __tracebackhide__ = True

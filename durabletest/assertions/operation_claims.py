@@ -13,12 +13,12 @@ from durabletest.assertions.outcome import UNSET
 from durabletest.assertions.subject import Missing
 from durabletest.assertions.text import call, counted, show
 from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
 from durabletest.model.lookup import check_index, means, why_not_found
+from durabletest.model.naming import title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import plain
-from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True

@@ -14,9 +14,9 @@ from durabletest.assertions.outcome import OutcomeSubject
 from durabletest.assertions.text import call
 from durabletest.model.enums import WAIT_FOR_CONDITION, OperationStatus, OperationType
 from durabletest.model.lookup import why_not_found
+from durabletest.model.naming import title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import stamp
-from durabletest.model.titles import title
 
 __unittest = True
 __tracebackhide__ = True

@@ -16,12 +16,11 @@ from durabletest.assertions.subject import Subject, begun, number_given
 from durabletest.assertions.text import call, counted, listed, show
 from durabletest.errors import UsageError
 from durabletest.model.enums import OperationStatus, OperationType
-from durabletest.model.lookup import closest
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.lookup import closest, member
+from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
-from durabletest.model.suggest import member
 from durabletest.model.times import stamp
-from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView, execution_title
 
 __unittest = True
 __tracebackhide__ = True

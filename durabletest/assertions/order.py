@@ -7,8 +7,7 @@ from enum import Enum
 from typing import Any
 
 from durabletest.model.enums import SIDE_BY_SIDE
-from durabletest.model.fold import details_of
-from durabletest.model.history import History
+from durabletest.model.history import History, details_of
 from durabletest.model.records import OperationRecord
 
 __unittest = True

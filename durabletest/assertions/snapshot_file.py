@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.model.canonical import Canonical
+from durabletest.model.comparison import Canonical
 
 __unittest = True
 __tracebackhide__ = True

@@ -7,11 +7,10 @@ from durabletest.assertions.facts import ExecutionFacts
 from durabletest.assertions.snapshot_file import UPDATE_VARIABLE, SnapshotFile, in_ci, updating
 from durabletest.assertions.text import counted
 from durabletest.errors import UsageError
-from durabletest.model.canonical import canonical
-from durabletest.model.differences import differences
+from durabletest.model.comparison import canonical, differences
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import closest
 from durabletest.model.omission import Omission
-from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True

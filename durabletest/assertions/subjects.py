@@ -11,8 +11,8 @@ from durabletest.assertions.operation_checks import OperationChecks
 from durabletest.assertions.outcome import OutcomeSubject
 from durabletest.assertions.subject import Missing
 from durabletest.errors import UsageError
-from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.naming import execution_title, title
 
 __unittest = True
 __tracebackhide__ = True

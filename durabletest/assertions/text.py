@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 from durabletest.model.times import plain
 
 __unittest = True

@@ -14,8 +14,8 @@ from durabletest.cloud.refusals import code_of
 from durabletest.errors import ConfigurationError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
+from durabletest.model.naming import callback_names, submitter_child
 from durabletest.model.records import OperationRecord
-from durabletest.model.traits import callback_names, submitter_child
 from durabletest.scripts import Action, Answer, ScriptBook, ScriptedCallback, Use
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"

@@ -15,14 +15,13 @@ from durabletest.cloud.console import whereabouts
 from durabletest.cloud.follower import Follower
 from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, WaitTimeoutError
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
-from durabletest.model.records import OperationRecord
+from durabletest.model.naming import execution_title
+from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.model.times import utc
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.wait_for_data import Watch
 
 _clock = [monotonic]
 """In a list, where a tool that freezes time does not look for it."""
@@ -107,7 +106,7 @@ class CloudExecution:
         """Deployed functions do not tell."""
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """See :mod:`durabletest.model.waiting`."""
+        """See :mod:`durabletest.model.wait_for_data`."""
         return self._follower.watch(Watch(path, index, status))
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any

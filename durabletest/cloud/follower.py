@@ -28,11 +28,10 @@ from durabletest.errors import (
 )
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
+from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
-from durabletest.model.titles import title
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptBook
 
 _clock = [monotonic]

@@ -26,10 +26,9 @@ from durabletest.errors import (
 )
 from durabletest.execution import Execution
 from durabletest.last_execution import LastExecution
-from durabletest.model.callbacks import ErrorSource
-from durabletest.model.payloads import encode
-from durabletest.model.result import TestResult
+from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration, utc
+from durabletest.result import TestResult
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
 from durabletest.settings import check_duration

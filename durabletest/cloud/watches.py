@@ -6,7 +6,7 @@ from threading import Lock
 
 from durabletest.errors import DurableTestError
 from durabletest.model.history import History
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.wait_for_data import Watch, resolve
 
 
 class Watches:

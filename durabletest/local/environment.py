@@ -29,7 +29,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
-from durabletest.model.view import execution_title
+from durabletest.model.naming import execution_title
 from durabletest.serialisers import SerialiserHooks
 from durabletest.settings import FREEZEGUN
 

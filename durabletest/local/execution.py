@@ -14,14 +14,12 @@ from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.clock import VirtualClock
 from durabletest.local.process import Tenancy
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.logs import LogEntry
 from durabletest.model.lookup import listing
-from durabletest.model.records import OperationRecord
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import execution_title
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.wait_for_data import Watch
 
 
 class LocalExecution:
@@ -76,7 +74,7 @@ class LocalExecution:
         return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """See :mod:`durabletest.model.waiting`."""
+        """See :mod:`durabletest.model.wait_for_data`."""
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():

@@ -10,8 +10,8 @@ from durabletest.local.scope import Scopes
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.history import History
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import execution_title
+from durabletest.model.wait_for_data import Watch
 
 
 class Failures:

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
 from durabletest.local.families import founder_of, members
-from durabletest.model.logs import LogEntry
-from durabletest.model.view import execution_name
+from durabletest.model.naming import execution_name
+from durabletest.model.records import LogEntry
 
 LOGS_VARIABLE = "DURABLETEST_LOGS"
 _CAPTURED, _LIVE = "captured", "live"

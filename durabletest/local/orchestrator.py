@@ -41,9 +41,8 @@ from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.history import History
-from durabletest.model.titles import title
-from durabletest.model.traits import as_written
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import as_written, title
+from durabletest.model.wait_for_data import Watch
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress, after which those who follow an execution hear of it though its invocation runs."""

@@ -11,10 +11,9 @@ from durabletest.local.scope import RunnerScope
 from durabletest.local.stubbing import stub_for
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
+from durabletest.model.naming import as_written, execution_title
 from durabletest.model.records import OperationRecord
-from durabletest.model.traits import as_written
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import CallbackScript
 
 

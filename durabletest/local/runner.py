@@ -30,10 +30,9 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.naming import FunctionSpec, split_name
 from durabletest.local.stubbing import deciding
 from durabletest.local.unused import unused
-from durabletest.model.callbacks import ErrorSource
-from durabletest.model.payloads import encode
-from durabletest.model.result import TestResult
+from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
+from durabletest.result import TestResult
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
 from durabletest.stubs.invokes import InvokeStub

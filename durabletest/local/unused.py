@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from durabletest.local.server.naming import split_name
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
+from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import OperationRecord
-from durabletest.model.suggest import listed, nearest
 from durabletest.stubs.book import StubBook
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub

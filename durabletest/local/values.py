@@ -10,9 +10,8 @@ from typing import Any
 from durabletest import sdk
 from durabletest.decoding import decode
 from durabletest.local.jobs import Job
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationType
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ErrorDetails, OperationRecord
 
 
 class ValueNotes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from durabletest.local.futures import again
 from durabletest.model.history import History
-from durabletest.model.waiting import OpenWatches, Watch
+from durabletest.model.wait_for_data import OpenWatches, Watch
 
 _monotonic = [time.monotonic]
 """In a list, where a tool that freezes time does not look for it."""

@@ -1,1 +1,1 @@
-"""The command line: does a suite do the same locally and in the cloud?"""
+"""``durabletest verify-parity``: runs a suite locally and in the cloud, and compares the executions."""

@@ -1,11 +1,16 @@
-"""``durabletest verify-parity``: the arguments, what is printed, and the exit status."""
+"""The command ``durabletest verify-parity``: arguments, finding the tests, printed report, and exit status."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
+import traceback
+import unittest
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
 
 import boto3
 from botocore.exceptions import NoCredentialsError
@@ -15,11 +20,10 @@ from durabletest.case import DurableTestCase
 from durabletest.cloud.refusals import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import Mode, validate
-from durabletest.errors import UsageError
+from durabletest.errors import ConfigurationError, UsageError
+from durabletest.model.lookup import nearest
 from durabletest.modes import why_left_out
-from durabletest.parity.comparison import Comparison, Verdict, compare
-from durabletest.parity.loading import module_named, tests_in
-from durabletest.parity.recording import in_mode, record
+from durabletest.parity.recording import Comparison, Parity, compare, in_mode, record
 
 AGREE, DISAGREE, WRONG_USAGE = 0, 1, 2
 _DESCRIPTION = """\
@@ -32,10 +36,10 @@ command was used wrongly."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, or those of the process, and give the exit status."""
+    """Run the command with these arguments, by default those of the process, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        module = module_named(options.module)
+        module = _import_module(options.module)
         tests = tests_in(module)
         _check_configuration(tests)
     except UsageError as error:
@@ -46,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cloud = record(tests_in(module), Mode.CLOUD)
     comparisons = [compare(test_id, local[test_id], cloud[test_id]) for test_id in local]
     print("\n".join(_report(comparisons)))
-    return _status(comparisons)
+    verdicts = {comparison.verdict for comparison in comparisons}
+    return AGREE if Parity.AGREES in verdicts and not verdicts & {Parity.DIFFERS, Parity.FAILED} else DISAGREE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,8 +69,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _import_module(name: str) -> ModuleType:
+    """Import a module by its dotted name, or by its file below the current directory."""
+    dotted = ".".join(Path(name).with_suffix("").parts) if name.endswith(".py") else name
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{dotted}.".startswith(f"{error.name}."):
+            hint = nearest(dotted, [path.stem for path in Path.cwd().glob("*.py")])
+            raise ConfigurationError(f"there is no module {name!r}, seen from {Path.cwd()}{hint}") from None
+        raise ConfigurationError(_not_importable(name, error)) from error
+    except Exception as error:
+        raise ConfigurationError(_not_importable(name, error)) from error
+
+
+def tests_in(module: ModuleType) -> list[DurableTestCase]:
+    """All tests of the module's ``DurableTestCase`` classes, in the order in which unittest runs them."""
+    tests = _flat(unittest.defaultTestLoader.loadTestsFromModule(module))
+    found = [test for test in tests if isinstance(test, DurableTestCase)]
+    if not found:
+        raise ConfigurationError(
+            f"{module.__name__} has no tests of a DurableTestCase: name the module with the test case classes "
+            "whose handlers are deployed"
+        )
+    return found
+
+
+def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from _flat(test)
+        else:
+            yield test
+
+
+def _not_importable(name: str, error: Exception) -> str:
+    [*_, last] = traceback.format_exception_only(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{name!r} cannot be imported: {last.rstrip()} ({where.filename}, line {where.lineno})"
+
+
 def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
-    """Raise what would make every test in the cloud fail, before anything is run."""
+    """Raise ``UsageError`` for a configuration with which every test would fail in the cloud."""
     with in_mode(Mode.CLOUD):
         for cls in dict.fromkeys(type(test) for test in tests):
             if why_left_out(cls) is None:
@@ -86,15 +133,10 @@ def _report(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _summary(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(comparison.verdict for comparison in comparisons)
-    if set(counts) == {Verdict.NOT_COMPARED}:
+    if set(counts) == {Parity.NOT_COMPARED}:
         return "Nothing was compared: no test runs an execution in both modes."
-    parts = [f"{number} {verdict.of(number)}" for verdict in Verdict if (number := counts[verdict])]
+    parts = [f"{number} {verdict.of(number)}" for verdict in Parity if (number := counts[verdict])]
     return f"{_counted(len(comparisons), 'test')}: {', '.join(parts)}."
-
-
-def _status(comparisons: Sequence[Comparison]) -> int:
-    verdicts = {comparison.verdict for comparison in comparisons}
-    return AGREE if Verdict.AGREES in verdicts and not verdicts & {Verdict.DIFFERS, Verdict.FAILED} else DISAGREE
 
 
 def _counted(number: int, what: str) -> str:

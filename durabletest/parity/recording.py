@@ -1,4 +1,4 @@
-"""Runs a suite in one mode, and keeps what became of each test and what its executions did."""
+"""Recording the outcome and the executions of each test in one mode, and comparing those of two modes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import unittest
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from types import TracebackType
 from typing import Any, TypeAlias
 
 from durabletest.case import DurableTestCase
 from durabletest.configuration import MODE_VARIABLE, Mode
 from durabletest.execution import Execution
-from durabletest.model.canonical import Canonical, canonical
+from durabletest.model.comparison import Canonical, canonical, differences
 
+_DOES_NOT_COUNT = ("function",)
+"""A function may be deployed under another name; that the right one was invoked shows in its result."""
 ErrorInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
 @dataclass
 class Recording:
-    """What one test did in one mode; neither ``failure`` nor ``skipped`` is set if it passed."""
+    """The executions and the outcome of one test in one mode; it passed unless ``failure`` or ``skipped`` is set."""
 
     executions: list[Canonical] = field(default_factory=list)
     failure: str | None = None
@@ -28,7 +31,7 @@ class Recording:
 
 
 def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]:
-    """Run the tests in this mode; the recordings are found by the ids of the tests."""
+    """Run the tests in this mode, and return their recordings by the ids of the tests."""
     outcomes = _Outcomes()
     suite = unittest.TestSuite()
     for test in tests:
@@ -41,7 +44,7 @@ def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]
 
 
 def _watch(test: DurableTestCase, recording: Recording) -> None:
-    """Keep the executions that the test starts, as they stand when all of the test is over but its runner."""
+    """Record the executions that the test starts, as they are after the test but before its runner is closed."""
     started: list[Execution] = []
     start = test.start
 
@@ -59,7 +62,7 @@ def _watch(test: DurableTestCase, recording: Recording) -> None:
 
 @contextmanager
 def in_mode(mode: Mode) -> Iterator[None]:
-    """The environment variable says so, for as long as the block lasts."""
+    """Set the environment variable of the mode for the duration of the block."""
     before = os.environ.get(MODE_VARIABLE)
     os.environ[MODE_VARIABLE] = mode
     try:
@@ -72,7 +75,7 @@ def in_mode(mode: Mode) -> Iterator[None]:
 
 
 class _Outcomes(unittest.TestResult):
-    """Notes what becomes of each test; what becomes of a class as a whole is that of its tests."""
+    """Records the outcome of each test; the outcome of a class fixture counts for all tests of the class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class _Outcomes(unittest.TestResult):
         self._at(test).failure = "it was expected to fail, and has succeeded"
 
     def spread_class_outcomes(self) -> None:
-        """``setUpClass (module.Class)`` stands for all tests of the class."""
+        """Copy the outcomes of ``setUpClass (module.Class)`` to all tests of the class."""
         for test_id, recording in self.recordings.items():
             of_class = self._of_classes.get(f"setUpClass ({test_id.rpartition('.')[0]})")
             if of_class is not None:
@@ -117,6 +120,54 @@ class _Outcomes(unittest.TestResult):
             recording.failure = f"{kind.__name__}: {error}"
 
     def _at(self, test: unittest.TestCase) -> Recording:
-        """Fixtures of classes and modules come as something that only looks like a test."""
+        """unittest reports class and module fixtures as if they were tests, with ids of another form."""
         known = self.recordings.get(test.id())
         return self._of_classes.setdefault(test.id(), Recording()) if known is None else known
+
+
+# --- comparing ---
+
+
+class Parity(Enum):
+    """The outcome of the comparison of one test."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    FAILED = "failed"
+    NOT_COMPARED = "not compared"
+
+    def of(self, number: int) -> str:
+        """``1 differs``, ``2 differ``."""
+        return self.value if number == 1 else self.value.removesuffix("s")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The verdict on one test, with the sentences that explain it."""
+
+    test: str
+    verdict: Parity
+    because: list[str] = field(default_factory=list)
+
+
+def compare(test: str, local: Recording, cloud: Recording) -> Comparison:
+    """Compare the two recordings of one test, unless it failed or was skipped in one of the modes."""
+    both = (("locally", local), ("in the cloud", cloud))
+    failed = [f"failed {where}: {recording.failure}" for where, recording in both if recording.failure is not None]
+    if failed:
+        return Comparison(test, Parity.FAILED, failed)
+    skipped = [f"skipped {where}: {recording.skipped}" for where, recording in both if recording.skipped is not None]
+    if skipped or not (local.executions or cloud.executions):
+        return Comparison(test, Parity.NOT_COMPARED, skipped or ["it starts no execution"])
+    found = list(_differences(local.executions, cloud.executions))
+    return Comparison(test, Parity.DIFFERS if found else Parity.AGREES, found)
+
+
+def _differences(local: list[Canonical], cloud: list[Canonical]) -> list[str]:
+    if len(local) != len(cloud):
+        return [f"{len(cloud)} executions in the cloud instead of {len(local)}"]
+    sentences: list[str] = []
+    for number, (one, other) in enumerate(zip(local, cloud, strict=True), start=1):
+        which = f"execution {number}: " if len(local) > 1 else ""
+        sentences += [f"{which}{sentence}" for sentence in differences(one, other, ignoring=_DOES_NOT_COUNT)]
+    return sentences

@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from durabletest.errors import UsageError
-from durabletest.model.callbacks import ErrorSource, error_object
-from durabletest.model.payloads import encode
+from durabletest.model.payloads import ErrorSource, encode, error_object
 from durabletest.model.times import Duration, delay
 from durabletest.stubs.plan import Plan, checked
 

@@ -20,7 +20,7 @@ from durabletest import (
     OperationStatus,
     WaitingStatus,
 )
-from durabletest.model.canonical import canonical
+from durabletest.model.comparison import canonical
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:orders:live"

@@ -8,7 +8,7 @@ from unittest import mock
 
 from durabletest import UsageError
 from durabletest.assertions.error_pattern import ErrorPattern
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 
 
 class PaymentError(Exception):

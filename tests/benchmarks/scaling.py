@@ -27,14 +27,13 @@ from durabletest.local.scheduler import QueueScheduler
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import Journal
 from durabletest.local.waiting import Wait, Waiters
-from durabletest.model.canonical import canonical
-from durabletest.model.differences import differences
+from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History
-from durabletest.model.result import TestResult
-from durabletest.model.waiting import OpenWatches, Watch
-from durabletest.report.failure import failure_report
+from durabletest.model.wait_for_data import OpenWatches, Watch
+from durabletest.report.failure_report import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
+from durabletest.result import TestResult
 from durabletest.stubs.book import StubBook
 from tests.local.server.harness import DEPLOYMENT, Harness, start, succeed
 from tests.model.histories import START, Script, View

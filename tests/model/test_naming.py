@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import unittest
-from unittest import mock
 
-from durabletest.model import lookup
 from durabletest.model.history import History
-from durabletest.model.titles import title
-from durabletest.model.view import execution_name, execution_title
+from durabletest.model.naming import execution_name, execution_title, title
 from tests.model.histories import ARN, Script, history_of
 
 
@@ -45,15 +42,12 @@ class TitleTest(unittest.TestCase):
             index = f" (index {number - 1})" if number > 1 else ""
             self.assertEqual(titles, [f"step 'order/charge'{index}", f"step 'charge'{index}"])
 
-    def test_the_paths_of_namesakes_are_made_once(self) -> None:
+    def test_namesakes_are_counted(self) -> None:
         script = Script()
         for number in range(20):
             script.step(str(number), name="charge")
         history = history_of(script)
-        with mock.patch.object(lookup, "path_of", mock.Mock(wraps=lookup.path_of)) as path_of:
-            titles = [title(history, record) for record in history.operations]
-        self.assertEqual(titles[-1], "step 'charge' (index 19)")
-        self.assertEqual(path_of.call_count, 2 * 20)  # once for its own title, and once to count it
+        self.assertEqual(title(history, history.operations[-1]), "step 'charge' (index 19)")
 
     def test_unnamed(self) -> None:
         history = history_of(Script().wait("abc", 5))

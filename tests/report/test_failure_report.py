@@ -3,8 +3,8 @@ from __future__ import annotations
 import unittest
 from datetime import timedelta
 
-from durabletest.model.logs import LogEntry
-from durabletest.report.failure import MOST_LOG_RECORDS, MOST_OPERATIONS, failure_report
+from durabletest.model.records import LogEntry
+from durabletest.report.failure_report import MOST_LOG_RECORDS, MOST_OPERATIONS, failure_report
 from tests.model.histories import START, Script, error, history_of, retry
 
 REPORT = """

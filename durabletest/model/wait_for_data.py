@@ -1,13 +1,14 @@
-"""Futures for operations that do not exist yet or have not got far enough (``wait_for_data``)."""
+"""``wait_for_data``: futures for operations that do not exist yet, or have not got far enough."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from durabletest.errors import (
     DurableTestError,
@@ -17,18 +18,18 @@ from durabletest.errors import (
     WrongOperationTypeError,
 )
 from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
 from durabletest.model.lookup import listing, possible_names
+from durabletest.model.naming import callback_child, submitter_child, title
 from durabletest.model.records import OperationRecord
-from durabletest.model.titles import title
-from durabletest.model.traits import callback_child, submitter_child
 
-__all__ = ["OpenWatches", "WaitingStatus", "Watch", "resolve"]
+OperationT = TypeVar("OperationT")
 
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """One outstanding wait; ``future`` gets the record, or the reason why it never will."""
+    """One wait for an operation; ``future`` resolves to its record, or fails if it can no longer get that far."""
 
     path: str
     index: int = 0
@@ -37,12 +38,12 @@ class Watch:
 
     @cached_property
     def hints(self) -> frozenset[str]:
-        """The names that an operation at the path can have, or its id if it is that."""
+        """The names that an operation at the path can have; if the path is an id, that id."""
         return frozenset(possible_names(self.path))
 
 
 class OpenWatches:
-    """The watches on one execution that are not settled, each found by the names or the id that it can mean."""
+    """The unsettled watches on one execution, indexed by the names or the id that their operations can have."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -50,34 +51,34 @@ class OpenWatches:
         self._by_hint: dict[str, dict[Watch, None]] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody waits for one of their futures; one that was cancelled has nobody."""
+        """True if there are any; cancelled ones do not count."""
         return any(not watch.future.done() for watch in self._open)
 
     def add(self, watch: Watch, history: History, ended: bool) -> None:
-        """Settle it, or keep it."""
+        """Settle the watch at once if the history decides it; otherwise keep it."""
         for kept in resolve([watch], history, ended):
             self._open[kept] = next(self._numbers)
             for hint in kept.hints:
                 self._by_hint.setdefault(hint, {})[kept] = None
 
-    def settle(self, history: History, ended: bool, news: Iterable[Mapping[str, Any]]) -> None:
-        """Look at the watches that these new events of the history concern; at all of them if the execution ended."""
-        watches = list(self._open) if ended else self._concerned(history, news)
-        left = set(resolve(watches, history, ended))
+    def settle(self, history: History, ended: bool, new_events: Iterable[Mapping[str, Any]]) -> None:
+        """Resolve the watches that these new events can affect; if the execution has ended, all of them."""
+        watches = list(self._open) if ended else self._affected(history, new_events)
+        still_open = set(resolve(watches, history, ended))
         for watch in watches:
-            if watch not in left:
+            if watch not in still_open:
                 self._drop(watch)
 
     def take_all(self) -> list[Watch]:
-        """Give them up."""
+        """Remove and return all watches."""
         taken = list(self._open)
         self._open.clear()
         self._by_hint.clear()
         return taken
 
-    def _concerned(self, history: History, news: Iterable[Mapping[str, Any]]) -> list[Watch]:
-        """Those that can mean the operations of these events, or what these are inside of, in the order they came."""
-        records = {record.id: record for event in news if (record := history.operation_of(event)) is not None}
+    def _affected(self, history: History, new_events: Iterable[Mapping[str, Any]]) -> list[Watch]:
+        """The watches on operations of these events, or on the contexts directly around them, the oldest first."""
+        records = {record.id: record for event in new_events if (record := history.operation_of(event)) is not None}
         around = [parent for record in records.values() if (parent := history.parent(record)) is not None]
         hints = {hint for record in [*records.values(), *around] for hint in (record.name, record.id) if hint}
         return sorted({watch for hint in hints for watch in self._by_hint.get(hint, ())}, key=self._open.__getitem__)
@@ -93,8 +94,7 @@ class OpenWatches:
 def resolve(watches: Iterable[Watch], history: History, ended: bool) -> list[Watch]:
     """Settle every watch that the history decides, and return those that are still open.
 
-    Once the execution has ended nothing can change any more, so none stays open: the rest fail. Watches whose future
-    was cancelled are dropped.
+    When the execution has ended, none stays open: the rest fail. Watches whose future was cancelled are dropped.
     """
     return [watch for watch in watches if not watch.future.done() and not _settled(watch, history, ended)]
 
@@ -116,7 +116,7 @@ def _settled(watch: Watch, history: History, ended: bool) -> bool:
 
 
 def _reached(watch: Watch, history: History) -> OperationRecord | None:
-    """The record if it is where it was waited for, ``None`` if it may still get there."""
+    """The record if it has got far enough, ``None`` if it may still do so; raises if it no longer can."""
     record = history.get(watch.path, watch.index)
     if record is None:
         return None
@@ -157,13 +157,65 @@ def _never_reached(watch: Watch, history: History) -> OperationNotReachedError:
     return OperationNotReachedError(f"{msg}\n{listing(history)}")
 
 
-def not_in_time(path: str, index: int, status: WaitingStatus, history: History, timeout: float) -> WaitTimeoutError:
-    """An operation did not get there within so many real seconds."""
-    try:
-        record = history.find(path, index)
-    except OperationNotFoundError as error:
-        return WaitTimeoutError(f"after {timeout:g} real seconds there is no such operation: {error}")
-    return WaitTimeoutError(
-        f"{title(history, record)} was not {status} within {timeout:g} real seconds: it is {record.status}\n"
-        f"{listing(history)}"
-    )
+class OperationFuture(Future[OperationT]):
+    """The future that ``wait_for_data`` returns: follows one from :meth:`ExecutionView.watch`, and can time out.
+
+    While a thread is blocked by it, the run knows: virtual time may move, and a wait that nothing can end fails at
+    once. ``convert`` makes the future's result of the record. Cancelling it cancels the watch.
+    """
+
+    def __init__(
+        self,
+        view: ExecutionView,
+        path: str,
+        index: int,
+        status: WaitingStatus,
+        convert: Callable[[OperationRecord], OperationT],
+    ) -> None:
+        super().__init__()
+        self._view, self._path, self._index, self._status = view, path, index, status
+        self._convert = convert
+        watched = view.watch(path, index, status)
+        self.add_done_callback(lambda done: done.cancelled() and watched.cancel())
+        watched.add_done_callback(self._follow)
+
+    def result(self, timeout: float | None = None) -> OperationT:
+        """The operation; raises ``WaitTimeoutError`` after so many real seconds."""
+        with self._blocking(timeout):
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        with self._blocking(timeout):
+            return super().exception(timeout)
+
+    @contextmanager
+    def _blocking(self, timeout: float | None) -> Iterator[None]:
+        with nullcontext() if self.done() else self._view.blocking(self):
+            try:
+                yield
+            except TimeoutError:
+                if timeout is None or self.done():
+                    raise
+                raise self._timed_out(timeout) from None
+
+    def _timed_out(self, timeout: float) -> WaitTimeoutError:
+        history = self._view.history()
+        try:
+            record = history.find(self._path, self._index)
+        except OperationNotFoundError as error:
+            return WaitTimeoutError(f"after {timeout:g} real seconds there is no such operation: {error}")
+        return WaitTimeoutError(
+            f"{title(history, record)} was not {self._status} within {timeout:g} real seconds: it is {record.status}\n"
+            f"{listing(history)}"
+        )
+
+    def _follow(self, watched: Future[OperationRecord]) -> None:
+        if watched.cancelled():
+            self.cancel()
+        if not self.set_running_or_notify_cancel():
+            return
+        error = watched.exception()
+        if error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(self._convert(watched.result()))

@@ -6,7 +6,7 @@ from durabletest.errors import AmbiguousOperationError, OperationNotReachedError
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.records import OperationId
-from durabletest.model.waiting import OpenWatches, Watch, resolve
+from durabletest.model.wait_for_data import OpenWatches, Watch, resolve
 from tests.model.histories import Script, error, history_of, payload, retry
 
 STARTED, SUBMITTED, COMPLETED = WaitingStatus

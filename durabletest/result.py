@@ -1,28 +1,41 @@
-"""What became of an execution: the object that tests get back and ask."""
+"""The result of an execution, as tests get it: outcome, operations, invocations, logs and reports."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import indent
 from typing import Any
 
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import ExecutionStatus, OperationStatus
-from durabletest.model.logs import LogEntry
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.lookup import member
+from durabletest.model.naming import execution_title
 from durabletest.model.operation import DurableOperation
-from durabletest.model.records import ExecutionRecord, Invocation, OperationId, OperationRecord
-from durabletest.model.suggest import member
-from durabletest.model.traces import logged_trace
-from durabletest.model.view import ExecutionView, execution_title
-from durabletest.report.glyphs import glyphs_for
-from durabletest.report.table import print_operations
-from durabletest.report.timeline import timeline
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionRecord,
+    Invocation,
+    LogEntry,
+    OperationId,
+    OperationRecord,
+)
+from durabletest.report.table import operation_table
+from durabletest.report.timeline import glyphs_for, timeline
+
+_ENDINGS = {
+    ExecutionStatus.FAILED: "FAILED",
+    ExecutionStatus.TIMED_OUT: "TIMED_OUT",
+    ExecutionStatus.STOPPED: "was STOPPED",
+}
+_FRAME = re.compile(r'^  File "(?P<file>[^"\n]+)", line \d+, in .*\n(?:    .*\n)*', re.MULTILINE)
+_FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|concurrent[\\/]futures)[\\/]")
 
 
 class TestResult:
-    """The outcome and the history of one execution; of one that is still running, the state at each question."""
+    """The outcome and the history of one execution; while it is running, each call reads the current state."""
 
     __test__ = False
 
@@ -40,7 +53,7 @@ class TestResult:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The raw material: the events as boto3 gives them, in chronological order."""
+        """The events in chronological order, as dictionaries exactly as boto3 gives them."""
         return list(self._view.history().events)
 
     def get_history_events(self) -> list[dict[str, Any]]:
@@ -50,28 +63,31 @@ class TestResult:
         return self._execution.status
 
     def get_result(self) -> Any:
-        """The value that the handler returned; unless the execution has SUCCEEDED there is none, and this raises."""
+        """The value that the handler returned.
+
+        Raises ``ExecutionFailedError`` if the execution ended otherwise, ``ExecutionNotCompletedError`` while it runs.
+        """
         execution = self._ended()
         if execution.status is not ExecutionStatus.SUCCEEDED:
             raise _failed(self._view, execution)
         return self._view.decode(execution.result, None)
 
     def get_error(self) -> ErrorDetails | None:
-        """What the execution failed with, ``None`` if it succeeded or ended without an error."""
+        """The error of the execution, ``None`` if it succeeded or ended without an error."""
         return self._ended().error
 
     def get_operations(self, status: OperationStatus | str | None = None) -> list[DurableOperation]:
-        """All operations in execution order, or those that have this status."""
+        """All operations in execution order, or those with this status."""
         wanted = None if status is None else member(OperationStatus, status, "operation status")
         records = self._view.history().operations
         return [self._handle(record) for record in records if wanted is None or record.status is wanted]
 
     def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The operation with that name at any depth, or at that path; ``index`` picks among several."""
+        """The operation with that name at any depth, or at that path; ``index`` chooses among several."""
         return self._handle(self._view.history().find(path, index))
 
     def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at that place in execution order."""
+        """The operation at that position in execution order."""
         return self._handle(self._view.history().by_index(index))
 
     def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
@@ -81,15 +97,15 @@ class TestResult:
         return self._handle(self._view.history().by_id(operation_id))
 
     def get_invocations(self) -> list[Invocation]:
-        """The completed calls of the handler, crashed ones included."""
+        """The completed invocations of the handler, including those that crashed."""
         return list(self._view.history().invocations)
 
     @property
     def logs(self) -> tuple[LogEntry, ...]:
-        """What handler, SDK and plain functions have logged, in order; a child execution's is in its own result.
+        """The log records of handler, SDK and plain functions, in order; child executions have theirs in their results.
 
-        These are the records that have passed the levels and filters of their loggers, wherever these send them. In
-        the cloud records go to CloudWatch and do not come back: this then skips the test, as all that is local only.
+        These are the records that pass the levels and filters of their loggers, whichever handlers they go to. In the
+        cloud, records stay in CloudWatch, and this skips the test, as does everything that is local only.
         """
         logs = self._view.logs()
         if logs is None:
@@ -100,10 +116,10 @@ class TestResult:
 
     def print(self, columns: Sequence[str] | None = None) -> None:
         """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""
-        print_operations(self._view.history().operations, columns)
+        print(operation_table(self._view.history().operations, columns))
 
     def timeline(self) -> str:
-        """What happened when, as text of at most 100 columns: one line an operation, contexts before what is in them.
+        """A timeline as text of at most 100 columns: one line an operation, contexts before the operations in them.
 
         It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
         """
@@ -147,8 +163,21 @@ def _failed(view: ExecutionView, execution: ExecutionRecord) -> ExecutionFailedE
     )
 
 
-_ENDINGS = {
-    ExecutionStatus.FAILED: "FAILED",
-    ExecutionStatus.TIMED_OUT: "TIMED_OUT",
-    ExecutionStatus.STOPPED: "was STOPPED",
-}
+def logged_trace(logs: Sequence[LogEntry] | None, error: ErrorDetails) -> tuple[str, ...]:
+    """The author's frames in tracebacks of an error that the last invocation logged, the outermost first.
+
+    The service records no stack trace when a handler raises, but the SDK logs it: first that of the step that failed,
+    then that of the handler.
+    """
+    if not logs or not error.message:
+        return ()
+    tracebacks = [entry.traceback or "" for entry in logs if entry.invocation == logs[-1].invocation]
+    matching = [text for text in reversed(tracebacks) if text.rstrip().endswith(f": {error.message}")]
+    return tuple(dict.fromkeys(frame for text in matching for frame in own_frames(text)))
+
+
+def own_frames(traceback: str) -> Iterator[str]:
+    """The frames in the text of a traceback that belong neither to the SDK nor to this package."""
+    for frame in _FRAME.finditer(traceback):
+        if _FRAMEWORK.search(frame["file"]) is None:
+            yield frame[0].rstrip()

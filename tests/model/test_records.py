@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import unittest
 
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 
 
 class ErrorDetailsTest(unittest.TestCase):
