@@ -9,8 +9,8 @@ from collections.abc import Callable
 from unittest import mock
 
 from durabletest import assertions
-from durabletest.assertions import CurrentTest, check, operation_claims
-from durabletest.assertions.operations import OperationsFacts
+from durabletest.assertions import CurrentTest, check, subjects
+from durabletest.assertions.operation_sets import OperationSetFacts
 from durabletest.model import lookup
 from tests.model.histories import Script, View, error, payload, retry
 
@@ -98,7 +98,7 @@ class WordedTests(unittest.TestCase):
 
     def test_no_claim_that_holds_is_worded(self) -> None:
         view, test = shipped(), CurrentTest()
-        with mock.patch.object(check.Claim, "told", side_effect=AssertionError("nobody asked")):
+        with mock.patch.object(check.Claim, "texts", side_effect=AssertionError("nobody asked")):
             assertions.execution(view, test).succeeded().took(seconds=5).never.failed("CardDeclined", "expired")
             charge = assertions.operation(view, test, "charge").succeeded(7).attempts(2).never.attempts(1)
             charge.inside("order").retried_after(seconds=5).after("pack").never.error("Other")
@@ -109,7 +109,7 @@ class WordedTests(unittest.TestCase):
 
     def test_nothing_is_looked_up_for_an_operation_that_has_to_be_absent(self) -> None:
         view, test = shipped(), CurrentTest()
-        with mock.patch.object(operation_claims, "why_not_found", side_effect=AssertionError("nobody asked")):
+        with mock.patch.object(subjects, "why_not_found", side_effect=AssertionError("nobody asked")):
             assertions.operation(view, test, "refund").never_started()
             assertions.operation(view, test, "charge", 1).never_started()
         with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
@@ -118,7 +118,7 @@ class WordedTests(unittest.TestCase):
     def test_nothing_is_looked_up_for_a_set_that_may_be_empty(self) -> None:
         view, test = shipped(), CurrentTest()
         with mock.patch.object(
-            sys.modules[OperationsFacts.__module__], "closest", side_effect=AssertionError("nobody asked")
+            sys.modules[OperationSetFacts.__module__], "closest", side_effect=AssertionError("nobody asked")
         ):
             assertions.operations(view, test, name="refund").count(0)
         with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
@@ -126,8 +126,8 @@ class WordedTests(unittest.TestCase):
 
     def test_the_operations_are_gone_through_once_however_many_names_are_given(self) -> None:
         view, test = shipped(), CurrentTest()
-        gone_through = mock.PropertyMock(return_value=OperationsFacts(view).all)
-        with mock.patch.object(OperationsFacts, "all", gone_through):
+        gone_through = mock.PropertyMock(return_value=OperationSetFacts(view).all)
+        with mock.patch.object(OperationSetFacts, "all", gone_through):
             assertions.operations(view, test).in_order("order", "pack", "charge", "find")
         self.assertEqual(gone_through.call_count, 1)
 

@@ -7,7 +7,15 @@ from datetime import timedelta
 from unittest import mock
 
 from durabletest import NotAvailableError, UsageError
-from durabletest.assertions import CurrentTest, ExecutionSubject, OperationSubject, execution, history, operation
+from durabletest.assertions import (
+    CurrentTest,
+    ExecutionSubject,
+    OperationSubject,
+    SoftScope,
+    execution,
+    history,
+    operation,
+)
 from durabletest.model.records import OperationRecord
 from tests.model.histories import START, Script, View, error
 
@@ -105,7 +113,7 @@ class CurrentTestTests(unittest.TestCase):
         test = CurrentTest()
         with (
             self.assertRaisesRegex(AssertionError, r"\(60 of 200; .*\n(.*\n){2}step-7 .*\nstep-20 .*\nstep-142 "),
-            test.softly(),
+            SoftScope(test),
         ):
             for name in ("step-20", "step-7"):
                 operation(RealTimeView(script.succeeded("null")), test, name).failed()
