@@ -7,19 +7,14 @@ The functions are the entry points. ``view`` is the execution to make claims abo
 from __future__ import annotations
 
 from durabletest.assertions.check import CheckContext
-from durabletest.assertions.current_test import CurrentTest
-from durabletest.assertions.history_checks import HistorySubject, history_subject
-from durabletest.assertions.invocation_checks import (
-    EachInvocation,
-    InvocationsSubject,
-    InvocationSubject,
-    invocations_subject,
-)
+from durabletest.assertions.failing import CurrentTest
+from durabletest.assertions.history_checks import HistorySubject
+from durabletest.assertions.invocation_checks import EachInvocation, InvocationsSubject, InvocationSubject
 from durabletest.assertions.operation_sets import (
     EachOperation,
     OperationFilter,
+    OperationSetFacts,
     OperationsSubject,
-    operations_subject,
 )
 from durabletest.assertions.soft import SoftScope
 from durabletest.assertions.subjects import ExecutionSubject, OperationSubject, execution_subject, operation_subject
@@ -48,14 +43,14 @@ __tracebackhide__ = True
 
 
 def execution(view: ExecutionView, test: CurrentTest, note: object = None) -> ExecutionSubject:
-    return execution_subject(_context(view, test, note), view)._awaiting_check(".succeeded()")
+    return execution_subject(_context("", view, test, note), view)._awaiting_check(".succeeded()")
 
 
 def operation(
     view: ExecutionView, test: CurrentTest, path: str, index: int | None = None, note: object = None
 ) -> OperationSubject:
     """An operation. That it exists is a claim in itself, so no check has to follow."""
-    return operation_subject(_context(view, test, note), path, index)
+    return operation_subject(_context("", view, test, note), path, index)
 
 
 def operations(
@@ -67,16 +62,20 @@ def operations(
     note: object = None,
 ) -> OperationsSubject:
     """All operations, or those of a name or path, status and type."""
-    return operations_subject(_context(view, test, note), view, OperationFilter.given(name, status, type))
+    chosen = OperationFilter.given(name, status, type)
+    subject = OperationsSubject(_context(f"operations{chosen} of ", view, test, note), OperationSetFacts(view, chosen))
+    return subject._awaiting_check(".count(2) or .each.succeeded()")
 
 
 def invocations(view: ExecutionView, test: CurrentTest, note: object = None) -> InvocationsSubject:
-    return invocations_subject(_context(view, test, note), view)
+    return InvocationsSubject(_context("invocations of ", view, test, note), view)._awaiting_check(".count(2)")
 
 
 def history(view: ExecutionView, test: CurrentTest, note: object = None) -> HistorySubject:
-    return history_subject(_context(view, test, note), view)
+    subject = HistorySubject(_context("history of ", view, test, note), view)
+    return subject._awaiting_check(".contains('ExecutionSucceeded')")
 
 
-def _context(view: ExecutionView, test: CurrentTest, note: object) -> CheckContext:
-    return CheckContext(execution_title(view.arn), view, test, note)
+def _context(part: str, view: ExecutionView, test: CurrentTest, note: object) -> CheckContext:
+    """``part`` is the beginning of the title, before that of the execution: ``"history of "``."""
+    return CheckContext(part + execution_title(view.arn), view, test, note)

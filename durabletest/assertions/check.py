@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, Self, TypeAlias, TypeVar
 
-from durabletest.assertions.current_test import CurrentTest
+from durabletest.assertions.failing import CurrentTest
 from durabletest.errors import UsageError
 from durabletest.model.view import ExecutionView
 

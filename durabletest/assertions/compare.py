@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from durabletest.assertions.check import Claim, LazyText
-from durabletest.assertions.formatting import call, counted, show
+from durabletest.assertions.formatting import call, counted, shortened, show
 from durabletest.execution import Pending
 from durabletest.model.details import (
     CallbackDetails,
@@ -38,7 +38,6 @@ RECORDS: tuple[type, ...] = (
 """The public dataclasses for which ``assertEqual`` uses :func:`record_difference`."""
 
 _ABSENT: Any = object()
-_MOST_DIFFERENCES = 20
 _PARTS_DIFFER = (
     "If that is right, change the expected value; where it may vary, put unittest.mock.ANY or another matcher."
 )
@@ -61,12 +60,10 @@ def equals(expected: object, actual: object, path: str, instead: LazyText) -> Cl
     found = [] if _equal_as_a_whole(expected, actual) else list(differences(expected, actual, path))
     if not found:
         return Claim(True, lambda: f"{path} == {show(expected)}", lambda: f"{path} == {show(actual)}")
-    shown, more = found[:_MOST_DIFFERENCES], found[_MOST_DIFFERENCES:]
-    rest = [f"... and {counted(len(more), 'more difference')}"] if more else []
-    wanted = "\n".join([f"{difference.path} {difference.expected}" for difference in shown] + rest)
-    actually = "\n".join([f"{difference.path} {difference.actual}" for difference in shown] + rest)
+    wanted = shortened([f"{difference.path} {difference.expected}" for difference in found], noun="difference")
+    actually = shortened([f"{difference.path} {difference.actual}" for difference in found], noun="difference")
     remedy = "" if [difference.path for difference in found] == [path] else _PARTS_DIFFER
-    return Claim(False, wanted, actually, instead, remedy)
+    return Claim(False, "\n".join(wanted), "\n".join(actually), instead, remedy)
 
 
 def counts(check: str, noun: str, expected: object, actual: int, story: LazyText, remedy: LazyText) -> Claim:

@@ -16,7 +16,6 @@ __tracebackhide__ = True
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 2000
 _LONGEST_CODE = 60
-_LISTED = 12
 
 
 def show(value: object) -> str:
@@ -43,10 +42,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def shortened(texts: Sequence[str], most: int = 20, noun: str = "") -> list[str]:
+    """The first ``most`` texts, then ``... and 3 more``, or ``... and 3 more differences`` with a ``noun``."""
+    more = len(texts) - most
+    if more <= 0:
+        return list(texts)
+    return [*texts[:most], f"... and {counted(more, f'more {noun}') if noun else f'{more} more'}"]
+
+
 def listed(texts: Sequence[str]) -> str:
-    """``a, b, c``, and after the first twelve ``... and 3 more``."""
-    shown, more = texts[:_LISTED], len(texts) - _LISTED
-    return ", ".join([*shown, f"... and {more} more"] if more > 0 else shown)
+    """``a, b, c``"""
+    return ", ".join(shortened(texts, 12))
 
 
 def call(check: str, *arguments: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from durabletest.assertions.check import CheckContext, Claim, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Subject, unmet, valid_number
 from durabletest.assertions.formatting import call, counted, listed, show
 from durabletest.assertions.operation_checks import find_operation, namesakes
 from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, in_parallel
@@ -21,7 +21,7 @@ from durabletest.model.omission import Omission
 from durabletest.model.suggest import unknown
 from durabletest.model.times import stamp
 from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True
@@ -109,11 +109,6 @@ class HistorySubject(Subject[ExecutionView]):
         snapshot = SnapshotFile.of(file, self._context.test.folder)
         omission = Omission.given(without, ignore)
         return self._check(lambda view: matches_snapshot(view, snapshot, omission))
-
-
-def history_subject(context: CheckContext, view: ExecutionView) -> HistorySubject:
-    own_context = context.of(f"history of {execution_title(view.arn)}", view)
-    return HistorySubject(own_context, view)._awaiting_check(".contains('ExecutionSucceeded')")
 
 
 def _known(event_type: str) -> str:

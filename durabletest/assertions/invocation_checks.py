@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from durabletest.assertions.check import CheckContext, Claim, Members, Missing, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Members, Missing, Subject, unmet, valid_number
 from durabletest.assertions.compare import counts
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
 from durabletest.assertions.formatting import brief, counted, listed
@@ -97,11 +97,6 @@ class InvocationsSubject(Subject[ExecutionView]):
         )
         context = self._context.of(f"{quantifier} of the {self._context.title}")
         return EachInvocation(context, members)._awaiting_check(".never.failed()")
-
-
-def invocations_subject(context: CheckContext, view: ExecutionView) -> InvocationsSubject:
-    own_context = context.of(f"invocations of {execution_title(view.arn)}", view)
-    return InvocationsSubject(own_context, view)._awaiting_check(".count(2)")
 
 
 def _failed(facts: InvocationFacts, pattern: ErrorPattern) -> Claim:

@@ -9,7 +9,7 @@ from typing import Self
 
 from durabletest.assertions.check import Claim, unmet, valid_number
 from durabletest.assertions.compare import counts, equals
-from durabletest.assertions.formatting import call, counted, show
+from durabletest.assertions.formatting import call, counted, listed, show
 from durabletest.assertions.order import UNDECIDED, Order, order_of
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
 from durabletest.assertions.time_checks import Unit, Units, given_delays, given_duration, lasted, retried_after
@@ -34,7 +34,6 @@ _CHECKS_OF = {
     OperationType.CONTEXT: ".result(...) and .took(...)",
 }
 _NO_ID = "It gets its id when it is created, which a CALLBACK inside a wait_for_callback is a moment after it started."
-_MOST_NAMESAKES = 12
 
 
 @dataclass(frozen=True)
@@ -248,13 +247,11 @@ def _ordered(facts: OperationFacts, path: str, index: int | None, expected: Orde
     history, record = facts.history, facts.record
     found, other = find_operation(history, path, index)
     if other is None:
-        ambiguous = index is None and bool(found)
-        story = namesakes(history, found) if ambiguous else why_not_found(history, path, index or 0, len(found))
-        remedy = (
-            "Say which one, by its path or with index="
-            if ambiguous
-            else "Name an operation that exists: a name at any depth, or a path such as 'order/charge'."
-        )
+        if index is None and found:
+            story, remedy = namesakes(history, found), "Say which one, by its path or with index="
+        else:
+            story = why_not_found(history, path, index or 0, len(found))
+            remedy = "Name an operation that exists: a name at any depth, or a path such as 'order/charge'."
         return unmet(f"{expected.value} {requested(path, index)}", story, remedy)
     order = order_of(history, record, other)
     story = f"{order.value} it\nthis one: {_span_of(record)}\nthe other: {_span_of(other)}"
@@ -326,6 +323,4 @@ def requested(path: str, index: int | None) -> str:
 
 def namesakes(history: History, found: Sequence[OperationRecord]) -> str:
     """The message for a name that several operations have."""
-    shown = [title(history, record) for record in found[:_MOST_NAMESAKES]]
-    more = [f"... and {len(found) - _MOST_NAMESAKES} more"] if len(found) > _MOST_NAMESAKES else []
-    return f"{len(found)} have that name: {', '.join([*shown, *more])}"
+    return f"{len(found)} have that name: {listed([title(history, record) for record in found])}"

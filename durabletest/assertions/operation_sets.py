@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from durabletest.assertions.check import CheckContext, Claim, Members, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Members, Subject, unmet, valid_number
 from durabletest.assertions.compare import counts
 from durabletest.assertions.formatting import call, counted, listed
 from durabletest.assertions.operation_checks import OperationChecks, OperationFacts
@@ -19,7 +19,7 @@ from durabletest.model.records import OperationRecord
 from durabletest.model.suggest import member
 from durabletest.model.times import stamp
 from durabletest.model.titles import title
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.model.view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True
@@ -134,12 +134,6 @@ class OperationsSubject(Subject[OperationSetFacts]):
         )
         context = self._context.of(f"{quantifier} of the {self._context.title}")
         return EachOperation(context, members)._awaiting_check(".succeeded()")
-
-
-def operations_subject(context: CheckContext, view: ExecutionView, chosen: OperationFilter) -> OperationsSubject:
-    own_context = context.of(f"operations{chosen} of {execution_title(view.arn)}", view)
-    subject = OperationsSubject(own_context, OperationSetFacts(view, chosen))
-    return subject._awaiting_check(".count(2) or .each.succeeded()")
 
 
 def _count(facts: OperationSetFacts, expected: object) -> Claim:

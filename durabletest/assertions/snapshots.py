@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from durabletest.assertions.check import Claim
-from durabletest.assertions.formatting import counted
+from durabletest.assertions.formatting import shortened
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.canonical import Canonical, canonical
@@ -23,7 +23,6 @@ __tracebackhide__ = True
 _UPDATE_VARIABLE = "DURABLETEST_UPDATE_SNAPSHOTS"
 _CORRECT_IT = f"Correct it, or have it written anew with {_UPDATE_VARIABLE}=1"
 _COMMIT_IT = "Run the test once where CI is not set, look at the file that it writes, and commit it."
-_MOST_DIFFERENCES = 20
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,9 @@ def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission
     before = omission.left(file.read())
     _refuse_unused(view, omission)
     found = differences(before, now)
-    shown, more = found[:_MOST_DIFFERENCES], len(found) - _MOST_DIFFERENCES
-    if more > 0:
-        shown.append(f"... and {counted(more, 'more difference')}")
+    actual = "\n".join(shortened(found, noun="difference")) or "nothing differs"
     remedy = f"If that is right, run the test once with {_UPDATE_VARIABLE}=1"
-    return Claim(not found, expected, "\n".join(shown) or "nothing differs", remedy=remedy)
+    return Claim(not found, expected, actual, remedy=remedy)
 
 
 def updating() -> bool:

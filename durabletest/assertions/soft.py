@@ -6,7 +6,7 @@ import unittest
 from types import TracebackType
 from typing import NoReturn
 
-from durabletest.assertions.current_test import CurrentTest, FailedClaim
+from durabletest.assertions.failing import CurrentTest, FailedClaim
 from durabletest.assertions.formatting import counted
 from durabletest.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""The test that makes the claims: how it fails, what its failures report, and which frames its tracebacks show."""
+"""How a test fails that makes claims: with which text, which report on the execution, and which frames."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def _plain_message(note: object, text: str) -> str:
 
 
 class CurrentTest:
-    """One for each test. ``failure`` is the exception that failed claims raise, ``folder`` the directory of the test's
-    module, ``None`` if the module has no file. ``format_message`` is unittest's ``_formatMessage``.
+    """How one test fails.
 
-    ``collectors`` are the open soft scopes, the innermost last.
+    ``failure`` is the exception that failed claims raise, ``format_message`` is unittest's ``_formatMessage``.
+    ``folder`` is the directory of the test's module, ``None`` if the module has no file. ``collectors`` are the open
+    soft scopes, the innermost last.
     """
 
     def __init__(
