@@ -117,10 +117,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class Members(Generic[FactsT]):
-    """Takes the place of the facts about one subject where a claim is about each, or about any, of several.
+    """Takes the place of the facts about one subject if claims are about each, or any, of several.
 
-    ``facts`` holds a title and the facts of each. ``remedy`` is the advice if a claim fails, ``empty`` the claim that
-    fails if there are none.
+    ``facts`` holds the title and the facts of each one. ``remedy`` is the advice if a claim about them fails, ``empty``
+    the claim that fails if there are none.
     """
 
     quantifier: Literal["each", "any"]

@@ -70,7 +70,7 @@ class ErrorPattern:
         """The names that versions of the SDK may record for the wanted classes and their subclasses."""
         classes: list[type] = [wanted for wanted in self._types if isinstance(wanted, type)]
         for cls in classes:
-            classes.extend(type.__subclasses__(cls))  # the loop goes on with them
+            classes.extend(type.__subclasses__(cls))  # while iterating, so that the loop visits them too
         return frozenset(
             name for cls in classes for name in (cls.__name__, cls.__qualname__, f"{cls.__module__}.{cls.__qualname__}")
         )

@@ -1,4 +1,4 @@
-"""How a test fails that makes claims: with which text, which report on the execution, and which frames."""
+"""How a test with claims fails: the exception and its text, the report on the execution, the frames it shows."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ def _report(view: ExecutionView, operations: frozenset[str]) -> str:
 def trim_traceback(error: BaseException) -> None:
     """Leave only the user's frames in a traceback, starting with the first of them.
 
-    Frames of this package between two of the user's, as of a matcher that a check has called, are removed. Frames below
-    the last one of the user's are removed if the error is one of this package's, whose message says it all; for any
+    Frames of this package between two of the user's are removed: a check has called a matcher, for example. Frames
+    below the user's last one are removed if the error is one of this package's, whose message says it all. For any
     other error they stay, since it is a bug.
     """
     entries = list(_entries(error.__traceback__))

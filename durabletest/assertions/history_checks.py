@@ -83,7 +83,7 @@ class HistorySubject(Subject[ExecutionView]):
         return self._check(lambda view: _count(view, wanted, expected))
 
     def in_order(self, *event_types: str) -> Self:
-        """Events of these types come one after the other, maybe with others between.
+        """Events of these types come one after the other, possibly with others in between.
 
         The order of parallel branches at the same instant is undecided, and a claim about it fails.
         """

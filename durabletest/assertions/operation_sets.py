@@ -107,7 +107,7 @@ class OperationsSubject(Subject[OperationSetFacts]):
         return self._check(lambda facts: _count(facts, expected))
 
     def in_order(self, *names: str) -> Self:
-        """Operations of these names or paths are among them and started one after the other, maybe with others between.
+        """Operations of these names or paths started one after the other, possibly with others in between.
 
         The order of parallel branches at the same instant is undecided, and a claim about it fails.
         """

@@ -60,7 +60,7 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
         return self._check(lambda facts: _failed(facts, pattern))
 
     def timed_out(self) -> Self:
-        """It TIMED_OUT. A ``wait_for_callback`` did if it FAILED because the callback inside it TIMED_OUT."""
+        """It TIMED_OUT. So did a ``wait_for_callback`` that FAILED because the callback inside it TIMED_OUT."""
         return self._has_status("TIMED_OUT")
 
     def stopped(self) -> Self:
@@ -72,7 +72,10 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
         return self._check(lambda facts: _has_result(facts, value))
 
     def error(self, type: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
-        """Its last error was this one, even between two attempts of a step. The arguments are those of ``failed``."""
+        """Its last error, which a step has between two attempts too, is of this type, message and data.
+
+        The arguments are those of ``failed``; without any, it has an error of whatever kind.
+        """
         pattern = ErrorPattern(type, message, data)
         return self._check(lambda facts: _has_error(facts, pattern))
 

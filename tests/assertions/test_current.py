@@ -1,4 +1,4 @@
-"""The test in whose name claims are made: what was begun and not claimed, what is reported, which frames are shown."""
+"""How a test fails: subjects without a claim, reports on executions, and the frames of tracebacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.assertions.nearest_histories import NearView, going_on, shop
 
 
 class BegunTests(unittest.TestCase):
-    """A claim about one subject says nothing of the others."""
+    """A claim about one subject is not one about another."""
 
     def setUp(self) -> None:
         self.test, self.view = CurrentTest(), NearView(shop())
@@ -95,7 +95,7 @@ class Parcel:
 
 
 class ErrorTests(unittest.TestCase):
-    """What becomes of an exception that ends a test."""
+    """Exceptions that end a test."""
 
     def error(self, body: Callable[[DurableTestCase], object]) -> BaseException:
         def run(test: scenarios.Scenario) -> None:

@@ -1,4 +1,4 @@
-"""A check that holds costs its comparison: nothing is worded that nobody reads."""
+"""A check that holds costs only its comparison: its message is not built."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Run(View):
 
 
 class Loud:
-    """A matcher that counts how often it is compared, and how often somebody wants to show it."""
+    """A matcher that counts its comparisons and its reprs."""
 
     def __init__(self, equal: bool) -> None:
         self.equal = equal
@@ -56,7 +56,7 @@ class ComparedTests(unittest.TestCase):
         self.view, self.test = shipped(), CurrentTest()
 
     def claims(self, value: object) -> list[Callable[[], object]]:
-        """Every claim that compares a value of the author's."""
+        """Every claim that compares with a value of the test."""
         execution = assertions.execution(self.view, self.test)
         pack = assertions.operation(self.view, self.test, "pack")
         find = assertions.operation(self.view, self.test, "find")
@@ -94,7 +94,7 @@ class ComparedTests(unittest.TestCase):
 
 
 class WordedTests(unittest.TestCase):
-    """Whatever is claimed, no text is made while the claims hold."""
+    """No text is built while claims hold."""
 
     def test_no_claim_that_holds_is_worded(self) -> None:
         view, test = shipped(), CurrentTest()
@@ -147,7 +147,7 @@ class LateTests(unittest.TestCase):
 
 
 class InsideTests(unittest.TestCase):
-    """Whether an operation is inside a context takes the contexts around it, not all of the context's name."""
+    """``inside`` looks at the contexts around an operation, not at all contexts of the name."""
 
     def test_every_context_around_it_counts(self) -> None:
         script = Script().context("1", name="a").context("2", name="b/c", parent="1").context("3", parent="2")
