@@ -38,6 +38,7 @@ class EventFilter:
     index: int | None = None
 
     def __str__(self) -> str:
+        """The operation, for the end of a sentence: `` of operation 'charge'``."""
         of = "" if self.operation is None else f" of operation {self.operation!r}"
         return of + (f" (index {self.index})" if self.index else "")
 

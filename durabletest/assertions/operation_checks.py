@@ -317,7 +317,7 @@ def find_operation(
 
 
 def requested(path: str, index: int | None) -> str:
-    """An operation that was not found, as messages speak of it."""
+    """The title of an operation that was not found, ``operation 'charge' (index 1)``."""
     return f"operation {path!r}" + (f" (index {index})" if index else "")
 
 

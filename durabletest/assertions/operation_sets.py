@@ -46,6 +46,7 @@ class OperationFilter:
         )
 
     def __str__(self) -> str:
+        """For the end of a sentence: `` named 'charge' with status FAILED``."""
         named = "" if self.name is None else f" named {self.name!r}"
         parts = {"status": self.status, "type": self.type}
         others = " and ".join(f"{key} {value}" for key, value in parts.items() if value is not None)
