@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from durabletest import assertions
-from durabletest.assertions.equality import RECORDS, difference
+from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution import Execution
 from durabletest.model.enums import OperationStatus, OperationType
@@ -93,7 +93,7 @@ class DurableAssertions(unittest.TestCase):
 
         It is about the claims that begin with this package's assertions; what else raises ends the block at once.
         """
-        return self.__test.softly()
+        return assertions.SoftScope(self.__test)
 
     # --- for the test case ---
 
@@ -127,7 +127,7 @@ class DurableAssertions(unittest.TestCase):
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
         """What ``assertEqual`` does for our own records."""
-        text = difference(first, second)
+        text = record_difference(first, second)
         if text:
             raise self.failureException(self._formatMessage(msg, text))
 

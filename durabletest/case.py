@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from durabletest.abstract import NoTests, mark
-from durabletest.assertions.snapshot_file import updating
+from durabletest.assertions.snapshots import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (

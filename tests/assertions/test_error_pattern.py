@@ -1,4 +1,4 @@
-"""Which recorded errors a type means: names, classes with their subclasses, and several of them."""
+"""Types and messages of error patterns: names, classes with their subclasses, tuples of them, parts and patterns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain is typed: what is right is accepted by type checkers, and each mistake is an error in its own line."""
+"""Chains of checks are typed: type checkers accept correct ones, and report each mistake in its own line."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TypingTests(unittest.TestCase):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def checked(self, code: str, *command: str, status: int) -> str:
-        """What a type checker says of the code, and that it ends with this exit status."""
+        """The output of a type checker for the code; it must end with this exit status."""
         file = self.folder / "suite.py"
         file.write_text(code, encoding="utf-8")
         run = subprocess.run(

@@ -21,7 +21,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
-from durabletest.assertions import CurrentTest
+from durabletest.assertions import CurrentTest, SoftScope
 from durabletest.local.clock import VirtualClock
 from durabletest.local.scheduler import QueueScheduler
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -416,7 +416,7 @@ def softly(count: int) -> Measured:
     def run() -> None:
         test = CurrentTest()
         try:
-            with test.softly():
+            with SoftScope(test):
                 for number in range(count):
                     assertions.operation(view, test, f"step-{number}").failed()
         except AssertionError:

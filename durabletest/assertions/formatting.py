@@ -1,4 +1,4 @@
-"""Values in messages: always some text, the same in every run."""
+"""Values, counts and checks as text for messages, the same in every run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ __tracebackhide__ = True
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 2000
 _LONGEST_CODE = 60
-_LISTED = 12
 
 
 def show(value: object) -> str:
-    """The ``repr`` without memory addresses and stand-in datetimes; a broken one must not hide the failure itself."""
+    """The ``repr``, without memory addresses and freezegun's datetimes. One that raises must not hide the failure."""
     try:
         text = _ADDRESS.sub("", repr(plain(value)))
     except Exception as error:
@@ -29,7 +28,7 @@ def show(value: object) -> str:
 
 
 def short_type(recorded: str) -> str:
-    """The recorded name of an error's type without its module; some versions of the SDK record it, others do not."""
+    """The type of a recorded error without its module, which only some versions of the SDK record."""
     return recorded.rpartition(".")[2]
 
 
@@ -43,21 +42,28 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def shortened(texts: Sequence[str], most: int = 20, noun: str = "") -> list[str]:
+    """The first ``most`` texts, then ``... and 3 more``, or ``... and 3 more differences`` with a ``noun``."""
+    more = len(texts) - most
+    if more <= 0:
+        return list(texts)
+    return [*texts[:most], f"... and {counted(more, f'more {noun}') if noun else f'{more} more'}"]
+
+
 def listed(texts: Sequence[str]) -> str:
-    """``a, b, c``; the last of a long list are only counted."""
-    shown, more = texts[:_LISTED], len(texts) - _LISTED
-    return ", ".join([*shown, f"... and {more} more"] if more > 0 else shown)
+    """``a, b, c``"""
+    return ", ".join(shortened(texts, 12))
 
 
 def call(check: str, *arguments: object) -> str:
-    """A check as it is written, ``.failed('CardDeclined', 'card expired')``; long arguments are left out."""
+    """A check as code, ``.failed('CardDeclined', 'card expired')``; long arguments become ``...``."""
     texts = [show(argument) for argument in arguments]
     while len(", ".join(texts)) > _LONGEST_CODE:
         texts[-1:] = [] if texts[-1] == "..." else ["..."]
     return f".{check}({', '.join(texts)})"
 
 
-def units(duration: timedelta) -> str:
+def units_of(duration: timedelta) -> str:
     """A duration as the keyword arguments of a check: ``hours=1, minutes=30``."""
     minutes, seconds = divmod(duration.seconds, 60)
     hours, minutes = divmod(minutes, 60)
