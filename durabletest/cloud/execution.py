@@ -13,7 +13,6 @@ from typing import Any
 
 from durabletest.cloud.console import whereabouts
 from durabletest.cloud.follower import Follower
-from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationType, WaitingStatus
@@ -23,6 +22,7 @@ from durabletest.model.records import OperationRecord
 from durabletest.model.times import utc
 from durabletest.model.view import execution_title
 from durabletest.model.waiting import Watch
+from durabletest.serialisers import decode
 
 _clock = [monotonic]
 """In a list, where a tool that freezes time does not look for it."""

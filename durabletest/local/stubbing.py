@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from durabletest import sdk
-from durabletest.decoding import decode
 from durabletest.local.server.functions import FunctionDirectory
 from durabletest.local.server.stubbed import Decide, StubbedEnd, StubbedInvoke
+from durabletest.serialisers import decode
 from durabletest.stubs.book import StubBook
 from durabletest.stubs.invokes import InvokeCall, InvokeStub
 from durabletest.stubs.steps import StepCall
