@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest._version import __version__
+from durabletest import __version__
 from durabletest.case import DurableTestCase
 from durabletest.cloud.refusals import explained
 from durabletest.cloud.suite import CloudSuite
