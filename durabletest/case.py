@@ -11,17 +11,17 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durabletest.abstract import NoTests, mark
 from durabletest.assertions.snapshot_file import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (
-    Mode,
+    FREEZEGUN,
     NoFunctions,
-    mode_of,
+    NoTests,
     refuse_late_changes,
     refuse_on_instance,
     require_handler,
+    set_abstract,
     validate,
     values_of,
 )
@@ -34,9 +34,8 @@ from durabletest.local.foreign import ending_class_decorators, naming_foreign_cl
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.model.result import TestResult
 from durabletest.model.times import Duration
-from durabletest.modes import why_left_out
+from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.scripts import CallbackScript
-from durabletest.settings import FREEZEGUN
 from durabletest.stubs.invokes import InvokeStub
 from durabletest.stubs.steps import StepStub
 
@@ -95,7 +94,7 @@ class DurableTestCase(ExploredTestCase):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        mark(cls)
+        set_abstract(cls)
         cls.__durable_ready = False
         cls.__cloud = None
 
@@ -129,7 +128,7 @@ class DurableTestCase(ExploredTestCase):
     @classmethod
     def __prepare(cls) -> None:
         mode = mode_of(cls)
-        reason = why_left_out(cls)
+        reason = reason_to_skip(cls)
         if reason is not None:
             raise unittest.SkipTest(reason)
         validate(cls, DurableTestCase)
@@ -169,7 +168,7 @@ class DurableTestCase(ExploredTestCase):
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test with a runner of its own."""
         method = getattr(self, self._testMethodName)
-        reason = why_left_out(type(self), method)
+        reason = reason_to_skip(type(self), method)
         if reason is not None:
             with self.__replaced(unittest.skip(reason)(method)):
                 return super().run(result)

@@ -16,6 +16,7 @@ from durabletest.cloud.following import Following
 from durabletest.cloud.invocation import Invocation
 from durabletest.cloud.names import execution_name
 from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
+from durabletest.configuration import check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -32,7 +33,6 @@ from durabletest.model.result import TestResult
 from durabletest.model.times import Duration, duration, utc
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript, ScriptBook
-from durabletest.settings import check_duration
 from durabletest.unanswered import unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)

@@ -7,7 +7,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import routing, sdk, settings
+from durabletest import configuration as settings
+from durabletest import routing, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,

@@ -14,9 +14,9 @@ from durabletest import __version__
 from durabletest.case import DurableTestCase
 from durabletest.cloud.refusals import explained
 from durabletest.cloud.suite import CloudSuite
-from durabletest.configuration import Mode, validate
+from durabletest.configuration import validate
 from durabletest.errors import UsageError
-from durabletest.modes import why_left_out
+from durabletest.modes import Mode, reason_to_skip
 from durabletest.parity.comparison import Comparison, Verdict, compare
 from durabletest.parity.loading import module_named, tests_in
 from durabletest.parity.recording import in_mode, record
@@ -68,7 +68,7 @@ def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
     """Raise what would make every test in the cloud fail, before anything is run."""
     with in_mode(Mode.CLOUD):
         for cls in dict.fromkeys(type(test) for test in tests):
-            if why_left_out(cls) is None:
+            if reason_to_skip(cls) is None:
                 validate(cls, DurableTestCase)
                 CloudSuite(cls).close()
     if boto3.Session().get_credentials() is None:

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from durabletest.case import DurableTestCase
-from durabletest.configuration import MODE_VARIABLE, Mode
 from durabletest.execution import Execution
 from durabletest.model.canonical import Canonical, canonical
+from durabletest.modes import MODE_VARIABLE, Mode
 
 ErrorInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 

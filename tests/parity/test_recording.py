@@ -10,7 +10,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, local_only
-from durabletest.configuration import Mode
+from durabletest.modes import Mode
 from durabletest.parity.recording import Recording, in_mode, record
 
 
