@@ -81,8 +81,7 @@ if TYPE_CHECKING:
     from durabletest.modes import cloud_only, local_only
     from durabletest.routing import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
-    from durabletest.stubs.invokes import InvokeCall, InvokeStub
-    from durabletest.stubs.steps import StepCall, StepStub
+    from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub
 
 __version__ = "0.1.0"
 
@@ -210,8 +209,7 @@ _MODULES = {
     "durabletest.modes": ("cloud_only", "local_only"),
     "durabletest.routing": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),
-    "durabletest.stubs.invokes": ("InvokeCall", "InvokeStub"),
-    "durabletest.stubs.steps": ("StepCall", "StepStub"),
+    "durabletest.stubs": ("InvokeCall", "InvokeStub", "StepCall", "StepStub"),
 }
 """The public names by the module that defines them, apart from the errors; type checkers read the imports above."""
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -36,8 +36,7 @@ from durabletest.model.result import TestResult
 from durabletest.model.times import Duration
 from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.scripts import CallbackScript
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
+from durabletest.stubs import InvokeStub, StepStub
 
 __unittest = True
 __tracebackhide__ = True

@@ -37,8 +37,7 @@ from durabletest.model.result import TestResult
 from durabletest.model.times import Duration, duration
 from durabletest.routing import Route
 from durabletest.scripts import CallbackScript
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
+from durabletest.stubs import InvokeStub, StepStub
 from durabletest.unanswered import unanswered
 
 DEFAULT_FUNCTION_NAME = "handler"

@@ -13,7 +13,7 @@ from durabletest.local.maker import Maker
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptBook
-from durabletest.stubs.book import StubBook
+from durabletest.stubs import StubRegistry
 
 _NO_WATCHDOG = 30.0
 """Real seconds, while no runner is open that says otherwise."""
@@ -38,7 +38,7 @@ class RunnerScope:
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptBook = field(default_factory=ScriptBook)
-    stubs: StubBook = field(default_factory=StubBook)
+    stubs: StubRegistry = field(default_factory=StubRegistry)
 
     def handler_of(self, target: str | None) -> Callable[..., Any]:
         """The runner's own handler, or the durable function that was registered by that name."""

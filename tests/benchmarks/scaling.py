@@ -35,7 +35,7 @@ from durabletest.model.waiting import OpenWatches, Watch
 from durabletest.report.failure import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
-from durabletest.stubs.book import StubBook
+from durabletest.stubs import StubRegistry
 from tests.local.server.harness import SCOPE, Harness, start, succeed
 from tests.model.histories import START, Script, View
 
@@ -207,10 +207,10 @@ def waits(count: int) -> Measured:
 
 @spot("stubs: n stubs, n steps")
 def stubs(count: int) -> Measured:
-    book = StubBook()
+    registry = StubRegistry()
     for number in range(count):
-        book.stub_step(f"step-{number}").returns(1)
-    return lambda: [book.for_step(f"order/step-{number}") for number in range(count)]
+        registry.stub_step(f"step-{number}").returns(1)
+    return lambda: [registry.for_step(f"order/step-{number}") for number in range(count)]
 
 
 # --- the model ---
