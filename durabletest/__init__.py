@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from durabletest.case import DurableTestCase
     from durabletest.cloud.runner import CloudDurableTestRunner
     from durabletest.execution import Execution, Pending
-    from durabletest.exploring import explore
+    from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
     from durabletest.model.details import (
         CallbackDetails,
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from durabletest.model.records import Invocation
     from durabletest.model.result import TestResult
     from durabletest.modes import cloud_only, local_only
-    from durabletest.routing import Route, route
+    from durabletest.routes import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
     from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub
 
@@ -191,7 +191,7 @@ _MODULES = {
     "durabletest.case": ("DurableTestCase",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
     "durabletest.execution": ("Execution", "Pending"),
-    "durabletest.exploring": ("explore",),
+    "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),
     "durabletest.model.details": (
         "CallbackDetails",
@@ -207,7 +207,7 @@ _MODULES = {
     "durabletest.model.records": ("Invocation",),
     "durabletest.model.result": ("TestResult",),
     "durabletest.modes": ("cloud_only", "local_only"),
-    "durabletest.routing": ("Route", "route"),
+    "durabletest.routes": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),
     "durabletest.stubs": ("InvokeCall", "InvokeStub", "StepCall", "StepStub"),
 }

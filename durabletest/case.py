@@ -27,8 +27,7 @@ from durabletest.configuration import (
 )
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
-from durabletest.explored import ExploredTestCase
-from durabletest.exploring import plan_for
+from durabletest.explored_case import ExploredTestCase, options_of
 from durabletest.local.clock import DEFAULT_START
 from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
@@ -175,9 +174,9 @@ class DurableTestCase(ExploredTestCase):
             return super().run(result)
         began = False
         try:
-            plan = plan_for(method)
-            if plan is not None:
-                self._durable_explore(plan, self.__why_not_explored())
+            options = options_of(method)
+            if options is not None:
+                self._durable_explore(options, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 return super().run(result)

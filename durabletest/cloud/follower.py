@@ -33,7 +33,7 @@ from durabletest.model.times import span
 from durabletest.model.titles import title
 from durabletest.model.view import execution_title
 from durabletest.model.waiting import Watch
-from durabletest.scripts import ScriptBook
+from durabletest.scripts import ScriptRegistry
 
 _clock = [monotonic]
 """In a list, where a tool that freezes time does not look for it."""
@@ -67,7 +67,7 @@ class Follower:
         self,
         arn: str,
         client: Any,
-        scripts: ScriptBook,
+        scripts: ScriptRegistry,
         pace: Pace,
         *,
         owned: bool,

@@ -12,7 +12,7 @@ from durabletest.local.lease import Lease
 from durabletest.local.maker import Maker
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.scripts import ScriptBook
+from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry
 
 _NO_WATCHDOG = 30.0
@@ -37,7 +37,7 @@ class RunnerScope:
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    scripts: ScriptBook = field(default_factory=ScriptBook)
+    scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
 
     def handler_of(self, target: str | None) -> Callable[..., Any]:
