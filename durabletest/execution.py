@@ -73,7 +73,7 @@ class Execution:
 
     @property
     def status(self) -> ExecutionStatus:
-        """The status at this moment."""
+        """The present status."""
         return self._control.history().execution.status
 
     def operation(self, path: str, index: int = 0) -> DurableOperation:
@@ -90,11 +90,11 @@ class Execution:
         return TestResult(self._control)
 
     def snapshot(self) -> TestResult:
-        """The execution as it stands, without waiting for its end."""
+        """The result so far, without waiting for the end."""
         return TestResult(self._control)
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
-        """End the execution with STOPPED; error type and message, or an exception, are recorded as the reason."""
+        """End the execution with STOPPED, and an error type and message, or those of an exception, as the reason."""
         self._control.stop(error_object(error, message, None, None))
 
     # --- virtual time by hand ---
@@ -145,19 +145,19 @@ class OperationLookups:
     _last: ExecutionControl | None = None
 
     def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The first operation of that name, or at that path (R4.1)."""
+        """The operation of this name or path (R4.1); ``index`` chooses one of several."""
         return self._result().get_operation(path, index)
 
     def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at that place in execution order (R4.2)."""
+        """The operation at this position in execution order, from 0 (R4.2)."""
         return self._result().get_operation_by_index(index)
 
     def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        """The operation of that name at that place, counted from 0 (R4.3)."""
+        """The operation at this position among those of the name, from 0 (R4.3)."""
         return self._result().get_operation_by_name_and_index(name, index)
 
     def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        """The operation with that id (R4.4)."""
+        """The operation with this id (R4.4)."""
         return self._result().get_operation_by_id(operation_id)
 
     def _result(self) -> TestResult:
