@@ -19,7 +19,7 @@ _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "
 _ON_THE_WAY = ("STARTED", "PENDING", "READY")
 
 
-class Primitives(Protocol):
+class PrimitiveFactory(Protocol):
     """A factory of what the SDK's threads wait with; ``original`` is the class or function that is replaced."""
 
     def event(self, original: Callable[[], Any]) -> Any:
@@ -197,7 +197,7 @@ class ThreadSeams:
     They are for an SDK for which :func:`can_take_turns` holds (since 3.0), and so look for nothing themselves.
     """
 
-    def __init__(self, primitives: Primitives) -> None:
+    def __init__(self, primitives: PrimitiveFactory) -> None:
         self._primitives = primitives
         self._patches = Patches()
 
