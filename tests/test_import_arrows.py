@@ -13,7 +13,7 @@ AWS_SDK = "aws_durable_execution_sdk_python"
 ALLOWED = {
     "durabletest.local.server": ("durabletest.local.server", "durabletest.errors"),
     "durabletest.errors": (),
-    "durabletest.routing": ("durabletest.errors",),
+    "durabletest.routes": ("durabletest.errors",),
 }
 """Parts that may import nothing of durabletest but this."""
 

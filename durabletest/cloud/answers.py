@@ -16,7 +16,7 @@ from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
 from durabletest.model.naming import callback_names, submitter_child
 from durabletest.model.records import OperationRecord
-from durabletest.scripts import Action, Answer, ScriptBook, ScriptedCallback, Use
+from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
@@ -49,7 +49,7 @@ class CloudAnswers:
     used up, as it is in virtual time; not so if the execution is followed ``late`` and that was before the first look.
     """
 
-    def __init__(self, client: Any, arn: str, scripts: ScriptBook, real: bool, late: bool) -> None:
+    def __init__(self, client: Any, arn: str, scripts: ScriptRegistry, real: bool, late: bool) -> None:
         self._client = client
         self._arn = arn
         self._scripts = scripts

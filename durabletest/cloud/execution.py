@@ -13,7 +13,6 @@ from typing import Any
 
 from durabletest.cloud.console import whereabouts
 from durabletest.cloud.follower import Follower
-from durabletest.decoding import decode
 from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
@@ -22,6 +21,7 @@ from durabletest.model.naming import execution_title
 from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
+from durabletest.serialisers import decode
 
 _clock = [monotonic]
 """In a list, where a tool that freezes time does not look for it."""

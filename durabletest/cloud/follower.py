@@ -32,7 +32,7 @@ from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
 from durabletest.model.wait_for_data import Watch
-from durabletest.scripts import ScriptBook
+from durabletest.scripts import ScriptRegistry
 
 _clock = [monotonic]
 """In a list, where a tool that freezes time does not look for it."""
@@ -66,7 +66,7 @@ class Follower:
         self,
         arn: str,
         client: Any,
-        scripts: ScriptBook,
+        scripts: ScriptRegistry,
         pace: Pace,
         *,
         owned: bool,

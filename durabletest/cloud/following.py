@@ -12,7 +12,7 @@ from durabletest.cloud.execution import CloudExecution
 from durabletest.cloud.follower import Follower, Pace
 from durabletest.errors import CloudServiceError, NotAvailableError
 from durabletest.model.history import History
-from durabletest.scripts import ScriptBook
+from durabletest.scripts import ScriptRegistry
 
 _THE_END = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
 
@@ -20,7 +20,7 @@ _THE_END = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
 class Following:
     """One follower for each execution, whoever asks for it; what was started here is stopped in the end."""
 
-    def __init__(self, client: Any, scripts: ScriptBook, pace: Pace, unavailable: type[NotAvailableError]) -> None:
+    def __init__(self, client: Any, scripts: ScriptRegistry, pace: Pace, unavailable: type[NotAvailableError]) -> None:
         self._client = client
         self._scripts = scripts
         self._pace = pace

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from durabletest import routing
+from durabletest import routes
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.client import lambda_client
 from durabletest.cloud.follower import Pace
@@ -16,6 +16,7 @@ from durabletest.cloud.following import Following
 from durabletest.cloud.invocation import Invocation
 from durabletest.cloud.names import execution_name
 from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
+from durabletest.configuration import check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -24,21 +25,18 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution
-from durabletest.last_execution import LastExecution
+from durabletest.execution import Execution, OperationLookups
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
-from durabletest.routing import Route
-from durabletest.scripts import CallbackScript, ScriptBook
-from durabletest.settings import check_duration
-from durabletest.unanswered import unanswered
+from durabletest.routes import Route
+from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
-class CloudDurableTestRunner(LastExecution):
+class CloudDurableTestRunner(OperationLookups):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
@@ -69,13 +67,13 @@ class CloudDurableTestRunner(LastExecution):
         self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
         self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
-        self._scripts = ScriptBook()
+        self._scripts = ScriptRegistry()
         self._following = Following(self._client, self._scripts, pace, unavailable)
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
         atexit.register(self._following.stop_quietly)
-        routing.opened(self)
+        routes.opened(self)
 
     # --- run ---
 
@@ -125,7 +123,7 @@ class CloudDurableTestRunner(LastExecution):
         """Stop what still runs in the cloud, and give everything back. Calling it twice does no harm."""
         if not self._closed:
             self._closed = True
-            routing.closed(self)
+            routes.closed(self)
             atexit.unregister(self._following.stop_quietly)
             drop_unknown_fields(self._client)
             try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from durabletest import settings
+from durabletest import configuration as settings
 from durabletest.local.freezing import FrozenTime
 from durabletest.local.travelling import TravelledTime
 

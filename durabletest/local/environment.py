@@ -12,6 +12,7 @@ from threading import Thread, current_thread
 from typing import Any
 
 from durabletest import sdk, sdk_threads
+from durabletest.configuration import FREEZEGUN
 from durabletest.errors import RunnerClosedError
 from durabletest.local import drivers, references
 from durabletest.local.client import LocalLambdaClient
@@ -31,7 +32,6 @@ from durabletest.local.sleeping import VirtualSleep
 from durabletest.local.stubbing import replacing
 from durabletest.model.naming import execution_title
 from durabletest.serialisers import SerialiserHooks
-from durabletest.settings import FREEZEGUN
 
 
 @dataclass(frozen=True, slots=True)

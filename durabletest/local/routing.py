@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from durabletest.errors import NotAvailableError, RunnerClosedError, UsageError
 from durabletest.local.server.naming import REGION
 from durabletest.local.wire import answer, members_of, refusal
-from durabletest.routing import Route
+from durabletest.routes import Route
 
 API_OPERATIONS = (
     "CheckpointDurableExecution",

@@ -7,15 +7,15 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import routing, sdk, settings
+from durabletest import configuration as settings
+from durabletest import routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution
-from durabletest.last_execution import LastExecution
+from durabletest.execution import Execution, OperationLookups
 from durabletest.local import drivers
 from durabletest.local.client import RunnerClient
 from durabletest.local.clock import DEFAULT_START
@@ -33,16 +33,14 @@ from durabletest.local.unused import unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
-from durabletest.routing import Route
-from durabletest.scripts import CallbackScript
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
-from durabletest.unanswered import unanswered
+from durabletest.routes import Route
+from durabletest.scripts import CallbackScript, unanswered
+from durabletest.stubs import InvokeStub, StepStub
 
 DEFAULT_FUNCTION_NAME = "handler"
 
 
-class LocalDurableTestRunner(LastExecution):
+class LocalDurableTestRunner(OperationLookups):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
@@ -102,7 +100,7 @@ class LocalDurableTestRunner(LastExecution):
             for name, function in (functions or {}).items():
                 self.register_function(name, function)
             self._environment.tell_of_references(handler)
-            routing.opened(self)
+            routes.opened(self)
         except BaseException:
             self._tenancy.close()
             raise
@@ -184,7 +182,7 @@ class LocalDurableTestRunner(LastExecution):
     def close(self) -> None:
         """Give everything back; executions that still run are given up. Calling it twice does no harm."""
         try:
-            routing.closed(self)
+            routes.closed(self)
             self._router.close()
         finally:
             self._tenancy.close()

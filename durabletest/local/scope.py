@@ -14,8 +14,8 @@ from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.naming import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.scripts import ScriptBook
-from durabletest.stubs.book import StubBook
+from durabletest.scripts import ScriptRegistry
+from durabletest.stubs import StubRegistry
 
 _NO_WATCHDOG = 30.0
 """Real seconds, while no runner is open that says otherwise."""
@@ -42,8 +42,8 @@ class RunnerScope:
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    scripts: ScriptBook = field(default_factory=ScriptBook)
-    stubs: StubBook = field(default_factory=StubBook)
+    scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
+    stubs: StubRegistry = field(default_factory=StubRegistry)
 
     def handler_of(self, target: str | None) -> Callable[..., Any]:
         """The runner's own handler, or the durable function that was registered by that name."""

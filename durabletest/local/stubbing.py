@@ -6,14 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from durabletest import sdk
-from durabletest.decoding import decode
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
-from durabletest.stubs.book import StubBook
-from durabletest.stubs.invokes import InvokeCall, InvokeStub
-from durabletest.stubs.steps import StepCall
+from durabletest.serialisers import decode
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StubRegistry
 
 
-def replacing(book: StubBook, arn: str) -> sdk.Replace:
+def replacing(book: StubRegistry, arn: str) -> sdk.Replace:
     """What the stubs replace in the steps of this execution."""
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +20,7 @@ def replacing(book: StubBook, arn: str) -> sdk.Replace:
             return function
 
         def stubbed(*arguments: Any) -> Any:
-            act = stub.stand_in(StepCall(path, arguments[-1].attempt, arn))
+            act = stub.respond(StepCall(path, arguments[-1].attempt, arn))
             return (act or function)(*arguments)
 
         return stubbed
@@ -30,20 +28,20 @@ def replacing(book: StubBook, arn: str) -> sdk.Replace:
     return replace
 
 
-def deciding(book: StubBook) -> Decide:
+def deciding(book: StubRegistry) -> Decide:
     """How the stubs let chained invokes end."""
 
     def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
         stub = stub_for(book, invoke.target)
         if stub is None:
             return None
-        end = stub.ending(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
+        end = stub.respond(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
         return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
 
     return decide
 
 
-def stub_for(book: StubBook, target: str) -> InvokeStub | None:
+def stub_for(book: StubRegistry, target: str) -> InvokeStub | None:
     """The stub for a function as the workflow names it; qualified names and ARNs find it as registered ones do."""
     directory, stubs = FunctionDirectory(), book.invokes
     for name in stubs:

@@ -9,14 +9,12 @@ from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import OperationRecord
-from durabletest.stubs.book import StubBook
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
+from durabletest.stubs import InvokeStub, StepStub, StubRegistry
 
 _NOTHING = "nothing was executed"
 
 
-def unused(book: StubBook, histories: Sequence[History]) -> str | None:
+def unused(book: StubRegistry, histories: Sequence[History]) -> str | None:
     """Why each stub was not used, ``histories`` being those of all executions so far; None if all were used."""
     steps = [_unused(stub, _why_step(stub, histories)) for stub in book.steps.values() if _is_unused(stub)]
     invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in book.invokes.values() if _is_unused(stub)]

@@ -15,14 +15,14 @@ from types import ModuleType
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest._version import __version__
+from durabletest import __version__
 from durabletest.case import DurableTestCase
 from durabletest.cloud.refusals import explained
 from durabletest.cloud.suite import CloudSuite
-from durabletest.configuration import Mode, validate
+from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.lookup import nearest
-from durabletest.modes import why_left_out
+from durabletest.modes import Mode, reason_to_skip
 from durabletest.parity.recording import Comparison, Parity, compare, in_mode, record
 
 AGREE, DISAGREE, WRONG_USAGE = 0, 1, 2
@@ -115,7 +115,7 @@ def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
     """Raise ``UsageError`` for a configuration with which every test would fail in the cloud."""
     with in_mode(Mode.CLOUD):
         for cls in dict.fromkeys(type(test) for test in tests):
-            if why_left_out(cls) is None:
+            if reason_to_skip(cls) is None:
                 validate(cls, DurableTestCase)
                 CloudSuite(cls).close()
     if boto3.Session().get_credentials() is None:

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from durabletest.case import DurableTestCase
-from durabletest.configuration import MODE_VARIABLE, Mode
 from durabletest.execution import Execution
 from durabletest.model.comparison import Canonical, canonical, differences
+from durabletest.modes import MODE_VARIABLE, Mode
 
 _DOES_NOT_COUNT = ("function",)
 """A function may be deployed under another name; that the right one was invoked shows in its result."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import durabletest
 from durabletest import DurableTestCase
-from durabletest.asserting import DurableAssertions
+from durabletest.assert_methods import DurableAssertions
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent.parent

@@ -34,7 +34,7 @@ from durabletest.report.failure_report import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
 from durabletest.result import TestResult
-from durabletest.stubs.book import StubBook
+from durabletest.stubs import StubRegistry
 from tests.local.server.harness import DEPLOYMENT, Harness, start, succeed
 from tests.model.histories import START, Script, View
 
@@ -206,10 +206,10 @@ def waits(count: int) -> Measured:
 
 @spot("stubs: n stubs, n steps")
 def stubs(count: int) -> Measured:
-    book = StubBook()
+    registry = StubRegistry()
     for number in range(count):
-        book.stub_step(f"step-{number}").returns(1)
-    return lambda: [book.for_step(f"order/step-{number}") for number in range(count)]
+        registry.stub_step(f"step-{number}").returns(1)
+    return lambda: [registry.for_step(f"order/step-{number}") for number in range(count)]
 
 
 # --- the model ---

@@ -1,4 +1,4 @@
-"""The assertions of a test case: where they begin, and how they fail."""
+"""The assert methods of a test case, which begin the chains of :mod:`durabletest.assertions`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __tracebackhide__ = True
 
 
 class DurableAssertions(unittest.TestCase):
-    """What ``DurableTestCase`` can assert.
+    """The assert methods of ``DurableTestCase``.
 
-    Every method begins with a subject: the last execution of the test, or ``execution=``, or something in it.
-    ``msg`` is unittest's: a note that is shown with the failure.
+    Each returns a subject to make claims about: the last execution of the test, or that of ``execution=``, or something
+    in it. ``msg`` is unittest's: a note that is shown with the failure.
     """
 
     __current: assertions.CurrentTest | None = None
@@ -52,9 +52,9 @@ class DurableAssertions(unittest.TestCase):
         execution: Execution | TestResult | None = None,
         msg: object = None,
     ) -> assertions.OperationSubject:
-        """Assert on the operation of that name or path; it fails if there is none, unless it was ``never_started``.
+        """Assert on the operation of that name or path; without one, every check but ``never_started`` fails.
 
-        Of several by that name or path, ``index`` says which; without it, each check fails.
+        ``index`` chooses one of several of that name or path; without it, each check fails if there are several.
         """
         return assertions.operation(self.__view(execution), self.__test, path, index, msg)
 
@@ -79,26 +79,26 @@ class DurableAssertions(unittest.TestCase):
     def assertInvocations(
         self, *, execution: Execution | TestResult | None = None, msg: object = None
     ) -> assertions.InvocationsSubject:
-        """Assert on the calls of the handler."""
+        """Assert on the invocations of the handler."""
         return assertions.invocations(self.__view(execution), self.__test, msg)
 
     def assertHistory(
         self, *, execution: Execution | TestResult | None = None, msg: object = None
     ) -> assertions.HistorySubject:
-        """Assert on the events that the service has recorded."""
+        """Assert on the events of the execution's history."""
         return assertions.history(self.__view(execution), self.__test, msg)
 
     def softly(self) -> assertions.SoftScope:
-        """``with self.softly():`` lets every claim be made, and fails at the end with all that failed, numbered.
+        """``with self.softly():`` collects the failures of its claims, and fails at the end with all of them, numbered.
 
-        It is about the claims that begin with this package's assertions; what else raises ends the block at once.
+        Only the claims of this package's subjects are collected; any other exception ends the block at once.
         """
         return assertions.SoftScope(self.__test)
 
     # --- for the test case ---
 
     def _durable_began(self) -> None:
-        """A test begins."""
+        """Forget the executions and assertions of an earlier run of this test."""
         self.__current = self.__last = None
         self.__started = []
 
@@ -106,27 +106,27 @@ class DurableAssertions(unittest.TestCase):
         return self.__last
 
     def _durable_executed(self, execution: Execution) -> Execution:
-        """An execution was started, which assertions are about from now on."""
+        """Make an execution that was started the one that assertions are about."""
         self.__last = execution
         self.__started.append(execution)
         return execution
 
     def _durable_executions(self) -> list[TestResult]:
-        """The executions that the test has started so far, as they stand."""
+        """Snapshots of the executions that the test has started so far."""
         return [execution.snapshot() for execution in self.__started]
 
     @contextmanager
     def _durable_reporting(self) -> Iterator[None]:
-        """Failures in here carry a report of the last execution."""
+        """Add a report of the last execution to failures in this block."""
         with self.__test.reporting(lambda: None if self.__last is None else self.__last.snapshot().view):
             yield
 
     def _durable_finish(self) -> None:
-        """The test has passed so far: complain about assertions that claim nothing."""
+        """At the end of a test that has passed so far: fail it for assertions that claim nothing."""
         self.__test.finish()
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
-        """What ``assertEqual`` does for our own records."""
+        """The type equality function of this package's records, for ``assertEqual``."""
         text = record_difference(first, second)
         if text:
             raise self.failureException(self._formatMessage(msg, text))
@@ -141,7 +141,7 @@ class DurableAssertions(unittest.TestCase):
 
     @property
     def __failure(self) -> type[AssertionError]:
-        """What a failed assertion raises; unittest's own declaration is wider than what it can report as a failure."""
+        """``failureException``, if unittest reports it as a failure; its declared type is wider."""
         failure: type[BaseException] = self.failureException
         if not issubclass(failure, AssertionError):
             raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")

@@ -1,4 +1,4 @@
-"""Clients of boto3 that the code under test holds: pointed at whatever the tests run against, for a while."""
+"""Routes of boto3 clients that the code under test holds: to the runner that is open, until they are closed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from durabletest.errors import UsageError
 
 
 class Route:
-    """A client of boto3 on its way to another place; ``close`` puts it back, and calling it twice does no harm.
+    """A boto3 client whose requests a runner answers until ``close``, which may be called twice.
 
-    As a context manager it gives the client, and closes itself at the end.
+    As a context manager it returns the client, and closes itself at the end.
     """
 
     def __init__(self, client: Any, undo: Callable[[], None]) -> None:
@@ -23,11 +23,11 @@ class Route:
 
     @property
     def client(self) -> Any:
-        """The client that is routed."""
+        """The routed client."""
         return self._client
 
     def close(self) -> None:
-        """Let the client talk to AWS again."""
+        """Send the client's requests to AWS again."""
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
@@ -41,25 +41,25 @@ class Route:
         self.close()
 
 
-class Routing(Protocol):
+class RoutingRunner(Protocol):
     """A runner that clients can be routed to."""
 
     def route(self, client: Any) -> Route:
-        """Route a Lambda client of boto3 to where this runner's executions are."""
+        """Have this runner answer a Lambda client of boto3."""
         ...
 
 
-_open: list[ReferenceType[Routing]] = []
-"""A runner that was dropped without having been closed is no more in the way."""
+_open: list[ReferenceType[RoutingRunner]] = []
+"""The open runners; a runner that is garbage-collected without having been closed is removed."""
 
 
-def opened(runner: Routing) -> None:
-    """From now on ``route`` finds this runner."""
+def opened(runner: RoutingRunner) -> None:
+    """Let ``route`` find this runner."""
     _open.append(ref(runner, _open.remove))
 
 
-def closed(runner: Routing) -> None:
-    """From now on it does not."""
+def closed(runner: RoutingRunner) -> None:
+    """Let ``route`` find this runner no more."""
     reference = ref(runner)
     if reference in _open:
         _open.remove(reference)
@@ -68,10 +68,10 @@ def closed(runner: Routing) -> None:
 def route(client: Any) -> Route:
     """Have a Lambda client of boto3 answered by the local server, until the route or the runner is closed.
 
-    ``client`` is one that exists already, a global of the code under test for example; its requests are serialised,
-    validated and parsed by boto3 as ever, and need neither network nor credentials. The executions are those of the
-    runner that is open: within a test of ``DurableTestCase`` that is the test's own. In cloud mode the client stays as
-    it is, since the deployed functions are the real service's.
+    ``client`` exists already, for example as a global of the code under test. Boto3 serialises, validates and parses
+    its requests as always; they need neither network nor credentials. The executions are those of the open runner,
+    which in a test of ``DurableTestCase`` is the test's own. In cloud mode the client is not changed, as the real
+    service has the deployed functions.
     """
     runners = [runner for reference in list(_open) if (runner := reference()) is not None]
     if len(runners) == 1:
@@ -88,5 +88,4 @@ def route(client: Any) -> Route:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_open.clear)
-    """The threads that could answer are not in a forked child."""
+    os.register_at_fork(after_in_child=_open.clear)  # the threads that answer are the parent's
