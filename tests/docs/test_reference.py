@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,15 @@ class ReferenceTests(unittest.TestCase):
     def setUpClass(cls) -> None:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-W", "error", str(GUIDE / "reference.py"), folder]
-            done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
             if done.returncode:
                 raise AssertionError(done.stderr)
             cls.page = Path(folder, "durabletest.html").read_text(encoding="utf-8")
