@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import unittest
 from pathlib import Path
 
-from tests.docs.pages import BLOCK, DOCUMENTS, GUIDE, README, blocks
+from tests.docs.pages import BLOCK, DOCUMENTS, GUIDE, README, ROOT, blocks
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+TOPS = (ROOT, ROOT / "durabletest")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -58,6 +60,22 @@ class CommandTests(unittest.TestCase):
         for path in DOCUMENTS:
             text = path.read_text(encoding="utf-8")
             self.assertNotRegex(text, r"""pip install[^`\n]* ['"]?durabletest\b""", path.name)
+
+    def test_modules_and_environments_of_commands_exist(self) -> None:
+        text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+        modules = set(re.findall(r"python -m ((?:tests|durabletest)[\w.]*)", text))
+        self.assertGreater(len(modules), 4)
+        self.assertEqual({name for name in modules if importlib.util.find_spec(name) is None}, set())
+        matrix = re.compile(r"py3(11|12|13)-sdk(20|21|3)")
+        tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+        for name in re.findall(r"tox -e ([\w-]+)", text):
+            self.assertTrue(matrix.fullmatch(name) or f"[testenv:{name}]" in tox, name)
+
+    def test_folders_and_files_that_are_named_for_contributors_exist(self) -> None:
+        text = BLOCK.sub("", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+        paths = set(re.findall(r"`((?:[\w-]+/)+[\w.-]*)`", text))
+        self.assertGreater(len(paths), 12)
+        self.assertEqual({path for path in paths if not any((top / path).exists() for top in TOPS)}, set())
 
     def test_the_readme_is_short_enough_to_be_read(self) -> None:
         self.assertLessEqual(len(README.read_text(encoding="utf-8").splitlines()), 200)

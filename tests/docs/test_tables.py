@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import unittest
+from datetime import UTC, datetime, timedelta
 
 import durabletest
 from durabletest import DurableTestCase
@@ -77,6 +79,16 @@ class OtherTableTests(unittest.TestCase):
         bases = [cls for cls in DurableTestCase.__mro__ if cls.__module__.startswith("durabletest.")]
         settings = {name for cls in bases for name in vars(cls).get("__annotations__", {}) if "_" not in name[:1]}
         self.assertEqual(self.named("configuration.md", "## The settings"), settings - {"runner"})
+
+    def test_the_defaults(self) -> None:
+        text = section((GUIDE / "configuration.md").read_text(encoding="utf-8"), "## The settings")
+        shown = {name.strip("`"): default for name, default, _ in rows(text)[1:]}
+        words = {"none": None, "2026-01-01, UTC": datetime(2026, 1, 1, tzinfo=UTC), "5 minutes": timedelta(minutes=5)}
+        for name, default in shown.items():
+            with self.subTest(name):
+                expected = words[default] if default in words else ast.literal_eval(default.strip("`"))
+                actual = getattr(DurableTestCase, name)
+                self.assertEqual(None if actual == {} else actual, expected)
 
     def test_every_environment_variable(self) -> None:
         code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "durabletest").rglob("*.py"))
