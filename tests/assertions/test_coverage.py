@@ -42,7 +42,7 @@ class CoverageTests(unittest.TestCase):
         self.assertEqual({name for name in names if not re.search(rf"\.{name}\b", code)}, set())
 
     def test_the_guide_shows_every_check(self) -> None:
-        self.assertNamed(python_of(ROOT / "README.md"), {*checks(), *BEGINNINGS})
+        self.assertNamed(python_of(ROOT / "docs" / "assertions.md"), {*checks(), *BEGINNINGS})
 
     def test_every_check_fails_somewhere_with_a_message(self) -> None:
         snapshots = (TESTS / "test_snapshots.py").read_text(encoding="utf-8")

@@ -24,9 +24,11 @@ _COPIED = (
     "docs",
     ".ci",
     "README.md",
+    "CONTRIBUTING.md",
     "CHANGELOG.md",
     "pyproject.toml",
     "setup.cfg",
+    "tox.ini",
 )
 TIME_LIMIT = 120.0
 """Real seconds for the tests of one mutant; one that makes them hang is noticed too."""
