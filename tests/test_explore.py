@@ -20,7 +20,7 @@ from durabletest import ConfigurationError, DurableTestCase, UsageError, explore
 from durabletest.local.schedules import written
 from tests.cloud.workflows import order
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
-from tests.subprocesses import run_suite
+from tests.subprocesses import StartedSuite
 
 Case = type[DurableTestCase]
 
@@ -515,12 +515,13 @@ class RunnerTests(unittest.TestCase):
         self.assertEqual(self.fixture, "given")
 """
         )
-        for command, suite, summary in (
-            (("unittest",), SUITE, "FAILED (failures=2)"),
-            (("pytest", "-q", "-p", "no:cacheprovider"), fixture, "2 failed, 1 passed"),
-        ):
-            with self.subTest(command):
-                done = run_suite(*command, suite=suite, DURABLETEST_SCHEDULES="20")
+        pytest = ("pytest", "-q", "-p", "no:cacheprovider")
+        under_unittest = StartedSuite("unittest", suite=SUITE, DURABLETEST_SCHEDULES="20")
+        under_pytest = StartedSuite(*pytest, suite=fixture, DURABLETEST_SCHEDULES="20")
+        for process, summary in ((under_unittest, "FAILED (failures=2)"), (under_pytest, "2 failed, 1 passed")):
+            self.addCleanup(process.close)
+            with self.subTest(summary):
+                done = process.ended()
                 output = done.stdout + done.stderr
                 self.assertIn("step 'parallel-branch-1/pick corn' began before step", output)
                 self.assertIn('To run just this schedule: @explore(schedule="2:1")', output)

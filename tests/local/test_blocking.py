@@ -79,7 +79,9 @@ class BlockingTestCase(unittest.TestCase):
 
     def run_it(self, handler: Callable[..., Any], **settings: Any) -> TestResult:
         with LocalDurableTestRunner(handler, **settings) as runner:
-            return runner.run()
+            result = runner.run()
+            self.enough.set()  # the runner would wait a moment for the end of what blocks
+            return result
 
     def check(self, handler: Callable[..., Any], expected: Any, took: int = 0, **settings: Any) -> TestResult:
         """It returns this, after so many seconds of virtual time."""
@@ -392,6 +394,7 @@ class EndingTests(BlockingTestCase):
         with LocalDurableTestRunner(parallel(blocks, quick), watchdog=0.5) as runner:
             with self.assertRaisesRegex(HandlerStuckError, r"self\.enough\.wait\(\)"):
                 runner.run()
+            self.enough.set()
             self.assertEqual(runner.get_operation("quick").status, "SUCCEEDED")
 
     def test_a_lock_that_nobody_gives_back(self) -> None:
@@ -401,12 +404,10 @@ class EndingTests(BlockingTestCase):
             lock.acquire()
             return child.step(lambda _: None, name="step")
 
-        self.addCleanup(lock.release)
-        with (
-            LocalDurableTestRunner(parallel(takes, takes), watchdog=0.5) as runner,
-            self.assertRaisesRegex(HandlerStuckError, r"lock\.acquire"),
-        ):
-            runner.run()
+        with LocalDurableTestRunner(parallel(takes, takes), watchdog=0.5) as runner:
+            with self.assertRaisesRegex(HandlerStuckError, r"lock\.acquire"):
+                runner.run()
+            lock.release()
 
     def test_a_process_that_ends_in_one_branch_while_others_block_sleep_and_compute(self) -> None:
         ends = [lambda: os._exit(3), lambda: sys.exit(3)]

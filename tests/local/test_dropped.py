@@ -54,7 +54,7 @@ class DroppedTests(unittest.TestCase):
         circle: list[Any] = [LocalDurableTestRunner(simple, function_name="first")]
         circle.append(circle)
         del circle
-        gc.collect()
+        gc.collect(1)
         self.check_warning()
         with LocalDurableTestRunner(simple, skip_time=False) as runner:
             self.assertEqual(runner.run(2).get_result(), 2)
@@ -69,7 +69,7 @@ class DroppedTests(unittest.TestCase):
         with LocalDurableTestRunner(simple) as runner:
             runner.run(1)
         del runner
-        gc.collect()
+        gc.collect(1)
         self.assertEqual(self.noted, [])
 
     def test_one_that_is_kept_is_named_by_what_it_is_in_the_way_of(self) -> None:

@@ -1,4 +1,4 @@
-"""Races between timers: the right winner, at the exact virtual times, forty times of forty."""
+"""Races between timers: the right winner, at the exact virtual times, however often they are run."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from durabletest import CallbackScript, DurableTestCase, LocalDurableTestRunner, TestResult, WaitingStatus
 from durabletest.local.server.service import CheckpointServer
+from tests.effort import examples
 
-TIMES = 40
+TIMES = examples(6, long=40)
 FIRST = ParallelConfig(completion_config=CompletionConfig.first_successful())
 ALL = ParallelConfig(completion_config=CompletionConfig.all_completed())
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -266,7 +267,7 @@ class AnswerFromABranchTests(DurableTestCase):
 class CallbackRaceTests(DurableTestCase):
     handler = answered
 
-    def run_forty_times(
+    def run_often(
         self, event: dict[str, int], script: Callable[[CallbackScript], object]
     ) -> list[list[tuple[str, str | None, int]]]:
         histories = []
@@ -277,18 +278,16 @@ class CallbackRaceTests(DurableTestCase):
         return histories
 
     def test_an_answer_after_two_hours_is_too_late_for_a_timeout_of_one(self) -> None:
-        seen = self.run_forty_times({"timeout": HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
+        seen = self.run_often({"timeout": HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
         self.assertEqual(seen, [[("CallbackTimedOut", "answer", HOUR), ("ExecutionFailed", None, HOUR)]] * TIMES)
 
     def test_an_answer_after_two_hours_is_in_time_for_a_timeout_of_three(self) -> None:
-        seen = self.run_forty_times(
-            {"timeout": 3 * HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2))
-        )
+        seen = self.run_often({"timeout": 3 * HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
         expected = [("CallbackSucceeded", "answer", 2 * HOUR), ("ExecutionSucceeded", None, 2 * HOUR)]
         self.assertEqual(seen, [expected] * TIMES)
 
     def test_r11_2_heartbeats_every_five_minutes_keep_a_timeout_of_six_away(self) -> None:
-        seen = self.run_forty_times(
+        seen = self.run_often(
             {"timeout": DAY, "heartbeat": 6 * MINUTE},
             lambda script: script.heartbeat(every=timedelta(minutes=5), times=12).succeed(
                 "yes", after=timedelta(minutes=65)
@@ -298,7 +297,7 @@ class CallbackRaceTests(DurableTestCase):
         self.assertEqual(seen, [expected] * TIMES)
 
     def test_when_heartbeats_stop_the_timeout_comes_six_minutes_after_the_last(self) -> None:
-        seen = self.run_forty_times(
+        seen = self.run_often(
             {"timeout": DAY, "heartbeat": 6 * MINUTE},
             lambda script: script.heartbeat(every=timedelta(minutes=5), times=3).never(),
         )

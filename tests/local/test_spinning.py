@@ -129,10 +129,10 @@ class ToldTests(unittest.TestCase):
         with (
             warnings.catch_warnings(),
             LocalDurableTestRunner(handler, watchdog=0.1) as runner,
-            self.assertRaises(HandlerStuckError),
         ):
             warnings.simplefilter("error")
-            runner.run()
+            with self.assertRaises(HandlerStuckError):
+                runner.run()
 
 
 if __name__ == "__main__":
