@@ -374,7 +374,7 @@ class LifecycleTests(MisuseTests):
         with self.assertRaisesRegex(
             EnvironmentAlreadySetUpError,
             "^a runner is open that made an environment of its own: close it first, or set up before it is made. It is "
-            r"the runner for order, made at tests/test_misuse.py:\d+ in thread 'MainThread': use it in a with block, "
+            r"the runner for [^,]*, made at tests/test_misuse.py:\d+ in thread 'MainThread': use it in a with block, "
             r"or call its close\(\)$",
         ):
             LocalDurableTestRunner.setup_test_environment()

@@ -27,6 +27,7 @@ from aws_durable_execution_sdk_python.retries import RetryPresets
 from durabletest import HandlerStuckError, LocalDurableTestRunner, TestResult, sdk_threads
 from durabletest.local.blocked import sight_of
 from tests.leftovers import leftovers
+from tests.sdk_versions import needs_turns
 
 perf_counter = [time.perf_counter]
 BOUND = 15.0
@@ -173,6 +174,7 @@ class BetweenBranchesTests(BlockingTestCase):
         self.check(parallel(waits, computes), ["00:01:00", "00:00:30"], took=60)
         self.assertTrue(woken.is_set())
 
+    @needs_turns
     def test_a_branch_that_computes_keeps_its_turn(self) -> None:
         order: list[str] = []
 
@@ -368,6 +370,7 @@ class SleepingTests(BlockingTestCase):
             in_a_step(lambda: list(self.pool.map(nap, [6, 7]))), ["00:00:06", "00:00:07"], took=7, skip_sleep=True
         )
 
+    @needs_turns
     def test_time_stands_while_a_sibling_computes(self) -> None:
         def computes(_: Any) -> str:
             until = perf_counter[0]() + 0.1
