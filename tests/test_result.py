@@ -26,7 +26,7 @@ def result_of(script: Script) -> TestResult:
 
 
 class OutcomeTest(unittest.TestCase):
-    def test_success(self) -> None:
+    def test_r3_1_r3_2_success(self) -> None:
         result = result_of(order())
         self.assertIs(result.get_status(), ExecutionStatus.SUCCEEDED)
         self.assertEqual(result.get_result(), {"status": "shipped", "total": 7})
@@ -35,7 +35,7 @@ class OutcomeTest(unittest.TestCase):
     def test_no_result_is_none(self) -> None:
         self.assertIsNone(result_of(Script().add("ExecutionSucceeded", {"Result": {}})).get_result())
 
-    def test_failure(self) -> None:
+    def test_r3_3_r3_4_failure(self) -> None:
         trace = ["  File 'a.py', line 1\n", "    pay()\n"]
         result = result_of(Script().failed(ErrorData="{}", StackTrace=trace))
         self.assertIs(result.get_status(), ExecutionStatus.FAILED)
@@ -89,9 +89,10 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(result.history, script.events)
         self.assertEqual(result.get_history_events(), script.events)
 
-    def test_invocations(self) -> None:
+    def test_r3_7_invocations(self) -> None:
         invocations = result_of(order()).get_invocations()
         self.assertEqual([(one.index, one.request_id) for one in invocations], [(n, f"r-{n}") for n in (1, 2, 3, 4)])
+        self.assertTrue(all(START <= one.started_at <= one.ended_at for one in invocations))
 
     def test_repr(self) -> None:
         for script, text in (
@@ -110,11 +111,11 @@ class OperationsTest(unittest.TestCase):
         script = order().wait("7", 60, name="forgotten")
         return [operation.name for operation in result_of(script).get_operations(status)]
 
-    def test_all_in_execution_order(self) -> None:
+    def test_r3_5_all_in_execution_order(self) -> None:
         children = ["approval create callback id", "approval submitter"]
         self.assertEqual(self.names(), ["order", "charge", "cool-down", "approval", *children, "forgotten"])
 
-    def test_by_status(self) -> None:
+    def test_r3_6_by_status(self) -> None:
         for status, names in (
             (OperationStatus.STARTED, ["forgotten"]),
             ("STARTED", ["forgotten"]),
@@ -160,12 +161,12 @@ class PrintTest(unittest.TestCase):
             result_of(order()).print(columns)
         return stdout.getvalue().splitlines()
 
-    def test_a_table_of_all_operations(self) -> None:
+    def test_r14_1_a_table_of_all_operations(self) -> None:
         lines = self.printed()
         self.assertEqual(lines[0].split(), ["name", "type", "status", "started", "ended", "duration", "attempts"])
         self.assertEqual(len(lines), 8)
 
-    def test_chosen_columns(self) -> None:
+    def test_r14_2_chosen_columns(self) -> None:
         self.assertEqual(self.printed(["name", "status"])[:4], [
             "name                           status",
             "-----------------------------  ---------",

@@ -6,11 +6,7 @@ import threading
 import unittest
 from collections.abc import Callable
 from threading import Event, Thread, current_thread
-from typing import Any
 from unittest.mock import patch
-
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import CheckpointServerError, DurableTestError, LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -65,35 +61,6 @@ class ArchitectureTests(unittest.TestCase):
         self.assertFalse(manager.thread.is_alive())
         with self.assertRaisesRegex(CheckpointServerError, "was stopped"):
             manager.call(Recorder.where)
-
-    def test_r9_3_each_execution_has_checkpoints_of_its_own(self) -> None:
-        with LocalDurableTestRunner(order) as runner:
-            first, second = runner.run({"order": 1, "declines": 1}), runner.run({"order": 2})
-        self.assertEqual(len(first.get_operation("charge").events), 4)
-        self.assertEqual(len(second.get_operation("charge").events), 2)
-        self.assertEqual(first.get_operation("charge").id, second.get_operation("charge").id)
-        for result in (first, second):
-            event_ids = [event["EventId"] for event in result.get_history_events()]
-            self.assertEqual(event_ids, list(range(1, len(event_ids) + 1)))
-
-    def test_r9_4_checkpoints_make_up_the_full_state_that_a_replay_goes_by(self) -> None:
-        taken: list[str] = []
-
-        @durable_execution
-        def long_way(event: Any, context: DurableContext) -> list[str]:
-            def take(name: str) -> str:
-                return context.step(lambda _: taken.append(name) or name, name=name)
-
-            first = take("first")
-            context.wait(Duration.from_hours(1), name="pause")
-            return [first, take("second")]
-
-        with LocalDurableTestRunner(long_way) as runner:
-            result = runner.run()
-        self.assertEqual(len(result.get_invocations()), 2)
-        self.assertEqual(taken, ["first", "second"])
-        self.assertEqual(result.get_result(), ["first", "second"])
-        self.assertEqual({operation.status for operation in result.get_operations()}, {"SUCCEEDED"})
 
     def test_r9_5_teardown_answers_what_was_asked_and_ends_the_thread(self) -> None:
         server, answers = Recorder(), []

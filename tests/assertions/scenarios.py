@@ -115,6 +115,8 @@ def crashing(event: dict[str, Any], context: DurableContext) -> str:
 class Scenario(DurableTestCase):
     """A test case that brings an execution into one state."""
 
+    clock = "time-machine"  # there are hundreds, and freezegun looks through all modules for each
+
     def arrange(self) -> None:
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from threading import Condition, RLock, Thread
 from durabletest import Execution, ExecutionStatus
 from durabletest.errors import DurableTestError, UsageError
 
-PATIENCE = 50
+PATIENCE = 25
 """After so many polls of an execution whose callback nobody answered, it counts as one that nobody will answer."""
 
 

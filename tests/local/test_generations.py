@@ -116,7 +116,7 @@ class HandleTests(EnvironmentTestCase):
         LocalDurableTestRunner.teardown_test_environment()
         self.addCleanup(LocalDurableTestRunner.setup_test_environment)
         message = (
-            r"the test environment ended .* while the runner for waiting, made at tests/local/test_generations.py:\d+"
+            r"the test environment ended .* while the runner for [^,]*, made at tests/local/test_generations.py:\d+"
         )
         for use in (execution.result, lambda: runner.run(1)):
             with self.assertRaisesRegex(RunnerClosedError, message):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
-import tempfile
 import unittest
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,7 +18,7 @@ from tests.cloud.test_examples import example_suites
 from tests.local.model_guard import API_OPERATIONS, Guard
 from tests.local.server.harness import Harness
 from tests.local.server.test_requests import Prepared
-from tests.subprocesses import run_suite
+from tests.subprocesses import ProcessTestCase, Started, StartedSuite
 
 SUITE = """
 import unittest
@@ -151,23 +148,27 @@ class FailingTests(unittest.TestCase):
         self.assertEqual(run(Quiet()), [])
 
 
-class OtherProcessTests(unittest.TestCase):
+class OtherProcessTests(ProcessTestCase):
+    @classmethod
+    def start_processes(cls) -> Mapping[str, Started]:
+        return {
+            "unittest": StartedSuite("unittest", suite=SUITE),
+            "pytest": StartedSuite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE),
+            "found late": Started("-c", "import tests; tests.MODEL_GUARD.found.append('found late')"),
+        }
+
     def test_it_watches_in_processes_that_tests_start_and_under_every_runner(self) -> None:
-        for command in (["unittest"], ["pytest", "-q", "-p", "no:cacheprovider"]):
-            with self.subTest(command[0]):
-                done = run_suite(*command, suite=SUITE)
+        for command in ("unittest", "pytest"):
+            with self.subTest(command):
+                done = self.ended(command)
                 self.assertNotEqual(done.returncode, 0)
                 printed = done.stdout + done.stderr
                 self.assertIn('Unknown parameter in StepStartedDetails: "Colour"', printed)
                 self.assertRegex(printed, r"FAILED \(failures=1\)|1 failed, 1 passed")
 
     def test_what_no_test_was_told_ends_the_process_with_a_failure(self) -> None:
-        script = "import tests; tests.MODEL_GUARD.found.append('found late')"
-        with tempfile.TemporaryFile("w+") as output:
-            process = [sys.executable, "-c", script]
-            done = subprocess.run(process, check=False, stderr=output, cwd=Path(__file__).parents[2])
-            output.seek(0)
-            self.assertIn("found outside of tests:\nfound late\n", output.read())
+        done = self.ended("found late")
+        self.assertIn("found outside of tests:\nfound late\n", done.stderr)
         self.assertEqual(done.returncode, 1)
 
 

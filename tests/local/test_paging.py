@@ -17,6 +17,7 @@ from durabletest.local.server import paging
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
 from tests.local.server.harness import Harness, succeed
+from tests.sdk_versions import needs_turns
 
 MANY = 3_000
 in_reasonable_time = unittest.skipUnless(sdk.can_wake_up(), "this SDK takes a tenth of a second for each checkpoint")
@@ -154,6 +155,7 @@ class ServicePagesTests(DurableTestCase):
 class SharedStateTests(DurableTestCase):
     handler = counting
 
+    @needs_turns
     def test_an_operation_is_measured_and_made_ready_for_the_sdk_once(self) -> None:
         with (
             mock.patch.object(sdk, "operation", mock.Mock(wraps=sdk.operation)) as made,

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from durabletest import ClockWarning, DurableTestCase, LocalDurableTestRunner
 from durabletest.local import references
+from tests.sdk_versions import needs_names
 
 HANDLER = """
 from aws_durable_execution_sdk_python import durable_execution
@@ -85,6 +86,7 @@ NOT_HELD: dict[str, str] = {
 }
 
 
+@needs_names
 class ReferenceTests(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))

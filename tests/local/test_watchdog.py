@@ -133,6 +133,7 @@ class CrashTests(unittest.TestCase):
         began = monotonic[0]()
         with LocalDurableTestRunner(handler, watchdog=10) as runner:
             result = runner.run()
+            handler.released.set()
         self.assertEqual(result.get_result(), ["went on", "went on"])
         self.assertIn("exit status 3", str(result.get_invocations()[0].error))
         self.assertLess(monotonic[0]() - began, 6)

@@ -85,22 +85,22 @@ class FactsTest(unittest.TestCase):
 
 
 class DetailsTest(unittest.TestCase):
-    def test_step(self) -> None:
+    def test_r5_1_step(self) -> None:
         details = handle(order(), "charge").get_step_details()
         self.assertEqual(details, StepDetails(2, 7, None, "7", (timedelta(seconds=5),)))
 
-    def test_pending_step(self) -> None:
+    def test_r5_1_pending_step(self) -> None:
         script = Script().op("StepStarted", "1", name="charge")
         script.op("StepFailed", "1", {"Error": error(), "RetryDetails": retry(1, 5)})
         details = handle(script, "charge").get_step_details()
         declined = ErrorDetails("PaymentDeclined", "card expired")
         self.assertEqual(details, StepDetails(1, None, declined, None, (timedelta(seconds=5),), seconds(5)))
 
-    def test_wait(self) -> None:
+    def test_r5_2_wait(self) -> None:
         details = handle(order(), "cool-down").get_wait_details()
         self.assertEqual(details, WaitDetails(timedelta(hours=1), seconds(3605)))
 
-    def test_callback(self) -> None:
+    def test_r5_3_callback(self) -> None:
         script = Script().op("CallbackStarted", "1", {"CallbackId": "cb-1", "Timeout": 60}, name="answer")
         script.op("CallbackFailed", "1", {"Error": error()})
         declined = ErrorDetails("PaymentDeclined", "card expired")
@@ -109,7 +109,7 @@ class DetailsTest(unittest.TestCase):
             CallbackDetails("cb-1", None, declined, None, timedelta(minutes=1), None),
         )
 
-    def test_wait_for_callback_has_the_details_of_both(self) -> None:
+    def test_r5_3_r5_5_wait_for_callback_has_the_details_of_both(self) -> None:
         approval = handle(order(), "approval")
         self.assertEqual(approval.get_callback_details(), CallbackDetails("cb-1", "yes", None, '"yes"'))
         self.assertEqual(approval.get_context_details(), ContextDetails("yes", None, '"yes"'))
@@ -120,15 +120,24 @@ class DetailsTest(unittest.TestCase):
             approval.get_callback_details()
         self.assertEqual(str(raised.exception), "callback 'approval' has not created its callback yet")
 
-    def test_invoke(self) -> None:
+    def test_r5_4_invoke(self) -> None:
         started = {"FunctionName": "charge", "Input": payload("1"), "DurableExecutionArn": "arn:child"}
         script = Script().op("ChainedInvokeStarted", "1", started, name="pay")
         script.op("ChainedInvokeSucceeded", "1", {"Result": payload("2")})
         self.assertEqual(
             handle(script, "pay").get_invoke_details(), InvokeDetails("charge", 2, None, "2", "1", "arn:child")
         )
+        script.op("ChainedInvokeStarted", "2", {"FunctionName": "refund"}, name="refund")
+        script.op("ChainedInvokeFailed", "2", {"Error": error()})
+        details = handle(script, "refund").get_invoke_details()
+        self.assertEqual((details.result, details.error), (None, ErrorDetails("PaymentDeclined", "card expired")))
 
-    def test_wrong_type(self) -> None:
+    def test_r5_5_failed_context(self) -> None:
+        script = Script().context("1", name="order").op("ContextFailed", "1", {"Error": error()})
+        declined = ErrorDetails("PaymentDeclined", "card expired")
+        self.assertEqual(handle(script, "order").get_context_details(), ContextDetails(None, declined))
+
+    def test_r5_6_wrong_type(self) -> None:
         script = order().op("ChainedInvokeStarted", "9", {"FunctionName": "f"}, name="pay").callback("8", name="answer")
         getters: tuple[tuple[str, Callable[[DurableOperation], Any], str], ...] = (
             ("cool-down", DurableOperation.get_step_details, "is a WAIT, not a STEP: use get_wait_details()"),

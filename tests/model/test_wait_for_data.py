@@ -81,7 +81,7 @@ class ResolveTest(unittest.TestCase):
         error = self.watch("a/b", STARTED, script).future.exception(timeout=0)
         self.assertIsInstance(error, AmbiguousOperationError)
 
-    def test_the_end_fails_what_never_started(self) -> None:
+    def test_r15_4_the_end_fails_what_never_started(self) -> None:
         script = Script().step("1", name="charge").succeeded()
         self.assertEqual(
             self.failure(self.watch("chrage", STARTED, script, ended=True)),
@@ -91,7 +91,7 @@ class ResolveTest(unittest.TestCase):
             "  charge  STEP",
         )
 
-    def test_the_end_fails_what_did_not_get_there(self) -> None:
+    def test_r15_4_the_end_fails_what_did_not_get_there(self) -> None:
         script = Script().wait("1", 5, name="nap").failed()
         self.assertEqual(
             self.failure(self.watch("nap", COMPLETED, script, ended=True)),

@@ -121,7 +121,7 @@ def _copy(project: Path, root: Path) -> None:
 @contextmanager
 def _process(command: list[str], root: Path, printed: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, which is ended as a whole, with all that the tests have started."""
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "DURABLETEST_LONG_TESTS": "1"}
     with printed.open("wb") as sink:
         process = subprocess.Popen(
             command,

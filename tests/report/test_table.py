@@ -26,7 +26,7 @@ approval                       CONTEXT   SUCCEEDED  2026-01-01 01:00:05  2026-01
 class DefaultTableTest(unittest.TestCase):
     maxDiff = None
 
-    def test_names_types_statuses_and_times(self) -> None:
+    def test_r14_3_names_types_statuses_and_times(self) -> None:
         table = operation_table(history_of(order().wait("9", 60)).operations)
         self.assertEqual(table, EXPECTED.strip("\n"))
 

@@ -84,11 +84,11 @@ class EveryEventTests(unittest.TestCase):
         ]
         return found
 
-    def test_every_type_that_the_model_knows_happens_apart_from_pauses(self) -> None:
+    def test_r12_1_every_type_that_the_model_knows_happens_apart_from_pauses(self) -> None:
         seen = {event["EventType"] for execution in self.executions for event in execution.history()}
         self.assertEqual(seen | PAUSES, set(service_model().shape_for("EventType").enum))
 
-    def test_the_execution(self) -> None:
+    def test_r12_4_the_execution(self) -> None:
         self.assertEqual(
             self.details("ExecutionStarted"), {"Input": given('{"order": 42}'), "ExecutionTimeout": 86_400}
         )
@@ -127,7 +127,7 @@ class EveryEventTests(unittest.TestCase):
         self.assertEqual(self.details("WaitSucceeded", "w"), {"Duration": 60})
         self.assertEqual(self.details("WaitCancelled", "v"), {"Error": given(REASON)})
 
-    def test_callbacks(self) -> None:
+    def test_r12_3_callbacks(self) -> None:
         started = {key: self.details("CallbackStarted", key) for key in ("a", "b", "n", "f")}
         self.assertEqual(len({details.pop("CallbackId") for details in started.values()}), 4)
         self.assertEqual(started, {"a": {}, "b": {"Timeout": 30}, "n": {"HeartbeatTimeout": 40}, "f": {}})

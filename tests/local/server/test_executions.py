@@ -72,9 +72,11 @@ class NameTests(unittest.TestCase):
 
 
 class SideBySideTests(unittest.TestCase):
-    def test_each_has_its_own_token_state_history_and_timers(self) -> None:
+    def test_r9_3_r10_1_each_has_its_own_token_state_history_and_timers(self) -> None:
         harness = Harness()
         first, second = harness.start(payload="1"), harness.start(payload="2")
+        self.assertEqual(len({first.arn, second.arn, first.execution_id, second.execution_id}), 4)
+        self.assertNotEqual(first.token, second.token)
         first.checkpoint(start("STEP", "same"), start("WAIT", "w"))
         second.checkpoint(start("STEP", "same"), succeed("STEP", "same"))
         self.assertEqual(first.operations()["same"]["Status"], "STARTED")
@@ -293,7 +295,7 @@ class EndTests(unittest.TestCase):
                 with self.assertRaisesRegex(ClientError, f"takes no answer any more: its execution is {status}"):
                     execution.harness.server.send_durable_execution_callback_success(CallbackId=callback_id)
 
-    def test_its_timers_are_not_wanted_any_more_and_do_nothing_if_they_fire(self) -> None:
+    def test_r17_5_its_timers_are_not_wanted_any_more_and_do_nothing_if_they_fire(self) -> None:
         for status, end in self.ENDS.items():
             with self.subTest(status):
                 execution = self.open_execution()
