@@ -28,9 +28,9 @@ from durabletest.configuration import (
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
 from durabletest.explored_case import ExploredTestCase, options_of
-from durabletest.local.clock import DEFAULT_START
-from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
+from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
+from durabletest.local.scheduler import DEFAULT_START
 from durabletest.model.times import Duration
 from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.result import TestResult

@@ -9,11 +9,11 @@ from typing import Any, Concatenate, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.lease import Lease
+from durabletest.local.deployment import Lease
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.service_model import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.turns import current_task
+from durabletest.local.tasks import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Entered for each request, by its method; raises if the client may not be used any more."""

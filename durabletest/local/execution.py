@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.clock import VirtualClock
 from durabletest.local.process import Tenancy
+from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from durabletest.local.blocked import Sight, another_runs, sight_of
-from durabletest.local.turns import Task, Turns
+from durabletest.local.blocking import Sight, another_runs, sight_of
+from durabletest.local.tasks import Task
+from durabletest.local.turns import Turns
 
 LOOK_SECONDS = 0.002
 """Real seconds between two looks at a task that has the turn while others could go on."""

@@ -19,27 +19,23 @@ from durabletest.errors import (
     HandlerStuckError,
     OrchestratorError,
 )
+from durabletest.local.call_queue import LAST_GASP, Active, RunQueue
+from durabletest.local.calls import Job
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.clock import Clock, VirtualClock
-from durabletest.local.failures import Failures
-from durabletest.local.families import founder_of
-from durabletest.local.futures import AnswerT, again, failing, settling
+from durabletest.local.deployment import RunnerScope, Scopes
+from durabletest.local.event_handlers import Parts, Reactions
+from durabletest.local.failures import Failures, called_by_handler, stuck_handler
+from durabletest.local.handler_threads import founder_of, stacks_of
 from durabletest.local.invoker import Invoker
-from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture, logs_are_live
-from durabletest.local.reactions import Parts, Reactions
-from durabletest.local.reasons import called_by_handler, stuck_handler
-from durabletest.local.runs import LAST_GASP, Active, RunQueue
-from durabletest.local.scheduler import Scheduler
-from durabletest.local.scope import RunnerScope, Scopes
+from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.announcements import Announcement, TimerKind
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.sleeping import SAMPLE, Sleepers
-from durabletest.local.stacks import stacks_of
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
-from durabletest.local.waiting import Wait, Waiters
+from durabletest.local.virtual_sleep import SAMPLE, Sleepers
+from durabletest.local.waiters import AnswerT, Wait, Waiters, again, failing, settling
 from durabletest.model.history import History
 from durabletest.model.naming import as_written, title
 from durabletest.model.wait_for_data import Watch

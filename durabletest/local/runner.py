@@ -16,20 +16,18 @@ from durabletest.errors import (
     UsageError,
 )
 from durabletest.execution import Execution, OperationLookups
-from durabletest.local import drivers
+from durabletest.local import clock_drivers
+from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.clock import DEFAULT_START
+from durabletest.local.deployment import Maker, RunnerScope, name_of
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.maker import Maker
 from durabletest.local.process import process
-from durabletest.local.routing import Router
+from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
-from durabletest.local.scope import RunnerScope, name_of
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.naming import FunctionSpec, split_name
-from durabletest.local.stubbing import deciding
-from durabletest.local.unused import unused
+from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
@@ -325,7 +323,7 @@ def _settings(
     settings.optional(settings.check_clock)(clock, "clock")
     if start_time is not None:
         settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, drivers.chosen(clock))
+    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

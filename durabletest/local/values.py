@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from durabletest.local.jobs import Job
+from durabletest.local.calls import Job
 from durabletest.model.enums import OperationType
 from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.serialisers import decode, deserialise

@@ -22,11 +22,10 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
 from durabletest.assertions import CurrentTest, SoftScope
-from durabletest.local.clock import VirtualClock
-from durabletest.local.scheduler import QueueScheduler
+from durabletest.local.scheduler import QueueScheduler, VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import Journal
-from durabletest.local.waiting import Wait, Waiters
+from durabletest.local.waiters import Wait, Waiters
 from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch

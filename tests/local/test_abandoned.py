@@ -14,7 +14,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner
-from durabletest.local.families import founder_of
+from durabletest.local.handler_threads import founder_of
 
 ROUNDS = 60
 

@@ -25,7 +25,7 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, Duration, 
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner, TestResult, sdk_threads
-from durabletest.local.blocked import sight_of
+from durabletest.local.blocking import sight_of
 from tests.leftovers import leftovers
 from tests.sdk_versions import needs_turns
 

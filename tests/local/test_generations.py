@@ -23,7 +23,7 @@ from durabletest import (
     UsageError,
     WaitingStatus,
 )
-from durabletest.local import jobs
+from durabletest.local import calls as call_module
 from tests.acceptance.workflows import ONCE
 
 
@@ -230,7 +230,7 @@ class RealTimeDeadlineTests(unittest.TestCase):
             return "done"
 
         with (
-            patch.object(jobs, "INVOCATION_TIMEOUT", timedelta(seconds=limit)),
+            patch.object(call_module, "INVOCATION_TIMEOUT", timedelta(seconds=limit)),
             LocalDurableTestRunner(slow, skip_time=False, execution_timeout=timedelta(seconds=1)) as runner,
         ):
             result = runner.run()

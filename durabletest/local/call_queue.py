@@ -10,12 +10,11 @@ from functools import partial
 from threading import RLock, Thread
 from typing import TypeAlias
 
-from durabletest.local.crash import InvocationTimedOut
-from durabletest.local.invoker import Answered, Invoker, Raised
-from durabletest.local.jobs import Job
+from durabletest.local.calls import Job
+from durabletest.local.deployment import RunnerScope
+from durabletest.local.invoker import Answered, InvocationTimedOut, Invoker, Raised
 from durabletest.local.logs import LogCapture
 from durabletest.local.scheduler import Scheduler, TimerScheduler
-from durabletest.local.scope import RunnerScope
 
 _monotonic = [time.monotonic]
 """In a list, where a tool that freezes time does not look for it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,3 +194,13 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+_LAST_IDENTIFIERS = ("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7")
+
+
+def begin_time_based_identifiers_again() -> None:
+    """Time has gone back: the next identifier is of that time, not of a moment after the last one."""
+    for name in _LAST_IDENTIFIERS:
+        if hasattr(uuid, name):
+            setattr(uuid, name, None)

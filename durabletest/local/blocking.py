@@ -10,7 +10,7 @@ from platform import machine
 from threading import Thread
 from types import CodeType, FrameType
 
-from durabletest.local.stacks import current_frames
+from durabletest.local.handler_threads import current_frames
 
 WAITING: frozenset[CodeType] = frozenset(
     function.__code__

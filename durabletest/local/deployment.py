@@ -3,19 +3,94 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock, current_thread
 from typing import Any
 
 from durabletest import sdk
-from durabletest.local.lease import Lease
-from durabletest.local.maker import Maker
+from durabletest.errors import RunnerClosedError
+from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.naming import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry
+
+
+class Lease:
+    """Handles, clients and waits hold one. Once it has ended, each use raises a new exception that says why.
+
+    A request that is sent ``with lease.use()`` is in the inbox of its receiver before the lease can end, so that it
+    can never mean something that has the same name afterwards: executions of the next test have the ARNs of this one.
+    The block must not wait for handlers, which may use the lease, too.
+    In a forked child the leases of the parent are over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._process = os.getpid()
+        self._refusal: Callable[[str], Exception] | None = None
+
+    @contextmanager
+    def use(self, purpose: str = "") -> Iterator[None]:
+        """For the block the lease goes on, or this raises."""
+        self._check_process()
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal(purpose)
+            yield
+
+    def end(self, refusal: Callable[[str], Exception]) -> None:
+        """Every later use raises what ``refusal`` makes of its purpose; the first end counts."""
+        with self._lock:
+            self._refusal = self._refusal or refusal
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the one in which the lease began."""
+        return os.getpid() != self._process
+
+    def _check_process(self) -> None:
+        if self.inherited:
+            raise RunnerClosedError(
+                f"this runner was made in process {self._process}, of which this process ({os.getpid()}) is a forked "
+                "child: the threads that run executions are not in it; make a new runner here"
+            )
+
+
+class Maker:
+    """The thread, and the innermost line of the author's; None if no author's code is on the stack."""
+
+    def __init__(self) -> None:
+        self.thread = current_thread()
+        self.line = _line()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing else can be expected of the thread: it is the current one, or it has ended."""
+        return self.thread is current_thread() or not self.thread.is_alive()
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f"at {self.line} "
+        return f"{place}in thread {self.thread.name!r}"
+
+
+def _line() -> str | None:
+    frame = sys._getframe(1)
+    while not is_authored(frame.f_code.co_filename):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename)
+    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    return f"{shown}:{frame.f_lineno}"
+
 
 _NO_WATCHDOG = 30.0
 """Real seconds, while no runner is open that says otherwise."""

@@ -1,18 +1,54 @@
-"""The virtual clock as handler code sees it, by time-machine: the functions themselves answer with it, below Python.
-
-So it does not matter who holds a function since when, classes stay what they are, and nothing is searched.
-"""
+"""The two drivers of the clock that handler code sees, and which of them is taken."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
+from durabletest import configuration as settings
 from durabletest.errors import ConfigurationError, ForeignClockError
-from durabletest.local.foreign import Watch, travellers
-from durabletest.local.identifiers import begin_time_based_identifiers_again
+from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again, travellers
+from durabletest.local.freezing import FrozenTime
+
+CLOCK_VARIABLE = "DURABLETEST_CLOCK"
+
+
+class ClockDriver(Protocol):
+    """Shows virtual time to this process."""
+
+    def start(self, instant: datetime) -> None:
+        """Show that instant from now on."""
+        ...
+
+    def move_to(self, instant: datetime) -> None:
+        """Show another one."""
+        ...
+
+    def check(self) -> None:
+        """Raise :class:`ForeignClockError` if another tool has put its own time on top."""
+        ...
+
+    def stop(self) -> None:
+        """Give the real time back."""
+        ...
+
+
+def chosen(clock: str | None = None) -> str:
+    """The clock that the environment variable, or else ``clock`` chooses."""
+    variable = os.environ.get(CLOCK_VARIABLE)
+    if variable:
+        settings.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
+        return variable
+    return settings.FREEZEGUN if clock is None else clock
+
+
+def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
+    """The driver of that name; ``before_reading`` is called in every thread that reads the virtual time."""
+    return (TravelledTime if clock == settings.TIME_MACHINE else FrozenTime)(before_reading)
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

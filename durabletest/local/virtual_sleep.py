@@ -14,13 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
-from durabletest.local.blocked import pool_threads, sight_of, waits_for_a_thread
-from durabletest.local.clock import Clock
-from durabletest.local.families import has_queued_work
-from durabletest.local.runs import Post, RunQueue
-from durabletest.local.scheduler import Scheduler
-from durabletest.local.stacks import current_frames
-from durabletest.local.turns import Task, Turns, current_task
+from durabletest.local.blocking import pool_threads, sight_of, waits_for_a_thread
+from durabletest.local.call_queue import Post, RunQueue
+from durabletest.local.handler_threads import current_frames, has_queued_work
+from durabletest.local.scheduler import Clock, Scheduler
+from durabletest.local.tasks import Task, current_task
+from durabletest.local.turns import Turns
 
 SAMPLE = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""

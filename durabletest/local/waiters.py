@@ -9,9 +9,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
-from durabletest.local.futures import again
+from durabletest.errors import CheckpointServerError, DurableTestError
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
 
@@ -218,3 +218,27 @@ def _settle(future: Future[Any], error: Exception | None, value: object = None) 
         future.set_exception(again(error))
     else:
         future.set_result(value)
+
+
+AnswerT = TypeVar("AnswerT")
+
+
+def again(error: Exception) -> Exception:
+    """The same error for another thread; one of the author's own cannot be copied without knowing it, and is shared."""
+    return error.again() if isinstance(error, DurableTestError) else error
+
+
+def settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
+    """Put the answer in the future, or why there is none."""
+    failing(future, lambda: future.set_result(question()))
+
+
+def failing(future: Future[Any], act: Callable[[], None]) -> None:
+    """Act; why that failed is for those who wait for the future, and no harm to others."""
+    try:
+        act()
+    except Exception as error:
+        if isinstance(error, CheckpointServerError):
+            raise
+        if not future.done():
+            future.set_exception(error)
