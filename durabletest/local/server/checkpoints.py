@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.announcements import Announce, Changed, InvocationDue
+from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.batch_rules import check_batch
-from durabletest.local.server.journal import ErrorObject, Journal, Update, error_of
+from durabletest.local.server.journal import ErrorObject, Update, error_of
 from durabletest.local.server.limits import Bounds
 from durabletest.local.server.naming import IdSource
 from durabletest.local.server.operation_changes import OperationChanges
@@ -54,20 +54,15 @@ class CheckpointManager:
     def __init__(
         self,
         execution_id: str,
-        journal: Journal,
         changes: OperationChanges,
         start_invoke: Callable[[str, Update], None],
         ids: IdSource,
-        now: Callable[[], datetime],
-        announce: Announce,
         page_size: int | None = None,
     ) -> None:
         self._execution_id = execution_id
-        self._arn = changes.arn
         self._start_invoke = start_invoke
         self._ids = ids
-        self._now = now
-        self._announce = announce
+        self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
@@ -78,9 +73,9 @@ class CheckpointManager:
         """Changed from outside during this invocation, and in no answer yet."""
         self._unconsumed: set[str | None] = set()
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
-        self.bounds = Bounds(self._arn, announce)
-        self.journal = journal
+        self.bounds = Bounds(self._arn, self._announce)
         self.changes = changes
+        self.journal = changes.journal
         self.invocation: ActiveInvocation | None = None
         self.outcome: Update | None = None
         """The EXECUTION update of a handler whose result or error is too large to be returned."""
