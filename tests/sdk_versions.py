@@ -1,4 +1,4 @@
-"""What only some versions of the AWS SDK make possible."""
+"""Skips for versions of the AWS SDK that lack something."""
 
 from __future__ import annotations
 

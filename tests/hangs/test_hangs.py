@@ -24,6 +24,8 @@ BLOCKING = {
     "TooLargeBesideItsStart": [STUCK, r"more from a step than the SDK sends at once"],
 }
 """What the error of each says."""
+BLOCKING_PROCESSES = {"blocking": list(BLOCKING)[::2], "blocking too": list(BLOCKING)[1::2]}
+"""They wait most of the time, and two processes can wait at once."""
 
 DYING = {
     "ServerDiesBusy": [SERVER, r"Ran 1 test"],
@@ -55,8 +57,7 @@ class HangTests(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.processes = {
-            "blocking": unittest_process(*list(BLOCKING)[::2]),
-            "blocking too": unittest_process(*list(BLOCKING)[1::2]),
+            **{name: unittest_process(*cases) for name, cases in BLOCKING_PROCESSES.items()},
             "passing": unittest_process(*PASSING),
             **{name: unittest_process(name) for name in [*DYING, "ControlC"]},
             "ControlC under pytest": pytest_process("ControlC"),
@@ -66,8 +67,8 @@ class HangTests(unittest.TestCase):
             cls.addClassCleanup(process.kill)
 
     def test_what_blocks_ends_in_an_error_with_the_stacks_of_its_threads(self) -> None:
-        for which, names in (("blocking", list(BLOCKING)[::2]), ("blocking too", list(BLOCKING)[1::2])):
-            ended = self.processes[which].ended()
+        for process, names in BLOCKING_PROCESSES.items():
+            ended = self.processes[process].ended()
             self.assertEqual(ended.code, 1, ended.output)
             self.assertRegex(ended.output, rf"Ran {len(names)} tests")
             for name in names:
