@@ -15,6 +15,7 @@ from durabletest.assertions.snapshots import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, telling_where
 from durabletest.configuration import (
+    EVENT,
     FREEZEGUN,
     NoFunctions,
     NoTests,
@@ -73,6 +74,9 @@ class DurableTestCase(ExploredTestCase):
     """The execution's timeout in virtual time; None is the service's maximum of 366 days.
 
     The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    invocation_type: str = EVENT
+    """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
+    and result instead of 1 MB."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
@@ -302,6 +306,7 @@ class DurableTestCase(ExploredTestCase):
             functions=cls.functions,
             function_name=cls.function_name,
             execution_timeout=cls.execution_timeout,
+            invocation_type=cls.invocation_type,
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
             skip_sleep=cls.skip_sleep,

@@ -21,6 +21,7 @@ from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
 
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
+EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
 _SECOND = timedelta(seconds=1)
@@ -135,6 +136,11 @@ def check_clock(value: object, where: str) -> None:
     check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
 
 
+def check_invocation_type(value: object, where: str) -> None:
+    """The type of the invocation that starts executions."""
+    check_choice(EVENT, REQUEST_RESPONSE)(value, where)
+
+
 def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
     """A check for None, or for what ``check`` accepts."""
     return lambda value, where: None if value is None else check(value, where)
@@ -161,6 +167,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "start_time": check_start_time,
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
+    "invocation_type": check_invocation_type,
     "watchdog": check_seconds,
     "state_page_size": check_page_size,
     "cloud": check_choice("skip", "strict"),
@@ -182,6 +189,7 @@ _OF_RUNNERS = (
     "durable_functions",
     "functions",
     "execution_timeout",
+    "invocation_type",
     "watchdog",
     "state_page_size",
     "skip_sleep",

@@ -160,6 +160,6 @@ def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:
     return (
         f"{job.name} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
         "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
-        "return more from a step than the SDK sends at once (750 KB), which then waits for ever. "
+        "return more from a step than the SDK sends at once (768,000 bytes), which then waits for ever. "
         f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
     )

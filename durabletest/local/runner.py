@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from durabletest import configuration as settings
 from durabletest import routes, sdk
+from durabletest.configuration import EVENT
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -45,7 +46,8 @@ class LocalDurableTestRunner(OperationLookups):
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
-    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``invocation_type`` says how executions are
+    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -66,6 +68,7 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
+        invocation_type: str = EVENT,
     ) -> None:
         settings.check_handler(handler, "handler")
         settings.check_functions(durable_functions or {}, "durable_functions")
@@ -74,11 +77,13 @@ class LocalDurableTestRunner(OperationLookups):
         settings.check_seconds(watchdog, "watchdog")
         settings.check_page_size(state_page_size, "state_page_size")
         settings.check_flag(skip_sleep, "skip_sleep")
+        settings.check_invocation_type(invocation_type, "invocation_type")
         if function_name is not None:
             settings.check_name(function_name, "function_name")
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout = execution_timeout
         self._page_size = state_page_size
+        self._invocation_type = invocation_type
         anything = skip_time is None and start_time is None and clock is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
         maker = Maker()
@@ -150,6 +155,7 @@ class LocalDurableTestRunner(OperationLookups):
                 timeout=_seconds(self._timeout),
                 tenant_id=tenant_id,
                 page_size=self._page_size,
+                invocation_type=self._invocation_type,
             )
             self._last = execution = self._execution(arn)
         return Execution(execution)

@@ -192,15 +192,25 @@ class CheckpointServer:
         timeout: int | None = None,
         tenant_id: str | None = None,
         page_size: int | None = None,
+        invocation_type: str = "Event",
     ) -> str:
         """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state."""
-        check_input_size(payload)
+        check_input_size(payload, invocation_type)
         given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
         validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
         bare, qualifier = split_name(function)
         check_durable_name(bare)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
-        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, deployment=deployment)
+        request = StartRequest(
+            spec,
+            payload,
+            name,
+            timeout,
+            tenant_id,
+            page_size=page_size,
+            deployment=deployment,
+            invocation_type=invocation_type,
+        )
         return self._executions.start(request).arn
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:

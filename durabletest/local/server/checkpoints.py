@@ -58,8 +58,10 @@ class CheckpointManager:
         start_invoke: Callable[[str, Update], None],
         ids: IdSource,
         page_size: int | None = None,
+        invocation_type: str = "Event",
     ) -> None:
         self._execution_id = execution_id
+        self._invocation_type = invocation_type
         self._start_invoke = start_invoke
         self._ids = ids
         self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
@@ -143,7 +145,7 @@ class CheckpointManager:
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
         self._check_token(token, "CheckpointDurableExecution")
-        check_batch(self.journal.operations, updates)
+        check_batch(self.journal.operations, updates, self._invocation_type)
         for update in updates:
             self._apply(update)
         if updates:

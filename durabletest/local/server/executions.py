@@ -23,7 +23,7 @@ from durabletest.local.server.announcements import (
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.journal import ErrorObject, Journal, Update
-from durabletest.local.server.limits import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, InvokeTree, too_large_result
+from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.naming import FunctionSpec, IdSource
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.service_model import modelled_error
@@ -44,7 +44,7 @@ class StartRequest:
 
     ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
     registered; both are None for an execution that a test started. ``deployment`` is the number of a runner: the names
-    of executions are unique within it.
+    of executions are unique within it. ``invocation_type`` is ``"Event"`` or ``"RequestResponse"``.
     """
 
     function: FunctionSpec
@@ -56,6 +56,7 @@ class StartRequest:
     page_size: int | None = None
     target: str | None = None
     deployment: int = 0
+    invocation_type: str = "Event"
 
     def identity(self, name: str) -> tuple[int, str, str]:
         """What an execution of that name is known by."""
@@ -178,7 +179,9 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
-        checkpoints = CheckpointManager(execution_id, changes, self.start_invoke, self._ids, request.page_size)
+        checkpoints = CheckpointManager(
+            execution_id, changes, self.start_invoke, self._ids, request.page_size, request.invocation_type
+        )
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
         tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
         return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)
@@ -296,7 +299,7 @@ class ExecutionManager:
             result, error = checkpointed.get("Payload"), checkpointed.get("Error")
         execution.checkpoints.end_invocation()
         if succeeded and result is not None:
-            error = too_large_result(result, MAX_INVOKE_PAYLOAD if execution.request.parent else MAX_EXECUTION_PAYLOAD)
+            error = too_large_result(result, MAX_EXECUTION_PAYLOADS[execution.request.invocation_type])
             succeeded = error is None
         if succeeded:
             self._end(execution, "SUCCEED", result)

@@ -12,7 +12,7 @@ from durabletest.errors import NotAvailableError
 from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
 from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
 from durabletest.local.server.journal import ErrorObject, Update
-from durabletest.local.server.limits import MAX_INVOKE_PAYLOAD, check_input_size, too_large_result
+from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
 from durabletest.local.server.naming import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.service_model import modelled_error, validate_request
 
@@ -146,9 +146,9 @@ class InvokeManager:
         return child
 
     def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
-        """Complete the chained invoke of a plain function; more than 1 MiB of result is a failure."""
+        """Complete the chained invoke of a plain function; more than 1 MB of result is a failure."""
         if error is None and result is not None:
-            error = too_large_result(result, MAX_INVOKE_PAYLOAD)
+            error = too_large_result(result, MAX_PAYLOAD)
         action = "FAIL" if error else "SUCCEED"
         self._executions.change(arn, operation_id, action, None if error else result, error)
 
@@ -260,5 +260,5 @@ def _payload(raw: Any) -> str | None:
         raise modelled_error(
             "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
         ) from error
-    check_input_size(text)
+    check_input_size(text, "Event")
     return text
