@@ -77,6 +77,10 @@ class DurableTestCase(ExploredTestCase):
     invocation_type: str = EVENT
     """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
     and result instead of 1 MB."""
+    operation_limit: int | None = None
+    """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
+    storage_limit: int | None = None
+    """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
@@ -307,6 +311,8 @@ class DurableTestCase(ExploredTestCase):
             function_name=cls.function_name,
             execution_timeout=cls.execution_timeout,
             invocation_type=cls.invocation_type,
+            operation_limit=cls.operation_limit,
+            storage_limit=cls.storage_limit,
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
             skip_sleep=cls.skip_sleep,

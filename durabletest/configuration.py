@@ -114,6 +114,14 @@ def check_page_size(value: object, where: str) -> None:
         raise ConfigurationError(f"{where} is {value!r}: give the number of operations in a page, at least 1, or None")
 
 
+def check_limit(value: object, where: str) -> None:
+    """A positive whole number, or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
+        )
+
+
 def check_duration(value: object, where: str) -> None:
     """A positive timedelta or number of seconds."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
@@ -168,6 +176,8 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
     "invocation_type": check_invocation_type,
+    "operation_limit": check_limit,
+    "storage_limit": check_limit,
     "watchdog": check_seconds,
     "state_page_size": check_page_size,
     "cloud": check_choice("skip", "strict"),
@@ -190,6 +200,8 @@ _OF_RUNNERS = (
     "functions",
     "execution_timeout",
     "invocation_type",
+    "operation_limit",
+    "storage_limit",
     "watchdog",
     "state_page_size",
     "skip_sleep",

@@ -173,7 +173,7 @@ class ExecutionStuckError(DurableTestError):
 
 
 class EndlessExecutionError(DurableTestError):
-    """An execution went far beyond the limits of the service; the message names what it has most of."""
+    """Executions invoke others without end: a chain of more than 200, or more than 5,000 that came of one."""
 
 
 class HandlerStuckError(DurableTestError):

@@ -38,7 +38,6 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
-from durabletest.model.history import History
 from durabletest.scripts import Action, ScriptedCallback, Use
 
 
@@ -151,9 +150,7 @@ class Reactions:
             self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
 
     def _on_endless(self, endless: Endless) -> None:
-        parts = self._parts
-        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
-        parts.break_run(endless.arn, without_end(endless.arn, endless.bound, history))
+        self._parts.break_run(endless.arn, without_end(endless.arn, endless.bound))
 
     # --- news ---
 

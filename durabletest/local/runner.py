@@ -28,6 +28,7 @@ from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.naming import FunctionSpec, split_name
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -47,7 +48,8 @@ class LocalDurableTestRunner(OperationLookups):
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
     ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``invocation_type`` says how executions are
-    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB.
+    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
+    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -69,6 +71,8 @@ class LocalDurableTestRunner(OperationLookups):
         clock: str | None = None,
         schedule: Schedule | None = None,
         invocation_type: str = EVENT,
+        operation_limit: int | None = None,
+        storage_limit: int | None = None,
     ) -> None:
         settings.check_handler(handler, "handler")
         settings.check_functions(durable_functions or {}, "durable_functions")
@@ -78,6 +82,8 @@ class LocalDurableTestRunner(OperationLookups):
         settings.check_page_size(state_page_size, "state_page_size")
         settings.check_flag(skip_sleep, "skip_sleep")
         settings.check_invocation_type(invocation_type, "invocation_type")
+        settings.check_limit(operation_limit, "operation_limit")
+        settings.check_limit(storage_limit, "storage_limit")
         if function_name is not None:
             settings.check_name(function_name, "function_name")
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
@@ -97,6 +103,8 @@ class LocalDurableTestRunner(OperationLookups):
         self._last = None
         try:
             self._client = self._make_client()
+            quotas = Quotas(operation_limit, storage_limit)
+            self._environment.server.call(CheckpointServer.set_quotas, self._scope.number, quotas)
             self._router = Router(self._client)
             for name, function in (durable_functions or {}).items():
                 self.register_durable_function(name, function)

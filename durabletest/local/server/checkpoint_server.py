@@ -18,6 +18,7 @@ from durabletest.local.server.journal import ErrorObject, copied, without_execut
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
 from durabletest.local.server.naming import FunctionSpec, IdSource, check_durable_name, executed_version, split_name
 from durabletest.local.server.paging import DEFAULT_ITEMS, list_page
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30
@@ -157,6 +158,10 @@ class CheckpointServer:
         directory = self._directories[deployment]
         directory.own, directory.page_size = own, page_size
 
+    def set_quotas(self, deployment: int, quotas: Quotas) -> None:
+        """Set the quotas of each execution of a runner."""
+        self._directories[deployment].quotas = quotas
+
     def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
@@ -210,6 +215,7 @@ class CheckpointServer:
             page_size=page_size,
             deployment=deployment,
             invocation_type=invocation_type,
+            quotas=self._directories[deployment].quotas,
         )
         return self._executions.start(request).arn
 

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.batch_rules import check_batch
 from durabletest.local.server.journal import ErrorObject, Update, error_of
-from durabletest.local.server.limits import Bounds
 from durabletest.local.server.naming import IdSource
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.paging import StatePages
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage
 from durabletest.local.server.service_model import modelled_error
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
@@ -51,6 +51,9 @@ class CheckpointManager:
     for them had suspended. An invocation that ends PENDING with such a change is followed by another one at once.
     """
 
+    exceeded: Callable[[ErrorObject], None]
+    """Called with the error by which the execution ends, when a quota is exceeded; set by the ExecutionManager."""
+
     def __init__(
         self,
         execution_id: str,
@@ -59,6 +62,7 @@ class CheckpointManager:
         ids: IdSource,
         page_size: int | None = None,
         invocation_type: str = "Event",
+        quotas: Quotas = SERVICE_QUOTAS,
     ) -> None:
         self._execution_id = execution_id
         self._invocation_type = invocation_type
@@ -75,9 +79,9 @@ class CheckpointManager:
         """Changed from outside during this invocation, and in no answer yet."""
         self._unconsumed: set[str | None] = set()
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
-        self.bounds = Bounds(self._arn, self._announce)
         self.changes = changes
         self.journal = changes.journal
+        self.usage = Usage(quotas, self.journal)
         self.invocation: ActiveInvocation | None = None
         self.outcome: Update | None = None
         """The EXECUTION update of a handler whose result or error is too large to be returned."""
@@ -91,7 +95,6 @@ class CheckpointManager:
         "UpdatedOperationIds"}``, and ``"RequestId"``, which goes into the Lambda context.
         """
         self.invocation = ActiveInvocation(self._ids.request(), self._now())
-        self.bounds.invoked(len(self.journal.operations) - 1)
         self._pages.forget()
         self.journal.take_changed()
         updated, self._updated = list(self._updated), {}
@@ -146,11 +149,14 @@ class CheckpointManager:
             return {"NewExecutionState": {"Operations": []}}
         self._check_token(token, "CheckpointDurableExecution")
         check_batch(self.journal.operations, updates, self._invocation_type)
+        error = self.usage.checkpointed(updates)
+        if error is not None:
+            self.exceeded(error)
+            return {"NewExecutionState": {"Operations": []}}
         for update in updates:
             self._apply(update)
         if updates:
             self._announce(Changed(self._arn))
-            self.bounds.grew(len(self.journal.operations) - 1)
         answer = self._answer()
         if client_token is not None:
             self._answered.pop(client_token, None)
@@ -231,6 +237,9 @@ class CheckpointManager:
             self._announce(InvocationDue(self._arn))
         else:
             self._undelivered.add(update["Id"])
+        error = self.usage.changed(update)
+        if error is not None:
+            self.exceeded(error)
 
 
 def _invalid_token(api_operation: str) -> ClientError:

@@ -14,6 +14,7 @@ from durabletest.local.server.announcements import (
     Announce,
     Changed,
     Ended,
+    Endless,
     InvocationDue,
     Limit,
     Timer,
@@ -26,6 +27,7 @@ from durabletest.local.server.journal import ErrorObject, Journal, Update
 from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.naming import FunctionSpec, IdSource
 from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.service_model import modelled_error
 
 DEFAULT_EXECUTION_TIMEOUT = 31_622_400
@@ -57,6 +59,7 @@ class StartRequest:
     target: str | None = None
     deployment: int = 0
     invocation_type: str = "Event"
+    quotas: Quotas = SERVICE_QUOTAS
 
     def identity(self, name: str) -> tuple[int, str, str]:
         """What an execution of that name is known by."""
@@ -171,7 +174,9 @@ class ExecutionManager:
         else:
             self._announce(Limit(due, execution.arn))
         self._announce(InvocationDue(execution.arn))
-        execution.invoke_tree.add(execution.depth, execution.checkpoints.bounds)
+        bound = execution.invoke_tree.add(execution.depth)
+        if bound is not None:
+            self._announce(Endless(execution.arn, bound))
         return execution
 
     def _create(self, request: StartRequest) -> DurableExecution:
@@ -180,8 +185,15 @@ class ExecutionManager:
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
         checkpoints = CheckpointManager(
-            execution_id, changes, self.start_invoke, self._ids, request.page_size, request.invocation_type
+            execution_id,
+            changes,
+            self.start_invoke,
+            self._ids,
+            request.page_size,
+            request.invocation_type,
+            request.quotas,
         )
+        checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
         tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
         return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)
@@ -233,6 +245,10 @@ class ExecutionManager:
         """
         execution = self.get(arn)
         if not execution.running:
+            return None
+        error = execution.checkpoints.usage.invoked()
+        if error is not None:
+            self._end(execution, "FAIL", error=error)
             return None
         if execution.failures:  # this invocation takes the place of the repetition that is due
             self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, arn))

@@ -14,6 +14,7 @@ from durabletest.local.server.executions import DurableExecution, ExecutionManag
 from durabletest.local.server.journal import ErrorObject, Update
 from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
 from durabletest.local.server.naming import FunctionSpec, check_durable_name, executed_version, split_name
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.service_model import modelled_error, validate_request
 
 ACCEPTED = 202
@@ -49,12 +50,13 @@ Decide: TypeAlias = Callable[[StubbedInvoke], StubbedEnd | None]
 class FunctionDirectory:
     """The functions of one runner: its ``own``, and those registered, by the name they were registered with.
 
-    ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; ``decide`` is
-    asked about each chained invoke first.
+    ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; each of the
+    runner's executions has these ``quotas``; ``decide`` is asked about each chained invoke first.
     """
 
     own: FunctionSpec | None = None
     page_size: int | None = None
+    quotas: Quotas = SERVICE_QUOTAS
     decide: Decide = lambda _invoke: None
     _registered: dict[str, FunctionSpec] = field(default_factory=dict)
 
@@ -140,6 +142,7 @@ class InvokeManager:
                 page_size=parent.request.page_size,
                 target=registered,
                 deployment=parent.request.deployment,
+                quotas=parent.request.quotas,
             )
         )
         parent.children.append(child.arn)
@@ -192,6 +195,7 @@ class InvokeManager:
                 page_size=directory.page_size,
                 target=target,
                 deployment=deployment,
+                quotas=directory.quotas,
             )
         )
         return {

@@ -1,4 +1,4 @@
-"""How large payloads may be, and how much one execution may do before it is taken for one that never ends."""
+"""How large payloads may be, and how many executions may come of one before they are taken for a family without end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from durabletest.local.server.announcements import Announce, Endless
 from durabletest.local.server.service_model import modelled_error
 
 _MB = 1_048_576
@@ -20,17 +19,10 @@ MAX_EXECUTION_PAYLOADS: Mapping[str, int] = {"Event": _MB, "RequestResponse": 6 
 ``InputPayload`` and ``Result`` of ``GetDurableExecution``)."""
 REMEDY = "Keep what is larger elsewhere, in S3 for example, and hand on where it is"
 
-MAX_OPERATIONS = 10_000
-MAX_INVOCATIONS = 5_000
-MAX_REPLAYED = 5_000_000
-"""Operations replayed by all invocations of one execution together: minutes of the SDK's time."""
 MAX_EXECUTIONS = 5_000
 """Executions in one tree of chained invokes."""
 MAX_DEPTH = 200
 """Chained invokes, one within the other."""
-
-
-# --- sizes ---
 
 
 def size(text: str) -> int:
@@ -98,41 +90,7 @@ def _refuse_result(reason: str) -> NoReturn:
     )
 
 
-# --- executions that never end ---
-
-
-class Bounds:
-    """Counts what one execution does, and announces :class:`Endless` once, when it exceeds a bound.
-
-    The bounds are far beyond what the service allows.
-    """
-
-    def __init__(self, arn: str, announce: Announce) -> None:
-        self._arn = arn
-        self._announce = announce
-        self._invocations = 0
-        self._replayed = 0
-        self._announced = False
-
-    def invoked(self, operations: int) -> None:
-        """Count an invocation that replays so many operations."""
-        self._invocations += 1
-        self._replayed += operations
-        if self._invocations > MAX_INVOCATIONS:
-            self.exceeded(f"more than {MAX_INVOCATIONS:,} invocations")
-        elif self._replayed > MAX_REPLAYED:
-            self.exceeded(f"{operations:,} operations, which each of {self._invocations:,} invocations replays")
-
-    def grew(self, operations: int) -> None:
-        """Check the number of operations."""
-        if operations > MAX_OPERATIONS:
-            self.exceeded(f"more than {MAX_OPERATIONS:,} operations")
-
-    def exceeded(self, bound: str) -> None:
-        """Announce that the execution is endless, unless it was announced before."""
-        if not self._announced:
-            self._announced = True
-            self._announce(Endless(self._arn, bound))
+# --- families that never end ---
 
 
 @dataclass(slots=True, eq=False)
@@ -141,10 +99,11 @@ class InvokeTree:
 
     executions: int = 0
 
-    def add(self, depth: int, bounds: Bounds) -> None:
-        """Count one more execution, ``depth`` invokes below the first."""
+    def add(self, depth: int) -> str | None:
+        """Count one more execution, ``depth`` invokes below the first; gives the bound that is exceeded now."""
         self.executions += 1
         if depth > MAX_DEPTH:
-            bounds.exceeded(f"a chain of more than {MAX_DEPTH:,} executions, each invoked by the one before")
-        elif self.executions > MAX_EXECUTIONS:
-            bounds.exceeded(f"more than {MAX_EXECUTIONS:,} executions that came of one")
+            return f"a chain of more than {MAX_DEPTH:,} executions, each invoked by the one before"
+        if self.executions > MAX_EXECUTIONS:
+            return f"more than {MAX_EXECUTIONS:,} executions that came of one"
+        return None
