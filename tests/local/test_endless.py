@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration, StepConfig
+from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
@@ -103,6 +103,51 @@ class LongestLifeTests(unittest.TestCase):
             execution.advance(timedelta(days=2))
             self.assertEqual(execution.status, "TIMED_OUT")
             self.assertEqual(execution.result().history[-1]["EventTimestamp"], begun + A_YEAR)
+
+    def test_each_kind_of_loop_is_ended_if_it_takes_a_year(self) -> None:
+        monthly = Duration.from_days(30)
+
+        @durable_execution
+        def retrying(event: Any, context: DurableContext) -> None:
+            def fail(_: Any) -> None:
+                raise ConnectionError
+
+            context.step(fail, name="try", config=StepConfig(retry_strategy=lambda *_: RetryDecision.retry(monthly)))
+
+        @durable_execution
+        def polling(event: Any, context: DurableContext) -> None:
+            config = WaitForConditionConfig(lambda *_: WaitForConditionDecision.continue_waiting(monthly), None)
+            context.wait_for_condition(lambda state, _: state, config, name="ready?")
+
+        @durable_execution
+        def reminding(event: Any, context: DurableContext) -> None:
+            while True:
+                try:
+                    context.wait_for_callback(lambda *_: None, "answer", WaitForCallbackConfig(timeout=monthly))
+                except CallbackError:
+                    context.step(lambda _: None, name="remind")
+
+        for handler in (retrying, polling, reminding):
+            with self.subTest(handler.__name__), LocalDurableTestRunner(handler) as runner:
+                begun = runner.now
+                self.assertEqual((runner.run().get_status(), runner.now - begun), ("TIMED_OUT", A_YEAR))
+
+    def test_a_forgotten_callback_is_stuck_once_it_is_all_that_is_left(self) -> None:
+        @durable_execution
+        def asking(event: list[int], context: DurableContext) -> Any:
+            def wait(child: DurableContext) -> None:
+                for days in event:
+                    child.wait(Duration.from_days(days))
+
+            return context.parallel([lambda child: child.create_callback(name="answer").result(), wait]).get_results()
+
+        with LocalDurableTestRunner(asking) as runner:
+            begun = runner.now
+            with self.assertRaises(ExecutionStuckError):
+                runner.run([300, 66])
+            self.assertEqual(runner.now - begun, A_YEAR)
+        with LocalDurableTestRunner(asking) as runner:
+            self.assertEqual((runner.run([300, 67]).get_status(), runner.now - begun), ("TIMED_OUT", A_YEAR))
 
     def test_a_child_has_a_life_of_its_own(self) -> None:
         @durable_execution
