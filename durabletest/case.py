@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from durabletest.abstract import NoTests, mark
 from durabletest.assertions.snapshot_file import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
-from durabletest.cloud.suite import CloudSuite, telling_where
+from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
     Mode,
     NoFunctions,
@@ -287,7 +287,7 @@ class DurableTestCase(ExploredTestCase):
         """In the cloud, a failure tells where to look at the execution."""
         if type(self).__cloud is None:
             return nullcontext()
-        return telling_where(self.__last_arn)
+        return execution_noted(self.__last_arn)
 
     def __last_arn(self) -> str | None:
         last = self._durable_last()

@@ -1,128 +1,297 @@
-"""Reads the history of an execution piece by piece."""
+"""Polls one execution in the cloud until it ends, in a thread of its own."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event, Lock, RLock, Thread, Timer
+from time import monotonic
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.refusals import code_of
-from durabletest.errors import CloudServiceError
+from durabletest.cloud.answers import CallbackAnswers
+from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.aws_errors import explained, is_not_found
+from durabletest.cloud.history_pages import HistoryPages
+from durabletest.cloud.progress import ProgressLine
+from durabletest.cloud.stopping import stop_with_children
+from durabletest.errors import (
+    CloudHistoryError,
+    CloudTimeoutError,
+    DurableTestError,
+    OrchestratorError,
+    RunnerClosedError,
+)
+from durabletest.model.history import History
+from durabletest.model.lookup import listing
+from durabletest.model.records import OperationRecord
+from durabletest.model.times import span
+from durabletest.model.titles import title
+from durabletest.model.view import execution_title
+from durabletest.model.waiting import Watch, resolve
+from durabletest.scripts import ScriptBook
 
-PAGE = 1000
-"""The most events that the service gives in one page."""
-HALF_ANSWERS = 5
-"""So many answers in a row may break off in the middle; botocore takes them for whole ones without any members."""
-GAP_READS = 5
-"""So many times in a row a gap in the numbers of the events makes the history be read from its beginning."""
-_READ_HISTORY = "after-call.lambda.GetDurableExecutionHistory"
-_HANDLER_ID = "durabletest-unknown-fields"
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
+FRESH_SECONDS = 30.0
+"""How long after its start an execution may be unknown to parts of the service."""
+IDLE_POLLS = 10
+"""After so many polls without new events the service is asked for the status of the execution."""
+ENDED_ANSWERS = 3
+"""After so many answers that the execution has ended, a history without its end is an error."""
 
 
-class HistoryPoller:
-    """Each ``poll`` gives the events that no poll before has given, payloads included.
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """The interval between polls and the timeout of an execution, in real seconds.
 
-    It goes on where the last poll ended: the last page is read again, and those that follow it. Pages may overlap,
-    arrive twice or be written in any order; events are told by their number. When a number is missing below the highest
-    one, the page that it belongs to was read before it was written, and reading starts over: a few times, since the
-    service does not promise that numbers have no gaps.
+    With ``real_delays`` scripted answers take as long as they say.
     """
 
-    def __init__(self, client: Any, arn: str) -> None:
-        self._client = client
-        self._arn = arn
-        self._marker: str | None = None
-        self._seen: set[int] = set()
-        self._missing = 0
-        self._gap_reads = 0
-        self._half_answers = 0
+    interval: float
+    timeout: float
+    real_delays: bool = False
 
-    def poll(self) -> list[dict[str, Any]]:
-        """What is new."""
-        if self.has_gap:
-            self._marker = None
-            self._gap_reads += 1
-        events = {event["EventId"]: event for page in self._pages() for event in page}
-        new = [event for event_id, event in events.items() if event_id not in self._seen]
-        self._seen.update(events)
-        self._count_missing()
-        return new
+
+class Poller:
+    """Reads the history of one execution, answers its callbacks by script, and settles futures.
+
+    ``ended`` is set when the execution has ended or polling was given up; in the second case ``error`` says why. The
+    timeout is watched by a second thread, since the first one may be blocked by a slow answer. An execution that is
+    ``owned`` was started by this runner, and is stopped when polling is given up. One that is followed ``late`` may
+    have run for long before. ``on_child`` is called with the ARN of each execution that this one invokes.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        client: Any,
+        scripts: ScriptBook,
+        settings: PollSettings,
+        *,
+        owned: bool,
+        late: bool,
+        on_child: Callable[[str], object],
+    ) -> None:
+        self.arn = arn
+        self.owned = owned
+        self.ended = Event()
+        self.error: DurableTestError | None = None
+        self.progress = ProgressLine(arn)
+        self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
+        self._client = client
+        self._settings = settings
+        self._on_child = on_child
+        self._pages = HistoryPages(client, arn)
+        self._history = History()
+        self._children: set[str] = set()
+        self._lock = Lock()
+        self._watches: list[Watch] = []
+        self._new_events: list[Mapping[str, Any]] = []
+        self._first_poll = Event()
+        self._wake = Event()
+        self._began = _clock[0]()
+        self._idle_polls = 0
+        self._ended_answers = 0
+        self._stopping = RLock()
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
+        self._timer = Timer(settings.timeout, self._time_out)
+        self._timer.daemon = True
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._timer.start()
+        self._thread.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End both threads; pending waits get a ``RunnerClosedError``."""
+        self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
+        for thread in (self._timer, self._thread):
+            thread.join(timeout)
 
     @property
-    def has_gap(self) -> bool:
-        """Whether an event is missing that another poll may bring."""
-        return self._missing > 0 and self._gap_reads < GAP_READS
+    def running(self) -> bool:
+        """Whether the execution runs, by the history so far."""
+        return not (self._stopped or self._history.execution.ended)
 
-    def _count_missing(self) -> None:
-        missing = max(self._seen, default=0) - len(self._seen)
-        if missing != self._missing:
-            self._missing, self._gap_reads = missing, 0
+    # --- for the threads of the test ---
 
-    def _pages(self) -> Iterator[list[dict[str, Any]]]:
-        while True:
-            page = self._page()
-            if not self._is_whole(page):
-                return
-            yield page["Events"]
-            following = page.get("NextMarker")
-            if not following or following == self._marker:
-                return
-            self._marker = following
+    def wait_for_first_poll(self) -> None:
+        """Return when the history was read once; raises the error that has prevented it."""
+        self._first_poll.wait()
+        if self.error is not None:
+            raise self.error
 
-    def _is_whole(self, page: Mapping[str, Any]) -> bool:
-        """Whether the answer has come to its end; the next poll goes on with this page if it has not."""
-        self._half_answers = 0 if "Events" in page else self._half_answers + 1
-        if self._half_answers == HALF_ANSWERS:
-            raise CloudServiceError(
-                f"the Lambda service's answers to GetDurableExecutionHistory break off: {HALF_ANSWERS} in a row had no "
-                "end"
-            )
-        return self._half_answers == 0
+    def take_new_events(self) -> list[Mapping[str, Any]]:
+        """The events since the last call."""
+        with self._lock:
+            taken, self._new_events = self._new_events, []
+        return taken
 
-    def _page(self) -> Mapping[str, Any]:
+    def watch(self, watch: Watch) -> Future[OperationRecord]:
+        """Settle the watch's future when its operation reaches the state, or no longer can."""
+        with self._lock:
+            self._watches.append(watch)
+        if self.ended.is_set():
+            self._settle_all()
+        else:
+            self._wake.set()
+        return watch.future
+
+    def stop(self, error: Mapping[str, Any]) -> None:
+        """Stop the execution and its children, once; ``error`` is the ``ErrorObject`` that is recorded."""
+        with self._stopping:
+            if not self._stopped:
+                stop_with_children(
+                    self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
+                )
+                self._stopped = True
+
+    # --- the polling thread ---
+
+    def _run(self) -> None:
         try:
-            return self._read()
+            while not self.ended.is_set():
+                self._poll()
+                self._pause()
+        except (BotoCoreError, ClientError) as error:
+            self._give_up(explained(error), error)
+        except DurableTestError as error:
+            self._give_up(error)
+        except Exception as error:
+            self._give_up(OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}"), error)
+        finally:
+            self._settle_all()
+
+    def _poll(self) -> None:
+        new = self._read_new()
+        self._idle_polls = 0 if new else self._idle_polls + 1
+        with self._lock:
+            self._new_events += new
+        self._history.extend(new)
+        if new:
+            self._first_poll.set()
+        now = _clock[0]()
+        self.answers.find_callbacks(self._history, now)
+        self.answers.send_due(now)
+        self._announce_children()
+        self.progress.show(self._history)
+        self._settle()
+        if self._history.execution.ended and not self._pages.has_gap:
+            self._finish(None)
+        elif self._idle_polls and self._idle_polls % IDLE_POLLS == 0:
+            self._check_status()
+
+    def _read_new(self) -> list[dict[str, Any]]:
+        try:
+            return self._pages.read_new()
         except ClientError as error:
-            if self._marker is None or code_of(error) != "InvalidParameterValueException":
-                raise
-            self._marker = None
-            return self._read()
+            if is_not_found(error) and self._is_fresh():
+                return []
+            raise
 
-    def _read(self) -> Mapping[str, Any]:
-        marker = {} if self._marker is None else {"Marker": self._marker}
-        page: Mapping[str, Any] = self._client.get_durable_execution_history(
-            DurableExecutionArn=self._arn, IncludeExecutionData=True, MaxItems=PAGE, **marker
+    def _pause(self) -> None:
+        """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
+        end = _clock[0]() + self._settings.interval
+        while not self.ended.is_set() and (now := _clock[0]()) < end:
+            due = self.answers.next_due()
+            self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
+            self._wake.clear()
+            self._settle()
+            self.answers.send_due(_clock[0]())
+
+    def _announce_children(self) -> None:
+        for record in self._history.operations:
+            if record.child_arn is not None and record.child_arn not in self._children:
+                self._children.add(record.child_arn)
+                self._on_child(record.child_arn)
+
+    def _check_status(self) -> None:
+        """Raise if the execution has ended in a way that its history does not show."""
+        try:
+            execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
+        except ClientError as error:
+            if is_not_found(error) and self._is_fresh():
+                return
+            raise
+        self._ended_answers += "EndTimestamp" in execution
+        if self._ended_answers >= ENDED_ANSWERS:
+            last = self._history.events[-1]["EventType"] if self._history.events else None
+            raise CloudHistoryError(
+                f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
+                f"version of durabletest does not know what that means\n{arn_and_link(self.arn)}\n"
+                f"{listing(self._history)}"
+            )
+
+    def _is_fresh(self) -> bool:
+        return _clock[0]() - self._began < FRESH_SECONDS
+
+    # --- the end ---
+
+    def _time_out(self) -> None:
+        limit = span(timedelta(seconds=self._settings.timeout))
+        stopped = ", and was stopped" if self.owned else ""
+        self._give_up(
+            CloudTimeoutError(
+                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}\n"
+                f"{arn_and_link(self.arn)}\n{_waited_for(self._history)}{listing(self._history)}"
+            )
         )
-        return page
+
+    def _give_up(self, error: DurableTestError, cause: Exception | None = None) -> None:
+        """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""
+        error.__cause__ = cause
+        if self.arn not in str(error):
+            error.add_note(arn_and_link(self.arn))
+        with self._stopping, suppress(BotoCoreError, ClientError):
+            if self._finish(error) and self.owned:
+                self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
+
+    def _finish(self, error: DurableTestError | None) -> bool:
+        """Set the end, unless it was set before."""
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self.error = error
+            self.ended.set()
+        self._timer.cancel()
+        self._first_poll.set()
+        self._wake.set()
+        self._settle_all()
+        return True
+
+    # --- watches, which the threads of the test add ---
+
+    def _settle(self) -> None:
+        still_open = resolve(self._take_watches(), self._history, ended=False)
+        with self._lock:
+            self._watches += still_open
+
+    def _settle_all(self) -> None:
+        watches = self._take_watches()
+        if self.error is None:
+            resolve(watches, self._history, ended=True)
+            return
+        for watch in watches:
+            if watch.future.set_running_or_notify_cancel():
+                watch.future.set_exception(self.error)
+
+    def _take_watches(self) -> list[Watch]:
+        with self._lock:
+            taken, self._watches = self._watches, []
+        return taken
 
 
-# --- what the service says and this version of botocore does not know ---
-
-
-def keep_unknown_fields(client: Any) -> None:
-    """Have histories keep the fields that botocore's service model does not know yet, as the service wrote them."""
-    if hasattr(client, "meta"):
-        client.meta.events.register(_READ_HISTORY, _add_unknown, _HANDLER_ID, unique_id_uses_count=True)
-
-
-def drop_unknown_fields(client: Any) -> None:
-    """Undo ``keep_unknown_fields``."""
-    if hasattr(client, "meta"):
-        client.meta.events.unregister(_READ_HISTORY, _add_unknown, _HANDLER_ID, unique_id_uses_count=True)
-
-
-def _add_unknown(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-    if "Events" in parsed:
-        raw = json.loads(http_response.content)
-        for event, original in zip(parsed["Events"], raw["Events"], strict=True):
-            _merge(event, original)
-
-
-def _merge(parsed: dict[str, Any], original: Mapping[str, Any]) -> None:
-    for key, value in original.items():
-        if isinstance(value, dict) and isinstance(parsed.get(key), dict):
-            _merge(parsed[key], value)
-        elif value is not None:
-            parsed.setdefault(key, value)
+def _waited_for(history: History) -> str:
+    """The line that names the open operations without their parents; empty if there is none."""
+    names = [
+        title(history, record)
+        for record in history.operations
+        if not record.status.is_terminal and not history.children(record)
+    ]
+    return f"It waits for {', '.join(names)}.\n" if names else ""

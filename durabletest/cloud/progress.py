@@ -1,4 +1,4 @@
-"""One line on the terminal that tells what a cloud test is waiting for."""
+"""The progress line on the terminal while a test waits for an execution in the cloud."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from durabletest.model.titles import title
 from durabletest.model.view import execution_name
 
 _clock = [monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
+"""In a list, where freezegun does not look for it."""
 _WIDTH = 100
 
 
-class Progress:
-    """Shows the operation last seen and the time elapsed, while somebody waits and only on a terminal.
+class ProgressLine:
+    """Shows the last operation and the time elapsed, while a thread waits and only on a terminal.
 
-    ``stream`` is standard error at the moment of writing, unless another one is given.
+    Without ``stream`` it is written to the current standard error.
     """
 
     def __init__(self, arn: str, stream: TextIO | None = None) -> None:
@@ -34,7 +34,7 @@ class Progress:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Somebody waits; with the last of them the line disappears."""
+        """Show the line in this block; when the last of them is left, it is removed."""
         self._waiting += 1
         try:
             yield
@@ -44,7 +44,6 @@ class Progress:
                 self._write("")
 
     def show(self, history: History) -> None:
-        """Write the line anew."""
         if self._waiting:
             self._write(self._line(history)[:_WIDTH])
 

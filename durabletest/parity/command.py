@@ -12,7 +12,7 @@ from botocore.exceptions import NoCredentialsError
 
 from durabletest._version import __version__
 from durabletest.case import DurableTestCase
-from durabletest.cloud.refusals import explained
+from durabletest.cloud.aws_errors import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import Mode, validate
 from durabletest.errors import UsageError

@@ -105,7 +105,7 @@ class ExecutionTests(EndpointTestCase):
         runner = self.runner("orders:live")
         arn = runner.run({"order": 1}).arn
         with (
-            mock.patch("durabletest.cloud.follower.FRESH_SECONDS", 0.05),
+            mock.patch("durabletest.cloud.poller.FRESH_SECONDS", 0.05),
             self.assertRaises(CloudServiceError) as caught,
         ):
             runner.execution(f"{arn}0")

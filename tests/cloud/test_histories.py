@@ -214,7 +214,7 @@ class UnknownTests(HistoryTestCase):
         ended = faults.After(self.endpoint.wait_until_all_have_ended)
         self.endpoint.faults.add(HISTORY, lambda answer, closing: ended(lambda: endless(answer, closing), closing))
         self.endpoint.faults.add(HISTORY, endless, times=4)
-        with mock.patch("durabletest.cloud.follower.IDLE_POLLS", 2):
+        with mock.patch("durabletest.cloud.poller.IDLE_POLLS", 2):
             self.assertWhole(self.run_order())
         self.assertEqual(self.endpoint.log.counts()["GetDurableExecution"], 2)
 

@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from durabletest.cloud import progress
-from durabletest.cloud.progress import Progress
+from durabletest.cloud.progress import ProgressLine
 from durabletest.model.history import History
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint.case import EndpointTestCase
@@ -25,7 +25,7 @@ class ProgressTests(unittest.TestCase):
         self.now = 100.0
         self.enterContext(mock.patch.object(progress, "_clock", [lambda: self.now]))
         self.terminal = Terminal()
-        self.progress = Progress(ARN, self.terminal)
+        self.progress = ProgressLine(ARN, self.terminal)
 
     def shown(self, history: History) -> str:
         """What stands on the line afterwards."""
@@ -69,7 +69,7 @@ class ProgressTests(unittest.TestCase):
 
     def test_what_is_no_terminal_gets_nothing(self) -> None:
         stream = io.StringIO()
-        quiet = Progress(ARN, stream)
+        quiet = ProgressLine(ARN, stream)
         with quiet.waiting():
             quiet.show(history_of(Script()))
         self.assertEqual(stream.getvalue(), "")

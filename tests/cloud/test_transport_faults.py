@@ -16,7 +16,7 @@ from durabletest import (
     ExecutionStatus,
     TestResult,
 )
-from durabletest.cloud.follower import IDLE_POLLS
+from durabletest.cloud.poller import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import unittest
 
-from durabletest.cloud.console import console_link, whereabouts
-from durabletest.cloud.names import execution_name, unqualified
+from durabletest.cloud.arns import arn_and_link, console_link, unique_execution_name, unqualified
 from durabletest.local.server.modelled import service_model
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
@@ -16,18 +15,20 @@ class ExecutionNameTests(unittest.TestCase):
     def test_they_are_what_the_service_takes_and_never_the_same(self) -> None:
         shape = service_model().operation_model("Invoke").input_shape.members["DurableExecutionName"]
         prefixes = (None, "", "test_orders.OrderTests.test_ship", "ümlaut & spaces", "x" * 200, "a.b" * 50, "---")
-        names = [execution_name(prefix) for prefix in prefixes for _ in range(2)]
+        names = [unique_execution_name(prefix) for prefix in prefixes for _ in range(2)]
         for name in names:
             self.assertRegex(name, re.compile(rf"^(?:{shape.metadata['pattern']})$"))
             self.assertLessEqual(len(name), shape.metadata["max"])
         self.assertEqual(len(set(names)), len(names))
 
     def test_they_begin_with_the_prefix(self) -> None:
-        self.assertRegex(execution_name("tests.OrderTests.test_ship"), r"^tests-OrderTests-test_ship-[0-9a-f]{12}$")
-        self.assertRegex(execution_name(None), r"^durabletest-[0-9a-f]{12}$")
+        self.assertRegex(
+            unique_execution_name("tests.OrderTests.test_ship"), r"^tests-OrderTests-test_ship-[0-9a-f]{12}$"
+        )
+        self.assertRegex(unique_execution_name(None), r"^durabletest-[0-9a-f]{12}$")
 
     def test_of_a_long_prefix_the_end_is_kept(self) -> None:
-        name = execution_name("a.very.long.package.that.nobody.needs.to.see.OrderTests.test_ship_is_called_once")
+        name = unique_execution_name("a.very.long.package.that.nobody.needs.to.see.OrderTests.test_ship_is_called_once")
         self.assertRegex(name, r"OrderTests-test_ship_is_called_once-[0-9a-f]{12}$")
         self.assertEqual(len(name), 64)
 
@@ -49,7 +50,7 @@ class UnqualifiedTests(unittest.TestCase):
 class ConsoleTests(unittest.TestCase):
     def test_the_page_of_the_function_in_its_region(self) -> None:
         self.assertEqual(
-            whereabouts(f"{FUNCTION}:$LATEST/durable-execution/order-42/e-1"),
+            arn_and_link(f"{FUNCTION}:$LATEST/durable-execution/order-42/e-1"),
             f"Execution: {FUNCTION}:$LATEST/durable-execution/order-42/e-1\n"
             "Console:   https://eu-west-1.console.aws.amazon.com/lambda/home?region=eu-west-1"
             "#/functions/orders?tab=durableExecutions",
@@ -68,4 +69,4 @@ class ConsoleTests(unittest.TestCase):
         for arn in (FUNCTION, "orders", "x/durable-execution/y/z"):
             with self.subTest(arn):
                 self.assertIsNone(console_link(arn))
-                self.assertEqual(whereabouts(arn), f"Execution: {arn}")
+                self.assertEqual(arn_and_link(arn), f"Execution: {arn}")
