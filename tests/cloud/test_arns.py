@@ -1,4 +1,4 @@
-"""What functions and executions are called, and where a person finds them."""
+"""Names and ARNs of functions and executions, and console links."""
 
 from __future__ import annotations
 

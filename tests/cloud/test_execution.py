@@ -1,4 +1,4 @@
-"""What an execution in the cloud tells and cannot tell."""
+"""Handles on executions in the cloud."""
 
 from __future__ import annotations
 

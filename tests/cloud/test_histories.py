@@ -1,4 +1,4 @@
-"""Histories that come in pieces, twice, or with things that nobody has heard of: no event is lost, none is invented."""
+"""Histories that arrive in pieces, twice, or with unknown events and fields: no event is lost or invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line that tells what a cloud test is waiting for."""
+"""The progress line of cloud tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of a run, nothing is left running in the cloud."""
+"""However a run ends, no execution is left running in the cloud."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StoppingTestCase(EndpointTestCase):
         cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
 
     def reasons(self) -> list[Any]:
-        """What each stopped execution was stopped with."""
+        """The error of each stop request."""
         return [request.get("Error") for request in self.endpoint.log.members(STOP)]
 
 

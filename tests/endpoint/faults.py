@@ -65,7 +65,7 @@ def lost(answering: Answering, closing: Event) -> HttpAnswer:
 
 
 def interrupting(answering: Answering, closing: Event) -> HttpAnswer:
-    """Somebody presses Ctrl-C while the client waits for the answer."""
+    """SIGINT arrives while the client waits for the answer."""
     signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
     return answering()
 
@@ -79,7 +79,7 @@ def cut(answering: Answering, closing: Event) -> HttpAnswer:
 
 
 class Held:
-    """The answer comes when the test lets it; ``reached`` is set as soon as somebody waits for it."""
+    """The answer waits for ``release``; ``reached`` is set as soon as a request has arrived."""
 
     def __init__(self) -> None:
         self.reached = Event()

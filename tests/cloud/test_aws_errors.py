@@ -1,4 +1,4 @@
-"""What is not set up as it has to be: which error, and what it says to set."""
+"""Mistakes in the setup: the error for each, and its advice."""
 
 from __future__ import annotations
 
