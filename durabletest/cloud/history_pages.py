@@ -22,15 +22,16 @@ class HistoryPages:
     """Each ``read_new`` returns the events, payloads included, that no call before has returned.
 
     It continues with the page that was last when it was read. Pages may overlap, arrive twice or be written in any
-    order; events are identified by their ``EventId``. If an id below the highest one is missing, its page was read
-    before the event was written, and reading starts over: a limited number of times, since the service does not
-    promise consecutive ids.
+    order; events are identified by their ``EventId``; one without it gets the id after that of the event before it. If
+    an id below the highest one is missing, its page was read before the event was written, and reading starts over: a
+    limited number of times, since the service does not promise consecutive ids.
     """
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
         self._marker: str | None = None
+        self._before_marker = 0
         self._seen: set[int] = set()
         self._missing = 0
         self._gap_reads = 0
@@ -39,7 +40,7 @@ class HistoryPages:
     def read_new(self) -> list[dict[str, Any]]:
         """The new events."""
         if self.has_gap:
-            self._marker = None
+            self._rewind()
             self._gap_reads += 1
         events = {event["EventId"]: event for page in self._pages() for event in page}
         new = [event for event_id, event in events.items() if event_id not in self._seen]
@@ -54,6 +55,9 @@ class HistoryPages:
         """Whether an event is missing that the next ``read_new`` may find."""
         return self._missing > 0 and self._gap_reads < MAX_GAP_READS
 
+    def _rewind(self) -> None:
+        self._marker, self._before_marker = None, 0
+
     def _pages(self) -> Iterator[list[dict[str, Any]]]:
         while True:
             page = self._page()
@@ -61,11 +65,14 @@ class HistoryPages:
                 self._count_truncated()
                 return
             self._truncated = 0
+            last_id = self._before_marker
+            for event in page["Events"]:
+                last_id = event.setdefault("EventId", last_id + 1)
             yield page["Events"]
             following = page.get("NextMarker")
             if not following or following == self._marker:
                 return
-            self._marker = following
+            self._marker, self._before_marker = following, last_id
 
     def _count_truncated(self) -> None:
         self._truncated += 1
@@ -81,7 +88,7 @@ class HistoryPages:
         except ClientError as error:
             if self._marker is None or error_code(error) != "InvalidParameterValueException":
                 raise
-            self._marker = None
+            self._rewind()
             return self._read()
 
     def _read(self) -> Mapping[str, Any]:

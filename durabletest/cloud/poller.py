@@ -221,7 +221,7 @@ class Poller:
             raise
         self._ended_answers += "EndTimestamp" in execution
         if self._ended_answers >= ENDED_ANSWERS:
-            last = self._history.events[-1]["EventType"] if self._history.events else None
+            last = self._history.events[-1].get("EventType") if self._history.events else None
             raise CloudHistoryError(
                 f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
                 f"version of durabletest does not know what that means\n{arn_and_link(self.arn)}\n"

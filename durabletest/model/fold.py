@@ -85,8 +85,8 @@ def end_with_execution(record: OperationRecord, execution: ExecutionRecord) -> N
 
 def invocation(index: int, event: Event) -> Invocation:
     details = details_of(event)
-    times = (details["StartTimestamp"], details["EndTimestamp"])
-    return Invocation(index, details["RequestId"], *times, error=error_of(details))
+    started_at, ended_at = (details.get(key, event["EventTimestamp"]) for key in ("StartTimestamp", "EndTimestamp"))
+    return Invocation(index, details.get("RequestId", ""), started_at, ended_at, error=error_of(details))
 
 
 def new_operation(event: Event) -> OperationRecord:

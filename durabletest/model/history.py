@@ -109,7 +109,7 @@ class History:
 
     def _fold(self, event: dict[str, Any]) -> None:
         kind = event.get("EventType")
-        if kind in fold.OPERATION_EVENTS:
+        if kind in fold.OPERATION_EVENTS and "Id" in event:
             fold.fold_operation(self._record(event), event)
         elif kind in fold.EXECUTION_EVENTS:
             fold.fold_execution(self.execution, event)
