@@ -15,8 +15,8 @@ _ARN_PARTS = 7
 
 def unqualified(function: str) -> str:
     """A function's name or ARN without its version or alias."""
-    prefix, separator, rest = function.rpartition("function:")
-    return prefix + separator + rest.split(":")[0]
+    prefix, separator, name = function.partition(":function:")
+    return prefix + separator + name.split(":")[0] if separator else function.split(":")[0]
 
 
 def unique_execution_name(prefix: str | None) -> str:
