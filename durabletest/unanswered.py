@@ -48,10 +48,15 @@ def _complaints(script: CallbackScript, book: ScriptBook, histories: Histories) 
 # --- answers that did not arrive ---
 
 
+def refused(use: Use, action: Action, words: str) -> str:
+    """The complaint about an answer that the service has refused, in its own words."""
+    return f"{use.script}: the answer{_after(action)} was refused: {words}\n{_need_not(use.script)}"
+
+
 def _lost(use: Use, histories: Histories) -> Iterator[str]:
     for action, words in use.refused:
         if action.is_answer:
-            yield f"{use.script}: the answer{_after(action)} was refused: {words}\n{_need_not(use.script)}"
+            yield refused(use, action, words)
     answer = next((action for action in use.answer.actions if action.is_answer), None)
     history = histories.get(use.callback.arn)
     if use.answered or answer is None or history is None:

@@ -11,12 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws_errors import error_code
-from durabletest.errors import ConfigurationError
+from durabletest.errors import ConfigurationError, NeverUsedError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
 from durabletest.model.traits import callback_names, submitter_child
 from durabletest.scripts import Action, Answer, ScriptBook, ScriptedCallback, Use
+from durabletest.unanswered import refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
@@ -47,7 +48,7 @@ class CallbackAnswers:
     Delays are skipped unless they are ``real``, and so is an answer that would have come after the callback's timeout,
     so that the callback times out as it does in virtual time. A callback that had ended before it was first seen uses
     its answer up, as it does in virtual time, unless the execution is followed ``late`` and it had ended before the
-    first poll.
+    first poll. A refused answer that the execution still waits for is an error.
     """
 
     def __init__(self, client: Any, arn: str, scripts: ScriptBook, real: bool, late: bool) -> None:
@@ -58,11 +59,19 @@ class CallbackAnswers:
         self._late = late
         self._known: set[str] = set()
         self._due: list[DueAction] = []
+        self._refused: list[DueAction] = []
         self.skipped_delays: dict[str, timedelta] = {}
         """By the id of the callback operation."""
 
     def find_callbacks(self, history: History, now: float) -> None:
-        """Schedule the answers for the callbacks that have become answerable, or have ended, since the last call."""
+        """Schedule the answers for the callbacks that have become answerable, or have ended, since the last call.
+
+        Raises :class:`NeverUsedError` if a callback is still open whose answer was refused before the history was read.
+        """
+        for entry in self._refused:
+            if not (history.execution.ended or history.by_id(entry.operation_id).status.is_terminal):
+                raise NeverUsedError(refused(entry.use, *entry.use.refused[-1]))
+        self._refused.clear()
         if self._late and history.operations:
             self._known |= {record.id for record in history.operations if record.status.is_terminal}
             self._late = False
@@ -109,6 +118,9 @@ class CallbackAnswers:
             if error_code(refusal) not in _REFUSED:
                 raise
             due.use.refused.append((due.action, str(refusal)))
+            too_late = error_code(refusal) == "CallbackTimeoutException"
+            if due.action.is_answer and not due.use.script.optional and not too_late:
+                self._refused.append(due)
 
 
 def _in_order(answer: Answer) -> list[Action]:

@@ -191,6 +191,39 @@ class DelaysLeftOutTests(AnswersTestCase):
         )
         self.assertEqual(script.refused, [words])
 
+    def test_a_refused_answer_that_the_execution_waits_for_ends_the_run_at_once(self) -> None:
+        for refusal in (
+            faults.Refused(400, "InvalidParameterValueException", "too large"),
+            faults.Refused(404, "ResourceNotFoundException", "no such callback"),
+        ):
+            with self.subTest(refusal.code):
+                runner = self.runner("forgotten:live", timeout=2)
+                runner.on_callback("approval").succeed("yes")
+                self.endpoint.faults.add(SUCCESS, refusal)
+                with self.assertRaises(NeverUsedError) as caught:
+                    runner.run()
+                self.assertEqual(
+                    str(caught.exception),
+                    f"on_callback('approval'): the answer was refused: An error occurred ({refusal.code}) when calling "
+                    f"the {SUCCESS} operation: {refusal.message}\n"
+                    "If it need not be used, write on_callback('approval', optional=True)",
+                )
+                runner.reset()
+
+    def test_one_that_comes_too_late_does_not(self) -> None:
+        runner = self.runner("approvals:live")
+        script = runner.on_callback("approval").succeed("too late").succeed("by script")
+
+        def answered_by_hand(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            [first] = self.endpoint.log.members(SUCCESS)
+            self.client.send_durable_execution_callback_success(CallbackId=first["CallbackId"], Result="by hand")
+            return faults.Refused(404, "ResourceNotFoundException", "no such callback")(answering, closing)
+
+        self.endpoint.faults.add(SUCCESS, answered_by_hand)
+        self.assertEqual(runner.run().get_result(), ["by hand", "by script"])
+        self.assertEqual(len(script.refused), 1)
+        runner.reset()
+
     def test_an_answer_that_is_not_permitted_ends_the_run(self) -> None:
         runner = self.runner("forgotten:live")
         runner.on_callback("approval").succeed("yes")
