@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from time import monotonic
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,8 +15,10 @@ PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
 MAX_TRUNCATED = 5
 """So many truncated answers in a row are an error; botocore parses each as an answer without members."""
-MAX_GAP_READS = 5
-"""A gap in the event ids makes the history be read from its beginning, so many times in a row."""
+GAP_SECONDS = 5.0
+"""How long a gap in the event ids makes each poll read the history from its beginning."""
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
 
 
 class HistoryPages:
@@ -23,8 +26,8 @@ class HistoryPages:
 
     It continues with the page that was last when it was read. Pages may overlap, arrive twice or be written in any
     order; events are identified by their ``EventId``; one without it gets the id after that of the event before it. If
-    an id below the highest one is missing, its page was read before the event was written, and reading starts over: a
-    limited number of times, since the service does not promise consecutive ids.
+    an id below the highest one is missing, its page was read before the event was written, and reading starts over: for
+    a limited time, since the service does not promise consecutive ids.
     """
 
     def __init__(self, client: Any, arn: str) -> None:
@@ -34,26 +37,25 @@ class HistoryPages:
         self._before_marker = 0
         self._seen: set[int] = set()
         self._missing = 0
-        self._gap_reads = 0
+        self._gap_since = 0.0
         self._truncated = 0
 
     def read_new(self) -> list[dict[str, Any]]:
         """The new events."""
         if self.has_gap:
             self._rewind()
-            self._gap_reads += 1
         events = {event["EventId"]: event for page in self._pages() for event in page}
         new = [event for event_id, event in events.items() if event_id not in self._seen]
         self._seen.update(events)
         missing = max(self._seen, default=0) - len(self._seen)
         if missing != self._missing:
-            self._missing, self._gap_reads = missing, 0
+            self._missing, self._gap_since = missing, _clock[0]()
         return new
 
     @property
     def has_gap(self) -> bool:
         """Whether an event is missing that the next ``read_new`` may find."""
-        return self._missing > 0 and self._gap_reads < MAX_GAP_READS
+        return self._missing > 0 and _clock[0]() - self._gap_since < GAP_SECONDS
 
     def _rewind(self) -> None:
         self._marker, self._before_marker = None, 0

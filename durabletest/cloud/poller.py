@@ -38,11 +38,9 @@ from durabletest.scripts import ScriptBook
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
 FRESH_SECONDS = 30.0
-"""How long after its start an execution may be unknown to parts of the service."""
+"""How long parts of the service may not know of the start of an execution, or of its end."""
 IDLE_POLLS = 10
 """After so many polls without new events the service is asked for the status of the execution."""
-ENDED_ANSWERS = 3
-"""After so many answers that the execution has ended, a history without its end is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Poller:
         self._wake = Event()
         self._began = _clock[0]()
         self._idle_polls = 0
-        self._ended_answers = 0
+        self._ended_since: float | None = None
         self._stopping = RLock()
         self._stopped = False
         self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
@@ -212,15 +210,18 @@ class Poller:
                 self._on_child(record.child_arn)
 
     def _check_status(self) -> None:
-        """Raise if the execution has ended in a way that its history does not show."""
+        """Raise if the execution ended a while ago and its history does not show how."""
         try:
             execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
         except ClientError as error:
             if is_not_found(error) and self._is_fresh():
                 return
             raise
-        self._ended_answers += "EndTimestamp" in execution
-        if self._ended_answers >= ENDED_ANSWERS:
+        if "EndTimestamp" not in execution:
+            return
+        if self._ended_since is None:
+            self._ended_since = _clock[0]()
+        if _clock[0]() - self._ended_since >= FRESH_SECONDS:
             last = self._history.events[-1].get("EventType") if self._history.events else None
             raise CloudHistoryError(
                 f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "

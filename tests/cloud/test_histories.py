@@ -86,7 +86,12 @@ class PiecesTests(HistoryTestCase):
                 self.endpoint.faults.add(HISTORY, faults.Without(missing), times=8)
                 self.assertWhole(self.run_order())
 
+    def test_an_event_that_is_written_much_later_is_waited_for_in_seconds(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.Without({6}), times=40)
+        self.assertWhole(self.run_order())
+
     def test_numbers_that_are_never_given_do_not_hold_up_the_end(self) -> None:
+        self.enterContext(mock.patch("durabletest.cloud.history_pages.GAP_SECONDS", 0.1))
         self.endpoint.faults.always(HISTORY, faults.Without({3}))
         result = self.run_order()
         self.assertEqual(result.get_result(), {"parcel": "parcel 42"})
@@ -234,6 +239,7 @@ class UnknownTests(HistoryTestCase):
     def test_an_end_of_an_unknown_kind_is_shown_and_not_waited_for(self) -> None:
         self.endpoint.faults.always(HISTORY, each_event(renamed("ExecutionSucceeded", "ExecutionVanished")))
         self.endpoint.faults.always("GetDurableExecution", faults.Rewritten(lambda e: {**e, "Status": "VANISHED"}))
+        self.enterContext(mock.patch("durabletest.cloud.poller.FRESH_SECONDS", 0.1))
         with self.assertRaises(CloudHistoryError) as caught:
             self.runner("orders:live", execution_prefix="vanishing").run({"order": 42})
         self.assertRegex(
@@ -258,6 +264,10 @@ class UnknownTests(HistoryTestCase):
         with mock.patch("durabletest.cloud.poller.IDLE_POLLS", 2):
             self.assertWhole(self.run_order())
         self.assertEqual(self.endpoint.log.counts()["GetDurableExecution"], 2)
+
+    def test_one_that_its_history_tells_much_later_is_waited_for_in_seconds(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.Without({EVENTS}), times=80)
+        self.assertWhole(self.run_order())
 
     def test_an_execution_that_is_paused_runs_on(self) -> None:
         self.endpoint.faults.always(HISTORY, each_event(renamed("InvocationCompleted", "ExecutionPaused")))
