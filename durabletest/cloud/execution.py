@@ -11,8 +11,6 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
@@ -125,7 +123,8 @@ class CloudExecution:
             raise self._poller.error
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        self._poller.stop(error)
+        for failure in self._poller.stop(error).values():
+            raise failure
 
     @property
     def now(self) -> datetime:
@@ -219,15 +218,17 @@ class CloudExecutions:
 
         Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
         """
-        not_stopped = self._stop()
         with self._lock:
             pollers = [poller for poller, _ in self._executions.values()]
             self._executions.clear()
         for poller in pollers:
             poller.close()
+        not_stopped = self._stop()
+        for poller in pollers:
+            poller.join()
         self._started.clear()
         if not_stopped:
-            lines = "\n".join(f"  {arn}: {error}" for arn, error in not_stopped)
+            lines = "\n".join(f"  {arn}: {error}" for arn, error in not_stopped.items())
             raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
 
     def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
@@ -247,13 +248,10 @@ class CloudExecutions:
         if self._scripts.has_answers_left:
             self._follow(arn)
 
-    def _stop(self) -> list[tuple[str, Exception]]:
-        """Stop what was started and still runs; returns the ARNs and errors of those that could not be stopped."""
-        failed: list[tuple[str, Exception]] = []
+    def _stop(self) -> dict[str, Exception]:
+        """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""
+        failures: dict[str, Exception] = {}
         for poller in self._started:
             if poller.running:
-                try:
-                    poller.stop(TEST_ENDED)
-                except (BotoCoreError, ClientError) as error:
-                    failed.append((poller.arn, error))
-        return failed
+                failures |= poller.stop(TEST_ENDED)
+        return failures

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Lock, RLock, Thread, Timer
@@ -106,9 +105,12 @@ class Poller:
         self._timer.start()
         self._thread.start()
 
-    def close(self, timeout: float = 5.0) -> None:
-        """End both threads; pending waits get a ``RunnerClosedError``."""
+    def close(self) -> None:
+        """End polling; pending waits get a ``RunnerClosedError``."""
         self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
+
+    def join(self, timeout: float = 5.0) -> None:
+        """Wait for the end of both threads."""
         for thread in (self._timer, self._thread):
             thread.join(timeout)
 
@@ -141,14 +143,19 @@ class Poller:
             self._wake.set()
         return watch.future
 
-    def stop(self, error: Mapping[str, Any]) -> None:
-        """Stop the execution and its children, once; ``error`` is the ``ErrorObject`` that is recorded."""
+    def stop(self, error: Mapping[str, Any]) -> dict[str, Exception]:
+        """Stop the execution and its children, once; ``error`` is the ``ErrorObject`` that is recorded.
+
+        Returns the errors of requests that failed, by the ARN of the execution that may still run.
+        """
         with self._stopping:
-            if not self._stopped:
-                stop_with_children(
-                    self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
-                )
-                self._stopped = True
+            if self._stopped:
+                return {}
+            failures = stop_with_children(
+                self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
+            )
+            self._stopped = not failures
+            return failures
 
     # --- the polling thread ---
 
@@ -249,7 +256,7 @@ class Poller:
         error.__cause__ = cause
         if self.arn not in str(error):
             error.add_note(arn_and_link(self.arn))
-        with self._stopping, suppress(BotoCoreError, ClientError):
+        with self._stopping:
             if self._finish(error) and self.owned:
                 self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
 

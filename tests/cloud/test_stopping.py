@@ -30,6 +30,11 @@ HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
 
 
+def still_running(execution: dict[str, Any]) -> dict[str, Any]:
+    """The status of an execution as it was before its end."""
+    return {key: value for key, value in execution.items() if key != "EndTimestamp"} | {"Status": "RUNNING"}
+
+
 class StoppingTestCase(EndpointTestCase):
     @classmethod
     def setUpClass(cls) -> None:
@@ -182,6 +187,50 @@ class ClosingTests(StoppingTestCase):
             "(AccessDeniedException) when calling the StopDurableExecution operation: User: "
             "arn:aws:iam::123456789012:user/ci is not authorized to perform this action",
         )
+        self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+
+    def test_an_execution_that_ends_before_it_is_stopped_is_no_failure(self) -> None:
+        for refusal in (faults.already_ended, faults.not_found):
+            with self.subTest(refusal.code):
+                runner = self.runner("forgotten:live")
+                execution = self.waiting(runner)
+
+                def end(
+                    answering: faults.Answering,
+                    closing: Event,
+                    refusal: faults.Refused = refusal,
+                    execution: Execution = execution,
+                ) -> HttpAnswer:
+                    execution.operation("approval").send_callback_success("yes")
+                    self.endpoint.wait_until_all_have_ended()
+                    return refusal(answering, closing)
+
+                self.endpoint.faults.add(STOP, end)
+                runner.close()
+                self.assertEqual(self.endpoint.faults.left(), 0)
+
+    def test_a_child_that_cannot_be_stopped_is_reported_by_its_own_arn(self) -> None:
+        runner = self.runner("parent:live")
+        execution = runner.start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.endpoint.faults.add(STOP, faults.forbidden, skip=1)
+        self.endpoint.faults.always("GetDurableExecution", faults.Rewritten(still_running))
+        with self.assertRaises(CloudServiceError) as caught:
+            runner.close()
+        self.assertIn(f"could not be stopped:\n  {child}: An error occurred (AccessDenied", str(caught.exception))
+        self.assertNotIn(execution.arn, str(caught.exception))
+
+    def test_a_parent_that_cannot_be_stopped_does_not_keep_its_child_running(self) -> None:
+        runner = self.runner("parent:live")
+        execution = runner.start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.endpoint.faults.add(STOP, faults.forbidden)
+        with self.assertRaises(CloudServiceError):
+            runner.close()
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child])
         self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
 
     def test_that_does_not_hide_why_the_block_was_left(self) -> None:

@@ -44,6 +44,7 @@ forbidden = Refused(
     403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action"
 )
 expired = Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
+already_ended = Refused(400, "InvalidParameterValueException", "The durable execution has already ended")
 not_found = Refused(404, "ResourceNotFoundException", "Durable execution not found")
 
 
