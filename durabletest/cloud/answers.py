@@ -81,11 +81,10 @@ class CallbackAnswers:
                 self._schedule(record, callback_names(history, record), now)
 
     def send_due(self, now: float) -> None:
-        """Send the answers that are due."""
-        due = [entry for entry in self._due if entry.at <= now]
-        self._due = [entry for entry in self._due if entry.at > now]
-        for entry in due:
-            self._send(entry)
+        """Send the answers that are due; one whose request fails with an error of the client stays due."""
+        while self._due and self._due[0].at <= now:
+            self._send(self._due[0])
+            self._due = self._due[1:]
 
     def next_due(self) -> float | None:
         """The time of the next answer, None if none is scheduled."""

@@ -51,6 +51,14 @@ def is_not_found(error: BaseException) -> bool:
     return isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException"
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether the request may succeed later: the service is unreachable, fails or throttles."""
+    if isinstance(error, ClientError):
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or error_code(error).startswith("Throttl")
+    return isinstance(error, _UNREACHABLE)
+
+
 def error_code(error: ClientError) -> str:
     """The name of the error in the service model."""
     return str(error.response.get("Error", {}).get("Code", ""))

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import CallbackAnswers
 from durabletest.cloud.arns import arn_and_link
-from durabletest.cloud.aws_errors import explained, is_not_found
+from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.cloud.progress import ProgressLine
 from durabletest.cloud.stopping import stop_with_children
@@ -58,7 +58,8 @@ class Poller:
     """Reads the history of one execution, answers its callbacks by script, and settles futures.
 
     ``ended`` is set when the execution has ended or polling was given up; in the second case ``error`` says why. The
-    timeout is watched by a second thread, since the first one may be blocked by a slow answer. An execution that is
+    timeout is watched by a second thread, since the first one may be blocked by a slow answer. An outage of the service
+    lasts until the timeout at most. An execution that is
     ``owned`` was started by this runner, and is stopped when polling is given up. One that is followed ``late`` may
     have run for long before. ``on_child`` is called with the ARN of each execution that this one invokes.
     """
@@ -92,6 +93,7 @@ class Poller:
         self._first_poll = Event()
         self._wake = Event()
         self._began = _clock[0]()
+        self._outage: Exception | None = None
         self._idle_polls = 0
         self._ended_since: float | None = None
         self._stopping = RLock()
@@ -162,8 +164,15 @@ class Poller:
     def _run(self) -> None:
         try:
             while not self.ended.is_set():
-                self._poll()
-                self._pause()
+                try:
+                    self._poll()
+                    self._outage = None
+                    self._pause()
+                except (BotoCoreError, ClientError) as error:
+                    if not is_outage(error):
+                        raise
+                    self._outage = error
+                    self.ended.wait(self._settings.interval)
         except (BotoCoreError, ClientError) as error:
             self._give_up(explained(error), error)
         except DurableTestError as error:
@@ -242,6 +251,9 @@ class Poller:
     # --- the end ---
 
     def _time_out(self) -> None:
+        if self._outage is not None:
+            self._give_up(explained(self._outage), self._outage)
+            return
         limit = span(timedelta(seconds=self._settings.timeout))
         stopped = ", and was stopped" if self.owned else ""
         self._give_up(

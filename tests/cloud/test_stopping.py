@@ -270,6 +270,8 @@ class InterruptionTests(StoppingTestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.runner("forgotten:live").run()
         self.assertEqual(self.endpoint.running(), [])
+        held.release()
+        self.endpoint.log.wait_for(STOP, 2)
 
     def test_an_invocation_that_fails_after_it_has_started_something(self) -> None:
         self.endpoint.faults.always("Invoke", faults.broken)
