@@ -8,6 +8,7 @@ from typing import Any
 
 from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
+from durabletest.model.payloads import TruncatedPayload
 from durabletest.model.records import ExecutionRecord, Invocation, OperationRecord
 
 Event = Mapping[str, Any]
@@ -145,9 +146,12 @@ def _completed_attempts(record: OperationRecord) -> int:
 def payload_of(details: Mapping[str, Any], key: str) -> str | None:
     wrapper = details.get(key) or {}
     payload: str | None = wrapper.get("Payload")
-    return payload
+    return TruncatedPayload(payload or "") if wrapper.get("Truncated") else payload
 
 
 def error_of(details: Mapping[str, Any]) -> ErrorDetails | None:
-    error = (details.get("Error") or {}).get("Payload")
-    return None if error is None else ErrorDetails.of(error)
+    wrapper = details.get("Error") or {}
+    error = wrapper.get("Payload")
+    if error is None:
+        return ErrorDetails(message="(the service has truncated the error)") if wrapper.get("Truncated") else None
+    return ErrorDetails.of(error)

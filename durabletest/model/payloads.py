@@ -32,6 +32,12 @@ _SEND_INSTEAD: tuple[tuple[type, str, str], ...] = (
 _SCALARS = (str, int, bool, type(None))
 
 
+class TruncatedPayload(str):
+    """A payload that the service has cut because of its size; what is left of it, maybe nothing."""
+
+    __slots__ = ()
+
+
 def encode(value: Any, what: str = "payload") -> str:
     """``value`` as JSON text; what is not JSON is refused with its place, ``payload['order']['at'] is a datetime``."""
     try:

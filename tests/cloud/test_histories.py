@@ -15,7 +15,9 @@ from durabletest import (
     DurableOperation,
     ExecutionStatus,
     OperationNotReachedError,
+    OperationStatus,
     OrchestratorError,
+    PayloadError,
     TestResult,
     WaitingStatus,
     WaitTimeoutError,
@@ -186,6 +188,45 @@ class IncompleteTests(HistoryTestCase):
         self.assertWhole(result)
         names = [operation.name for operation in result.get_operations()]
         self.assertEqual(names, ["reserve", "charge", "second thoughts", "pack"])
+
+
+class TruncatedTests(HistoryTestCase):
+    """The service has cut payloads because of their size."""
+
+    def run_with(self, wrapper: JsonEvent) -> TestResult:
+        def cut(event: JsonEvent) -> JsonEvent:
+            if event.get("Name") == "pack" or event["EventType"] == "ExecutionSucceeded":
+                event.get(f"{event['EventType']}Details", {})["Result"] = wrapper
+            return event
+
+        self.endpoint.faults.always(HISTORY, each_event(cut))
+        return self.run_order()
+
+    def test_a_result_is_told_to_be_truncated(self) -> None:
+        for wrapper, rest in (({"Truncated": True}, ""), ({"Payload": '"par', "Truncated": True}, ": '\"par'...")):
+            with self.subTest(wrapper):
+                result = self.run_with(wrapper)
+                with self.assertRaises(PayloadError) as caught:
+                    result.get_result()
+                self.assertEqual(
+                    str(caught.exception), f"the service has truncated the result of the execution in its history{rest}"
+                )
+                with self.assertRaises(PayloadError) as caught:
+                    result.get_operation("pack").get_step_details()
+                self.assertEqual(
+                    str(caught.exception), f"the service has truncated the payload of STEP 'pack' in its history{rest}"
+                )
+                self.assertIs(result.get_operation("pack").status, OperationStatus.SUCCEEDED)
+
+    def test_an_error_is_told_to_be_truncated(self) -> None:
+        def fail(event: JsonEvent) -> JsonEvent:
+            if event["EventType"] != "ExecutionSucceeded":
+                return event
+            del event["ExecutionSucceededDetails"]
+            return {**event, "EventType": "ExecutionFailed", "ExecutionFailedDetails": {"Error": {"Truncated": True}}}
+
+        self.endpoint.faults.always(HISTORY, each_event(fail))
+        self.assertEqual(str(self.run_order().get_error()), "(the service has truncated the error)")
 
 
 class UnknownTests(HistoryTestCase):
