@@ -243,10 +243,9 @@ class CloudExecutions:
                 poller.start()
             return found
 
-    def _on_child(self, arn: str) -> None:
+    def _on_child(self, arn: str) -> Poller | None:
         """Follow an invoked execution if a script may have to answer its callbacks."""
-        if self._scripts.has_answers_left:
-            self._follow(arn)
+        return self._follow(arn)[0] if self._scripts.has_answers_left else None
 
     def _stop(self) -> dict[str, Exception]:
         """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""

@@ -61,7 +61,8 @@ class Poller:
     timeout is watched by a second thread, since the first one may be blocked by a slow answer. An outage of the service
     lasts until the timeout at most. An execution that is
     ``owned`` was started by this runner, and is stopped when polling is given up. One that is followed ``late`` may
-    have run for long before. ``on_child`` is called with the ARN of each execution that this one invokes.
+    have run for long before. ``on_child`` is called with the ARN of each execution that this one invokes, and returns
+    its poller if there is one; an error while that answers a callback ends this one too.
     """
 
     def __init__(
@@ -73,12 +74,12 @@ class Poller:
         *,
         owned: bool,
         late: bool,
-        on_child: Callable[[str], object],
+        on_child: Callable[[str], Poller | None],
     ) -> None:
         self.arn = arn
         self.owned = owned
         self.ended = Event()
-        self.error: DurableTestError | None = None
+        self.error: Exception | None = None
         self.progress = ProgressLine(arn)
         self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
         self._client = client
@@ -87,6 +88,8 @@ class Poller:
         self._pages = HistoryPages(client, arn)
         self._history = History()
         self._children: set[str] = set()
+        self._parents: list[Poller] = []
+        self._answering = False
         self._lock = Lock()
         self._watches: list[Watch] = []
         self._new_events: list[Mapping[str, Any]] = []
@@ -159,6 +162,12 @@ class Poller:
             self._stopped = not failures
             return failures
 
+    def report_to(self, parent: Poller) -> None:
+        """End a parent's polling too if an answer to a callback of this execution fails."""
+        self._parents.append(parent)
+        if self._answering and self.error is not None:
+            parent._give_up(self.error)
+
     # --- the polling thread ---
 
     def _run(self) -> None:
@@ -173,14 +182,22 @@ class Poller:
                         raise
                     self._outage = error
                     self.ended.wait(self._settings.interval)
-        except (BotoCoreError, ClientError) as error:
-            self._give_up(explained(error), error)
-        except DurableTestError as error:
-            self._give_up(error)
         except Exception as error:
-            self._give_up(OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}"), error)
+            failure = self._failure(error)
+            self._give_up(failure, None if failure is error else error)
+            if self._answering:
+                for parent in self._parents:
+                    parent._give_up(failure)
         finally:
             self._settle_all()
+
+    def _failure(self, error: Exception) -> Exception:
+        """The error for the test; an assertion that fails in a script is the test's own."""
+        if isinstance(error, DurableTestError | AssertionError):
+            return error
+        if isinstance(error, BotoCoreError | ClientError):
+            return explained(error)
+        return OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
 
     def _poll(self) -> None:
         new = self._read_new()
@@ -190,9 +207,9 @@ class Poller:
         self._history.extend(new)
         if new:
             self._first_poll.set()
-        now = _clock[0]()
-        self.answers.find_callbacks(self._history, now)
-        self.answers.send_due(now)
+        self._answering = True
+        self.answers.find_callbacks(self._history, _clock[0]())
+        self._send_answers()
         self._announce_children()
         self.progress.show(self._history)
         self._settle()
@@ -217,13 +234,20 @@ class Poller:
             self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
             self._wake.clear()
             self._settle()
-            self.answers.send_due(_clock[0]())
+            self._send_answers()
+
+    def _send_answers(self) -> None:
+        self._answering = True
+        self.answers.send_due(_clock[0]())
+        self._answering = False
 
     def _announce_children(self) -> None:
         for record in self._history.operations:
             if record.child_arn is not None and record.child_arn not in self._children:
                 self._children.add(record.child_arn)
-                self._on_child(record.child_arn)
+                child = self._on_child(record.child_arn)
+                if child is not None:
+                    child.report_to(self)
 
     def _check_status(self) -> None:
         """Raise if the execution ended a while ago and its history does not show how."""
@@ -263,16 +287,17 @@ class Poller:
             )
         )
 
-    def _give_up(self, error: DurableTestError, cause: Exception | None = None) -> None:
+    def _give_up(self, error: Exception, cause: Exception | None = None) -> None:
         """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""
-        error.__cause__ = cause
+        if cause is not None:
+            error.__cause__ = cause
         if self.arn not in str(error):
             error.add_note(arn_and_link(self.arn))
         with self._stopping:
             if self._finish(error) and self.owned:
-                self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).splitlines()[0]})
+                self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).partition("\n")[0]})
 
-    def _finish(self, error: DurableTestError | None) -> bool:
+    def _finish(self, error: Exception | None) -> bool:
         """Set the end, unless it was set before."""
         with self._lock:
             if self.ended.is_set():

@@ -232,6 +232,37 @@ class DelaysLeftOutTests(AnswersTestCase):
             runner.run()
 
 
+class FailingAnswerTests(AnswersTestCase):
+    """Errors while an answer is given are those of the test, whether the callback is its own or a child's."""
+
+    def test_an_assertion_that_fails_in_a_script(self) -> None:
+        def check(callback: ScriptedCallback) -> None:
+            raise AssertionError(f"not {callback.name}")
+
+        for function in ("approval:live", "parent:live"):
+            with self.subTest(function):
+                runner = self.runner(function, timeout=5)
+                runner.on_callback("approval").call(check)
+                with self.assertRaises(AssertionError) as caught:
+                    runner.run()
+                self.assertEqual(str(caught.exception), "not approval")
+                self.assertEqual(self.endpoint.running(), [])
+                runner.reset()
+
+    def test_an_answer_to_a_child_that_is_not_permitted_or_refused(self) -> None:
+        for fault, error in (
+            (faults.forbidden, PermissionError),
+            (faults.Refused(404, "ResourceNotFoundException", "no such callback"), NeverUsedError),
+        ):
+            with self.subTest(fault.code):
+                runner = self.runner("parent:live", timeout=5)
+                runner.on_callback("approval").succeed("yes")
+                self.endpoint.faults.add(SUCCESS, fault)
+                with self.assertRaises(error):
+                    runner.run()
+                runner.reset()
+
+
 class UnansweredTests(AnswersTestCase):
     """Scripts that nothing came to."""
 
