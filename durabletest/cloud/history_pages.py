@@ -1,8 +1,9 @@
-"""Reads an execution's history from the service, page by page, and finds the events that are new."""
+"""Reads the new events of an execution's history from the service, the newest page first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import count
 from time import monotonic
 from typing import Any
 
@@ -13,10 +14,12 @@ from durabletest.errors import CloudServiceError
 
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
+RECENT = 5
+"""So many of the newest events are read first; no more if the oldest of them follows on what is known."""
 MAX_TRUNCATED = 5
 """So many truncated answers in a row are an error; botocore parses each as an answer without members."""
 GAP_SECONDS = 5.0
-"""How long a gap in the event ids makes each poll read the history from its beginning."""
+"""How long a missing event is looked for."""
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
 
@@ -24,30 +27,27 @@ _clock = [monotonic]
 class HistoryPages:
     """Each ``read_new`` returns the events, payloads included, that no call before has returned.
 
-    It continues with the page that was last when it was read. Pages may overlap, arrive twice or be written in any
-    order; events are identified by their ``EventId``; one without it gets the id after that of the event before it. If
-    an id below the highest one is missing, its page was read before the event was written, and reading starts over: for
-    a limited time, since the service does not promise consecutive ids.
+    It reads backwards, from the newest event to those that are known. Pages may overlap, arrive twice or be written in
+    any order; events are identified by their ``EventId``. If an id below the highest one is missing, its page was read
+    before the event was written, and the next call reads back to it: for a limited time, since the service does not
+    promise consecutive ids. Where events have no ids, everything is read each time, and they are counted.
     """
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client = client
         self._arn = arn
-        self._marker: str | None = None
-        self._before_marker = 0
         self._seen: set[int] = set()
         self._missing = 0
         self._gap_since = 0.0
         self._truncated = 0
 
     def read_new(self) -> list[dict[str, Any]]:
-        """The new events."""
-        if self.has_gap:
-            self._rewind()
-        events = {event["EventId"]: event for page in self._pages() for event in page}
+        """The new events, the oldest first."""
+        known = next(number for number in count(1) if number not in self._seen) - 1 if self.has_gap else self._highest
+        events = {event["EventId"]: event for event in self._back_to(known)}
         new = [event for event_id, event in events.items() if event_id not in self._seen]
         self._seen.update(events)
-        missing = max(self._seen, default=0) - len(self._seen)
+        missing = self._highest - len(self._seen)
         if missing != self._missing:
             self._missing, self._gap_since = missing, _clock[0]()
         return new
@@ -57,24 +57,48 @@ class HistoryPages:
         """Whether an event is missing that the next ``read_new`` may find."""
         return self._missing > 0 and _clock[0]() - self._gap_since < GAP_SECONDS
 
-    def _rewind(self) -> None:
-        self._marker, self._before_marker = None, 0
+    @property
+    def _highest(self) -> int:
+        return max(self._seen, default=0)
 
-    def _pages(self) -> Iterator[list[dict[str, Any]]]:
-        while True:
-            page = self._page()
+    def _back_to(self, known: int) -> list[dict[str, Any]]:
+        """The events after the one with that id, and maybe some before it, the oldest first."""
+        try:
+            return self._read(known, RECENT if known and not self.has_gap else PAGE_SIZE)
+        except ClientError as error:
+            if error_code(error) != "InvalidParameterValueException":
+                raise
+            return self._read(known, PAGE_SIZE)
+
+    def _read(self, known: int, size: int) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        marker: str | None = None
+        repeated = 0
+        while repeated < 2:
+            page = self._page(size, marker)
             if "Events" not in page:
                 self._count_truncated()
-                return
+                break
             self._truncated = 0
-            last_id = self._before_marker
-            for event in page["Events"]:
-                last_id = event.setdefault("EventId", last_id + 1)
-            yield page["Events"]
+            events[:0] = reversed(page["Events"])
+            lowest = min((event.get("EventId", 0) for event in events), default=0)
             following = page.get("NextMarker")
-            if not following or following == self._marker:
-                return
-            self._marker, self._before_marker = following, last_id
+            if not following or 0 < lowest <= known + 1:
+                return _numbered(events)
+            repeated = repeated + 1 if following == marker else 0
+            marker = following
+            size = min(PAGE_SIZE, lowest - known - 1) if lowest else PAGE_SIZE
+        return [event for event in events if "EventId" in event]
+
+    def _page(self, size: int, marker: str | None) -> Mapping[str, Any]:
+        page: Mapping[str, Any] = self._client.get_durable_execution_history(
+            DurableExecutionArn=self._arn,
+            IncludeExecutionData=True,
+            ReverseOrder=True,
+            MaxItems=size,
+            **({} if marker is None else {"Marker": marker}),
+        )
+        return page
 
     def _count_truncated(self) -> None:
         self._truncated += 1
@@ -84,18 +108,10 @@ class HistoryPages:
                 "no end"
             )
 
-    def _page(self) -> Mapping[str, Any]:
-        try:
-            return self._read()
-        except ClientError as error:
-            if self._marker is None or error_code(error) != "InvalidParameterValueException":
-                raise
-            self._rewind()
-            return self._read()
 
-    def _read(self) -> Mapping[str, Any]:
-        marker = {} if self._marker is None else {"Marker": self._marker}
-        page: Mapping[str, Any] = self._client.get_durable_execution_history(
-            DurableExecutionArn=self._arn, IncludeExecutionData=True, MaxItems=PAGE_SIZE, **marker
-        )
-        return page
+def _numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give each event without an id the one after that of the event before it."""
+    last = 0
+    for event in events:
+        last = event.setdefault("EventId", last + 1)
+    return events

@@ -22,7 +22,7 @@ from durabletest import (
     WaitingStatus,
     WaitTimeoutError,
 )
-from tests.cloud.workflows import forgotten, order
+from tests.cloud.workflows import bulky, forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
 
@@ -148,6 +148,18 @@ class PiecesTests(HistoryTestCase):
         refund = execution.operation("refund").wait_for_data()
         with self.assertRaisesRegex(OperationNotReachedError, "the execution is SUCCEEDED, and 'refund' was never"):
             refund.result(timeout=20)
+
+    def test_only_what_is_new_is_read(self) -> None:
+        self.endpoint.deploy("bulky", bulky)
+        execution = self.runner("bulky:live", poll_interval=0.05).start()
+        approval = execution.operation("approval")
+        approval.wait_for_data().result(timeout=20)
+        self.endpoint.log.wait_for(HISTORY, len(self.endpoint.log.of(HISTORY)) + 10)
+        approval.send_callback_success("yes")
+        result = execution.result(timeout=20)
+        self.assertEqual([event["EventId"] for event in result.history], list(range(1, len(result.history) + 1)))
+        requests = len(self.endpoint.log.of(HISTORY))
+        self.assertLess(self.endpoint.log.sent(HISTORY), 40 * 50_000 + 50_000 + requests * 160_000)
 
 
 class IncompleteTests(HistoryTestCase):

@@ -25,6 +25,14 @@ def forgotten(event: Any, context: DurableContext) -> str:
 
 
 @durable_execution
+def bulky(event: Any, context: DurableContext) -> str:
+    """Forty results of 50 kB, then a callback."""
+    for _ in range(40):
+        context.step(lambda _: "x" * 50_000, name="copy")
+    return context.create_callback(name="approval").result()
+
+
+@durable_execution
 def approval(event: Any, context: DurableContext) -> str:
     """Asks by way of a submitter, and for a day only."""
     config = WaitForCallbackConfig(timeout=Duration.from_hours(24))

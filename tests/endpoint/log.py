@@ -31,15 +31,26 @@ class RequestLog:
     def __init__(self) -> None:
         self._changed = Condition()
         self._received: list[Received] = []
+        self._sent: Counter[str] = Counter()
 
     def add(self, call: Call, request: HttpRequest) -> None:
         with self._changed:
             self._received.append(Received(call, request, _clock[0]()))
             self._changed.notify_all()
 
+    def add_sent(self, operation: str, size: int) -> None:
+        with self._changed:
+            self._sent[operation] += size
+
+    def sent(self, operation: str) -> int:
+        """The bytes of all answers to one operation of the API."""
+        with self._changed:
+            return self._sent[operation]
+
     def clear(self) -> None:
         with self._changed:
             self._received.clear()
+            self._sent.clear()
 
     def all(self) -> list[Received]:
         with self._changed:

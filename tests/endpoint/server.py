@@ -142,7 +142,9 @@ class Endpoint:
         call = protocol.decode(request)
         self.log.add(call, request)
         fault = self.faults.take(call.operation)
-        return self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
+        answer = self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
+        self.log.add_sent(call.operation, len(answer.body))
+        return answer
 
     def _serve(self, call: Call) -> HttpAnswer:
         try:
