@@ -8,7 +8,13 @@ from uuid import uuid4
 
 _MAX_NAME_LENGTH = 64
 _INVALID_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
-_CONSOLE_DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+_CONSOLE_DOMAINS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+"""The consoles of isolated partitions are not public."""
 _ARN_PARTS = 7
 """``arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME``, possibly followed by a qualifier."""
 
@@ -30,13 +36,18 @@ def unique_execution_name(prefix: str | None) -> str:
 
 
 def console_link(arn: str) -> str | None:
-    """The console page with the durable executions of the function, None if ``arn`` is not an execution's ARN."""
+    """The console page with the durable executions of the function.
+
+    None if ``arn`` is not an execution's ARN, or its partition has no known console.
+    """
     function_arn, separator, _ = arn.partition("/durable-execution/")
     parts = function_arn.split(":")
     if not separator or len(parts) < _ARN_PARTS:
         return None
     partition, region, name = parts[1], parts[3], parts[6]
-    domain = _CONSOLE_DOMAINS.get(partition, "console.aws.amazon.com")
+    domain = _CONSOLE_DOMAINS.get(partition)
+    if domain is None:
+        return None
     page = f"functions/{quote(name)}?tab=durableExecutions"
     return f"https://{region}.{domain}/lambda/home?region={region}#/{page}"
 

@@ -64,10 +64,15 @@ class ConsoleTests(unittest.TestCase):
         for partition, region, domain in (
             ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
             ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
+            ("aws-eusc", "eusc-de-east-1", "console.amazonaws-eusc.eu"),
         ):
             arn = f"arn:{partition}:lambda:{region}:123456789012:function:orders:7/durable-execution/a/b"
             with self.subTest(partition):
                 self.assertRegex(console_link(arn) or "", rf"^https://{region}\.{re.escape(domain)}/lambda/")
+
+    def test_a_partition_whose_console_is_not_public_has_no_link(self) -> None:
+        for partition in ("aws-iso", "aws-iso-b", "aws-new"):
+            self.assertIsNone(console_link(f"arn:{partition}:lambda:r:123456789012:function:f:7/durable-execution/a/b"))
 
     def test_what_is_no_execution_has_no_page(self) -> None:
         for arn in (FUNCTION, "orders", "x/durable-execution/y/z"):
