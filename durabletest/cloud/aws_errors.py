@@ -39,6 +39,8 @@ _CREDENTIALS_REFUSED = frozenset({
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 })  # fmt: skip
+_WRONG_CLOCK = ("RequestTimeTooSkewed", "RequestInTheFuture", "Signature expired", "Signature not yet current")
+"""Codes and beginnings of messages; the codes of the messages stand for bad credentials too."""
 _SET_CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), or AWS_PROFILE to a "
     "profile of your AWS configuration, logged in"
@@ -83,6 +85,15 @@ def explained(error: Exception, function: str | None = None) -> DurableTestError
 
 def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | None:
     code, operation = error_code(error), error.operation_name
+    if code == "RequestExpired":
+        return CloudCredentialsError(
+            "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
+            f"this machine\n{error}"
+        )
+    if code in _WRONG_CLOCK or str(error.response.get("Error", {}).get("Message")).startswith(_WRONG_CLOCK):
+        return CloudSetupError(
+            f"the service does not take the time of the request: set the clock of this machine\n{error}"
+        )
     if code in _CREDENTIALS_REFUSED:
         return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
     if code == "AccessDeniedException":
