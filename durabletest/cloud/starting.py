@@ -119,15 +119,21 @@ class Starter:
 
     def _find(self, name: str) -> str | None:
         """The ARN of the execution with that unique name, in any version: a list by alias would not contain it."""
-        try:
-            found = self._client.list_durable_executions_by_function(
-                FunctionName=unqualified(self._function), DurableExecutionName=name
-            )["DurableExecutions"]
-        except ClientError as error:
-            if is_not_found(error):
+        marker: dict[str, str] = {}
+        while True:
+            try:
+                page = self._client.list_durable_executions_by_function(
+                    FunctionName=unqualified(self._function), DurableExecutionName=name, **marker
+                )
+            except ClientError as error:
+                if is_not_found(error):
+                    return None
+                raise
+            if page.get("DurableExecutions"):
+                return str(page["DurableExecutions"][0]["DurableExecutionArn"])
+            if not page.get("NextMarker"):
                 return None
-            raise
-        return found[0]["DurableExecutionArn"] if found else None
+            marker = {"Marker": page["NextMarker"]}
 
     def _stop(self, name: str) -> None:
         """Stop the execution if there is one, although Invoke has not returned it."""

@@ -115,6 +115,12 @@ class TransportFaultTests(EndpointTestCase):
         self.assertWhole(self.run_order())
         held.release()
 
+    def test_an_execution_on_the_second_page_of_the_list_is_found(self) -> None:
+        listing = "ListDurableExecutionsByFunction"
+        self.endpoint.faults.always(listing, faults.OnSecondPage("DurableExecutions"))
+        self.runner("forgotten:live", invocation_type="RequestResponse", timeout=5).start()
+        self.assertEqual(self.endpoint.log.members(listing)[1]["Marker"], "second page")
+
     def test_answers_that_break_off_in_the_middle_are_read_again(self) -> None:
         self.endpoint.page_size = 5
         self.endpoint.faults.add("Invoke", faults.cut)

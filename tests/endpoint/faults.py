@@ -157,6 +157,22 @@ class Repeated:
         return again
 
 
+class OnSecondPage:
+    """The first page of a list is empty, and all that was asked for is on the second one."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._second: HttpAnswer | None = None
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        if self._second is None:
+            self._second = answering()
+            page = json.dumps({self._key: [], "NextMarker": "second page"}).encode()
+            return HttpAnswer(200, {"Content-Type": "application/json"}, page)
+        second, self._second = self._second, None
+        return second
+
+
 class Faults:
     """The faults in store, by API operation; each is used ``times`` times, after ``skip`` answers without one."""
 
