@@ -1,19 +1,11 @@
-"""durabletest: unittest-compatible tests, with fluent assertions, for AWS Lambda durable functions."""
+"""durabletest: unittest-compatible tests, with fluent assertions, for AWS Lambda durable functions.
 
-from durabletest._version import __version__
-from durabletest.assertions import (
-    EachInvocation,
-    EachOperation,
-    ExecutionSubject,
-    HistorySubject,
-    InvocationsSubject,
-    InvocationSubject,
-    OperationsSubject,
-    OperationSubject,
-    SoftScope,
-)
-from durabletest.case import DurableTestCase
-from durabletest.cloud.runner import CloudDurableTestRunner
+Public names are imported when they are first used: ``import durabletest`` alone loads neither boto3 nor the AWS SDK.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from durabletest.errors import (
     AmbiguousOperationError,
     CallbackCompletedError,
@@ -55,27 +47,43 @@ from durabletest.errors import (
     WaitTimeoutError,
     WrongOperationTypeError,
 )
-from durabletest.execution import Execution, Pending
-from durabletest.exploring import explore
-from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.model.details import (
-    CallbackDetails,
-    ContextDetails,
-    ErrorDetails,
-    InvokeDetails,
-    StepDetails,
-    WaitDetails,
-)
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
-from durabletest.model.logs import LogEntry
-from durabletest.model.operation import DurableOperation
-from durabletest.model.records import Invocation
-from durabletest.model.result import TestResult
-from durabletest.modes import cloud_only, local_only
-from durabletest.routing import Route, route
-from durabletest.scripts import CallbackScript, ScriptedCallback
-from durabletest.stubs.invokes import InvokeCall, InvokeStub
-from durabletest.stubs.steps import StepCall, StepStub
+
+if TYPE_CHECKING:
+    from durabletest.assertions import (
+        EachInvocation,
+        EachOperation,
+        ExecutionSubject,
+        HistorySubject,
+        InvocationsSubject,
+        InvocationSubject,
+        OperationsSubject,
+        OperationSubject,
+        SoftScope,
+    )
+    from durabletest.case import DurableTestCase
+    from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.execution import Execution, Pending
+    from durabletest.explored_case import explore
+    from durabletest.local.runner import LocalDurableTestRunner
+    from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
+    from durabletest.model.operation import DurableOperation
+    from durabletest.model.records import (
+        CallbackDetails,
+        ContextDetails,
+        ErrorDetails,
+        Invocation,
+        InvokeDetails,
+        LogEntry,
+        StepDetails,
+        WaitDetails,
+    )
+    from durabletest.modes import cloud_only, local_only
+    from durabletest.result import TestResult
+    from durabletest.routes import Route, route
+    from durabletest.scripts import CallbackScript, ScriptedCallback
+    from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub
+
+__version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # tests
@@ -167,3 +175,53 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # the package
     "__version__",
 ]
+
+_MODULES = {
+    "durabletest.assertions": (
+        "EachInvocation",
+        "EachOperation",
+        "ExecutionSubject",
+        "HistorySubject",
+        "InvocationsSubject",
+        "InvocationSubject",
+        "OperationsSubject",
+        "OperationSubject",
+        "SoftScope",
+    ),
+    "durabletest.case": ("DurableTestCase",),
+    "durabletest.cloud.runner": ("CloudDurableTestRunner",),
+    "durabletest.execution": ("Execution", "Pending"),
+    "durabletest.explored_case": ("explore",),
+    "durabletest.local.runner": ("LocalDurableTestRunner",),
+    "durabletest.model.enums": ("ExecutionStatus", "OperationStatus", "OperationType", "WaitingStatus"),
+    "durabletest.model.operation": ("DurableOperation",),
+    "durabletest.model.records": (
+        "CallbackDetails",
+        "ContextDetails",
+        "ErrorDetails",
+        "Invocation",
+        "InvokeDetails",
+        "LogEntry",
+        "StepDetails",
+        "WaitDetails",
+    ),
+    "durabletest.modes": ("cloud_only", "local_only"),
+    "durabletest.result": ("TestResult",),
+    "durabletest.routes": ("Route", "route"),
+    "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),
+    "durabletest.stubs": ("InvokeCall", "InvokeStub", "StepCall", "StepStub"),
+}
+"""The public names by the module that defines them, apart from the errors; type checkers read the imports above."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # type checkers would take every name to be there
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name at its first use (PEP 562).
+
+        There is no ``__dir__`` to match: freezegun and other tools look at all that it names, which would import it.
+        """
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+        return value

@@ -1,4 +1,4 @@
-"""The test case class: configured by class attributes, it runs durable functions and asserts on what happened."""
+"""The test case class, which is configured by class attributes, runs durable functions and asserts on executions."""
 
 from __future__ import annotations
 
@@ -11,34 +11,31 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from durabletest.abstract import NoTests, mark
-from durabletest.assertions.snapshot_file import updating
+from durabletest.assertions.snapshots import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
-    Mode,
+    FREEZEGUN,
     NoFunctions,
-    mode_of,
+    NoTests,
     refuse_late_changes,
     refuse_on_instance,
     require_handler,
+    set_abstract,
     validate,
     values_of,
 )
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution import Execution
-from durabletest.explored import ExploredTestCase
-from durabletest.exploring import plan_for
-from durabletest.local.clock import DEFAULT_START
-from durabletest.local.foreign import ending_class_decorators, naming_foreign_clocks
+from durabletest.explored_case import ExploredTestCase, options_of
+from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.model.result import TestResult
+from durabletest.local.scheduler import DEFAULT_START
 from durabletest.model.times import Duration
-from durabletest.modes import why_left_out
+from durabletest.modes import Mode, mode_of, reason_to_skip
+from durabletest.result import TestResult
 from durabletest.scripts import CallbackScript
-from durabletest.settings import FREEZEGUN
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
+from durabletest.stubs import InvokeStub, StepStub
 
 __unittest = True
 __tracebackhide__ = True
@@ -49,9 +46,9 @@ _NO_MESSAGE: Any = object()
 class DurableTestCase(ExploredTestCase):
     """A unittest test case for one durable function.
 
-    The configuration is class attributes. Each test gets a runner of its own (``self.runner``), and begins anew at
+    The configuration is class attributes, see below. Each test has a runner of its own, ``self.runner``, and begins at
     ``start_time``; time is frozen from before ``setUp`` until after the last cleanup. ``setUp``, ``tearDown`` and
-    ``setUpClass`` are all the test's: nothing has to be passed on to ``super()``.
+    ``setUpClass`` need not call ``super()``.
     """
 
     handler: Callable[..., Any] | None = None
@@ -65,61 +62,61 @@ class DurableTestCase(ExploredTestCase):
     mode: str = "local"
     """``"local"`` or ``"cloud"``; the environment variable ``DURABLETEST_MODE`` wins."""
     skip_time: bool = True
-    """Whether time is virtual; with False waits take as long as they take."""
+    """Whether time is virtual; with False waits take real time."""
     skip_sleep: bool = False
-    """Whether ``time.sleep`` in handler code passes in virtual time, too; with False it takes as long as it takes."""
+    """Whether ``time.sleep`` in handler code takes virtual time, too; with False it takes real time."""
     start_time: datetime = DEFAULT_START
-    """Where virtual time begins: fixed, so that histories are reproducible."""
+    """The start of virtual time, which is fixed so that histories are reproducible."""
     clock: str = FREEZEGUN
-    """What shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
+    """The tool that shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
     execution_timeout: Duration | None = None
     """The execution's timeout in virtual time; None is the service's maximum of 366 days.
 
-    That one ends what goes on; it is nothing that a forgotten callback could wait for."""
+    The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
-    """How many operations the handler is given in one page of its state; None is as many as the service would."""
+    """The number of operations in one page of the handler's state; None is as many as the service sends."""
 
     cloud: str = "skip"
-    """A test that does what cannot work in the cloud is skipped there; with ``"strict"`` that is an error."""
+    """Whether a test that needs a local feature is skipped in the cloud, ``"skip"``, or an error, ``"strict"``."""
     cloud_timeout: Duration = DEFAULT_TIMEOUT
-    """How long one execution may take in the cloud, before it is stopped."""
+    """The time after which an execution in the cloud is stopped."""
     poll_interval: Duration = 1.0
-    """Seconds between two looks at an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
+    """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
     abstract: bool = False
-    """Whether the class is only the base of others: its tests are run in them and not in itself. Not inherited."""
+    """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
 
     runner: LocalDurableTestRunner | CloudDurableTestRunner
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        mark(cls)
+        set_abstract(cls)
         cls.__durable_ready = False
         cls.__cloud = None
 
     if not TYPE_CHECKING:  # type checkers would take it that anything may be set, and that anything may be made
 
         def __new__(cls, *args, **kwargs):  # noqa: ARG004 - TestCase takes them
-            """A test; of an abstract class there are none."""
+            """A test, or none if the class is abstract."""
             return NoTests(cls) if cls.abstract is True else super().__new__(cls)
 
         def __setattr__(self, name, value):
-            """Settings are the class's."""
+            """Refuse settings, which only the class can have."""
             refuse_on_instance(type(self), name)
             super().__setattr__(name, value)
 
     __durable_ready = False
     __cloud: CloudSuite | None = None
     __read: Mapping[str, Any]
-    """The settings as they were when the class was set up, and on an instance when its runner was made."""
+    """The settings that were read: on the class when it was set up, on an instance when its runner was made."""
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Check the configuration and set the environment up, once for the class.
+        """Check the configuration and set up the environment, once for the class.
 
-        A class whose own ``setUpClass`` does not come by here gets its environment anew around each test.
+        A class that overrides ``setUpClass`` without calling this gets a new environment around each test.
         """
         with ending_class_decorators():
             cls.__prepare()
@@ -129,7 +126,7 @@ class DurableTestCase(ExploredTestCase):
     @classmethod
     def __prepare(cls) -> None:
         mode = mode_of(cls)
-        reason = why_left_out(cls)
+        reason = reason_to_skip(cls)
         if reason is not None:
             raise unittest.SkipTest(reason)
         validate(cls, DurableTestCase)
@@ -154,7 +151,7 @@ class DurableTestCase(ExploredTestCase):
     @classmethod
     @contextmanager
     def __environment(cls) -> Iterator[None]:
-        """The environment of the class, or one for this block."""
+        """The environment of the class, or a new one for this block."""
         if cls.__durable_ready:
             yield
             return
@@ -169,7 +166,7 @@ class DurableTestCase(ExploredTestCase):
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test with a runner of its own."""
         method = getattr(self, self._testMethodName)
-        reason = why_left_out(type(self), method)
+        reason = reason_to_skip(type(self), method)
         if reason is not None:
             with self.__replaced(unittest.skip(reason)(method)):
                 return super().run(result)
@@ -177,9 +174,9 @@ class DurableTestCase(ExploredTestCase):
             return super().run(result)
         began = False
         try:
-            plan = plan_for(method)
-            if plan is not None:
-                self._durable_explore(plan, self.__why_not_explored())
+            options = options_of(method)
+            if options is not None:
+                self._durable_explore(options, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 return super().run(result)
@@ -197,7 +194,7 @@ class DurableTestCase(ExploredTestCase):
         return None if self.skip_time else "with skip_time = False the system decides the order"
 
     def __report(self, result: unittest.TestResult, began: bool) -> None:
-        """The runner could not be opened or closed: that is the test's error, and the next test goes on."""
+        """Report a runner that could not be opened or closed as the test's error, so that the next test goes on."""
         if not began:
             result.startTest(self)
         result.addError(self, sys.exc_info())
@@ -205,14 +202,14 @@ class DurableTestCase(ExploredTestCase):
             result.stopTest(self)
 
     def debug(self) -> None:
-        """Run the test without collecting the result, with a runner of its own."""
+        """Run the test with a runner of its own, and without collecting the result."""
         method = self.__watched(getattr(self, self._testMethodName))
         with self.__environment(), self.__open_runner(), self.__replaced(method):
             super().debug()
 
     @contextmanager
     def subTest(self, msg: Any = _NO_MESSAGE, **params: Any) -> Iterator[None]:
-        """As in unittest."""
+        """As in unittest; a failure carries a report of the last execution."""
         message = () if msg is _NO_MESSAGE else (msg,)
         with (
             super().subTest(*message, **params),
@@ -223,7 +220,7 @@ class DurableTestCase(ExploredTestCase):
             yield
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
-        """The test method, a coroutine function if it is one, with everything that happens around it."""
+        """The test method with all that happens around it; of a coroutine function, a coroutine function."""
         if not inspect.iscoroutinefunction(method):
             return functools.wraps(method)(lambda: self.__call(method))
         if not isinstance(self, unittest.IsolatedAsyncioTestCase):
@@ -251,7 +248,7 @@ class DurableTestCase(ExploredTestCase):
             return value
 
     def __complain(self) -> None:
-        """A test fails that has not used a stub or a scripted answer, or has begun an assertion and claimed nothing."""
+        """Fail a test that has not used a stub or a scripted answer, or has made an assertion without a claim."""
         complaint = self.runner.unused()
         if complaint is not None:
             raise self.failureException(complaint)
@@ -260,19 +257,21 @@ class DurableTestCase(ExploredTestCase):
 
     @contextmanager
     def __noting_unused(self) -> Iterator[None]:
-        """To a failure an unused stub or scripted answer is a note."""
+        """Add a note on unused stubs and scripted answers to a failure."""
         try:
             yield
         except unittest.SkipTest:
             raise
         except Exception as error:
             with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
-                _add_note(error, None if self._durable_last() is None else self.runner.unused())
+                unused = None if self._durable_last() is None else self.runner.unused()
+                if unused is not None:
+                    error.add_note(f"\n{unused}")
             raise
 
     @contextmanager
     def __replaced(self, method: Callable[[], Any]) -> Iterator[None]:
-        """For one run the test method is another one; afterwards it is what it was, also on the instance."""
+        """Replace the test method for one run, and restore it even if the instance had one of its own."""
         name, before = self._testMethodName, dict(vars(self))
         setattr(self, name, method)
         try:
@@ -284,14 +283,10 @@ class DurableTestCase(ExploredTestCase):
                 delattr(self, name)
 
     def __where(self) -> AbstractContextManager[None]:
-        """In the cloud, a failure tells where to look at the execution."""
+        """In the cloud, add to a failure where to look at the execution."""
         if type(self).__cloud is None:
             return nullcontext()
-        return execution_noted(self.__last_arn)
-
-    def __last_arn(self) -> str | None:
-        last = self._durable_last()
-        return None if last is None else last.arn
+        return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
@@ -317,7 +312,7 @@ class DurableTestCase(ExploredTestCase):
     # --- running ---
 
     def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Run the handler with a JSON-able payload until the execution ends; the arguments are those of ``start``."""
+        """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
         options = {"name": name, "tenant_id": tenant_id}
         given = {key: value for key, value in options.items() if value is not None}
         return self.start(payload, **given).result()  # a subclass may have a start that knows the payload only
@@ -326,26 +321,26 @@ class DurableTestCase(ExploredTestCase):
         """Start an execution in the background; see :class:`durabletest.Execution`.
 
         ``name`` is the execution's name: one that was used before, with the same payload, means the same execution.
-        ``tenant_id`` is the tenant for whom the function is invoked.
+        ``tenant_id`` is the tenant of the invocation.
         """
         refuse_late_changes(type(self), self.__read, runner=True)
         return self._durable_executed(self.runner.start(payload, name=name, tenant_id=tenant_id))
 
     @property
     def now(self) -> datetime:
-        """The virtual time of the test; in the cloud the real time."""
+        """The test's virtual time; in the cloud the real time."""
         return self.runner.now
 
     def lambda_client(self) -> Any:
-        """A real Lambda client of boto3, for code under test that is given one: locally the local server answers it.
+        """A Lambda client of boto3 that the local server answers, for code under test that takes one.
 
-        In cloud mode it is the client that the test talks to AWS with. For a client that exists already see
+        In cloud mode it is the client with which the test talks to AWS. For a client that exists already see
         :func:`durabletest.route`.
         """
         return self.runner.lambda_client()
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
-        """Script who answers callbacks of that name, with what and when; see :class:`durabletest.CallbackScript`.
+        """Script the answers to callbacks of that name; see :class:`durabletest.CallbackScript`.
 
         An answer that no callback gets fails the test at the end, unless the script is ``optional``.
         """
@@ -372,11 +367,6 @@ class DurableTestCase(ExploredTestCase):
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain target of ``context.invoke`` for this test."""
         self.runner.register_function(name, handler)
-
-
-def _add_note(error: Exception, note: str | None) -> None:
-    if note is not None:
-        error.add_note(f"\n{note}")
 
 
 def _is_skipped(item: object) -> bool:

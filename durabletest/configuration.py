@@ -1,46 +1,174 @@
-"""The configuration of a test case class: read once, checked before anything starts."""
+"""The configuration of runners and test case classes, checked before anything starts.
+
+A check takes a value, of an argument or a class attribute, and its name for the message, ``where``; it raises
+:class:`ConfigurationError`. What a class as a whole can get wrong comes after.
+"""
 
 from __future__ import annotations
 
-import os
+import inspect
+import math
+import re
+import unittest
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from difflib import get_close_matches
-from enum import StrEnum
 from itertools import takewhile
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from durabletest import settings
-from durabletest.errors import ConfigurationError
+from durabletest.errors import ConfigurationError, UsageError
+from durabletest.model.times import duration
 
-MODE_VARIABLE = "DURABLETEST_MODE"
+FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
+MAX_EXECUTION_TIMEOUT = timedelta(days=366)
+"""The longest execution timeout that the service allows."""
+_SECOND = timedelta(seconds=1)
+_NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
 
-class Mode(StrEnum):
-    """Where the functions under test run."""
+# --- checks of one value ----------------------------------------------------------------------------------------------
 
-    LOCAL = "local"
-    CLOUD = "cloud"
 
+def check_handler(value: object, where: str) -> None:
+    """A callable ``(event, context)``; a class or an async function is none."""
+    if not callable(value):
+        raise ConfigurationError(
+            f"{where} is {value!r}, which cannot be called: give the function decorated with @durable_execution"
+        )
+    _check_callable(value, where)
+
+
+def check_functions(value: object, where: str) -> None:
+    """Functions by name."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{where} is {value!r}: write a dictionary, {{'function-name': function}}")
+    for name, function in value.items():
+        check_name(name, f"a name in {where}")
+        check_function(function, f"{where}[{name!r}]")
+
+
+def check_function(value: object, where: str) -> None:
+    """The target of an invoke."""
+    if not callable(value):
+        raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give a function (event, context)")
+    _check_callable(value, where)
+
+
+def check_name(value: object, where: str) -> None:
+    """The name of a function."""
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a function's name, like 'orders' or 'orders:live', or its ARN"
+        )
+
+
+def check_flag(value: object, where: str) -> None:
+    """True or False; a value that is only truthy or falsy is refused."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{where} is {value!r}: write True or False")
+
+
+def check_start_time(value: object, where: str) -> None:
+    """An aware datetime."""
+    if not isinstance(value, datetime):
+        raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
+    if value.tzinfo is None:
+        raise ConfigurationError(f"{where} is {value!r}, without a time zone: write datetime(..., tzinfo=UTC)")
+
+
+def check_execution_timeout(value: object, where: str) -> None:
+    """A timedelta or number of seconds, as the service allows: whole seconds, up to 366 days."""
+    if value is not None and not _is_execution_timeout(value):
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
+            "days, as the service allows"
+        )
+
+
+def _is_execution_timeout(value: object) -> bool:
+    try:
+        length = duration(value, "")
+    except UsageError:
+        return False
+    return _SECOND <= length <= MAX_EXECUTION_TIMEOUT and not length % _SECOND
+
+
+def check_seconds(value: object, where: str) -> None:
+    """A positive number of real seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigurationError(f"{where} is {value!r}: give a positive number of real seconds")
+
+
+def check_delay(value: object, where: str) -> None:
+    """A number of real seconds from 0 on, or None."""
+    if value is not None and value != 0:
+        check_seconds(value, where)
+
+
+def check_page_size(value: object, where: str) -> None:
+    """A positive number of operations, or None."""
+    valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value is not None and not valid:
+        raise ConfigurationError(f"{where} is {value!r}: give the number of operations in a page, at least 1, or None")
+
+
+def check_duration(value: object, where: str) -> None:
+    """A positive timedelta or number of seconds."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ConfigurationError(f"{where} is {value!r}: give a timedelta, or a positive number of seconds")
+
+
+def check_choice(*choices: str) -> Callable[[object, str], None]:
+    """A check for one of those strings."""
+
+    def check(value: object, where: str) -> None:
+        if value not in choices:
+            raise ConfigurationError(f"{where} is {value!r}: write {' or '.join(map(repr, choices))}")
+
+    return check
+
+
+def check_clock(value: object, where: str) -> None:
+    """The tool that shows virtual time to handler code."""
+    check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
+
+
+def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
+    """A check for None, or for what ``check`` accepts."""
+    return lambda value, where: None if value is None else check(value, where)
+
+
+def _check_callable(value: object, where: str) -> None:
+    if isinstance(value, type):
+        raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
+    if inspect.iscoroutinefunction(value):
+        raise ConfigurationError(
+            f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
+        )
+
+
+# --- the settings of a class ------------------------------------------------------------------------------------------
 
 _CHECKS: Mapping[str, Callable[[object, str], None]] = {
-    "handler": settings.optional(settings.check_handler),
-    "durable_functions": settings.check_functions,
-    "functions": settings.check_functions,
-    "function_name": settings.optional(settings.check_name),
-    "skip_time": settings.check_flag,
-    "skip_sleep": settings.check_flag,
-    "start_time": settings.check_start_time,
-    "clock": settings.check_clock,
-    "execution_timeout": settings.check_execution_timeout,
-    "watchdog": settings.check_seconds,
-    "state_page_size": settings.check_page_size,
-    "cloud": settings.check_choice("skip", "strict"),
-    "cloud_timeout": settings.check_duration,
-    "poll_interval": settings.check_duration,
-    "abstract": settings.check_flag,
+    "handler": optional(check_handler),
+    "durable_functions": check_functions,
+    "functions": check_functions,
+    "function_name": optional(check_name),
+    "skip_time": check_flag,
+    "skip_sleep": check_flag,
+    "start_time": check_start_time,
+    "clock": check_clock,
+    "execution_timeout": check_execution_timeout,
+    "watchdog": check_seconds,
+    "state_page_size": check_page_size,
+    "cloud": check_choice("skip", "strict"),
+    "cloud_timeout": check_duration,
+    "poll_interval": check_duration,
+    "abstract": check_flag,
 }
-"""The class attributes that are configuration, beside ``mode``; they are checked in this order."""
+"""The class attributes that are settings, apart from ``mode``, in the order in which they are checked."""
 _KNOWN = (*_CHECKS, "mode")
 _FOR_A_TEST = {
     "handler": "for one test, make a runner of its own: with LocalDurableTestRunner(my_function) as runner: ...",
@@ -48,7 +176,7 @@ _FOR_A_TEST = {
     "functions": "for one test, call self.register_function(name, my_function)",
     "start_time": "a test moves time with self.start(payload).advance(timedelta(...))",
 }
-"""What to do instead of changing a setting in a test."""
+"""The ways to get the effect of a changed setting in one test, for messages."""
 _OF_RUNNERS = (
     "handler",
     "durable_functions",
@@ -58,11 +186,11 @@ _OF_RUNNERS = (
     "state_page_size",
     "skip_sleep",
 )
-"""What is read when a test's runner is made; all else is read once for the class."""
+"""The settings that are read for each test, when its runner is made; all others are read once for the class."""
 
 
 class NoFunctions(dict[str, Callable[..., Any]]):
-    """The default of ``functions`` and ``durable_functions``: all classes share it, so nothing can be put in."""
+    """The default of ``functions`` and ``durable_functions``, read-only because all classes share it."""
 
     def __init__(self, setting: str) -> None:
         self._setting = setting
@@ -78,28 +206,10 @@ class NoFunctions(dict[str, Callable[..., Any]]):
         __setitem__ = update = setdefault = __ior__ = _refuse
 
 
-def mode_of(cls: type[Any]) -> Mode:
-    """The mode that the environment variable or else the class chooses."""
-    variable = os.environ.get(MODE_VARIABLE)
-    if variable:
-        return _mode(variable, f"the environment variable {MODE_VARIABLE}")
-    return _mode(cls.mode, f"{cls.__qualname__}.mode")
-
-
-def _mode(value: object, where: str) -> Mode:
-    known = [mode.value for mode in Mode]
-    if value in known:
-        return Mode(str(value))
-    close = get_close_matches(str(value).lower(), known, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ConfigurationError(f"{where} is {value!r}: write 'local' or 'cloud'{hint}")
-
-
 def validate(cls: type[Any], base: type[Any]) -> None:
-    """Raise :class:`ConfigurationError`, naming the class and the attribute, for the first thing that cannot work.
+    """Check all settings of a class, and search its other attributes for misspelt ones.
 
-    ``base`` is the class that has the settings; what its subclasses define beside them is searched for misspelt ones.
-    ``handler`` may be missing: the cloud needs none.
+    ``base`` is the class that declares the settings. ``handler`` may be None, as the cloud needs none.
     """
     name = cls.__qualname__
     for attribute, check in _CHECKS.items():
@@ -117,21 +227,21 @@ def validate(cls: type[Any], base: type[Any]) -> None:
 
 
 def refuse_on_instance(cls: type[Any], attribute: str) -> None:
-    """Raise :class:`ConfigurationError` if ``self.attribute = ...`` would set what only the class can say."""
+    """Refuse ``self.attribute = ...`` for a setting, which only the class can have."""
     if attribute in _KNOWN:
         raise ConfigurationError(f"self.{attribute} = ... of {cls.__qualname__} comes too late: {_remedy(attribute)}")
 
 
 def values_of(cls: type[Any]) -> dict[str, Any]:
-    """The settings of the class as they are now."""
+    """The present settings of the class; dictionaries are copied."""
     values = {name: getattr(cls, name) for name in _KNOWN}
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
 
 def refuse_late_changes(cls: type[Any], before: Mapping[str, Any], *, runner: bool) -> None:
-    """Raise :class:`ConfigurationError` if a setting is not what it was when it was read: ``before``.
+    """Refuse settings that have changed since they were read: ``before``, from :func:`values_of`.
 
-    With ``runner`` it is about what a test's runner was made of, otherwise about what the class was set up with.
+    With ``runner`` those of a test's runner are compared, otherwise those that the class was set up with.
     """
     for name, value in values_of(cls).items():
         if (name in _OF_RUNNERS) is not runner or value is before[name] or value == before[name]:
@@ -152,7 +262,7 @@ def _remedy(attribute: str) -> str:
 
 
 def require_handler(cls: type[Any], base: type[Any]) -> None:
-    """Raise :class:`ConfigurationError` if there is nothing to run in this process."""
+    """Refuse a class without a handler, which only the cloud can do without."""
     if cls.handler is not None:
         return
     own = list(_own_attributes(cls, base))
@@ -171,7 +281,7 @@ def _own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]
 
 
 def _misspelt(attribute: str, value: object) -> str | None:
-    """The setting that was meant: the name is almost the same, and the value would do for it (methods do for none)."""
+    """The setting that was probably meant: one of a similar name that accepts the value, which is no method."""
     meant = _close(attribute)
     if meant is None or meant in ("handler", "mode") or isinstance(value, FunctionType) or value is None:
         return None
@@ -186,3 +296,28 @@ def _close(attribute: str) -> str | None:
     if attribute in _KNOWN or attribute.startswith("_"):
         return None
     return next(iter(get_close_matches(attribute, _KNOWN, n=1, cutoff=0.85)), None)
+
+
+# --- abstract classes -------------------------------------------------------------------------------------------------
+
+
+def set_abstract(cls: type[Any]) -> None:
+    """Set ``abstract`` to False unless the class itself says otherwise, and ``__test__`` for pytest accordingly."""
+    own = vars(cls)
+    if "abstract" not in own:
+        cls.abstract = False
+    if cls.abstract is True:
+        cls.__test__ = False
+    elif "__test__" not in own and any(vars(base).get("abstract") is True for base in cls.__mro__):
+        cls.__test__ = True
+
+
+class NoTests(unittest.TestSuite):
+    """The empty suite that unittest's loaders get in place of each test of an abstract class."""
+
+    def __init__(self, cls: type[Any]) -> None:
+        super().__init__()
+        self._name = cls.__qualname__
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{self._name} is abstract: its tests are run in its subclasses only, so is {name}")

@@ -1,13 +1,12 @@
 """Every exception that durabletest raises, under one root.
 
-Three families, never mixed:
+There are two families:
 
-* :class:`UsageError`: the test or its configuration is wrong. The message names what was wrong and what to write
-instead.
-* The failure of a test is an ``AssertionError`` (``failureException`` of the test case), never one of these.
-* Everything else says what became of a run: it failed, it is stuck, its server died.
+* :class:`UsageError`: the test or its configuration is wrong. The message says what is wrong and what to write instead.
+* All others are about a run: it failed, it is stuck, its server died.
 
-Refusals of the Lambda API are not here: they are botocore's own modelled ``ClientError`` classes, as boto3 raises them.
+The failure of a test is none of them, but an ``AssertionError`` (``failureException`` of the test case). Refusals of
+the Lambda API are botocore's own modelled ``ClientError`` classes, as boto3 raises them.
 """
 
 from __future__ import annotations
@@ -20,68 +19,68 @@ class DurableTestError(Exception):
     """The root of every exception of durabletest."""
 
     def again(self) -> Self:
-        """The same news for another thread, which raises it with a traceback of its own."""
-        news = copy.copy(self)
-        news.__cause__ = self.__cause__
-        return news
+        """A copy for another thread, which raises it with a traceback of its own."""
+        error = copy.copy(self)
+        error.__cause__ = self.__cause__
+        return error
 
 
-# --- the tool was used wrongly ---------------------------------------------------------------------------------------
+# --- wrong use --------------------------------------------------------------------------------------------------------
 
 
 class UsageError(DurableTestError):
-    """durabletest was used in a way that cannot work; the message says what to write instead."""
+    """durabletest was used wrongly; the message says what to write instead."""
 
 
 class ConfigurationError(UsageError):
-    """A class attribute, argument or environment variable has a value that means nothing."""
+    """A class attribute, argument or environment variable has an invalid value."""
 
 
 class HandlerNotDurableError(UsageError):
-    """The handler was called as Lambda calls it, and never entered the SDK's ``@durable_execution``."""
+    """The handler was called, and never entered the SDK's ``@durable_execution``."""
 
 
 class PayloadError(UsageError, ValueError):
-    """A value that must travel as JSON is not JSON; the message holds the path inside the value."""
+    """A value cannot be written as JSON; the message holds the path inside the value."""
 
 
 class OperationNotFoundError(UsageError, LookupError):
-    """No operation has that name, path, index or id; the message lists those that exist."""
+    """No operation has this name, path, index or id; the message lists those that exist."""
 
 
 class AmbiguousOperationError(UsageError, LookupError):
-    """A path can be read in two ways; the message says how to write each."""
+    """A path has two meanings; the message says how to write each."""
 
 
 class WrongOperationTypeError(UsageError, TypeError):
-    """Details or callback methods of one operation type were asked of an operation of another type."""
+    """The details or callback methods of one operation type were used on an operation of another type."""
 
 
 class FunctionNotRegisteredError(UsageError, LookupError):
-    """A chained invoke names a function that the test did not register; the message lists those it did."""
+    """A chained invoke names a function that is not registered; the message lists those that are."""
 
 
 class NeverUsedError(UsageError):
-    """A stub, or an answer of a callback's script, was never used; the message says what exists instead.
+    """A stub or a scripted answer was never used; the message says what exists instead.
 
     In a ``DurableTestCase`` the test fails with that message.
     """
 
 
 class CallbackCompletedError(UsageError):
-    """A callback was answered that is completed, timed out or unknown; the first answer stands (R11.5)."""
+    """A callback was answered that is completed, timed out or unknown; its first answer stands (R11.5)."""
 
 
 class CallbackNotReadyError(UsageError):
-    """A callback was answered before it exists; wait for ``WaitingStatus.SUBMITTED`` first."""
+    """A callback was answered before it existed; wait for ``WaitingStatus.SUBMITTED`` first."""
 
 
 class ExecutionNotCompletedError(UsageError):
-    """The result of an execution was asked for while it is still running."""
+    """The result of an execution was read while it was still running."""
 
 
 class RunnerClosedError(UsageError):
-    """A runner was used after its end, or an execution, a handle or a wait from before its ``reset``."""
+    """A runner was used after it was closed, or an execution, a handle or a wait from before its ``reset``."""
 
 
 class EnvironmentAlreadySetUpError(UsageError):
@@ -97,19 +96,19 @@ class ForeignClockError(UsageError):
 
 
 class ClockWarning(DurableTestError, UserWarning):  # noqa: N818 - it is a warning, unless they are made errors
-    """A reference to the real clock that frozen time does not reach; a warning, told once for each module."""
+    """A module holds references to the real clock that frozen time does not reach; warned of once for each module."""
 
 
 class NotAvailableError(UsageError):
-    """The feature does not exist in this mode (virtual time, stubs and registered functions are local)."""
+    """The feature does not exist in this mode; virtual time, stubs and registered functions are local."""
 
 
 class CloudSetupError(UsageError):
-    """The cloud refuses to run the function as things are set up; the message names what to set."""
+    """The function cannot be run in the cloud with the present set-up; the message names what to set."""
 
 
 class CloudCredentialsError(CloudSetupError):
-    """There are no AWS credentials, or the service does not take them."""
+    """There are no AWS credentials, or the service rejects them."""
 
 
 class CloudRegionError(CloudSetupError):
@@ -117,34 +116,34 @@ class CloudRegionError(CloudSetupError):
 
 
 class CloudPermissionError(CloudSetupError, PermissionError):
-    """The credentials do not permit an action that the run needs; the message names it."""
+    """The credentials do not permit an action that is needed; the message names it."""
 
 
 class CloudFunctionNotFoundError(CloudSetupError, LookupError):
-    """The function, or the version or alias of it, does not exist in that account and region."""
+    """The function, or its version or alias, does not exist in this account and region."""
 
 
 class CloudFunctionNotDurableError(CloudSetupError):
-    """The function exists, and is no durable function."""
+    """The function exists, but is not a durable function."""
 
 
 class CloudFunctionNotQualifiedError(CloudSetupError):
-    """A durable function was named without its version or alias, which the service demands."""
+    """A durable function was named without its version or alias, which the service requires."""
 
 
 class MissingSdkError(UsageError, ImportError):
     """The AWS Durable Execution SDK is not installed, or its version is not supported."""
 
 
-# --- what became of a run --------------------------------------------------------------------------------------------
+# --- runs -------------------------------------------------------------------------------------------------------------
 
 
 class ExecutionFailedError(DurableTestError):
-    """The result of an execution was asked for that did not succeed.
+    """The result was read of an execution that did not succeed.
 
     ``status`` is the execution's status (FAILED, TIMED_OUT, STOPPED); ``error_type``, ``error_message``, ``error_data``
-    and ``stack_trace`` (a list of lines) are what the service recorded, ``None`` where it recorded nothing. Where a
-    local run has no recorded stack trace, it is that of the author's code, as it was logged.
+    and ``stack_trace`` (a list of lines) are what the service recorded, None where it recorded nothing. If a local run
+    has no recorded stack trace, it is that of the author's code from the log.
     """
 
     def __init__(
@@ -166,27 +165,27 @@ class ExecutionFailedError(DurableTestError):
 
 
 class OperationNotReachedError(DurableTestError):
-    """The execution ended before the operation reached the state that was waited for (R15.4)."""
+    """The execution ended before the operation reached the awaited status (R15.4)."""
 
 
 class ExecutionStuckError(DurableTestError):
-    """Somebody waits, nothing runs, and no timer is left that could change that (DESIGN: time)."""
+    """The test waits, nothing runs, and no timer is left to fire; the message names the operations that are awaited."""
 
 
 class EndlessExecutionError(DurableTestError):
-    """An execution went on far beyond what the service allows; the message names what it has most of."""
+    """An execution went far beyond the limits of the service; the message names what it has most of."""
 
 
 class HandlerStuckError(DurableTestError):
-    """A handler made no progress for the watchdog's number of real seconds; the message holds its threads' stacks."""
+    """A handler made no progress for the watchdog's time in real seconds; the message holds its threads' stacks."""
 
 
 class HandlerStillRunsWarning(RuntimeWarning):
-    """A handler that was given up goes on computing where it cannot be ended; the message holds its threads' stacks."""
+    """An abandoned handler goes on computing and cannot be ended; the message holds its threads' stacks."""
 
 
 class WaitTimeoutError(DurableTestError, TimeoutError):
-    """A wait with a timeout in real seconds ran out; the message says what was awaited."""
+    """A wait timed out, in real time; the message says what was awaited."""
 
 
 class CloudTimeoutError(WaitTimeoutError):
@@ -194,11 +193,11 @@ class CloudTimeoutError(WaitTimeoutError):
 
 
 class CloudServiceError(DurableTestError):
-    """The service, or the way to it, kept failing after all retries; ``__cause__`` is the last failure."""
+    """The service, or the connection to it, failed after all retries; ``__cause__`` is the last failure."""
 
 
 class CloudHistoryError(DurableTestError):
-    """The service says that the execution has ended, in a way that its history does not tell."""
+    """The service reports an end of the execution that its history does not record."""
 
 
 class CheckpointServerError(DurableTestError):

@@ -1,4 +1,4 @@
-"""A running execution in the hands of a test, local or in the cloud."""
+"""The handle on an execution, local or in the cloud, and the look-ups in the last one that both runners offer."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from durabletest.model.callbacks import ErrorSource, error_object
+from durabletest.errors import OperationNotFoundError
 from durabletest.model.enums import ExecutionStatus, OperationType
+from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
+from durabletest.model.naming import as_written, execution_title
 from durabletest.model.operation import DurableOperation
+from durabletest.model.payloads import ErrorSource, error_object
 from durabletest.model.records import OperationRecord
-from durabletest.model.result import TestResult
 from durabletest.model.times import Duration, delay
-from durabletest.model.traits import as_written
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.result import TestResult
 
 _ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
 
 
 class ExecutionControl(ExecutionView, Protocol):
-    """A view that can also be waited for and stopped; runners implement it."""
+    """An execution as a runner controls it, with the view of its history."""
 
     def wait_until_ended(self, timeout: float | None) -> None:
         """Return when the execution has ended; ``timeout`` is in real seconds."""
@@ -31,24 +32,24 @@ class ExecutionControl(ExecutionView, Protocol):
 
     @property
     def now(self) -> datetime:
-        """The time of the environment."""
+        """The environment's time."""
         ...
 
     def advance(self, delta: timedelta | None) -> None:
-        """Let that much virtual time pass, or as much as there is until something is due."""
+        """Let that much virtual time pass; None is until something is due."""
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
-        """What is due: the operation's id (None for the execution itself), why, and when."""
+        """The timers: the operation's id (None for the execution itself), the reason, and when it is due."""
         ...
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Something that an execution waits for.
+    """An event that an execution waits for.
 
-    ``operation`` is the operation's path, None for the execution itself; ``reason`` says what is waited for
-    (``"wait"``, ``"step retry"``, ``"callback"``, ``"callback timeout"``, ``"scripted answer"``, ...); ``due`` is when
-    it comes, None if nothing but an answer from outside can bring it.
+    ``operation`` is the operation's path, None for the execution itself; ``reason`` is the kind of event (``"wait"``,
+    ``"step retry"``, ``"callback"``, ``"callback timeout"``, ``"scripted answer"``, ...); ``due`` is its time, None if
+    it can only come from outside.
     """
 
     operation: str | None
@@ -57,9 +58,9 @@ class Pending:
 
 
 class Execution:
-    """One execution that was started and goes on in the background.
+    """A handle on an execution that was started and goes on in the background.
 
-    Virtual time stands still until somebody waits: in ``result``, for a future of ``wait_for_data``, or by ``advance``.
+    Virtual time stands still until the test waits: in ``result``, for a future of ``wait_for_data``, or by ``advance``.
     """
 
     def __init__(self, control: ExecutionControl) -> None:
@@ -72,7 +73,7 @@ class Execution:
 
     @property
     def status(self) -> ExecutionStatus:
-        """The status at this moment."""
+        """The present status."""
         return self._control.history().execution.status
 
     def operation(self, path: str, index: int = 0) -> DurableOperation:
@@ -80,17 +81,20 @@ class Execution:
         return DurableOperation(self._control, path, index)
 
     def result(self, timeout: Duration | None = None) -> TestResult:
-        """Wait for the end, at most ``timeout`` in real time (then ``WaitTimeoutError``), and give the result."""
+        """Wait for the end, and return the result.
+
+        ``timeout`` is in real time; ``WaitTimeoutError`` if it is over.
+        """
         seconds = None if timeout is None else delay(timeout, "timeout of result()").total_seconds()
         self._control.wait_until_ended(seconds)
         return TestResult(self._control)
 
     def snapshot(self) -> TestResult:
-        """The execution as it stands, without waiting for its end."""
+        """The result so far, without waiting for the end."""
         return TestResult(self._control)
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
-        """End the execution with STOPPED; error type and message, or an exception, are recorded as the reason."""
+        """End the execution with STOPPED, and an error type and message, or those of an exception, as the reason."""
         self._control.stop(error_object(error, message, None, None))
 
     # --- virtual time by hand ---
@@ -101,19 +105,18 @@ class Execution:
         return self._control.now
 
     def advance(self, delta: Duration) -> None:
-        """Let that much virtual time pass: what comes due on the way happens, and handlers run, each at its time.
+        """Let that much virtual time pass: timers fire at their times on the way, and handlers run.
 
-        ``delta`` is a timedelta, or a number of seconds. Returns when everything that this has set off has come to rest
-        again.
+        ``delta`` is a timedelta, or a number of seconds. Returns when nothing runs any more.
         """
         self._control.advance(delay(delta, "delta of advance()"))
 
     def advance_to_next(self) -> None:
-        """Move virtual time to the next instant at which anything is due; without such an instant it raises."""
+        """Move virtual time to the next instant at which a timer is due; raises if there is none."""
         self._control.advance(None)
 
     def pending(self) -> list[Pending]:
-        """What the execution waits for, the earliest first, and last what only an answer from outside can bring."""
+        """The events that the execution waits for, the earliest first; those that come from outside are last."""
         history = self._control.history()
         due_times = self._control.due_times()
         due = [
@@ -134,3 +137,30 @@ class Execution:
 
 def _path(history: History, record: OperationRecord) -> str:
     return history.path_of(as_written(history, record))
+
+
+class OperationLookups:
+    """The base of both runners: look-ups in ``_last``, which is None until something was executed."""
+
+    _last: ExecutionControl | None = None
+
+    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
+        """The operation of this name or path (R4.1); ``index`` chooses one of several."""
+        return self._result().get_operation(path, index)
+
+    def get_operation_by_index(self, index: int) -> DurableOperation:
+        """The operation at this position in execution order, from 0 (R4.2)."""
+        return self._result().get_operation_by_index(index)
+
+    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
+        """The operation at this position among those of the name, from 0 (R4.3)."""
+        return self._result().get_operation_by_name_and_index(name, index)
+
+    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
+        """The operation with this id (R4.4)."""
+        return self._result().get_operation_by_id(operation_id)
+
+    def _result(self) -> TestResult:
+        if self._last is None:
+            raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
+        return TestResult(self._last)

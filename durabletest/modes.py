@@ -1,16 +1,43 @@
-"""Tests that belong to one mode only."""
+"""The mode of a test case class, local or cloud, and the tests that belong to one mode only."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any, TypeVar
 
-from durabletest.configuration import MODE_VARIABLE, Mode, mode_of
-from durabletest.errors import UsageError
+from durabletest.errors import ConfigurationError, UsageError
+
+MODE_VARIABLE = "DURABLETEST_MODE"
+_MARK = "__durabletest_only__"
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 
-_MARK = "__durabletest_only__"
+
+class Mode(StrEnum):
+    """Where the functions under test run."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+
+def mode_of(cls: type[Any]) -> Mode:
+    """The mode of a class: the environment variable wins over the class attribute."""
+    variable = os.environ.get(MODE_VARIABLE)
+    if variable:
+        return _mode(variable, f"the environment variable {MODE_VARIABLE}")
+    return _mode(cls.mode, f"{cls.__qualname__}.mode")
+
+
+def _mode(value: object, where: str) -> Mode:
+    known = [mode.value for mode in Mode]
+    if value in known:
+        return Mode(str(value))
+    close = get_close_matches(str(value).lower(), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigurationError(f"{where} is {value!r}: write 'local' or 'cloud'{hint}")
 
 
 def local_only(item: Marked) -> Marked:
@@ -25,8 +52,8 @@ def cloud_only(item: Marked) -> Marked:
     return item
 
 
-def why_left_out(cls: type[Any], method: object = None) -> str | None:
-    """Why the class, or a test method of it, is not run in this mode; None if it is."""
+def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
+    """The reason to skip a class, or a test method of it, in the present mode; None if it is run."""
     mode = mode_of(cls)
     for item in (cls, method):
         only = getattr(item, _MARK, mode)

@@ -1,24 +1,28 @@
-"""Scripts for the outside world: who answers a callback, with what, and when."""
+"""Scripted answers to callbacks: what is sent to which callback and when, and why an answer was never used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.callbacks import ErrorSource, error_object
-from durabletest.model.payloads import encode_callback_result
-from durabletest.model.times import Duration, delay, span
+from durabletest.model.enums import OperationStatus, OperationType
+from durabletest.model.history import History
+from durabletest.model.lookup import listed, nearest
+from durabletest.model.naming import as_written, callback_names, submitter_child, title
+from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
+from durabletest.model.records import OperationRecord
+from durabletest.model.times import Duration, delay, span, stamp
 
 NO_DELAY = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedCallback:
-    """What a script's function is told of the callback that it decides on; the timeouts are seconds, None if unset."""
+    """A callback as a script's function sees it; the timeouts are in seconds, None if unset."""
 
     callback_id: str
     name: str | None
@@ -32,9 +36,9 @@ Decide: TypeAlias = Callable[[ScriptedCallback], Any]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that happens to a callback, ``after`` it was created; ``send`` does it with a Lambda client.
+    """An answer or heartbeat, ``after`` the creation of the callback; ``send`` sends it with a Lambda client.
 
-    ``decide`` is the test author's function that is called for it, if one is. A heartbeat is no answer.
+    ``decide`` is the test author's function that is called for the answer, if there is one.
     """
 
     after: timedelta
@@ -45,7 +49,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one callback gets: any number of heartbeats, then at most one answer."""
+    """The actions for one callback: any number of heartbeats, then at most one answer."""
 
     actions: tuple[Action, ...] = ()
     closed: bool = False
@@ -53,9 +57,10 @@ class Answer:
 
 @dataclass(slots=True, eq=False)
 class Use:
-    """One callback that came to a script, and the answer that was for it.
+    """A callback of a script, and the answer for it.
 
-    ``answered`` says that the answer was sent, ``refused`` holds the service's words on what it did not take.
+    ``answered`` is true once the answer was sent; ``refused`` holds the actions that the service refused, with its
+    messages.
     """
 
     script: CallbackScript
@@ -65,7 +70,7 @@ class Use:
     refused: list[tuple[Action, str]] = field(default_factory=list)
 
     def send(self, action: Action, client: Any) -> None:
-        """Do one thing of the answer; raises what the client raises."""
+        """Send an action of the answer; raises what the client raises."""
         self.answered = self.answered or action.is_answer
         action.send(client, self.callback)
 
@@ -75,11 +80,11 @@ class CallbackScript:
     """Answers for the callbacks of one name: the first that is created gets the first answer, and so on.
 
     ``after`` is virtual time from the callback's creation, a timedelta or a number of seconds (in the cloud: real time,
-    see the guide). Heartbeats are chained before the answer that they lead to, which without ``after`` comes right
-    after the last of them::
+    see the guide). Heartbeats are chained before their answer, which without ``after`` comes right after the last of
+    them::
 
-        self.on_callback("approval").heartbeat(every=timedelta(minutes=5), times=3).succeed("ok",
-        after=timedelta(minutes=20))
+        script = self.on_callback("approval")
+        script.heartbeat(every=timedelta(minutes=5), times=3).succeed("ok", after=timedelta(minutes=20))
     """
 
     name: str
@@ -168,7 +173,7 @@ class CallbackScript:
 
     @property
     def refused(self) -> list[str]:
-        """The service's words on each answer and heartbeat that it did not take."""
+        """The service's messages about the answers and heartbeats that it has refused."""
         return [words for use in self.uses for _, words in use.refused]
 
     def __str__(self) -> str:
@@ -190,7 +195,7 @@ class CallbackScript:
         return self
 
     def _begun(self) -> tuple[Action, ...]:
-        """The heartbeats of an answer that is not complete yet; one that was taken is not gone on with."""
+        """The heartbeats of an answer that is neither complete nor taken yet."""
         is_begun = len(self.answers) > len(self.uses) and not self.answers[-1].closed
         return self.answers[-1].actions if is_begun else ()
 
@@ -201,15 +206,19 @@ class CallbackScript:
             self.answers.append(answer)
 
 
-class ScriptBook:
-    """The scripts of one runner, by callback name; any thread may add to them, look and take."""
+def _beat(client: Any, callback: ScriptedCallback) -> None:
+    client.send_durable_execution_callback_heartbeat(CallbackId=callback.callback_id)
+
+
+class ScriptRegistry:
+    """The scripts of one runner, by callback name; any thread may add to them, look up and take."""
 
     def __init__(self) -> None:
         self._scripts: dict[str, CallbackScript] = {}
         self._lock = Lock()
 
     def on_callback(self, name: str, optional: bool = False) -> CallbackScript:
-        """The script for callbacks of that name, new or begun."""
+        """The script for callbacks of that name; a new one if there is none."""
         if not isinstance(name, str) or not name:
             raise UsageError(f"on_callback({name!r}): give the name of a callback")
         with self._lock:
@@ -218,7 +227,7 @@ class ScriptBook:
         return script
 
     def take(self, names: tuple[str, ...], callback: ScriptedCallback) -> Use | None:
-        """The next answer for a callback that is known by these names; None if no script has one left."""
+        """The next answer for a callback of these names; None if no script has one left."""
         scripts = self.scripts
         for name in names:
             use = scripts[name].take(callback) if name in scripts else None
@@ -227,26 +236,135 @@ class ScriptBook:
         return None
 
     def find(self, names: tuple[str, ...]) -> CallbackScript | None:
-        """The script for a callback that is known by these names, used up or not."""
+        """The script for a callback of these names, used up or not."""
         scripts = self.scripts
         return next((scripts[name] for name in names if name in scripts), None)
 
     @property
     def scripts(self) -> Mapping[str, CallbackScript]:
-        """All scripts, by name, as they are at this moment."""
+        """A copy of all scripts, by name."""
         with self._lock:
             return dict(self._scripts)
 
     @property
     def has_answers_left(self) -> bool:
-        """Whether a callback may still be answered by a script."""
+        """Whether any script has an answer left."""
         return any(len(script.uses) < len(script.answers) for script in self.scripts.values())
 
     def clear(self) -> None:
-        """Forget every script."""
         with self._lock:
             self._scripts.clear()
 
 
-def _beat(client: Any, callback: ScriptedCallback) -> None:
-    client.send_durable_execution_callback_heartbeat(CallbackId=callback.callback_id)
+# --- scripts and answers that were never used -------------------------------------------------------------------------
+
+Histories = Mapping[str, History]
+"""The histories of all executions of a runner, by ARN."""
+Scripts = Mapping[str, CallbackScript]
+"""The scripts of a runner, by callback name."""
+
+
+def unanswered(registry: ScriptRegistry, histories: Histories) -> str | None:
+    """The complaint about scripts and answers that were never used, and are not optional; None if there are none.
+
+    An answer that is due later, for a callback that still waits, is no reason to complain.
+    """
+    scripts = registry.scripts
+    required = [script for script in scripts.values() if not script.optional]
+    return "\n\n".join(words for script in required for words in _complaints(script, scripts, histories)) or None
+
+
+def _complaints(script: CallbackScript, scripts: Scripts, histories: Histories) -> Iterator[str]:
+    if not script.answers:
+        yield (
+            f"{script} says nothing: write what comes to the callback, {script}.succeed(...), .fail(...), .call(...) "
+            "or .heartbeat(...), or .never() if nobody answers"
+        )
+    elif not script.uses:
+        yield f"{script} was never used: {_why_never(script, scripts, histories)}"
+    for use in script.uses:
+        yield from _lost(use, histories)
+    left = len(script.answers) - len(script.uses)
+    if script.uses and left:
+        came = "1 callback" if len(script.uses) == 1 else f"{len(script.uses)} callbacks"
+        yield (
+            f"{script} has {len(script.answers)} answers, and {came} of that name came: {left} never used\n"
+            f"{_need_not(script)}"
+        )
+
+
+def _lost(use: Use, histories: Histories) -> Iterator[str]:
+    for action, words in use.refused:
+        if action.is_answer:
+            yield refused(use, action, words)
+    answer = next((action for action in use.answer.actions if action.is_answer), None)
+    history = histories.get(use.callback.arn)
+    if use.answered or answer is None or history is None:
+        return
+    ended = _ended(use.callback.callback_id, history)
+    if ended is not None:
+        yield (
+            f"{use.script}: the answer{_after(answer)} never came: {ended}\n"
+            f"If nobody is to answer, write {use.script}.never(). {_need_not(use.script)}"
+        )
+
+
+def refused(use: Use, action: Action, words: str) -> str:
+    """The complaint about an answer that the service has refused, in its own words."""
+    return f"{use.script}: the answer{_after(action)} was refused: {words}\n{_need_not(use.script)}"
+
+
+def _ended(callback_id: str, history: History) -> str | None:
+    """The reason why a callback takes no answer any more; None if it still does."""
+    record = next((record for record in history.operations if record.callback_id == callback_id), None)
+    if record is not None and record.status.is_terminal and record.ended_at is not None:
+        return f"{title(history, as_written(history, record))} is {record.status} since {stamp(record.ended_at)}"
+    execution = history.execution
+    if execution.ended_at is not None:
+        return f"the execution is {execution.status} since {stamp(execution.ended_at)}"
+    return None
+
+
+def _after(action: Action) -> str:
+    return f" after {span(action.after)}" if action.after else ""
+
+
+def _why_never(script: CallbackScript, scripts: Scripts, histories: Histories) -> str:
+    if not histories:
+        return "nothing was executed"
+    operations = [(history, record) for history in histories.values() for record in history.operations]
+    callbacks = [
+        (history, record, callback_names(history, record))
+        for history, record in operations
+        if record.type is OperationType.CALLBACK
+    ]
+    for history, record, names in callbacks:
+        if script.name in names:
+            return _why_not(script, scripts, history, record)
+    for history, record in operations:
+        if record.name == script.name:
+            return f"{title(history, record)} is a {record.type}, not a callback"
+    known = list(dict.fromkeys(names[0] for _, _, names in callbacks if names))
+    return (
+        f"no callback has that name{nearest(script.name.rpartition('/')[2], known)}\n"
+        f"The callbacks of the test's executions: {listed(known) or 'none has a name'}\n{_need_not(script)}"
+    )
+
+
+def _why_not(script: CallbackScript, scripts: Scripts, history: History, callback: OperationRecord) -> str:
+    """The reason why a callback of the script's name was not answered by it."""
+    about = title(history, as_written(history, callback))
+    other = next(
+        (one for one in scripts.values() for use in one.uses if use.callback.callback_id == callback.callback_id),
+        None,
+    )
+    if other is not None:
+        return f"{about} was answered by {other}"
+    submitter = submitter_child(history, as_written(history, callback))
+    if submitter is not None and submitter.status is not OperationStatus.SUCCEEDED:
+        return f"{about} could not be answered, for its submitter is {submitter.status}"
+    return f"{about} was created before the script: write {script} before self.execute(...)"
+
+
+def _need_not(script: CallbackScript) -> str:
+    return f"If it need not be used, write on_callback({script.name!r}, optional=True)"

@@ -1,6 +1,8 @@
-"""All that durabletest knows of the AWS SDK's insides; no other module imports it.
+"""The seam to the AWS SDK: how its handlers are called, and the places in it that are patched while they run.
 
-Whatever is private to the SDK is looked for, not presumed: where it is missing, the slower or plainer way is taken.
+No other module names the package. Whatever is private to the SDK is looked for, not presumed: where it is missing, the
+slower or plainer way is taken. Each patch is explained where it is made, with the SDK version that first had its place
+(checked with 2.0.0, 2.1.0 and 3.0.0); :mod:`durabletest.patches` says how they are undone.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -18,13 +19,14 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeAlias
 
 from durabletest.errors import MissingSdkError
+from durabletest.patches import Patches
 
 LOGGER = "aws_durable_execution_sdk_python"
 PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
 _WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]
 _DEEPEST = 100
-"""So many objects are looked at for the function that is decorated."""
+"""The number of objects that are searched for the decorated function."""
 
 
 def module(name: str) -> ModuleType:
@@ -56,24 +58,73 @@ def require() -> str:
 
 @functools.cache
 def folder() -> str:
-    """Where the SDK's modules are."""
+    """The path of the SDK's package."""
     return str(Path(module("__about__").__file__ or "").parent)
+
+
+# --- handlers ---------------------------------------------------------------------------------------------------------
+
+
+def is_decorated(handler: object) -> bool:
+    """Whether the handler is itself the wrapper that ``@durable_execution`` makes."""
+    return getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.execution"
+
+
+def is_durable(handler: object) -> bool:
+    """Whether a handler is a function decorated with ``@durable_execution``, or wrapped around one.
+
+    It is searched where decorators usually keep what they decorate; other ways of wrapping are not recognised.
+    """
+    seen, waiting = set[int](), [handler]
+    while waiting and len(seen) < _DEEPEST:
+        one = waiting.pop(0)
+        if is_decorated(one):
+            return True
+        if id(one) not in seen:
+            seen.add(id(one))
+            waiting += [inner for inner in _inside(one) if callable(inner)]
+    return False
+
+
+def _inside(handler: object) -> Iterator[object]:
+    """The objects that a function, a partial, a bound method or a callable object refers to."""
+    for name in ("__wrapped__", "func", "__func__", "__self__"):
+        yield getattr(handler, name, None)
+    for cell in getattr(handler, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield cell.cell_contents
+    if hasattr(handler, "__dict__") and not isinstance(handler, type):
+        yield from list(vars(handler).values())
+
+
+def decorated(handler: Any) -> Any:
+    """The function that ``@durable_execution`` decorates, if this is its wrapper; else the handler itself.
+
+    It is needed for the function's name, which the wrapper of version 2 does not carry.
+    """
+    if getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.plugin":
+        handler = handler.__wrapped__  # version 2.0 puts a wrapper for plugins around its own
+    if not is_decorated(handler):
+        return handler
+    inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))
+    return inside["func"].cell_contents if "func" in inside else handler
 
 
 # --- the way in ------------------------------------------------------------------------------------------------------
 
 
 def operation(operation: Mapping[str, Any]) -> Any:
-    """An operation as the SDK takes it; it is never changed, so that invocations may share it."""
+    """The SDK's object for an operation of the service; nothing changes it, so invocations may share it."""
     return module("lambda_service").Operation.from_dict(operation)
 
 
 class HandlerEvent:
-    """One invocation's event: ``given`` is for the handler, ``entered`` tells whether ``@durable_execution`` has it.
+    """The event of one invocation.
 
-    A decorated function is given the SDK's own object for tests, with a Lambda client of ours. Whatever is wrapped
-    around one gets the dictionary that Lambda invokes with, and may copy and change it; the client then comes by way of
-    :class:`ClientHook`. ``made`` gives the SDK's :func:`operation` for each of the event's operations.
+    ``given`` is the argument for the handler: for a decorated function the SDK's own object for tests, which carries
+    our Lambda client; for anything wrapped around one the dictionary that Lambda invokes with, which it may copy and
+    change (the client then comes by way of :class:`ClientHook`). ``entered`` is true once ``@durable_execution`` has
+    the event. ``made`` returns the SDK's :func:`operation` for each operation of the event.
     """
 
     def __init__(
@@ -88,12 +139,12 @@ class HandlerEvent:
         self.given: Any = self._injection(event, made) if self.entered else _as_json(event)
 
     def enter(self) -> Any:
-        """The decorator asks for its client."""
+        """The client for the decorator, which has the event from now on."""
         self.entered = True
         return module("lambda_service").LambdaClient(client=self._client)
 
     def _injection(self, event: Mapping[str, Any], made: Callable[[dict[str, Any]], Any]) -> Any:
-        """With datetimes instead of milliseconds."""
+        """The SDK's object for tests; it has datetimes where Lambda's dictionary has milliseconds."""
         execution, state = module("execution"), event["InitialExecutionState"]
         cls: Any = execution.DurableExecutionInvocationInputWithClient
         arguments = {
@@ -110,7 +161,7 @@ class HandlerEvent:
 
 
 def _as_json(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that the service sends; its timestamps are milliseconds."""
+    """The dictionary that Lambda sends; its timestamps are in milliseconds."""
     members = ("DurableExecutionArn", "CheckpointToken", "InitialExecutionState", "UpdatedOperationIds")
     return {name: _json_value(event[name]) for name in members}
 
@@ -124,33 +175,36 @@ def _json_value(value: Any) -> Any:
 
 
 class ClientHook:
-    """While installed, ``@durable_execution`` gets the Lambda client that ``client`` gives to the calling thread.
+    """While installed, ``@durable_execution`` gets the Lambda client that ``client`` returns for the calling thread.
 
-    Where that gives None, the decorator makes its own, as it does where it is deployed.
+    Where that is None, the decorator makes its own, as it does in a deployed function.
     """
 
     def __init__(self, client: Callable[[], Any | None]) -> None:
         self._given = client
         self._original: Any = None
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Take the place of the class that the decorator makes its clients of."""
+        """Stand in for the class of the decorator's clients.
+
+        A handler that is wrapped around the decorated function is called with the event that Lambda sends, which holds
+        no client. The decorator looks ``execution.LambdaClient`` up at each call (since 2.0).
+        """
         execution = module("execution")
         self._original = getattr(execution, "LambdaClient", None)
         if self._original is not None:
-            execution.LambdaClient = self  # type: ignore[attr-defined]
+            self._patches.replace(execution, "LambdaClient", self)
 
     def remove(self) -> None:
-        """Put the SDK back as it was."""
-        if self._original is not None:
-            module("execution").LambdaClient = self._original  # type: ignore[attr-defined]
+        self._patches.undo()
 
     def __call__(self, client: object) -> Any:
-        """The decorator has a client of its own."""
+        """``LambdaClient(client=...)``: the decorator was given a client of boto3."""
         return self._given() or self._original(client=client)
 
     def initialize_client(self) -> Any:
-        """The decorator has none."""
+        """``LambdaClient.initialize_client()``: the decorator makes a client of boto3."""
         return self._given() or self._original.initialize_client()
 
 
@@ -158,10 +212,9 @@ class ClientHook:
 
 
 def can_wake_up() -> bool:
-    """Whether this SDK lets its checkpoint thread be woken when it is told to stop.
+    """Whether this SDK's checkpoint thread can be woken when it is told to stop (since 2.1).
 
-    Without the wake-up the thread notices within its poll interval, a tenth of a second for each invocation: slow, but
-    right (SDK 2.0).
+    Otherwise it notices within its poll interval, 0.1 seconds for each invocation: slow, but right.
     """
     state = module("state")
     signal = getattr(state, "_Signal", None)
@@ -169,27 +222,27 @@ def can_wake_up() -> bool:
 
 
 def can_stub_steps() -> bool:
-    """Whether this SDK has a place at which the function of a step can be replaced (all of 2 and 3 have)."""
+    """Whether this SDK has the place at which the function of a step can be replaced (since 2.0)."""
     wrap = getattr(module("state").ExecutionState, "wrap_user_function", None)
     return wrap is not None and list(inspect.signature(wrap).parameters)[1:3] == _WRAPPED_PARAMETERS
 
 
 Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
-"""Gives what to call for the step at a path (through the named contexts around it) that has this function."""
+"""Returns what to call instead of the function of the step at this path, which leads through the named contexts."""
 
 
 @functools.cache
 def _collecting() -> CodeType | None:
-    """Where the checkpoint thread waits for more updates; None in an SDK that waits there for the first one too."""
+    """The code in which the checkpoint thread waits for more updates; None if it waits there for the first one too."""
     state_class = module("state").ExecutionState
     collect = getattr(state_class, "_collect_checkpoint_batch", None)
     return collect.__code__ if collect is not None and hasattr(state_class, "_wait_for_first_operation") else None
 
 
 def is_about_to_send(frame: FrameType) -> bool:
-    """Whether a thread that waits in ``frame`` (in ``Condition.wait``) is the checkpoint thread with updates in hand.
+    """Whether the thread that waits in ``frame``, of ``Condition.wait``, is the checkpoint thread with updates in hand.
 
-    It waits, in real time and for a second at most, for more to send with them, and then goes on by itself.
+    It waits for more updates to send along, in real time and for a second at most, and then goes on by itself.
     """
     in_get = frame.f_back
     caller = None if in_get is None else in_get.f_back
@@ -197,51 +250,52 @@ def is_about_to_send(frame: FrameType) -> bool:
 
 
 class Hooks:
-    """Changes to the SDK's execution state while handlers are run here, and the way back.
+    """Patches of the SDK's ``ExecutionState`` while handlers run here.
 
-    Its checkpoint thread is woken as soon as an invocation has told it to stop. ``crashed`` is called when a
-    ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before the SDK waits for branches
-    that still run; an SDK without the places to hook into reports the crash once they have ended. ``replacing`` tells,
-    by an execution's ARN, what replaces the functions of its steps; None if nothing does.
+    ``crashed`` is called when a ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before
+    the SDK waits for branches that still run; an SDK without the places to patch reports the crash once they have
+    ended. ``replacing`` returns, for an execution's ARN, what replaces the functions of its steps; None if nothing
+    does.
     """
 
     def __init__(self, crashed: Callable[[BaseException], None], replacing: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
         self._replacing = replacing
-        self._originals: dict[str, Any] = {}
+        self._patches = Patches()
         self._state: Any = None
 
     def flush(self) -> None:
-        """Send what the running invocation has begun and not yet told: the SDK lets the starts of steps wait a moment.
+        """Send the checkpoints that the running invocation has begun to collect: the start of a step waits a moment.
 
-        Called by its own threads. An SDK without the place to note the invocation sends it when it sees fit.
+        Called by the SDK's own threads. An SDK without the place to note the invocation sends them in its own time.
         """
         if self._state is not None:
             self._state.create_checkpoint(None, is_sync=True)
 
     def install(self) -> None:
-        """Install what this SDK has a place for."""
+        """Patch what this SDK has a place for."""
         state_class = module("state").ExecutionState
         if can_wake_up():
-            self._replace(state_class, "stop_checkpointing", self._waking)
+            # The checkpoint thread looks at its stop flag every 0.1 seconds only; an item in its queue wakes it, which
+            # saves that time in each invocation. Since 2.1.
+            self._patches.wrap(state_class, "stop_checkpointing", self._waking)
         if can_stub_steps():
-            self._replace(state_class, "wrap_user_function", self._stubbing)
+            # The one place that all functions of steps and contexts pass, with the operation's name and id: stubs
+            # replace them here. Since 2.0.
+            self._patches.wrap(state_class, "wrap_user_function", self._stubbing)
         if hasattr(state_class, "wrap_user_function"):
-            self._replace(state_class, "wrap_user_function", self._watching)
+            # A crash in a step or branch is seen here before the SDK joins the other branches. Since 2.0.
+            self._patches.wrap(state_class, "wrap_user_function", self._watching)
         if hasattr(state_class, "close"):
-            self._replace(state_class, "close", self._closing)
-            self._replace(state_class, "checkpoint_batches_forever", self._noting)
+            # A crash in the handler itself is seen when its execution state is closed, before that joins branches and
+            # the checkpoint thread. Since 2.0.
+            self._patches.wrap(state_class, "close", self._closing)
+            # The loop of the checkpoint thread, which begins with each invocation: it notes the state for ``flush``.
+            # Since 2.0.
+            self._patches.wrap(state_class, "checkpoint_batches_forever", self._noting)
 
     def remove(self) -> None:
-        """Put the SDK back as it was."""
-        for name, original in self._originals.items():
-            setattr(module("state").ExecutionState, name, original)
-        self._originals.clear()
-
-    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        self._originals.setdefault(name, original)
-        setattr(owner, name, make(original))
+        self._patches.undo()
 
     def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = module("state")._Signal.REFRESH_WAKE
@@ -309,7 +363,7 @@ class Hooks:
 
 
 def _contexts(state: Any) -> dict[str, Any]:
-    """The contexts that this invocation has entered, by id; the SDK's own state hears of them a moment later."""
+    """The contexts that this invocation has entered, by id; the SDK's own state learns of them a moment later."""
     contexts: dict[str, Any] = vars(state).setdefault("_durabletest_contexts", {})
     return contexts
 
@@ -320,74 +374,3 @@ def _path(state: Any, identifier: Any) -> str:
         names += [identifier.name] if identifier.name else []
         identifier = contexts.get(identifier.parent_id)
     return "/".join(reversed(names))
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def decode_result(payload: str) -> Any:
-    """The value behind a step's or context's payload, if the SDK's default serialiser wrote it.
-
-    That serialiser writes JSON: plain for primitives and lists of them, else an envelope with type tags. Other JSON
-    comes from a JSON serialiser of the user's and is parsed; text that is no JSON comes from another serialiser and is
-    given as it is. The raw payload stays available beside the value.
-    """
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        return payload
-    if not isinstance(value, Mapping):
-        return value
-    serdes = module("serdes")
-    try:
-        return serdes.EXTENDED_TYPES_SERDES.deserialize(payload, None)
-    except (module("exceptions").SerDesError, module("exceptions").DurableExecutionsError):
-        return value
-
-
-def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> Any:
-    """The value that an operation's own serialiser reads from its payload."""
-    return serialiser.deserialize(payload, module("serdes").SerDesContext(operation_id, arn))
-
-
-def is_decorated(handler: object) -> bool:
-    """Whether this is the wrapper that ``@durable_execution`` makes, with nothing around it."""
-    return getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.execution"
-
-
-def is_durable(handler: object) -> bool:
-    """Whether the wrapper that ``@durable_execution`` makes is found in a handler or in what that is wrapped around.
-
-    It is looked for where decorators keep what they decorate; one that finds it in another way is not seen through.
-    """
-    seen, waiting = set[int](), [handler]
-    while waiting and len(seen) < _DEEPEST:
-        one = waiting.pop(0)
-        if is_decorated(one):
-            return True
-        if id(one) not in seen:
-            seen.add(id(one))
-            waiting += [inner for inner in _inside(one) if callable(inner)]
-    return False
-
-
-def _inside(handler: object) -> Iterator[object]:
-    """What a function, a partial, a bound method or a callable object holds."""
-    for name in ("__wrapped__", "func", "__func__", "__self__"):
-        yield getattr(handler, name, None)
-    for cell in getattr(handler, "__closure__", None) or ():
-        with suppress(ValueError):  # an empty cell
-            yield cell.cell_contents
-    if hasattr(handler, "__dict__") and not isinstance(handler, type):
-        yield from list(vars(handler).values())
-
-
-def decorated(handler: Any) -> Any:
-    """The function that ``@durable_execution`` was put on, if this is its wrapper; else the handler itself.
-
-    The wrapper of version 2 does not bear the function's name.
-    """
-    if not is_decorated(handler):
-        return handler
-    inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))
-    return inside["func"].cell_contents if "func" in inside else handler

@@ -1,21 +1,26 @@
-"""Where the AWS SDK waits: the places at which its threads can be made to take turns."""
+"""The places where the AWS SDK's threads wait, patched so that the threads take turns, and what a thread did in words.
+
+A *trail* is the list of what one thread did, as the primitives were told: first the arguments that the thread's task
+was made with, then the SDK's own objects: updates and identifiers of operations, and operations that were replayed.
+"""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from durabletest.model.titles import word_for
+from durabletest.model.naming import word_for
+from durabletest.patches import Patches
 from durabletest.sdk import module
 
 _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}
 _ON_THE_WAY = ("STARTED", "PENDING", "READY")
 
 
-class Primitives(Protocol):
-    """Makes what the SDK's threads wait with, in the place of ``original``."""
+class PrimitiveFactory(Protocol):
+    """A factory of what the SDK's threads wait with; ``original`` is the class or function that is replaced."""
 
     def event(self, original: Callable[[], Any]) -> Any:
         """A completion event: ``set(error)``, ``wait(timeout)``, ``is_set()``."""
@@ -34,7 +39,7 @@ class Primitives(Protocol):
         ...
 
     def checkpoint_queue(self) -> Any:
-        """The queue of the checkpoint thread, with ``begin_batch``; None to keep the SDK's own."""
+        """The checkpoint thread's queue, which has ``begin_batch`` and ``first``; None to keep the SDK's own."""
         ...
 
     def pool(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -54,24 +59,20 @@ class Primitives(Protocol):
         ...
 
     def entering(self, doing: object) -> None:
-        """A thread comes to the SDK from the author's code, to write this update (None: no update)."""
+        """The calling thread enters the SDK from the author's code to write this update; None if there is none."""
         ...
 
     def replaying(self) -> Callable[[object], None] | None:
-        """What is to be called with each operation that a thread finds to have ended already; None to call nothing."""
+        """A function to call with each operation that is replayed because it has ended before; None to call nothing."""
         ...
 
     def leaving(self, doing: object) -> None:
-        """A thread goes from the SDK to the author's code, the function of the operation with this identifier."""
+        """The calling thread leaves the SDK for the author's code: the function of the operation so identified."""
         ...
 
 
 def told(trail: Sequence[object], position: int) -> str:
-    """What a thread did from a position of its trail on, and what it came from, in words.
-
-    A trail has what the primitives were told: updates and identifiers of operations, operations that were replayed, and
-    the arguments of a branch.
-    """
+    """What the thread did from that position of its trail on, and what it had done before, in words."""
     itself = _identity(_context_of_branch(trail))
     came_from = next((step for step in reversed(trail[:position]) if _kind(step)), None)
     ahead = [step for step in trail[position:] if _kind(step)]
@@ -83,9 +84,9 @@ def told(trail: Sequence[object], position: int) -> str:
 
 
 def doings(trail: Sequence[object], position: int, until: int | None, beginnings: bool = False) -> list[str]:
-    """The operations that a thread went on with in a part of its trail, each once, in order.
+    """The operations in a part of a trail, each once, in order.
 
-    Beginnings of contexts are told of only if they are wanted, and there is nothing else.
+    Beginnings of contexts are left out, unless ``beginnings`` is true and there is nothing else.
     """
     steps = [step for step in trail[position:until] if _kind(step)]
     telling = [named(step, trail) for step in steps if not _opens(step)]
@@ -95,19 +96,19 @@ def doings(trail: Sequence[object], position: int, until: int | None, beginnings
 
 
 def latest(trail: Sequence[object]) -> str:
-    """The operation that a thread came to last."""
+    """The last operation of a trail."""
     step = next((step for step in reversed(trail) if _kind(step)), None)
     return owner(trail) if step is None else named(step, trail)
 
 
 def owner(trail: Sequence[object]) -> str:
-    """Whose trail it is: that of a branch, or of the handler."""
+    """The branch whose trail it is, or the handler."""
     name = _branch(trail)
     return f"branch {name!r}" if name else "the handler"
 
 
 def named(step: object, trail: Sequence[object]) -> str:
-    """An operation, by its name and that of the branch whose trail it is in."""
+    """An operation by its type and name, and by the branch whose trail it is in."""
     kind, name, branch = _kind(step), getattr(step, "name", None), _branch(trail)
     assert kind is not None, "only operations are told of"
     word = word_for(getattr(step, "sub_type", None), kind)
@@ -117,7 +118,7 @@ def named(step: object, trail: Sequence[object]) -> str:
 
 
 def _branch(trail: Sequence[object]) -> str | None:
-    """The name of the branch that a trail is of; None for that of the handler."""
+    """The name of the trail's branch; None for the handler's trail."""
     for argument in trail[0] if isinstance(trail[0], tuple) else ():
         if hasattr(argument, "func") and hasattr(argument, "index"):
             name = getattr(_context_of_branch(trail), "name", None) or argument.name
@@ -144,14 +145,14 @@ def _value(step: object, name: str) -> str | None:
 
 
 def _opens(step: object) -> bool:
-    """Whether a context begins or goes on, so that more telling things follow."""
+    """Whether the step begins or resumes a context: the operations inside say more."""
     if _kind(step) != "CONTEXT":
         return False
     return _value(step, "action") == "START" or not (_value(step, "action") or _is_over(step))
 
 
 def _is_over(step: object) -> bool:
-    """Whether it is an operation that has ended before."""
+    """Whether the step is an operation that has ended before."""
     status = _value(step, "status")
     return status is not None and status not in _ON_THE_WAY
 
@@ -164,7 +165,7 @@ def _verb(step: object) -> str:
 
 
 def can_take_turns() -> bool:
-    """Whether this SDK has all the places; 2.0 lacks some, and its threads run as the system lets them."""
+    """Whether this SDK has all the places, as 3.0 has; threads of older ones run as the system lets them."""
     state, execution, executor = module("state"), module("execution"), module("concurrency.executor")
     places = (
         (state, ("CompletionEvent", "time")),
@@ -191,63 +192,60 @@ def can_take_turns() -> bool:
 
 
 class ThreadSeams:
-    """Puts other primitives in the places where the SDK's threads wait, and the SDK's own back."""
+    """Patches that put other primitives in the places where the SDK's threads wait.
 
-    def __init__(self, primitives: Primitives) -> None:
+    They are for an SDK for which :func:`can_take_turns` holds (since 3.0), and so look for nothing themselves.
+    """
+
+    def __init__(self, primitives: PrimitiveFactory) -> None:
         self._primitives = primitives
-        self._undo: list[tuple[Any, str, Any]] = []
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Put them in place."""
-        primitives = self._primitives
+        primitives, replace, wrap = self._primitives, self._patches.replace, self._patches.wrap
         state, execution, executor = module("state"), module("execution"), module("concurrency.executor")
-        real = executor.queue
-        config = module("config")
-        chance = SimpleNamespace(random=primitives.random)
-        queues = SimpleNamespace(Queue=functools.partial(primitives.queue, real.Queue), Empty=real.Empty)
-        self._replace(state, "CompletionEvent", lambda event: functools.partial(primitives.event, event))
-        self._replace(execution, "ThreadPoolExecutor", lambda pool: functools.partial(primitives.pool, pool))
-        self._replace(execution, "wait", lambda wait: functools.partial(primitives.wait, wait))
-        self._replace(executor, "ThreadPoolExecutor", lambda pool: functools.partial(primitives.pool, pool))
-        self._replace(executor, "queue", lambda _module: queues)
-        self._replace(config, "random", lambda _module: chance)
-        self._replace(module("plugin"), "threading", self._threading)
+        # Callers wait for the checkpoint thread with this event.
+        replace(state, "CompletionEvent", partial(primitives.event, state.CompletionEvent))
+        # The pool of the handler and the checkpoint thread, and the wait of the first for the second.
+        replace(execution, "ThreadPoolExecutor", partial(primitives.pool, execution.ThreadPoolExecutor))
+        replace(execution, "wait", partial(primitives.wait, execution.wait))
+        # The pool of the branches of ``parallel`` and ``map``, and the queue by which they report to their caller.
+        replace(executor, "ThreadPoolExecutor", partial(primitives.pool, executor.ThreadPoolExecutor))
+        queue = executor.queue
+        replace(executor, "queue", SimpleNamespace(Queue=partial(primitives.queue, queue.Queue), Empty=queue.Empty))
+        # The jitter of retries and waits, which a schedule chooses.
+        replace(module("config"), "random", SimpleNamespace(random=primitives.random))
+        # Plugins hear of changes in a thread of their own.
+        wrap(module("plugin"), "threading", self._threading)
+        # Deadlines of batches, of refreshes and of branches that wait: virtual time, by whatever clock.
         for owner in (state, executor):
-            self._replace(owner, "time", lambda _module: SimpleNamespace(time=primitives.time))
-        for name, make in (
-            ("__init__", self._giving_queue),
-            ("_collect_checkpoint_batch", _beginning_batch),
-            ("_wait_for_first_operation", _waiting_for_first),
-            ("checkpoint_batches_forever", _marked),
-            ("create_checkpoint", self._entering),
-            ("schedule_refresh", self._entering),
-            ("wrap_user_function", self._leaving),
-        ):
-            self._replace(state.ExecutionState, name, make)
+            replace(owner, "time", SimpleNamespace(time=primitives.time))
+        # The checkpoint queue is made in ``__init__``; the others are where its thread waits for the first update, and
+        # for more of them, and where the pool has to tell that thread from the handler's.
+        wrap(state.ExecutionState, "__init__", self._giving_queue)
+        wrap(state.ExecutionState, "_collect_checkpoint_batch", _beginning_batch)
+        wrap(state.ExecutionState, "_wait_for_first_operation", _waiting_for_first)
+        wrap(state.ExecutionState, "checkpoint_batches_forever", _marked)
+        # The borders between the author's code and the SDK: a thread that has lost its turn gets in line here.
+        wrap(state.ExecutionState, "create_checkpoint", self._entering)
+        wrap(state.ExecutionState, "schedule_refresh", self._entering)
+        wrap(state.ExecutionState, "wrap_user_function", self._leaving)
 
     def remove(self) -> None:
-        """Put the SDK back as it was."""
-        for owner, name, original in reversed(self._undo):
-            setattr(owner, name, original)
-        self._undo.clear()
-
-    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        self._undo.append((owner, name, original))
-        setattr(owner, name, make(original))
+        self._patches.undo()
 
     def _threading(self, original: Any) -> SimpleNamespace:
-        """What the SDK's plugins use of :mod:`threading`: they hear of changes in a thread of their own."""
+        """The module :mod:`threading`, with the primitives that plugins use replaced."""
         primitives = self._primitives
         made = {
-            "Condition": functools.partial(primitives.condition, original.Condition),
-            "Event": functools.partial(primitives.event, original.Event),
-            "Thread": functools.partial(primitives.thread, original.Thread),
+            "Condition": partial(primitives.condition, original.Condition),
+            "Event": partial(primitives.event, original.Event),
+            "Thread": partial(primitives.thread, original.Thread),
         }
         return SimpleNamespace(**{**vars(original), **made})
 
     def _giving_queue(self, original: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(original)
+        @wraps(original)
         def initialise(state: Any, *arguments: Any, **named: Any) -> None:
             original(state, *arguments, **named)
             queue = self._primitives.checkpoint_queue()
@@ -262,7 +260,7 @@ class ThreadSeams:
     def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
         entering = self._primitives.entering
 
-        @functools.wraps(original)
+        @wraps(original)
         def entered(state: Any, *arguments: Any, **named: Any) -> Any:
             entering(arguments[0] if arguments else named.get("operation_update"))
             return original(state, *arguments, **named)
@@ -272,7 +270,7 @@ class ThreadSeams:
     def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
         leaving = self._primitives.leaving
 
-        @functools.wraps(original)
+        @wraps(original)
         def wrap_user_function(state: Any, function: Any, identifier: Any, *arguments: Any, **named: Any) -> Any:
             wrapped = original(state, function, identifier, *arguments, **named)
 
@@ -286,7 +284,7 @@ class ThreadSeams:
 
 
 def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
-    @functools.wraps(original)
+    @wraps(original)
     def get_checkpoint_result(*arguments: Any, **named: Any) -> Any:
         found = original(*arguments, **named)
         if _is_over(found.operation):
@@ -297,7 +295,7 @@ def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]
 
 
 def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @functools.wraps(original)
+    @wraps(original)
     def collect(state: Any) -> Any:
         begin = getattr(state._checkpoint_queue, "begin_batch", None)
         if begin is not None:
@@ -308,7 +306,7 @@ def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
-    @functools.wraps(original)
+    @wraps(original)
     def wait_for_first_operation(state: Any, batch: Any) -> bool:
         queue = state._checkpoint_queue
         queue.first = True
@@ -321,9 +319,9 @@ def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def _marked(original: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The pool sees by the mark that the call is the one that sends checkpoints."""
+    """Mark the loop of the checkpoint thread, so that the pool can tell it from the handler."""
 
-    @functools.wraps(original)
+    @wraps(original)
     def checkpoint_batches_forever(state: Any) -> None:
         original(state)
 

@@ -1,4 +1,7 @@
-"""The SDK's serialisers while handlers run: which of them an operation has, and what they refuse to write."""
+"""The SDK's serialisers: payloads decoded to values, and what serialisers do while handlers run.
+
+Local and deployed executions are decoded alike.
+"""
 
 from __future__ import annotations
 
@@ -6,67 +9,117 @@ import functools
 import inspect
 import json
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from durabletest import sdk
-from durabletest.model.payloads import refused_place, with_real_names
+from durabletest.errors import PayloadError
+from durabletest.model.enums import OperationType
+from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
+from durabletest.model.records import OperationRecord
+from durabletest.patches import Patches
 
 _NAMES = {"serialize": True, "deserialize": False}
-"""The SDK's two functions, and whether they write."""
+"""The SDK's two functions that call serialisers, and whether they write."""
 _PARAMETERS = {"serdes", "operation_id", "durable_execution_arn"}
 
 
+# --- payloads ---------------------------------------------------------------------------------------------------------
+
+
+def decode(payload: str | None, record: OperationRecord | None) -> Any:
+    """The value of an operation's payload: a callback's is its text, an invoke's is JSON.
+
+    Without a record it is the payload of the execution itself, which is JSON.
+    """
+    if payload is None:
+        return None
+    if isinstance(payload, TruncatedPayload):
+        what = "result of the execution" if record is None else f"payload of {record.type} {record.name!r}"
+        rest = f": {str(payload)!r}..." if payload else ""
+        raise PayloadError(f"the service has truncated the {what} in its history{rest}")
+    if record is None or record.type is OperationType.CHAINED_INVOKE:
+        return json_or_text(payload)
+    if record.type is OperationType.CALLBACK:
+        return payload
+    return decode_result(payload)
+
+
+def decode_result(payload: str) -> Any:
+    """The value of a step's or context's payload.
+
+    The SDK's default serialiser writes JSON: plain for primitives and lists of them, else an envelope with type tags,
+    which it decodes. Other JSON comes from a serialiser of the user's and is parsed; text that is no JSON is returned
+    as it is.
+    """
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        return payload
+    if not isinstance(value, Mapping):
+        return value
+    serdes = sdk.module("serdes")
+    try:
+        return serdes.EXTENDED_TYPES_SERDES.deserialize(payload, None)
+    except (sdk.module("exceptions").SerDesError, sdk.module("exceptions").DurableExecutionsError):
+        return value
+
+
+def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> Any:
+    """The value of a payload that the operation's own serialiser has written."""
+    return serialiser.deserialize(payload, sdk.module("serdes").SerDesContext(operation_id, arn))
+
+
+# --- while handlers run -----------------------------------------------------------------------------------------------
+
+
 class Listener(Protocol):
-    """Is told of values in the threads of handlers."""
+    """Called in the threads of handlers."""
 
     def serialised(self, arn: str, operation_id: str, serialiser: object, *, wrote: bool) -> None:
         """An operation has written or read a value with this serialiser, not with the SDK's default."""
 
     def refused(self, said: str, place: str) -> None:
-        """A serialiser of the SDK has refused a value, in these words, because of what is at that place inside it."""
+        """A serialiser of the SDK has refused a value: its message, and the place inside the value."""
 
 
 class SerialiserHooks:
-    """While installed, tells a listener of serialisers that are not the default, and of values that are refused.
+    """Patches that tell a listener of serialisers other than the default one, and of values that are refused.
 
-    The SDK says only which type it has met, ``Object of type Money is not JSON serializable``, and so do the errors
-    that the handler and its history get; where it was met, ``result['items'][0] is a Money``, is for people.
+    The SDK's errors name the type of the refused value only, ``Object of type Money is not JSON serializable``, and so
+    do those that the handler and its history get; a listener also learns the place, ``result['items'][0] is a Money``.
     """
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._undo = ExitStack()
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Wrap what writes the results of handlers, the two serialisers of operations, and what calls any."""
+        """Patch what this SDK has a place for."""
         serdes, execution = sdk.module("serdes"), sdk.module("execution")
+        # The two serialisers of the SDK itself: the value that they refuse is searched for the place. Since 2.0.
         for name in ("JsonSerDes", "ExtendedTypeSerDes"):
             if hasattr(serdes, name):
-                serialiser = getattr(serdes, name)
-                self._replace(serialiser, "serialize", self._telling(serialiser.serialize))
+                self._patches.wrap(getattr(serdes, name), "serialize", self._telling)
+        # The result of a handler is written by ``json.dumps``, not by a serialiser. Since 2.0.
         if getattr(execution, "json", None) is json:
-            self._replace(execution, "json", _TellingJson(self._tell))
+            self._patches.replace(execution, "json", _TellingJson(self._tell))
+        # All operations call their serialiser through these two functions, by which the listener learns which one it
+        # is; the history does not tell. Since 2.0.
         for name, wrote in _NAMES.items():
             self._replace_everywhere(getattr(serdes, name, None), name, wrote)
 
     def remove(self) -> None:
-        """Put the SDK back as it was."""
-        self._undo.close()
-
-    def _replace(self, owner: Any, name: str, replacement: Any) -> None:
-        self._undo.callback(setattr, owner, name, getattr(owner, name))
-        setattr(owner, name, replacement)
+        self._patches.undo()
 
     def _replace_everywhere(self, function: Any, name: str, wrote: bool) -> None:
-        """The SDK's modules have the function under its own name."""
+        """Also in the SDK's modules that have imported the function, under its own name."""
         if function is None or not _PARAMETERS.issubset(inspect.signature(function).parameters):
             return
         noting = self._noting(function, wrote)
         for module in list(sys.modules.values()):
             if getattr(module, "__name__", "").startswith(f"{sdk.PACKAGE}.") and vars(module).get(name) is function:
-                self._replace(module, name, noting)
+                self._patches.replace(module, name, noting)
 
     def _noting(self, original: Callable[..., Any], wrote: bool) -> Callable[..., Any]:
         parameters = list(inspect.signature(original).parameters)
@@ -98,7 +151,7 @@ class SerialiserHooks:
 
 
 class _TellingJson:
-    """The module ``json``, but for the errors of ``dumps``."""
+    """The module ``json``, except that ``dumps`` reports the values it refuses."""
 
     def __init__(self, tell: Callable[..., None]) -> None:
         self._tell = tell
@@ -115,7 +168,7 @@ class _TellingJson:
 
 
 def _renamed(error: Any) -> str:
-    """What the error says, to the handler too, with the real names of types."""
+    """The error's message, with the real names of types, as the handler will see it too."""
     said = with_real_names(str(error))
     if said != str(error):
         error.args = (said, *error.args[1:])

@@ -1,4 +1,4 @@
-"""Runs suites in processes of their own, as users do."""
+"""Runs suites in processes of their own, as users do; those of one class are started together."""
 
 from __future__ import annotations
 
@@ -6,26 +6,87 @@ import os
 import subprocess
 import sys
 import tempfile
+import unittest
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
-_ROOT = str(Path(__file__).parent.parent)
+ROOT = Path(__file__).parent.parent
+BOUND = 60.0
+"""Real seconds; a process takes about one alone, and several are started at once."""
 
 
-def run_suite(*command: str, suite: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``python -m command`` in a directory with this text as ``test_suite.py``; warnings are errors.
+class Started:
+    """A process that runs beside the tests: ``python arguments``, in a folder, with some variables set."""
+
+    def __init__(self, *arguments: str, cwd: Path = ROOT, **variables: str) -> None:
+        self._files = ExitStack()
+        self._out = self._files.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - closed with the process
+        self._err = self._files.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=cwd,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            text=True,
+        )
+
+    def ended(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; one that takes longer than ``BOUND`` is killed, and that is an error."""
+        try:
+            code = self._process.wait(BOUND)
+            for file in (self._out, self._err):
+                file.seek(0)
+            return subprocess.CompletedProcess(self._process.args, code, self._out.read(), self._err.read())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process if it still runs."""
+        self._process.kill()
+        self._process.wait()
+        self._files.close()
+
+
+class StartedSuite(Started):
+    """``python -m command`` in a folder with this text as ``test_suite.py``; warnings are errors.
 
     Its empty first line is used to set the guard of all tests there too; the numbers of the lines stay what they are.
     """
-    assert suite.startswith("\n"), "the first line must be empty"
-    suite = f"import tests{suite}"
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "test_suite.py").write_text(suite, encoding="utf-8")
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", *command],
-            check=False,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": _ROOT, **variables},
-            text=True,
-            capture_output=True,
-            timeout=60,
-        )
+
+    def __init__(self, *command: str, suite: str, **variables: str) -> None:
+        assert suite.startswith("\n"), "the first line must be empty"
+        self._folder = tempfile.TemporaryDirectory()
+        Path(self._folder.name, "test_suite.py").write_text(f"import tests{suite}", encoding="utf-8")
+        folder = Path(self._folder.name)
+        super().__init__("-W", "error", "-m", *command, cwd=folder, **{"PYTHONPATH": str(ROOT), **variables})
+
+    def close(self) -> None:
+        super().close()
+        self._folder.cleanup()
+
+
+def run_suite(*command: str, suite: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run such a suite to its end."""
+    return StartedSuite(*command, suite=suite, **variables).ended()
+
+
+class ProcessTestCase(unittest.TestCase):
+    """The processes of the class run beside each other, from its set-up on."""
+
+    @classmethod
+    def start_processes(cls) -> Mapping[str, Started]:
+        """Start what the tests ask for, by name."""
+        raise NotImplementedError
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls._processes = cls.start_processes()
+        for process in cls._processes.values():
+            cls.addClassCleanup(process.close)
+
+    def ended(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self._processes[name].ended()

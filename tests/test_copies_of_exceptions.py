@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.stubs.copies import fresh
+from durabletest.stubs import copy_of
 
 
 class Worded(Exception):
@@ -49,7 +49,7 @@ def raised(error: BaseException) -> BaseException:
         return caught
 
 
-class FreshTests(unittest.TestCase):
+class CopyTests(unittest.TestCase):
     def test_a_copy_says_the_same(self) -> None:
         response: Any = {"Error": {"Code": "Throttling", "Message": "slow down"}}
         errors = [
@@ -65,19 +65,19 @@ class FreshTests(unittest.TestCase):
         ]
         for error in errors:
             with self.subTest(repr(error)):
-                made = fresh(raised(error))
+                made = copy_of(raised(error))
                 self.assertIsNot(made, error)
                 self.assertIs(type(made), type(error))
                 self.assertEqual((str(made), made.args, vars(made)), (str(error), error.args, vars(error)))
                 self.assertIsNone(made.__traceback__)
-        self.assertEqual(fresh(Quit(7, "tired")).code, 7)
-        self.assertEqual(fresh(OSError(2, "no such file", "orders.txt")).filename, "orders.txt")
+        self.assertEqual(copy_of(Quit(7, "tired")).code, 7)
+        self.assertEqual(copy_of(OSError(2, "no such file", "orders.txt")).filename, "orders.txt")
 
     def test_its_cause_and_notes_come_with_it_and_the_notes_are_its_own(self) -> None:
         error = ValueError("no funds")
         error.__cause__ = KeyError("account")
         error.add_note("asked twice")
-        made = fresh(error)
+        made = copy_of(error)
         made.add_note("asked again")
         self.assertIs(made.__cause__, error.__cause__)
         self.assertTrue(made.__suppress_context__)
@@ -87,5 +87,5 @@ class FreshTests(unittest.TestCase):
     def test_what_cannot_be_copied_is_given_itself_without_its_last_traceback(self) -> None:
         for error in (raised(Slotted("in a slot")), raised(Stubborn("first"))):
             with self.subTest(repr(error)):
-                self.assertIs(fresh(error), error)
+                self.assertIs(copy_of(error), error)
                 self.assertIsNone(error.__traceback__)

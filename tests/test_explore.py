@@ -20,7 +20,8 @@ from durabletest import ConfigurationError, DurableTestCase, UsageError, explore
 from durabletest.local.schedules import written
 from tests.cloud.workflows import order
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
-from tests.subprocesses import run_suite
+from tests.sdk_versions import needs_turns
+from tests.subprocesses import StartedSuite
 
 Case = type[DurableTestCase]
 
@@ -96,6 +97,7 @@ class ExploreTestCase(unittest.TestCase):
         self.assertEqual((result.failures, result.errors, result.testsRun), ([], [], 1))
 
 
+@needs_turns
 class ReportTests(ExploreTestCase):
     def test_a_failure_tells_what_differs_and_how_to_repeat_it(self) -> None:
         class Explored(Harvest):
@@ -256,6 +258,7 @@ class ReportTests(ExploreTestCase):
         self.assertIn("step 'parallel-branch-1/pick corn' began before step 'p/pick peas' began", text)
 
 
+@needs_turns
 class RepeatTests(ExploreTestCase):
     def test_one_schedule_is_run_alone(self) -> None:
         seen: list[str] = []
@@ -354,6 +357,7 @@ class ArgumentTests(ExploreTestCase):
                 )
 
 
+@needs_turns
 class CitizenshipTests(ExploreTestCase):
     def test_each_run_has_its_fixtures(self) -> None:
         seen: list[str] = []
@@ -500,6 +504,7 @@ class Tests(DurableTestCase):
 """
 
 
+@needs_turns
 class RunnerTests(unittest.TestCase):
     def test_a_whole_run_is_explored_under_unittest_and_pytest(self) -> None:
         fixture = (
@@ -515,18 +520,20 @@ class RunnerTests(unittest.TestCase):
         self.assertEqual(self.fixture, "given")
 """
         )
-        for command, suite, summary in (
-            (("unittest",), SUITE, "FAILED (failures=2)"),
-            (("pytest", "-q", "-p", "no:cacheprovider"), fixture, "2 failed, 1 passed"),
-        ):
-            with self.subTest(command):
-                done = run_suite(*command, suite=suite, DURABLETEST_SCHEDULES="20")
+        pytest = ("pytest", "-q", "-p", "no:cacheprovider")
+        under_unittest = StartedSuite("unittest", suite=SUITE, DURABLETEST_SCHEDULES="20")
+        under_pytest = StartedSuite(*pytest, suite=fixture, DURABLETEST_SCHEDULES="20")
+        for process, summary in ((under_unittest, "FAILED (failures=2)"), (under_pytest, "2 failed, 1 passed")):
+            self.addCleanup(process.close)
+            with self.subTest(summary):
+                done = process.ended()
                 output = done.stdout + done.stderr
                 self.assertIn("step 'parallel-branch-1/pick corn' began before step", output)
                 self.assertIn('To run just this schedule: @explore(schedule="2:1")', output)
                 self.assertIn(summary, output)
 
 
+@needs_turns
 class ShardTests(ExploreTestCase):
     def explored(self, handler: Any, count: int, shard: str = "") -> Counter[str]:
         """The schedules by which a test is run, with how often."""
@@ -592,6 +599,7 @@ class NotExploredTests(ExploreTestCase):
             self.assertPasses(Explored)
         self.assertIn("not explored: this version of the AWS SDK has no place at which", self.stderr.getvalue())
 
+    @needs_turns
     def test_while_snapshots_are_written(self) -> None:
         class Explored(Sorted):
             @explore

@@ -13,12 +13,19 @@ AWS_SDK = "aws_durable_execution_sdk_python"
 ALLOWED = {
     "durabletest.local.server": ("durabletest.local.server", "durabletest.errors"),
     "durabletest.errors": (),
-    "durabletest.routing": ("durabletest.errors",),
+    "durabletest.routes": ("durabletest.errors",),
 }
 """Parts that may import nothing of durabletest but this."""
 
 FORBIDDEN = {
-    "durabletest.model": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
+    "durabletest.model": (
+        "durabletest.local",
+        "durabletest.cloud",
+        "durabletest.sdk",
+        "durabletest.case",
+        "durabletest.report",
+        "durabletest.result",
+    ),
     "durabletest.assertions": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
     "durabletest.report": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
     "durabletest.local": ("durabletest.cloud", "durabletest.case", "durabletest.assertions"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Mapping
 
 from durabletest import LocalDurableTestRunner
 from tests.acceptance.workflows import approval, order
 from tests.leftovers import leftovers, watch
-from tests.subprocesses import run_suite
+from tests.subprocesses import ProcessTestCase, StartedSuite
 
 watch()
 """Where this module is loaded, as it is when the whole suite runs, the end of the process is watched."""
@@ -45,7 +46,6 @@ class LeftoverTests(unittest.TestCase):
                 {*leftovers()},
                 {
                     "the thread durabletest-checkpoint-server",
-                    "the thread durabletest-orchestrator",
                     "the thread durabletest-invoker",
                     "a frozen clock",
                     "a replacement for os._exit",
@@ -58,12 +58,21 @@ class LeftoverTests(unittest.TestCase):
             runner.start().operation("approval").wait_for_data().result(timeout=5)
         self.assertEqual(leftovers(), [])
 
+
+class LeftoverProcessTests(ProcessTestCase):
+    @classmethod
+    def start_processes(cls) -> Mapping[str, StartedSuite]:
+        return {
+            "suite": StartedSuite("unittest", suite=SUITE),
+            "forgetful": StartedSuite("unittest", suite=SUITE + FORGETFUL),
+        }
+
     def test_a_process_that_has_run_a_suite_ends_by_itself(self) -> None:
-        ended = run_suite("unittest", suite=SUITE)
+        ended = self.ended("suite")
         self.assertEqual((ended.returncode, ended.stdout), (0, ""), ended.stderr)
 
     def test_a_suite_that_leaves_something_behind_is_told_so_and_its_process_ends_all_the_same(self) -> None:
-        ended = run_suite("unittest", suite=SUITE + FORGETFUL)
+        ended = self.ended("forgetful")
         self.assertEqual(ended.returncode, 1)
         self.assertIn("OK", ended.stderr)
-        self.assertRegex(ended.stderr, "left behind by the tests: .*durabletest-orchestrator.*a frozen clock")
+        self.assertRegex(ended.stderr, "left behind by the tests: .*durabletest-checkpoint-server.*a frozen clock")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unittest
+from collections.abc import Mapping
 
-from tests.subprocesses import run_suite
+from tests.subprocesses import ProcessTestCase, StartedSuite
 
 SUITE = """
 import io
@@ -56,26 +56,35 @@ def test_a_handler_of_the_suite():
 """
 
 
-class LogsUnderPytestTests(unittest.TestCase):
-    def test_caplog_and_the_own_set_up_work(self) -> None:
-        done = run_suite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE)
+WITHOUT_PYTEST = SUITE.split("def test_caplog")[0]
+QUIET = WITHOUT_PYTEST.replace('logging.basicConfig(format="own set-up: %(message)s")', "")
+
+
+class LogsInProcessesTests(ProcessTestCase):
+    @classmethod
+    def start_processes(cls) -> Mapping[str, StartedSuite]:
+        return {
+            "pytest": StartedSuite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE),
+            "quiet": StartedSuite("unittest", suite=QUIET),
+            "own set-up": StartedSuite("unittest", suite=WITHOUT_PYTEST),
+            "live": StartedSuite("unittest", suite=QUIET, DURABLETEST_LOGS="live"),
+        }
+
+    def test_caplog_and_the_own_set_up_work_under_pytest(self) -> None:
+        done = self.ended("pytest")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("3 passed", done.stdout)
 
-
-class LogsUnderUnittestTests(unittest.TestCase):
-    QUIET = SUITE.split("def test_caplog")[0].replace('logging.basicConfig(format="own set-up: %(message)s")', "")
-
     def test_a_suite_that_sets_nothing_up_is_quiet(self) -> None:
-        done = run_suite("unittest", suite=self.QUIET)
+        done = self.ended("quiet")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, r"^\.\n-+\nRan 1 test in [0-9.]+s\n\nOK\n$")
 
     def test_the_own_set_up_goes_on_printing(self) -> None:
-        done = run_suite("unittest", suite=SUITE.split("def test_caplog")[0])
+        done = self.ended("own set-up")
         self.assertEqual(done.stderr.count("own set-up: in the handler"), 1, done.stderr)
 
     def test_live(self) -> None:
-        done = run_suite("unittest", suite=self.QUIET, DURABLETEST_LOGS="live")
+        done = self.ended("live")
         self.assertIn("[execution-1] 2026-01-01 00:00:00 invocation 1 WARNING orders: in the handler\n", done.stderr)
         self.assertIn("ValueError: card expired", done.stderr)

@@ -10,9 +10,11 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from botocore.exceptions import ClientError
 
+import durabletest
 from durabletest import (
     CallbackCompletedError,
     CallbackNotReadyError,
+    DurableTestError,
     EnvironmentAlreadySetUpError,
     EnvironmentNotSetUpError,
     ExecutionFailedError,
@@ -87,6 +89,14 @@ class MisuseTests(unittest.TestCase):
 
     def result(self) -> TestResult:
         return self.runner(order).run({"order": 42})
+
+
+class RootTests(unittest.TestCase):
+    def test_every_error_has_one_root_and_is_public(self) -> None:
+        errors = [getattr(durabletest, name) for name in durabletest.__all__ if name.endswith("Error")]
+        self.assertGreater(len(errors), 20)
+        for error in errors:
+            self.assertTrue(issubclass(error, DurableTestError), error)
 
 
 class HandlerTests(MisuseTests):
@@ -184,7 +194,7 @@ NOTHING_RUN = "nothing was executed yet: call run(payload) or start(payload) fir
 
 
 class OperationTests(MisuseTests):
-    def test_an_unknown_operation_lists_what_exists_and_the_closest_name(self) -> None:
+    def test_r4_5_an_unknown_operation_lists_what_exists_and_the_closest_name(self) -> None:
         result = self.result()
         self.refused(
             OperationNotFoundError,
@@ -246,7 +256,7 @@ class OperationTests(MisuseTests):
             "step 'charge' is a STEP, not a WAIT: use get_step_details()",
         )
 
-    def test_an_unregistered_function(self) -> None:
+    def test_r7_4_unregistered_function_is_an_error(self) -> None:
         @durable_execution
         def invoking(event: Any, context: DurableContext) -> Any:
             return context.invoke("charge-crad", 1)
@@ -264,7 +274,7 @@ class OperationTests(MisuseTests):
 
 
 class CallbackTests(MisuseTests):
-    def test_something_else_is_answered(self) -> None:
+    def test_r6_4_something_else_is_answered(self) -> None:
         step = self.result().get_operation("charge")
         for answer in (step.send_callback_success, step.send_callback_failure, step.send_callback_heartbeat):
             self.refused(WrongOperationTypeError, answer, "step 'charge' is a STEP; only callbacks can be answered")
@@ -284,7 +294,7 @@ class CallbackTests(MisuseTests):
             "Wait for it first: .wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)",
         )
 
-    def test_it_is_answered_twice(self) -> None:
+    def test_r11_5_it_is_answered_twice(self) -> None:
         execution = self.runner(approval).start()
         callback = execution.operation("approval").wait_for_data().result(timeout=5)
         callback.send_callback_success("yes")
@@ -364,7 +374,7 @@ class LifecycleTests(MisuseTests):
         with self.assertRaisesRegex(
             EnvironmentAlreadySetUpError,
             "^a runner is open that made an environment of its own: close it first, or set up before it is made. It is "
-            r"the runner for order, made at tests/test_misuse.py:\d+ in thread 'MainThread': use it in a with block, "
+            r"the runner for [^,]*, made at tests/test_misuse.py:\d+ in thread 'MainThread': use it in a with block, "
             r"or call its close\(\)$",
         ):
             LocalDurableTestRunner.setup_test_environment()

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import unittest
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from durabletest import DurableTestCase, LocalDurableTestRunner, TestResult
 from tests.acceptance.workflows import double, everything
-
-ROOT = Path(__file__).parents[1]
+from tests.subprocesses import Started
 
 
 def text(result: TestResult) -> bytes:
@@ -49,18 +44,8 @@ class ReproducibleTests(unittest.TestCase):
 
     def test_in_two_processes_with_other_hashes(self) -> None:
         program = "import sys; from tests.test_reproducible import one_run; sys.stdout.buffer.write(one_run())"
-        runs = [
-            subprocess.run(
-                [sys.executable, "-W", "error", "-c", program],
-                check=True,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONHASHSEED": seed},
-                capture_output=True,
-                timeout=60,
-            ).stdout
-            for seed in ("1", "2")
-        ]
-        self.assertEqual(runs, [one_run()] * 2)
+        processes = [Started("-W", "error", "-c", program, PYTHONHASHSEED=seed) for seed in ("1", "2")]
+        self.assertEqual([process.ended().stdout for process in processes], [one_run().decode()] * 2)
 
 
 class InTestCasesTests(DurableTestCase):

@@ -26,7 +26,7 @@ from durabletest import (
     StepCall,
     UsageError,
 )
-from durabletest.stubs.book import StubBook
+from durabletest.stubs import StubRegistry
 from tests.subprocesses import run_suite
 
 
@@ -190,8 +190,8 @@ class PathTests(StubTestCase):
         self.assertEqual(self.execute().get_result()[::2], ["inner", "any"])
 
     def test_what_a_stub_means_is_a_whole_name(self) -> None:
-        book = StubBook()
-        charge, slashed, path = (book.stub_step(name) for name in ("charge", "eu/charge", "order/eu/charge"))
+        registry = StubRegistry()
+        charge, slashed, path = (registry.stub_step(name) for name in ("charge", "eu/charge", "order/eu/charge"))
         for step, stub in (
             ("charge", charge),
             ("order/charge", charge),
@@ -204,7 +204,7 @@ class PathTests(StubTestCase):
             ("order", None),
         ):
             with self.subTest(step):
-                self.assertIs(book.for_step(step), stub)
+                self.assertIs(registry.for_step(step), stub)
 
     def test_branches_of_a_map(self) -> None:
         [stub] = [self.stub_step("b").returns("stubbed")]

@@ -1,23 +1,24 @@
-"""The assertion DSL: a subject, then claims about it, in the words of the domain.
+"""The assertion DSL: subjects, and claims about them.
 
-The functions here are the entry points. ``view`` is the execution, ``test`` the test in whose name claims are made.
+The functions are the entry points. ``view`` is the execution to make claims about, ``test`` the test that makes them,
+``note`` the ``msg`` of the assertion. A new claim is a method in the ``..._checks`` module of its subject.
 """
 
 from __future__ import annotations
 
-from durabletest.assertions.check import About
-from durabletest.assertions.current import CurrentTest, SoftScope
-from durabletest.assertions.events import HistorySubject, history_subject
-from durabletest.assertions.invocations import (
-    EachInvocation,
-    InvocationsSubject,
-    InvocationSubject,
-    invocations_subject,
+from durabletest.assertions.check import CheckContext, SoftScope
+from durabletest.assertions.failing import CurrentTest
+from durabletest.assertions.history_checks import HistorySubject
+from durabletest.assertions.invocation_checks import EachInvocation, InvocationsSubject, InvocationSubject
+from durabletest.assertions.operation_sets import (
+    EachOperation,
+    OperationFilter,
+    OperationSetFacts,
+    OperationsSubject,
 )
-from durabletest.assertions.operations import EachOperation, Filter, OperationsSubject, operations_subject
-from durabletest.assertions.subject import begun
 from durabletest.assertions.subjects import ExecutionSubject, OperationSubject, execution_subject, operation_subject
-from durabletest.model.view import ExecutionView, execution_title
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.naming import execution_title
 
 __all__ = [
     "CurrentTest",
@@ -42,15 +43,14 @@ __tracebackhide__ = True
 
 
 def execution(view: ExecutionView, test: CurrentTest, note: object = None) -> ExecutionSubject:
-    """The execution, to make claims about."""
-    return begun(execution_subject(_about(view, test, note), view), "a check, for example .succeeded()")
+    return execution_subject(_context("", view, test, note), view)._awaiting_check(".succeeded()")
 
 
 def operation(
     view: ExecutionView, test: CurrentTest, path: str, index: int | None = None, note: object = None
 ) -> OperationSubject:
-    """An operation, to make claims about; that it exists is the first claim."""
-    return operation_subject(_about(view, test, note), path, index)
+    """An operation. That it exists is a claim in itself, so no check has to follow."""
+    return operation_subject(_context("", view, test, note), path, index)
 
 
 def operations(
@@ -61,19 +61,21 @@ def operations(
     type: str | None = None,
     note: object = None,
 ) -> OperationsSubject:
-    """The operations of that name or path, status and type, to make claims about."""
-    return operations_subject(_about(view, test, note), view, Filter.given(name, status, type))
+    """All operations, or those of a name or path, status and type."""
+    chosen = OperationFilter.given(name, status, type)
+    subject = OperationsSubject(_context(f"operations{chosen} of ", view, test, note), OperationSetFacts(view, chosen))
+    return subject._awaiting_check(".count(2) or .each.succeeded()")
 
 
 def invocations(view: ExecutionView, test: CurrentTest, note: object = None) -> InvocationsSubject:
-    """The calls of the handler, to make claims about."""
-    return invocations_subject(_about(view, test, note), view)
+    return InvocationsSubject(_context("invocations of ", view, test, note), view)._awaiting_check(".count(2)")
 
 
 def history(view: ExecutionView, test: CurrentTest, note: object = None) -> HistorySubject:
-    """The events, to make claims about."""
-    return history_subject(_about(view, test, note), view)
+    subject = HistorySubject(_context("history of ", view, test, note), view)
+    return subject._awaiting_check(".contains('ExecutionSucceeded')")
 
 
-def _about(view: ExecutionView, test: CurrentTest, note: object) -> About:
-    return About(execution_title(view.arn), view, test, note)
+def _context(part: str, view: ExecutionView, test: CurrentTest, note: object) -> CheckContext:
+    """``part`` is the beginning of the title, before that of the execution: ``"history of "``."""
+    return CheckContext(part + execution_title(view.arn), view, test, note)

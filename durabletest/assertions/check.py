@@ -1,24 +1,76 @@
-"""The one function through which every check goes: it decides, words the failure, and has it raised."""
+"""Claims, the one function that checks them, and the base class of all subjects.
+
+A check of a subject is ``self._check(lambda facts: Claim(...))``: negation, ``each`` and ``any``, soft scopes and the
+layout of messages come with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import unittest
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self, TypeAlias
+from types import TracebackType
+from typing import Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
-from durabletest.assertions.current import CurrentTest
-from durabletest.model.view import ExecutionView
+from durabletest.assertions.failing import CurrentTest, FailedClaim
+from durabletest.assertions.formatting import counted
+from durabletest.errors import UsageError
+from durabletest.model.execution_view import ExecutionView
 
 __unittest = True
 __tracebackhide__ = True
 
+FactsT = TypeVar("FactsT")
+OtherT = TypeVar("OtherT")
+
+LazyText: TypeAlias = str | Callable[[], str]
+"""A text, or a function that returns it: most claims hold, and their texts are never needed."""
+
+_MOST_MEMBERS = 20
+
+
+def evaluate(text: LazyText) -> str:
+    return text if isinstance(text, str) else text()
+
 
 @dataclass(frozen=True)
-class About:
-    """What all checks of one subject share: its name, the run to show, and the test in whose name it is spoken.
+class Claim:
+    """One statement about a subject. ``actual`` describes the facts, whether the statement holds or not.
 
-    ``negated`` turns the next claim into its opposite; ``note`` is the ``msg`` of the test's author; ``operation`` is
-    the id of the operation that is spoken of.
+    ``expected`` and ``actual`` may have several lines, which then correspond to each other. ``instead`` is the check
+    that would pass, as code; ``remedy`` is advice in a sentence, and takes precedence. ``trace`` is the stack trace of
+    the handler's error. A ``precondition`` of a check has to hold even if the check is negated: ``never.attempts(2)``
+    still needs a step.
+    """
+
+    holds: bool
+    expected: LazyText
+    actual: LazyText
+    instead: LazyText = ""
+    remedy: LazyText = ""
+    trace: tuple[str, ...] = ()
+    precondition: bool = False
+
+    def passes(self, negated: bool) -> bool:
+        return self.holds is not (negated and not self.precondition)
+
+    def texts(self) -> tuple[str, str, str, str]:
+        """``expected``, ``actual``, ``instead`` and ``remedy``, evaluated."""
+        return evaluate(self.expected), evaluate(self.actual), evaluate(self.instead), evaluate(self.remedy)
+
+
+def unmet(expected: LazyText, actual: LazyText, remedy: LazyText, trace: tuple[str, ...] = ()) -> Claim:
+    """A precondition that does not hold."""
+    return Claim(False, expected, actual, remedy=remedy, trace=trace, precondition=True)
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What the checks of one subject share.
+
+    ``title`` names the subject in messages, ``view`` is the execution that the report shows, ``note`` is the ``msg`` of
+    the assertion. ``negated`` is true between ``never`` and the check after it. ``operation`` is the id of the
+    operation that the subject is, if it is one.
     """
 
     title: str
@@ -29,79 +81,205 @@ class About:
     operation: str | None = None
 
     def of(self, title: str, view: ExecutionView | None = None, operation: str | None = None) -> Self:
-        """The same for another subject, which was reached from this one."""
+        """The context of another subject, reached from this one."""
         return replace(self, title=title, view=view or self.view, negated=False, operation=operation)
 
 
-Text: TypeAlias = str | Callable[[], str]
-"""A text, or what makes it: most claims hold, and then nobody reads it."""
+def check(context: CheckContext, claim: Claim) -> None:
+    """Fail the test unless the claim holds; if the subject is negated, unless it does not."""
+    if not claim.passes(context.negated):
+        context.test.fail(_message(context, claim), context.view, context.note, context.operation)
 
 
-class Told(NamedTuple):
-    """The texts of a claim, made."""
-
-    expected: str
-    actual: str
-    instead: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One statement about a subject. ``actual`` says what is, whether the statement holds or not.
-
-    ``expected`` and ``actual`` may have several lines, which then belong together one by one. ``instead`` is the check
-    that would hold, ``remedy`` whatever else there is to do; one of them is given. ``trace`` is the stack trace of the
-    user's error. With ``granted`` the statement is what a check takes for granted, so that its negation wants it too.
-    """
-
-    holds: bool
-    expected: Text
-    actual: Text
-    instead: Text = ""
-    remedy: Text = ""
-    trace: tuple[str, ...] = ()
-    granted: bool = False
-
-    def told(self) -> Told:
-        """The claim in words, for a message."""
-        return Told(*map(text_of, (self.expected, self.actual, self.instead, self.remedy)))
-
-
-def text_of(text: Text) -> str:
-    """The text, made if it was not yet."""
-    return text if isinstance(text, str) else text()
-
-
-def check(about: About, claim: Claim) -> None:
-    """Fail unless the claim holds, or if it does where the subject is negated."""
-    negated = about.negated and not claim.granted
-    if claim.holds is negated:
-        about.test.fail(_message(about, claim, negated), about.view, about.note, about.operation)
-
-
-def _message(about: About, claim: Claim, negated: bool) -> str:
-    told = claim.told()
-    parts = [
-        about.title,
-        _aligned("Expected: ", "not " * negated + told.expected),
-        _aligned("     but: ", told.actual),
-        _remedy(told, negated),
+def _message(context: CheckContext, claim: Claim) -> str:
+    expected, actual, instead, remedy = claim.texts()
+    negated = context.negated and not claim.precondition
+    if negated:
+        remedy = "If that is right, take .never away."
+    lines = [
+        context.title,
+        _aligned("Expected: ", "not " * negated + expected),
+        _aligned("     but: ", actual),
+        remedy or f"If that is right, write {instead}",
     ]
     if claim.trace:
-        parts.extend(["Stack trace:", *_indented(claim.trace)])
-    return "\n".join(parts)
-
-
-def _remedy(told: Told, negated: bool) -> str:
-    if negated:
-        return "If that is right, take .never away."
-    return told.remedy or f"If that is right, write {told.instead}"
+        lines += ["Stack trace:", *(f"  {line}" for entry in claim.trace for line in entry.rstrip().splitlines())]
+    return "\n".join(lines)
 
 
 def _aligned(label: str, text: str) -> str:
     return label + text.replace("\n", "\n" + " " * len(label))
 
 
-def _indented(trace: Iterable[str]) -> Iterable[str]:
-    return (f"  {line}" for entry in trace for line in entry.rstrip().splitlines())
+@dataclass(frozen=True)
+class Missing:
+    """Takes the place of the facts about something that does not exist; ``claim`` is the unmet claim that it does."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Members(Generic[FactsT]):
+    """Takes the place of the facts about one subject if claims are about each, or any, of several.
+
+    ``facts`` holds the title and the facts of each one. ``remedy`` is the advice if a claim about them fails, ``empty``
+    the claim that fails if there are none.
+    """
+
+    quantifier: Literal["each", "any"]
+    facts: Sequence[tuple[str, FactsT]]
+    remedy: str
+    empty: Claim
+
+    def judge(self, claim: Callable[[FactsT], Claim], negated: bool) -> Claim:
+        """One claim about all of them, with the negation already applied to each.
+
+        Every claim about no members fails: a misspelt name must not make a test pass.
+        """
+        if not self.facts:
+            return self.empty
+        claims = [(title, claim(facts)) for title, facts in self.facts]
+        failed = [(title, one) for title, one in claims if not one.passes(negated)]
+        holds = not failed if self.quantifier == "each" else len(failed) < len(claims)
+        shown = failed or claims
+        first = shown[0][1]
+        prefix = "not " * (negated and not first.precondition)
+        return Claim(
+            holds,
+            lambda: prefix + evaluate(first.expected),
+            lambda: self._listed(shown, evaluate(first.expected)),
+            remedy=lambda: next(filter(None, (evaluate(one.remedy) for _, one in shown)), self.remedy),
+            precondition=True,
+        )
+
+    def _listed(self, claims: Sequence[tuple[str, Claim]], expected: str) -> str:
+        """The members whose claims failed. The expectation is repeated only where it differs from that of the first."""
+        some = "any" if self.quantifier == "any" else len(claims)
+        lines = [f"not so for {some} of {len(self.facts)}"]
+        for title, claim in claims[:_MOST_MEMBERS]:
+            own, actual, *_ = claim.texts()
+            indented = actual.replace("\n", "\n  ")
+            lines.append(f"{title}: {indented}" + ("" if own == expected else f" ({own})"))
+        if len(claims) > _MOST_MEMBERS:
+            lines.append(f"... and {len(claims) - _MOST_MEMBERS} more")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Subject(Generic[FactsT]):
+    """What claims are made about. Each check returns its subject, so that checks can be chained."""
+
+    _context: CheckContext
+    _facts: FactsT | Missing | Members[FactsT]
+
+    @property
+    def never(self) -> Self:
+        """Negates the next check, and only that one: ``.never.failed().attempts(1)``.
+
+        Preconditions are not negated: ``.never.attempts(2)`` still fails if the operation is no step.
+        """
+        if self._context.negated:
+            raise UsageError(f"{self._context.title}: .never.never says nothing; leave both out")
+        self._context.test.claimed(self)
+        return replace(self, _context=replace(self._context, negated=True))._awaiting_check(".never.failed()")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._context.title}>"
+
+    def _awaiting_check(self, example: str) -> Self:
+        """This subject, about which nothing is claimed yet: the test fails if that is still so at its end."""
+        title = self._context.title
+
+        def complain() -> None:
+            raise UsageError(f"nothing was claimed about {title}: add a check, for example {example}")
+
+        self._context.test.expect_claim(self, complain)
+        return self
+
+    def _check(self, claim: Callable[[FactsT], Claim]) -> Self:
+        """Check a claim about the facts; every check goes through here."""
+        context = self._context
+        context.test.claimed(self)
+        if isinstance(self._facts, Missing):
+            check(context, self._facts.claim)
+        elif isinstance(self._facts, Members):
+            check(context, self._facts.judge(claim, context.negated))
+        else:
+            check(context, claim(self._facts))
+        return replace(self, _context=replace(context, negated=False)) if context.negated else self
+
+    def _navigate(self, find: Callable[[FactsT], OtherT | Missing]) -> OtherT | Missing:
+        """Find the facts for another subject; every navigation goes through here.
+
+        Fails if they are missing. In a soft scope the test goes on, and each check of the other subject fails.
+        """
+        context = self._context
+        if context.negated:
+            raise UsageError(f"{context.title}: .never belongs before a check, not before a step to another subject")
+        context.test.claimed(self)
+        assert not isinstance(self._facts, Members), "each and any have checks only"
+        found = self._facts if isinstance(self._facts, Missing) else find(self._facts)
+        if isinstance(found, Missing):
+            check(context, found.claim)
+        return found
+
+
+def valid_number(check: str, number: object) -> object:
+    """The number of things that a check was given, or a matcher for it; a bool or a negative number is an error."""
+    if isinstance(number, bool) or (isinstance(number, int) and number < 0):
+        raise UsageError(f"{check}({number!r}) is no number of anything: give 0, 1, 2, ...")
+    return number
+
+
+# --- soft mode ---
+
+
+class SoftScope:
+    """``with self.softly():`` collects the failures of claims and raises them at its end, numbered, in one error.
+
+    An exception that ends the block early is raised unchanged, with a note that lists the failures so far; a
+    ``SkipTest`` does not hide them. A nested scope hands its failures to the outer one.
+    """
+
+    def __init__(self, test: CurrentTest) -> None:
+        self._test = test
+        self._failed: dict[str, FailedClaim] = {}
+        test.expect_claim(self, _never_entered)
+
+    def __enter__(self) -> None:
+        self._test.claimed(self)
+        self._test.collectors.append(self._collect)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._test.collectors.remove(self._collect)
+        if not self._failed:
+            return
+        if exc is not None and not isinstance(exc, unittest.SkipTest):
+            exc.add_note(f"\nBefore that, {self._listed()}")
+        elif self._test.collectors:
+            for failed in self._failed.values():
+                self._test.collectors[-1](failed)
+        else:
+            raise self._test.error(self._listed(), list(self._failed.values())) from None
+
+    def _collect(self, failed: FailedClaim) -> None:
+        """Keep a failure, unless one with the same text is there already."""
+        self._failed.setdefault(failed.text, failed)
+
+    def _listed(self) -> str:
+        entries = [f"{counted(len(self._failed), 'claim')} failed"]
+        for number, failed in enumerate(self._failed.values(), 1):
+            label = f"{number}. "
+            indent = "\n" + " " * len(label)
+            entries.append(label + f"{failed.text}\n(at {failed.location})".replace("\n", indent))
+        return "\n\n".join(entries)
+
+
+def _never_entered() -> NoReturn:
+    raise UsageError("self.softly() was never entered: write with self.softly(): ...")
+
+
+__unittest = True
+__tracebackhide__ = True

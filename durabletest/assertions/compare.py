@@ -1,4 +1,4 @@
-"""Comparison with ``==``, field by field, so that every difference is shown with its place."""
+"""Comparison with ``==``, field by field, so that a message shows every difference with its path."""
 
 from __future__ import annotations
 
@@ -7,54 +7,90 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import zip_longest
 from typing import Any
 
-from durabletest.assertions.check import Claim, Text
-from durabletest.assertions.text import counted, show
+from durabletest.assertions.check import Claim, LazyText
+from durabletest.assertions.formatting import call, counted, shortened, show
+from durabletest.execution import Pending
+from durabletest.model.records import (
+    CallbackDetails,
+    ContextDetails,
+    ErrorDetails,
+    Invocation,
+    InvokeDetails,
+    LogEntry,
+    StepDetails,
+    WaitDetails,
+)
 
 __unittest = True
 __tracebackhide__ = True
 
+RECORDS: tuple[type, ...] = (
+    CallbackDetails,
+    ContextDetails,
+    ErrorDetails,
+    Invocation,
+    InvokeDetails,
+    LogEntry,
+    Pending,
+    StepDetails,
+    WaitDetails,
+)
+"""The public dataclasses for which ``assertEqual`` uses :func:`record_difference`."""
+
 _ABSENT: Any = object()
-_SHOWN = 20
-_PARTS = "If that is right, change the expected value; where it may vary, put unittest.mock.ANY or another matcher."
+_PARTS_DIFFER = (
+    "If that is right, change the expected value; where it may vary, put unittest.mock.ANY or another matcher."
+)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One place where two structures differ; ``path`` is written as in Python, ``result['items'][0]``."""
+    """One place where two values differ; ``path`` is Python code, ``result['items'][0]``."""
 
     path: str
     expected: str
     actual: str
 
 
-def equals(expected: object, actual: object, path: str, instead: Text) -> Claim:
-    """The claim that ``path`` has this value; ``instead`` is the check for the value that it has.
+def equals(expected: object, actual: object, path: str, instead: LazyText) -> Claim:
+    """The claim that the value called ``path`` equals ``expected``; ``instead`` is the check for the actual value.
 
-    Where the two differ as a whole, their parts are compared once more to tell where.
+    The values are first compared as a whole, and only if they differ part by part.
     """
-    found = [] if _at_once(expected, actual) else list(differences(expected, actual, path))
+    found = [] if _equal_as_a_whole(expected, actual) else list(differences(expected, actual, path))
     if not found:
         return Claim(True, lambda: f"{path} == {show(expected)}", lambda: f"{path} == {show(actual)}")
-    shown, more = found[:_SHOWN], found[_SHOWN:]
-    rest = [f"... and {counted(len(more), 'more difference')}"] if more else []
-    wanted = "\n".join([f"{difference.path} {difference.expected}" for difference in shown] + rest)
-    actually = "\n".join([f"{difference.path} {difference.actual}" for difference in shown] + rest)
-    remedy = "" if [difference.path for difference in found] == [path] else _PARTS
-    return Claim(False, wanted, actually, instead, remedy)
+    wanted = shortened([f"{difference.path} {difference.expected}" for difference in found], noun="difference")
+    actually = shortened([f"{difference.path} {difference.actual}" for difference in found], noun="difference")
+    remedy = "" if [difference.path for difference in found] == [path] else _PARTS_DIFFER
+    return Claim(False, "\n".join(wanted), "\n".join(actually), instead, remedy)
 
 
-def _at_once(expected: Any, actual: Any) -> bool:
-    """Whether they are equal as a whole; where the comparison fails, that of the parts tells the place."""
-    try:
-        return bool(expected == actual)
-    except Exception:
-        return False
+def counts(check: str, noun: str, expected: object, actual: int, story: LazyText, remedy: LazyText) -> Claim:
+    """The claim of a check such as ``attempts(2)``: the number of attempts equals ``expected``."""
+    text = counted(expected, noun) if isinstance(expected, int) else f"{check} == {show(expected)}"
+    return Claim(bool(expected == actual), text, story, lambda: call(check, actual), remedy)
+
+
+def record_difference(first: object, second: object) -> str:
+    """The message of ``assertEqual`` for two records of one type; empty if they are equal."""
+    found = list(differences(first, second, ""))
+    if not found:
+        return ""
+    names = [difference.path.removeprefix(".") for difference in found]
+    firsts = [f"{name} {difference.expected}".lstrip() for name, difference in zip(names, found, strict=True)]
+    seconds = [f"{name} {difference.actual}".lstrip() for name, difference in zip(names, found, strict=True)]
+    head = f"two {type(first).__name__} differ in {counted(len(found), 'place')}"
+    return "\n".join([head, " First: " + "\n        ".join(firsts), "Second: " + "\n        ".join(seconds)])
 
 
 def differences(expected: Any, actual: Any, path: str) -> Iterator[Difference]:
-    """Every difference. Plain dicts, lists and tuples are taken apart; all else is left to ``expected == actual``."""
+    """Every difference inside dictionaries, lists, tuples and dataclasses.
+
+    Subclasses of the first three, as matchers may be, and all other values are compared with ``expected == actual``.
+    """
     if expected is _ABSENT or actual is _ABSENT:
-        yield Difference(path, _side(expected), _side(actual))
+        yield Difference(path, _shown(expected), _shown(actual))
     elif type(expected) is dict and type(actual) is dict:
         for key in dict.fromkeys((*expected, *actual)):
             yield from differences(expected.get(key, _ABSENT), actual.get(key, _ABSENT), f"{path}[{show(key)}]")
@@ -62,28 +98,33 @@ def differences(expected: Any, actual: Any, path: str) -> Iterator[Difference]:
         for index, (one, other) in enumerate(zip_longest(expected, actual, fillvalue=_ABSENT)):
             yield from differences(one, other, f"{path}[{index}]")
     elif not _equal(expected, actual, path):
-        yield from _by_field(expected, actual, path) or [_whole(expected, actual, path)]
+        yield from _field_differences(expected, actual, path) or [_whole(expected, actual, path)]
 
 
-def _by_field(expected: Any, actual: Any, path: str) -> list[Difference]:
-    """The fields in which two instances of one dataclass differ; none if their inequality has other reasons."""
+def _field_differences(expected: Any, actual: Any, path: str) -> list[Difference]:
+    """Differences between the fields of two dataclass instances; none if they are unequal for another reason."""
     if not is_dataclass(expected) or type(expected) is not type(actual):
         return []
     return [
         difference
-        for field in fields(expected)
-        if field.compare
-        for difference in differences(
-            getattr(expected, field.name), getattr(actual, field.name), f"{path}.{field.name}"
-        )
+        for name in (field.name for field in fields(expected) if field.compare)
+        for difference in differences(getattr(expected, name), getattr(actual, name), f"{path}.{name}")
     ]
 
 
 def _whole(expected: Any, actual: Any, path: str) -> Difference:
     one, other = show(expected), show(actual)
     if one == other:
-        one, other = f"{one} ({_class(expected)})", f"{other} ({_class(actual)}, not equal)"
+        one, other = f"{one} ({_class_of(expected)})", f"{other} ({_class_of(actual)}, not equal)"
     return Difference(path, f"== {one}", f"== {other}")
+
+
+def _equal_as_a_whole(expected: Any, actual: Any) -> bool:
+    """False if the comparison raises: it raises again when the parts are compared, which tells the path."""
+    try:
+        return bool(expected == actual)
+    except Exception:
+        return False
 
 
 def _equal(expected: Any, actual: Any, path: str) -> bool:
@@ -94,9 +135,9 @@ def _equal(expected: Any, actual: Any, path: str) -> bool:
         raise
 
 
-def _side(value: Any) -> str:
+def _shown(value: Any) -> str:
     return "absent" if value is _ABSENT else f"== {show(value)}"
 
 
-def _class(value: Any) -> str:
+def _class_of(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,16 +1,15 @@
-"""Which recorded errors a test means, by type, message and data."""
+"""Patterns that recorded errors match, by type, message and data."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from durabletest.assertions.text import short_type, show
+from durabletest.assertions.formatting import short_type, show
 from durabletest.errors import UsageError
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 
 __unittest = True
 __tracebackhide__ = True
@@ -22,12 +21,13 @@ Message = str | re.Pattern[str]
 
 @dataclass(frozen=True)
 class ErrorPattern:
-    """An error type, a message and data to look for; ``None`` matches any.
+    """A type, a message and data, each of which matches any error if it is ``None``.
 
-    What is recorded of an error's type is its name. A name matches it as a whole or its last dotted part. A class
-    matches the names that can be recorded for it, and for each of its subclasses that is loaded; of a tuple any one has
-    to match. A message matches where it is contained, a compiled pattern where it is found, anything else by ``==``.
-    Data is recorded as text; where that is JSON, the value that it stands for matches too.
+    ``type``: the service records only the name of an error's type. A string matches the whole name or its last dotted
+    part; an exception class matches the names that may be recorded for it and for its subclasses, as far as they are
+    imported; a tuple matches if one of its items does. ``message``: a string matches if it is contained, a compiled
+    pattern if it is found. ``data`` is compared with the recorded text and, if that is JSON, with the value. All other
+    objects, matchers for example, are compared with ``==``.
     """
 
     type: object = None
@@ -48,7 +48,7 @@ class ErrorPattern:
         return self._type_matches(error.type) and self._message_matches(error.message) and self._data_matches(error)
 
     def details(self, error: ErrorDetails | None) -> str:
-        """What the one-line form of an error leaves out, if the pattern asks for it."""
+        """The part of the error that its one-line form leaves out and the pattern is about: module or data."""
         if error is None:
             return ""
         namesake = error.type is not None and not self._type_matches(error.type) and self._is_namesake(error.type)
@@ -56,7 +56,7 @@ class ErrorPattern:
         return full if self.data is None else f"{full}, data {show(error.data)}"
 
     def __str__(self) -> str:
-        """As the tail of a sentence: `` with PaymentDeclined and a message containing 'expired'``, or nothing."""
+        """The end of a sentence, `` with PaymentDeclined and a message containing 'expired'``; empty for any error."""
         data = "" if self.data is None else f"data == {show(self.data)}"
         parts = [part for part in (self._type_text(), self._message_text(), data) if part]
         return f" with {' and '.join(parts)}" if parts else ""
@@ -67,15 +67,19 @@ class ErrorPattern:
 
     @cached_property
     def _names_of_classes(self) -> frozenset[str]:
-        """What may be recorded as the type of an error of the wanted classes and their subclasses."""
-        families = (_family(wanted) for wanted in self._types if isinstance(wanted, type))
-        return frozenset(name for family in families for cls in family for name in _names(cls))
+        """The names that versions of the SDK may record for the wanted classes and their subclasses."""
+        classes: list[type] = [wanted for wanted in self._types if isinstance(wanted, type)]
+        for cls in classes:
+            classes.extend(type.__subclasses__(cls))  # while iterating, so that the loop visits them too
+        return frozenset(
+            name for cls in classes for name in (cls.__name__, cls.__qualname__, f"{cls.__module__}.{cls.__qualname__}")
+        )
 
     def _type_matches(self, recorded: str | None) -> bool:
-        return recorded in self._names_of_classes or any(_type_matches(wanted, recorded) for wanted in self._types)
+        return recorded in self._names_of_classes or any(_name_matches(wanted, recorded) for wanted in self._types)
 
     def _is_namesake(self, recorded: str) -> bool:
-        """Whether only the modules of a wanted and the recorded type differ, which short names do not show."""
+        """Whether a wanted type has the same short name: messages must then show the module too."""
         names = [wanted.__name__ if isinstance(wanted, type) else str(wanted) for wanted in self._types]
         return short_type(recorded) in map(short_type, names)
 
@@ -111,26 +115,12 @@ def _check_type(wanted: object) -> None:
         raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
 
 
-def _type_matches(wanted: object, recorded: str | None) -> bool:
-    """Classes are compared by their names, all at once."""
+def _name_matches(wanted: object, recorded: str | None) -> bool:
     if isinstance(wanted, type):
-        return False
+        return False  # it is among the names of all classes
     if isinstance(wanted, str):
         return recorded is not None and wanted in (recorded, short_type(recorded))
     return wanted is None or bool(wanted == recorded)
-
-
-def _family(cls: type) -> Iterator[type]:
-    """The class and all classes below it, as far as they are loaded."""
-    yield cls
-    subclasses: list[type] = type.__subclasses__(cls)
-    for subclass in subclasses:
-        yield from _family(subclass)
-
-
-def _names(cls: type) -> tuple[str, ...]:
-    """What is recorded depends on the version of the SDK."""
-    return cls.__name__, cls.__qualname__, f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _type_text(wanted: object) -> str:
@@ -141,7 +131,7 @@ def _type_text(wanted: object) -> str:
 
 
 def _readings(data: str | None) -> list[object]:
-    """The recorded text, and what it means as JSON."""
+    """The recorded text and, if it is JSON, its value."""
     try:
         return [data, json.loads(data or "")]
     except ValueError:

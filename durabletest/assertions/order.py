@@ -1,75 +1,114 @@
-"""Which of two operations came first, as far as that can be promised."""
+"""The order of operations and events, which in parallel branches is undecided where they come at the same instant."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from durabletest.model.enums import SIDE_BY_SIDE
-from durabletest.model.fold import details_of
-from durabletest.model.history import History
+from durabletest.model.history import History, details_of
 from durabletest.model.records import OperationRecord
 
 __unittest = True
 __tracebackhide__ = True
 
+T = TypeVar("T")
+
+UNDECIDED = "They are in parallel branches: which comes first at one instant is open, so claim nothing of it."
+"""The remedy for claims about such an order."""
+
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Order(Enum):
-    """How one operation lies to another. BY_CHANCE: in parallel branches at one instant, where any order may come."""
+    """The order of one operation and another. UNDECIDED: one ended, in a parallel branch, when the other started."""
 
     BEFORE = "ended before"
     AFTER = "started after the end of"
     OVERLAPS = "overlaps"
-    BY_CHANCE = "at the same instant as"
+    UNDECIDED = "at the same instant as"
 
 
 def order_of(history: History, one: OperationRecord, other: OperationRecord) -> Order:
-    """Whether ``one`` ended before ``other`` started, the other way round, or neither.
-
-    In one sequence of operations the history's events tell, also at the same instant. In parallel branches only time
-    does.
-    """
-    if side_by_side(history, one, other):
-        return _by_time(one, other)
+    """Compares the ends and starts of two operations: in parallel branches by time, otherwise by their events."""
+    if in_parallel(history, one, other):
+        return _order_in_time(one, other)
     if _last_event(one) < _first_event(other):
         return Order.BEFORE
     return Order.AFTER if _last_event(other) < _first_event(one) else Order.OVERLAPS
 
 
 def started_before(history: History, one: OperationRecord, other: OperationRecord) -> bool | None:
-    """Whether ``one`` started before ``other``; ``None`` where that is open."""
-    if not side_by_side(history, one, other):
+    """``None`` if that is undecided."""
+    if not in_parallel(history, one, other):
         return _first_event(one) < _first_event(other)
     return None if one.started_at == other.started_at else one.started_at < other.started_at
 
 
-def side_by_side(history: History, one: OperationRecord, other: OperationRecord) -> bool:
-    """Whether they are in two branches of one parallel or map."""
-    ones, others = _line(history, one), _line(history, other)
+def in_parallel(history: History, one: OperationRecord, other: OperationRecord) -> bool:
+    """Whether two operations are in different branches of a parallel or map."""
+    ones, others = _lineage(history, one), _lineage(history, other)
     shared = [record for record, opposite in zip(ones, others, strict=False) if record is opposite]
     around = shared[-1] if shared else None
     return around is not None and around.sub_type in SIDE_BY_SIDE and around is not one and around is not other
 
 
-def _by_time(one: OperationRecord, other: OperationRecord) -> Order:
+@dataclass(frozen=True)
+class OrderBreak(Generic[T]):
+    """Where things are not in the claimed order: none named ``name`` comes after ``last``, which is named ``after``.
+
+    ``last`` and ``after`` are ``None`` if the first name is missing. ``candidates`` are all things named ``name``.
+    ``undecided`` is true if one of them comes at the instant of ``last`` in a parallel branch.
+    """
+
+    name: str
+    after: str | None
+    last: T | None
+    candidates: Sequence[T]
+    undecided: bool
+
+
+def first_break(
+    names: Iterable[str], named: Callable[[str], Sequence[T]], precedes: Callable[[T, T], bool | None]
+) -> OrderBreak[T] | None:
+    """Find a thing of each name after the one of the name before; others may come in between.
+
+    ``precedes`` returns ``None`` if the order of two things is undecided. The result is ``None`` if there is no break.
+    """
+    last: T | None = None
+    after: str | None = None
+    for name in names:
+        candidates, undecided = named(name), False
+        for thing in candidates:
+            follows = last is None or precedes(last, thing)
+            if follows:
+                break
+            undecided = undecided or follows is None
+        else:
+            return OrderBreak(name, after, last, candidates, undecided)
+        last, after = thing, name
+    return None
+
+
+def _order_in_time(one: OperationRecord, other: OperationRecord) -> Order:
     one_end, other_end = one.ended_at or _NEVER, other.ended_at or _NEVER
     if one_end < other.started_at:
         return Order.BEFORE
     if other_end < one.started_at:
         return Order.AFTER
     touching = one_end == other.started_at or other_end == one.started_at
-    return Order.BY_CHANCE if touching else Order.OVERLAPS
+    return Order.UNDECIDED if touching else Order.OVERLAPS
 
 
-def _line(history: History, record: OperationRecord) -> list[OperationRecord]:
-    """The contexts around an operation, the outermost first, and itself."""
-    line = [record]
-    while (parent := history.parent(line[0])) is not None:
-        line.insert(0, parent)
-    return line
+def _lineage(history: History, record: OperationRecord) -> list[OperationRecord]:
+    """The contexts around an operation, the outermost first, and the operation itself."""
+    lineage = [record]
+    while (parent := history.parent(lineage[0])) is not None:
+        lineage.insert(0, parent)
+    return lineage
 
 
 def _first_event(record: OperationRecord) -> int:
@@ -77,11 +116,14 @@ def _first_event(record: OperationRecord) -> int:
 
 
 def _last_event(record: OperationRecord) -> float:
-    """That which ended it; what was still going on when its execution was stopped has none."""
+    """The id of the event that ended the operation, infinity if there is none.
+
+    An operation that was in progress when its execution was stopped has an end without such an event.
+    """
     last = record.events[-1]
     retried = "NextAttemptDelaySeconds" in (details_of(last).get("RetryDetails") or {})
-    own_end = record.ended_at is not None and not retried and not last["EventType"].endswith("Started")
-    return _id(last) if own_end else float("inf")
+    ended_by_it = record.ended_at is not None and not retried and not last["EventType"].endswith("Started")
+    return _id(last) if ended_by_it else float("inf")
 
 
 def _id(event: dict[str, Any]) -> int:

@@ -1,29 +1,63 @@
-"""The checks of everything that takes time: how long, and when."""
+"""Checks of durations and moments: exact in virtual time, lower bounds in real time."""
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol, Self, TypeVar
 
-from durabletest.assertions.durations import (
-    Unit,
-    duration_given,
-    happened,
-    lasted,
-    leeway,
-    moment_given,
-    parts_given,
-)
-from durabletest.assertions.facts import Timed
-from durabletest.assertions.subject import Subject
+from durabletest.assertions.check import Claim, Subject
+from durabletest.assertions.formatting import show, units_of
+from durabletest.errors import UsageError
+from durabletest.model import times
+from durabletest.model.enums import OperationType
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.records import ExecutionRecord, Invocation, OperationRecord
+from durabletest.model.times import span, stamp, utc
 
 __unittest = True
 __tracebackhide__ = True
+
+Unit = float | None
+Units = float | Sequence[float] | None
+
+_UNITS = {
+    "days": timedelta(days=1),
+    "hours": timedelta(hours=1),
+    "minutes": timedelta(minutes=1),
+    "seconds": timedelta(seconds=1),
+}
+
+
+class Timed(Protocol):
+    """The facts about something that starts and ends: an execution, an operation or an invocation."""
+
+    @property
+    def view(self) -> ExecutionView: ...
+    @property
+    def record(self) -> ExecutionRecord | OperationRecord | Invocation: ...
+    @property
+    def story(self) -> str:
+        """Its state in words, ``FAILED on attempt 3 with PaymentDeclined: card expired``."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What to do before its end can be checked; empty if it has ended."""
+        ...
+
+    @property
+    def instead(self) -> str:
+        """The check of its state that passes, ``.failed('PaymentDeclined', 'card expired')``."""
+        ...
+
 
 TimedT = TypeVar("TimedT", bound=Timed)
 
 
 class TimedSubject(Subject[TimedT]):
-    """Something that takes time. In virtual time durations are exact; in real time they are lower bounds."""
+    """Something that takes time."""
 
     def took(
         self,
@@ -34,9 +68,12 @@ class TimedSubject(Subject[TimedT]):
         minutes: Unit = None,
         seconds: Unit = None,
     ) -> Self:
-        """It has ended this long after its start; several attempts and the pauses between them count together."""
-        expected = duration_given("took", duration, parts_given(days, hours, minutes, seconds))
-        return self._check(lambda facts: lasted("took", facts, expected, facts.duration, leeway(facts.view)))
+        """It ended this long after its start, all attempts and the pauses between them included.
+
+        In real time it took at least this long.
+        """
+        expected = given_duration("took", duration, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return self._check(lambda facts: lasted("took", facts, expected, facts.record.duration, _leeway(facts.view)))
 
     def started_at(
         self,
@@ -47,9 +84,12 @@ class TimedSubject(Subject[TimedT]):
         minutes: Unit = None,
         seconds: Unit = None,
     ) -> Self:
-        """It started at this virtual time: an aware datetime, or how long after the start of the execution."""
-        expected = moment_given("started_at", moment, parts_given(days, hours, minutes, seconds))
-        return self._check(lambda facts: happened("started at", facts, expected, facts.started_at))
+        """It started at this virtual time: an aware datetime, or a duration after the start of the execution.
+
+        In real time it started that long after the start of the execution, or later.
+        """
+        expected = _given_moment("started_at", moment, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return self._check(lambda facts: _happened("started at", facts, expected, facts.record.started_at))
 
     def ended_at(
         self,
@@ -60,6 +100,129 @@ class TimedSubject(Subject[TimedT]):
         minutes: Unit = None,
         seconds: Unit = None,
     ) -> Self:
-        """It ended at this virtual time: an aware datetime, or how long after the start of the execution."""
-        expected = moment_given("ended_at", moment, parts_given(days, hours, minutes, seconds))
-        return self._check(lambda facts: happened("ended at", facts, expected, facts.ended_at))
+        """It ended at this virtual time: an aware datetime, or a duration after the start of the execution.
+
+        In real time it ended that long after the start of the execution, or later.
+        """
+        expected = _given_moment("ended_at", moment, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return self._check(lambda facts: _happened("ended at", facts, expected, facts.record.ended_at))
+
+
+# --- arguments ---
+
+
+def given_duration(check: str, duration: object, **units: Unit) -> object:
+    """The duration that a check was given, as a ``timedelta`` or a matcher.
+
+    ``duration`` is one of these or a number of seconds; otherwise some ``units`` are given, as for a ``timedelta``.
+    """
+    given = {unit: value for unit, value in units.items() if value is not None}
+    if (duration is None) is (not given):
+        raise UsageError(
+            f"{check}() takes one duration: a timedelta, a number of seconds, or some of days=, hours=, minutes=, "
+            "seconds="
+        )
+    if isinstance(duration, str | bytes | int | float):
+        return times.duration(duration, f"the duration of {check}()")
+    return _sum_of(check, given) if duration is None else duration
+
+
+def _given_moment(check: str, moment: object, **units: Unit) -> object:
+    """The moment that a check was given: a datetime in UTC, a matcher for one, or a ``timedelta``."""
+    return utc(moment) if isinstance(moment, datetime) else given_duration(check, moment, **units)
+
+
+def given_delays(delays: Sequence[object], **units: Units) -> list[object]:
+    """The delays that ``retried_after`` was given, one by one or as several of one unit."""
+    given = {unit: value for unit, value in units.items() if value is not None}
+    series = {unit: values for unit, values in given.items() if isinstance(values, Sequence)}
+    if bool(delays) is bool(given) or (series and len(given) > 1):
+        raise UsageError(
+            "retried_after() takes either timedeltas or units: retried_after(minutes=5) for one delay, "
+            "retried_after(minutes=[1, 2, 4]) for several"
+        )
+    for unit, values in series.items():
+        return [_sum_of("retried_after", {unit: value}) for value in values]
+    single = {unit: value for unit, value in given.items() if not isinstance(value, Sequence)}
+    return [given_duration("retried_after", delay) for delay in delays or [_sum_of("retried_after", single)]]
+
+
+def _sum_of(check: str, units: Mapping[str, float]) -> timedelta:
+    if not any(isinstance(value, bool) for value in units.values()):
+        with suppress(TypeError, ValueError, OverflowError):
+            return timedelta(**units)
+    code = ", ".join(f"{unit}={value!r}" for unit, value in units.items())
+    raise UsageError(f"{check}({code}) is no duration; give numbers")
+
+
+# --- claims ---
+
+
+def lasted(check: str, facts: Timed, expected: object, actual: timedelta | None, leeway: timedelta | None) -> Claim:
+    """The claim that something took ``expected``; with a ``leeway``, at least that long less the leeway."""
+    story = facts.story if actual is None else f"{check} {span(actual)}: {facts.story}"
+    instead = facts.instead if actual is None else f".{check}({units_of(actual)})"
+    if leeway is None or not isinstance(expected, timedelta):
+        return Claim(bool(expected == actual), f"{check} {_duration(expected)}", story, instead, facts.remedy)
+    holds = actual is not None and actual + leeway >= expected
+    return Claim(holds, f"{check} at least {span(expected)} (real time)", story, instead, facts.remedy)
+
+
+def _happened(verb: str, facts: Timed, expected: object, actual: datetime | None) -> Claim:
+    """The claim that something started or ended at a moment, or so long after the start of the execution."""
+    zero = facts.view.history().execution.started_at
+    if actual is None or zero is None:
+        return Claim(False, f"{verb} {_moment(expected)}", facts.story, facts.instead, facts.remedy)
+    check, offset = verb.replace(" ", "_"), actual - zero
+    story = f"{verb} {stamp(actual)}, {span(offset)} after the execution's start"
+    instead = f".{check}({units_of(offset)})"
+    if isinstance(expected, datetime) and not facts.view.exact_time:
+        raise facts.view.unavailable(
+            f"{check}({expected!r}) needs virtual time; in real time say how long after the execution's start: "
+            f"{check}(hours=1)"
+        )
+    if not isinstance(expected, timedelta):
+        return Claim(bool(expected == utc(actual)), f"{verb} {_moment(expected)}", story, instead)
+    leeway = _leeway(facts.view)
+    if leeway is None:
+        return Claim(offset == expected, f"{verb} {_moment(expected)}", story, instead)
+    return Claim(offset + leeway >= expected, f"{verb} {_moment(expected)} or later (real time)", story, instead)
+
+
+def retried_after(facts: Timed, record: OperationRecord, expected: list[object]) -> Claim:
+    """The claim that these were the delays between the attempts, which are exact in real time too."""
+    actual = [timedelta(seconds=seconds) for seconds in record.retry_delays]
+    story = f"retried after {', '.join(map(span, actual))}" if actual else "never retried"
+    instead = f".retried_after({_series(actual)})" if actual else ".attempts(1)"
+    wanted = f"retried after {', '.join(map(_duration, expected))}"
+    return Claim(expected == actual, wanted, f"{story}: {facts.story}", instead)
+
+
+def _leeway(view: ExecutionView) -> timedelta | None:
+    """The time by which events may have come early; ``None`` in virtual time, which is exact.
+
+    In real time the scripted answers to callbacks are given at once instead of after their delay, so that everything
+    after them comes earlier by as much.
+    """
+    if view.exact_time:
+        return None
+    callbacks = [record for record in view.history().operations if record.type is OperationType.CALLBACK]
+    return sum(map(view.delay_left_out, callbacks), timedelta(0))
+
+
+def _series(delays: list[timedelta]) -> str:
+    """Delays as the argument of ``retried_after``, in the largest unit in which all of them are whole numbers."""
+    if len(delays) == 1:
+        return units_of(delays[0])
+    name, unit = next((name, unit) for name, unit in _UNITS.items() if not any(delay % unit for delay in delays))
+    return f"{name}={[delay // unit for delay in delays]}"
+
+
+def _duration(duration: object) -> str:
+    return span(duration) if isinstance(duration, timedelta) else f"== {show(duration)}"
+
+
+def _moment(moment: object) -> str:
+    if isinstance(moment, timedelta):
+        return f"{span(moment)} after the execution's start"
+    return stamp(moment) if isinstance(moment, datetime) else f"== {show(moment)}"

@@ -14,10 +14,9 @@ from durabletest.cloud.aws_errors import error_code
 from durabletest.errors import ConfigurationError, NeverUsedError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
+from durabletest.model.naming import callback_names, submitter_child
 from durabletest.model.records import OperationRecord
-from durabletest.model.traits import callback_names, submitter_child
-from durabletest.scripts import Action, Answer, ScriptBook, ScriptedCallback, Use
-from durabletest.unanswered import refused
+from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
@@ -51,7 +50,7 @@ class CallbackAnswers:
     first poll. A refused answer that the execution still waits for is an error.
     """
 
-    def __init__(self, client: Any, arn: str, scripts: ScriptBook, real: bool, late: bool) -> None:
+    def __init__(self, client: Any, arn: str, scripts: ScriptRegistry, real: bool, late: bool) -> None:
         self._client = client
         self._arn = arn
         self._scripts = scripts

@@ -14,17 +14,16 @@ from typing import Any
 from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
-from durabletest.decoding import decode
 from durabletest.errors import CloudServiceError, NotAvailableError, WaitTimeoutError
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
-from durabletest.model.records import OperationRecord
+from durabletest.model.naming import execution_title
+from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.model.times import utc
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
-from durabletest.scripts import ScriptBook
+from durabletest.model.wait_for_data import Watch
+from durabletest.scripts import ScriptRegistry
+from durabletest.serialisers import decode
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
@@ -165,7 +164,7 @@ class CloudExecutions:
     """All executions that one runner follows, one poller for each; those that it started are stopped at the end."""
 
     def __init__(
-        self, client: Any, scripts: ScriptBook, settings: PollSettings, unavailable: type[NotAvailableError]
+        self, client: Any, scripts: ScriptRegistry, settings: PollSettings, unavailable: type[NotAvailableError]
     ) -> None:
         self._client = client
         self._scripts = scripts

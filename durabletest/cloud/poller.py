@@ -27,12 +27,11 @@ from durabletest.errors import (
 )
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
+from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
-from durabletest.model.titles import title
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch, resolve
-from durabletest.scripts import ScriptBook
+from durabletest.model.wait_for_data import Watch, resolve
+from durabletest.scripts import ScriptRegistry
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
@@ -69,7 +68,7 @@ class Poller:
         self,
         arn: str,
         client: Any,
-        scripts: ScriptBook,
+        scripts: ScriptRegistry,
         settings: PollSettings,
         *,
         owned: bool,

@@ -10,9 +10,8 @@ from time import monotonic
 from typing import TextIO
 
 from durabletest.model.history import History
+from durabletest.model.naming import execution_name, title
 from durabletest.model.times import span
-from durabletest.model.titles import title
-from durabletest.model.view import execution_name
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""

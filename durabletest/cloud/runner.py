@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from durabletest import routing
+from durabletest import routes
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.arns import unique_execution_name
 from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter
+from durabletest.configuration import check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -23,22 +24,18 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution
-from durabletest.last_execution import LastExecution
-from durabletest.model.callbacks import ErrorSource
-from durabletest.model.payloads import encode
-from durabletest.model.result import TestResult
+from durabletest.execution import Execution, OperationLookups
+from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration, utc
-from durabletest.routing import Route
-from durabletest.scripts import CallbackScript, ScriptBook
-from durabletest.settings import check_duration
-from durabletest.unanswered import unanswered
+from durabletest.result import TestResult
+from durabletest.routes import Route
+from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
-class CloudDurableTestRunner(LastExecution):
+class CloudDurableTestRunner(OperationLookups):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
@@ -70,13 +67,13 @@ class CloudDurableTestRunner(LastExecution):
         self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
         self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
-        self._scripts = ScriptBook()
+        self._scripts = ScriptRegistry()
         self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable)
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
         atexit.register(self._executions.stop_quietly)
-        routing.opened(self)
+        routes.opened(self)
 
     # --- run ---
 
@@ -126,7 +123,7 @@ class CloudDurableTestRunner(LastExecution):
         """Stop the executions that still run, and release the client. A second call does nothing."""
         if not self._closed:
             self._closed = True
-            routing.closed(self)
+            routes.closed(self)
             atexit.unregister(self._executions.stop_quietly)
             drop_unknown_fields(self._client)
             try:

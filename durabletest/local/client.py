@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from threading import Event
-from typing import Any, TypeAlias
+from threading import Event, current_thread
+from typing import Any, Concatenate, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.lease import Lease
-from durabletest.local.server.modelled import exceptions, modelled_error
+from durabletest.local.deployment import Lease
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.service_model import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.turns import current_task
+from durabletest.local.tasks import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Entered for each request, by its method; raises if the client may not be used any more."""
 AwaitRest: TypeAlias = Callable[[AbstractContextManager[object]], None]
 """Returns when no handler code runs; a use of the client is entered to ask for it."""
-CHANGES = frozenset(
-    {
-        "invoke",
-        "send_durable_execution_callback_failure",
-        "send_durable_execution_callback_heartbeat",
-        "send_durable_execution_callback_success",
-        "stop_durable_execution",
-    }
-)
-"""The requests by which a test changes what happens next."""
+ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str, Any]]
+"""The server's method for an operation of the API."""
 
 
 class LocalLambdaClient:
@@ -60,55 +53,60 @@ class LocalLambdaClient:
         """Record a batch of operation updates."""
         if self._checkpoint_delay:
             self._never.wait(self._checkpoint_delay)
-        return self._call("checkpoint_durable_execution", request)
+        return self._call(CheckpointServer.checkpoint_durable_execution, request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
         """One page of an execution's operations."""
-        return self._call("get_durable_execution_state", request)
+        return self._call(CheckpointServer.get_durable_execution_state, request)
 
     def get_durable_execution(self, **request: Any) -> dict[str, Any]:
         """An execution's status, input, result or error."""
-        return self._call("get_durable_execution", request)
+        return self._call(CheckpointServer.get_durable_execution, request)
 
     def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
         """One page of an execution's history."""
-        return self._call("get_durable_execution_history", request)
+        return self._call(CheckpointServer.get_durable_execution_history, request)
 
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
         """The executions of a function."""
-        return self._call("list_durable_executions_by_function", request)
+        return self._call(CheckpointServer.list_durable_executions_by_function, request)
 
     def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
         """End an execution with STOPPED."""
-        return self._call("stop_durable_execution", request)
+        return self._call(CheckpointServer.stop_durable_execution, request, changes=True)
 
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback."""
-        return self._call("send_durable_execution_callback_success", request)
+        return self._call(CheckpointServer.send_durable_execution_callback_success, request, changes=True)
 
     def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
         """Fail a callback."""
-        return self._call("send_durable_execution_callback_failure", request)
+        return self._call(CheckpointServer.send_durable_execution_callback_failure, request, changes=True)
 
     def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
         """Keep a callback alive."""
-        return self._call("send_durable_execution_callback_heartbeat", request)
+        return self._call(CheckpointServer.send_durable_execution_callback_heartbeat, request, changes=True)
 
-    def _call(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: ApiOperation, request: dict[str, Any], changes: bool = False) -> dict[str, Any]:
+        """Ask the server; ``changes`` are the requests by which a test changes what happens next."""
         task = current_task()
         if task is None:
-            if method in CHANGES:
-                self._await_rest(self._use(method))
-            return self._answer(method, request)
+            if changes:
+                self._await_rest(self._use(operation.__name__))
+            return self._answer(operation, request)
         task.busy = True
         try:
-            return self._answer(method, request)
+            return self._answer(operation, request)
         finally:
             task.busy = False
 
-    def _answer(self, method: str, request: dict[str, Any]) -> dict[str, Any]:
-        with self._use(method):
-            answer: dict[str, Any] = self._server.call(method, **request)
+    def _answer(self, operation: ApiOperation, request: dict[str, Any]) -> dict[str, Any]:
+        """The lease is needed to send a request, not to wait for its answer: the thread that answers may end it."""
+        if current_thread() is self._server.thread:
+            return self._server.call(operation, **request)
+        with self._use(operation.__name__):
+            sent = self._server.send(operation, **request)
+        answer: dict[str, Any] = self._server.receive(sent)
         return answer
 
     def leased(self, use: Use, await_rest: AwaitRest = lambda _: None) -> LocalLambdaClient:
@@ -132,7 +130,7 @@ class RunnerClient(LocalLambdaClient):
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         """Start an execution of a durable function, with ``InvocationType="Event"``."""
-        return self._call("invoke", {"scope": self._scope, **request})
+        return self._call(CheckpointServer.invoke, {"deployment": self._scope, **request}, changes=True)
 
 
 class InvocationClient:

@@ -12,27 +12,32 @@ from threading import Thread, current_thread
 from typing import Any
 
 from durabletest import sdk, sdk_threads
+from durabletest.configuration import FREEZEGUN
 from durabletest.errors import RunnerClosedError
-from durabletest.local import drivers, references
+from durabletest.local import clock_drivers, clock_references
+from durabletest.local.calls import HandlerInvocation
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.clock import DEFAULT_START, Clock, RealClock, VirtualClock
-from durabletest.local.crash import ExitGuard
-from durabletest.local.drivers import ClockDriver
-from durabletest.local.families import FamilyRegister, founder_of
-from durabletest.local.jobs import HandlerInvocation
-from durabletest.local.lease import Lease
+from durabletest.local.clock_drivers import ClockDriver
+from durabletest.local.deployment import Lease, RunnerScope, module_of, name_of
+from durabletest.local.handler_threads import FamilyRegister, founder_of
+from durabletest.local.invoker import ExitGuard
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
-from durabletest.local.scheduler import QueueScheduler, Scheduler, TimerScheduler
-from durabletest.local.scope import RunnerScope, module_of, name_of
-from durabletest.local.server.instant import RequestInstant
-from durabletest.local.server.service import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.sleeping import VirtualSleep
+from durabletest.local.scheduler import (
+    DEFAULT_START,
+    Clock,
+    QueueScheduler,
+    RealClock,
+    Scheduler,
+    TimerScheduler,
+    VirtualClock,
+)
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.stubbing import replacing
-from durabletest.model.view import execution_title
+from durabletest.local.virtual_sleep import VirtualSleep
+from durabletest.model.naming import execution_title
 from durabletest.serialisers import SerialiserHooks
-from durabletest.settings import FREEZEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Settings:
     skip_time: bool = True
     checkpoint_delay: float = 0.0
     start_time: datetime = DEFAULT_START
-    clock: str = field(default_factory=drivers.chosen)
+    clock: str = field(default_factory=clock_drivers.chosen)
 
 
 class LocalEnvironment:
@@ -61,7 +66,7 @@ class LocalEnvironment:
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = drivers.driver(settings.clock, self._look_at_clock)
+            self._frozen = clock_drivers.driver(settings.clock, self._look_at_clock)
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
@@ -96,9 +101,8 @@ class LocalEnvironment:
             for part in self._installed:
                 part.install()
                 patches.callback(part.remove)
-            self.server.start()
+            self.server.start(self.orchestrator)
             threads.callback(self.server.stop)
-            self.orchestrator.start()
             threads.callback(self.orchestrator.stop)
             self._patches, self._threads = patches.pop_all(), threads.pop_all()
 
@@ -118,13 +122,12 @@ class LocalEnvironment:
 
     def open_runner(self, scope: RunnerScope) -> None:
         """A runner begins to use this environment; the only one finds it as new."""
-        if not self._open_runners:
-            self.orchestrator.restart(self.settings.start_time)
+        start = None if self._open_runners else self.settings.start_time
         if scope.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._patches.callback(self._sleep.remove)
+        self.orchestrator.open(scope, start)
         self._open_runners[scope.number] = scope
-        self.orchestrator.open(scope)
 
     def reset_runner(self, scope: RunnerScope) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin anew."""
@@ -146,9 +149,9 @@ class LocalEnvironment:
         return list(self._open_runners.values())
 
     @property
-    def threads(self) -> tuple[Thread, Thread]:
-        """Those that do the work, and that nothing may keep waiting."""
-        return self.server.thread, self.orchestrator.thread
+    def thread(self) -> Thread:
+        """The one that does the work, and that nothing may keep waiting."""
+        return self.server.thread
 
     def next_scope(self) -> int:
         """A number for a new runner."""
@@ -158,7 +161,7 @@ class LocalEnvironment:
         """Warn if the modules of that function hold the real clock where the virtual one does not reach."""
         if self.settings.skip_time and self.settings.clock == FREEZEGUN:
             module = module_of(function)
-            references.tell(references.search([module], {module.partition(".")[0]}))
+            clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
 
     def check_clock(self) -> None:
         """Refuse to run under a clock that another tool holds."""

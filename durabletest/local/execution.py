@@ -11,16 +11,15 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.clock import VirtualClock
 from durabletest.local.process import Tenancy
-from durabletest.model.details import ErrorDetails
+from durabletest.local.scheduler import VirtualClock
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.logs import LogEntry
 from durabletest.model.lookup import listing
-from durabletest.model.records import OperationRecord
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import execution_title
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.wait_for_data import Watch
 
 
 class LocalExecution:
@@ -59,7 +58,7 @@ class LocalExecution:
             if not self._history.execution.ended:
                 seen = len(self._history.events)
                 with self._lease.use():
-                    self._history.extend(self._server.call("events_after", arn=self._arn, event_id=seen))
+                    self._history.extend(self._server.call(CheckpointServer.events_after, self._arn, seen))
             return self._history
 
     def logs(self) -> list[LogEntry]:
@@ -75,7 +74,7 @@ class LocalExecution:
         return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """See :mod:`durabletest.model.waiting`."""
+        """See :mod:`durabletest.model.wait_for_data`."""
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
@@ -101,8 +100,7 @@ class LocalExecution:
     def heartbeats(self, record: OperationRecord) -> int:
         """The server counts them."""
         with self._lease.use():
-            count: int = self._server.call("heartbeats", callback_id=record.callback_id)
-        return count
+            return self._server.call(CheckpointServer.heartbeats, record.callback_id or "")
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
         """Nothing is left out."""
@@ -117,12 +115,14 @@ class LocalExecution:
         if self._history.execution.ended:
             self._orchestrator.raise_if_broken(self._arn)
             return
-        with self._waiting("result() (or execute(), or run())", self._arn) as future:
+        seen = len(self._history.events)
+        with self._waiting("result() (or execute(), or run())", self._arn, seen=seen) as future:
             try:
-                future.result(timeout)
+                events = future.result(timeout)
             except FutureTimeoutError:
                 raise self._timed_out(timeout) from None
-        self.history()
+        with self._lock:
+            self._history.extend(events)
 
     def stop(self, error: Mapping[str, Any]) -> None:
         """End the execution with STOPPED."""
@@ -156,11 +156,12 @@ class LocalExecution:
         arn: str | None = None,
         until: datetime | None = None,
         followed: Future[Any] | None = None,
+        seen: int = 0,
     ) -> Iterator[Future[Any]]:
         """For the block the thread counts as one that waits, for what settles the future."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
-            wait = self._orchestrator.wait(self._scope, arn, until, followed)
+            wait = self._orchestrator.wait(self._scope, arn, until, followed, seen)
         try:
             yield wait.future
         finally:

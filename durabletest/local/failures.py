@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from difflib import get_close_matches
 from typing import Any
 
-from durabletest.errors import DurableTestError, RunnerClosedError
-from durabletest.local.reasons import stuck
-from durabletest.local.scope import Scopes
+from durabletest.errors import (
+    DurableTestError,
+    EndlessExecutionError,
+    ExecutionStuckError,
+    OperationNotFoundError,
+    RunnerClosedError,
+    UsageError,
+)
+from durabletest.local.calls import Job
+from durabletest.local.deployment import RunnerScope, Scopes
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.stubbing import stub_for
+from durabletest.model.enums import OperationType
 from durabletest.model.history import History
-from durabletest.model.view import execution_title
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import as_written, execution_title
+from durabletest.model.records import OperationRecord
+from durabletest.model.wait_for_data import Watch
+from durabletest.scripts import CallbackScript
 
 
 class Failures:
@@ -24,7 +38,7 @@ class Failures:
 
     def break_run(self, arn: str, error: Exception) -> None:
         """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
-        while (parent := self._server.call("parent_of", arn=arn)) is not None:
+        while (parent := self._server.call(CheckpointServer.parent_of, arn)) is not None:
             self._client.stop_durable_execution(DurableExecutionArn=arn)
             arn = parent
         self._broken[arn] = error
@@ -39,8 +53,113 @@ class Failures:
         scope = self._scopes.of(arn)
         if scope is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
-        return stuck(arn, History(self._server.call("events_after", arn=arn, event_id=0)), scope, watch)
+        return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), scope, watch)
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out anew."""
         self._broken.pop(arn, None)
+
+
+def stuck(arn: str, history: History, scope: RunnerScope, watch: Watch | None = None) -> ExecutionStuckError:
+    """The execution waits for something that nobody will do; ``watch`` is for an operation of it."""
+    lines = [_waiting_for(record, history, scope) for record in history.operations if _is_waited_for(record)]
+    reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
+    text = (
+        f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"
+        f"{reasons}"
+    )
+    try:
+        if watch is not None:
+            history.find(watch.path, watch.index)
+    except OperationNotFoundError as error:
+        missing, listing = str(error).split("\n", maxsplit=1)
+        text = f"the test waits for an operation that does not exist: {missing}\n{text}\n{listing}"
+    return ExecutionStuckError(text)
+
+
+def _is_waited_for(record: OperationRecord) -> bool:
+    open_types = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE, OperationType.WAIT)
+    return record.type in open_types and not record.status.is_terminal
+
+
+def _waiting_for(record: OperationRecord, history: History, scope: RunnerScope) -> str:
+    if record.type is not OperationType.CALLBACK:
+        return f"{record.type} {history.path_of(record)!r} since {record.started_at:%Y-%m-%d %H:%M:%S}"
+    named = as_written(history, record)
+    name = named.name or record.id
+    line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
+    script = scope.scripts.find((name,))
+    if script is not None:
+        spent = f"its script's {len(script.answers)} answer(s) are used up"
+        line = f"callback {history.path_of(named)!r}: {_refusal(script, record) or spent}"
+    return (
+        f"{line}: write self.on_callback({name!r}).succeed(...) before the run, or start() it and call "
+        "send_callback_success on its operation; on_callback(...).never() needs a timeout in the workflow"
+    )
+
+
+def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
+    uses = [use for use in script.uses if use.callback.callback_id == callback.callback_id]
+    return next((f"its script's answer was refused: {words}" for use in uses for _, words in use.refused), None)
+
+
+def not_registered(function: str, scope: RunnerScope) -> str:
+    """A chained invoke has no target."""
+    known = [*scope.durable_functions, *scope.functions]
+    close = get_close_matches(function, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    listing = ", ".join(map(repr, known)) or "none"
+    return (
+        f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
+        f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
+        f"register_durable_function({function!r}, handler) / register_function({function!r}, handler); or, for a "
+        f"function that need not run, stub_invoke({function!r}).succeeds(...){_used_up(function, scope)}"
+    )
+
+
+def _used_up(function: str, scope: RunnerScope) -> str:
+    stub = stub_for(scope.stubs, function)
+    return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
+
+
+def without_end(arn: str, bound: str, history: History) -> EndlessExecutionError:
+    """The execution goes on and on."""
+    busy = _busiest(history)
+    lines = [f"\n  {name!r}, {kind}: {number:,} operations, {tries:,} attempts" for name, kind, number, tries in busy]
+    step = next((repr(name) for name, kind, *_ in busy if kind is OperationType.STEP), "name")
+    return EndlessExecutionError(
+        f"{execution_title(arn)} has no end: {bound}{'. Most of what it does is' if lines else ''}{''.join(lines)}\n"
+        f"If a stub or a script answers in a way that keeps a loop going, let it answer otherwise in the end: "
+        f"stub_step({step}).returns(..., times=3).then_returns(...). If the function is meant to go on for ever, test "
+        "a part of it: set execution_timeout and assert timed_out(), or write start(), advance(...) and stop()"
+    )
+
+
+def _busiest(history: History) -> list[tuple[str, OperationType, int, int]]:
+    """Name, type, operations and attempts of the five names with the most."""
+    operations: Counter[tuple[str, OperationType]] = Counter()
+    attempts: Counter[tuple[str, OperationType]] = Counter()
+    for record in history.operations:
+        key = (record.name or "(unnamed)", record.type)
+        operations[key] += 1
+        attempts[key] += max(1, record.attempts)
+    return [(*key, operations[key], count) for key, count in attempts.most_common(5)]
+
+
+def called_by_handler(call: str) -> UsageError:
+    """Handler code has made a call that waits for handler code to end."""
+    return UsageError(
+        f"{call} was called by handler code, whose own invocation has to end before another one can run: it would wait "
+        "for itself. To run another durable function, write context.invoke(name, payload) and durable_functions = "
+        "{name: handler} on the test class; what belongs to the test goes before or after the run"
+    )
+
+
+def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:
+    """A handler has stopped to make progress."""
+    return (
+        f"{job.name} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
+        "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
+        "return more from a step than the SDK sends at once (750 KB), which then waits for ever. "
+        f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
+    )

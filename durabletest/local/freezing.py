@@ -8,26 +8,30 @@ virtual time.
 
 from __future__ import annotations
 
+import datetime as datetime_module
+import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import ModuleType
 from typing import Any
 
 import freezegun.api
+import freezegun.config
 
 from durabletest.errors import ForeignClockError
-from durabletest.local import references
-from durabletest.local.foreign import Watch
-from durabletest.local.identifiers import begin_time_based_identifiers_again
-from durabletest.local.importing import REPLACED, LateImports
-from durabletest.local.untouched import as_prefixes, configured, is_in, left_out
+from durabletest.local import clock_references
+from durabletest.local.clock_references import as_prefixes, configured, is_in, left_out
+from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again
 
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
+REPLACED = {datetime_module: ("date", "datetime"), time: ("time", "time_ns", "localtime", "gmtime", "strftime")}
+"""What freezegun replaces, less the monotonic clocks."""
 _REALS: dict[ModuleType, dict[str, Any]] = {
     module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
 }
@@ -96,13 +100,13 @@ class FrozenTime:
             for stack in _FREEZEGUN_STACKS:
                 getattr(freezegun.api, stack).pop()
         self._imports.remove()
-        escaped = [] if self._imports.inherited else references.search(self._imports.late)
+        escaped = [] if self._imports.inherited else clock_references.search(self._imports.late)
         self._restore_late_modules()
         self._freezer.stop()
         self._watch.remove()
         if left_active is not None:
             raise ForeignClockError(f"it was not stopped again: {left_active}")
-        references.tell(escaped)
+        clock_references.tell(escaped)
 
     def _restore_what_stays_real(self) -> None:
         for name, real in _REAL_MONOTONIC.items():
@@ -133,3 +137,103 @@ class FrozenTime:
                 if id(value) in reals:
                     setattr(module, name, reals[id(value)])
         self._freezer.modules_at_start = set(sys.modules)
+
+
+_bootstrap: Any = sys.modules["importlib._bootstrap"]
+_ENTRIES = ("_find_and_load", "_exec")
+"""Its functions that each import of a module that is not loaded, and each reload, calls in the importing thread."""
+
+
+class _Here(threading.local):
+    """How many imports go on in the calling thread, one inside the other."""
+
+    depth = 0
+
+
+class LateImports:
+    """While installed, a thread that imports sees the real ``datetime`` and ``time``, and no other thread does.
+
+    ``reals`` maps these modules to what is real in them, by name. When the outermost import of a thread has ended, each
+    module that it brought is given to ``patch``, also if it failed in the end. ``late`` are the names of all these. An
+    import that outlasts the frozen time has nothing to be patched with.
+    """
+
+    def __init__(self, reals: Mapping[ModuleType, Mapping[str, Any]], patch: Callable[[ModuleType], None]) -> None:
+        self._reals = reals
+        self._patch = patch
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._known: set[str] = set()
+        self._loading: dict[int, set[str]] = {}
+        self._here = _Here()
+        self._originals: dict[str, Any] = {}
+        self._installed = False
+        self.late: set[str] = set()
+
+    def install(self) -> None:
+        """Begin; all modules that are loaded are patched already."""
+        self._known = set(sys.modules)
+        self._installed = True
+        for name in _ENTRIES:
+            self._originals[name] = getattr(_bootstrap, name)
+            setattr(_bootstrap, name, self._importing(self._originals[name]))
+        for module, reals in self._reals.items():
+            attributes = {name: self._attribute(name, real) for name, real in reals.items()}
+            module.__class__ = type("ModuleWithRealClock", (ModuleType,), attributes)
+
+    def remove(self) -> None:
+        """Give imports and both modules back as they were, also in a child that was forked during an import."""
+        if self.inherited:
+            self._lock = threading.Lock()
+        with self._lock:
+            self._installed = False
+        for module in self._reals:
+            module.__class__ = ModuleType
+        for name, original in self._originals.items():
+            setattr(_bootstrap, name, original)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the one in which it was made."""
+        return os.getpid() != self._process
+
+    def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def importing(name_or_spec: Any, other: Any) -> Any:
+            if isinstance(name_or_spec, str) and name_or_spec in self._known and name_or_spec in sys.modules:
+                return original(name_or_spec, other)
+            here, thread = self._here, threading.get_ident()
+            here.depth += 1
+            with self._lock:
+                self._loading.setdefault(thread, set()).add(getattr(name_or_spec, "name", name_or_spec))
+            try:
+                return original(name_or_spec, other)
+            finally:
+                here.depth -= 1
+                if not here.depth:
+                    self._patch_loaded_by(thread)
+
+        return importing
+
+    def _patch_loaded_by(self, thread: int) -> None:
+        """Modules that other threads load are left to these; what came without an import belongs to the first."""
+        with self._lock:
+            mine = self._loading.pop(thread)
+            if not self._installed:
+                return
+            others: set[str] = set().union(*self._loading.values())
+            names = (mine | (set(sys.modules) - self._known)) - others
+            self._known |= names
+            self.late |= names
+            for name in names:
+                module = sys.modules.get(name)
+                if module is not None and issubclass(type(module), ModuleType):
+                    self._patch(module)
+
+    def _attribute(self, name: str, real: Any) -> property:
+        def get(module: ModuleType) -> Any:
+            return real if self._here.depth else vars(module)[name]
+
+        def put(module: ModuleType, value: Any) -> None:
+            vars(module)[name] = value
+
+        return property(get, put)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import ctypes
+import dis
+import gc
+import os
+import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
+from functools import cache, partial
 from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from threading import Event, Thread, current_thread
+from types import CodeType, FrameType
+from typing import Any, NoReturn
 
 from durabletest.errors import HandlerStillRunsWarning
-from durabletest.local.families import found, founder_of, members
-from durabletest.local.spinning import LoopEnder
-from durabletest.local.stacks import clock_read_by_author
+from durabletest.local.handler_threads import (
+    clock_read_by_author,
+    current_frames,
+    found,
+    founder_of,
+    is_authored,
+    members,
+    stacks_of,
+)
 
 _LAST_MOMENT = 1.0
 """Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
@@ -80,7 +94,7 @@ class Invoker:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
         A thread that looks at the virtual clock ends there (``end_if_abandoned``), one that is in a loop of its
-        author's between two rounds (:mod:`durabletest.local.spinning`), one that is blocked with its process.
+        author's between two rounds (:mod:`durabletest.local.invoker`), one that is blocked with its process.
         """
         if self._worker is None:
             return
@@ -154,3 +168,144 @@ def _outcome(call: Callable[[], Any]) -> Answered | Raised:
         return Raised(error, crashed=True)
     except BaseException as error:
         return Raised(error, crashed=False)
+
+
+_LOOKS = 40
+_BETWEEN_LOOKS = 0.005
+"""Real seconds."""
+
+
+class LoopEnder:
+    """Ends loops of author's code by ``SystemExit``, each call of a function at most once: it may be caught."""
+
+    def __init__(self) -> None:
+        self._ended: list[FrameType] = []
+
+    def end(self, threads: list[Thread]) -> None:
+        """Look at each thread once, and end those that are between two rounds."""
+        enabled = gc.isenabled()
+        gc.disable()  # a collection runs finalisers on top of the loop
+        try:
+            frames = current_frames()
+            for thread in threads:
+                frame = frames.get(thread.ident or 0)
+                if frame is not None and frame not in self._ended and is_authored(frame.f_code.co_filename):
+                    self._end(thread, frame)
+        finally:
+            if enabled:
+                gc.enable()
+
+    def _end(self, thread: Thread, frame: FrameType) -> None:
+        between_rounds = frozenset() if _is_observed(frame) else _jumps_back(frame.f_code)
+        end = partial(
+            ctypes.pythonapi.PyThreadState_SetAsyncExc,
+            ctypes.c_ulong(thread.ident or 0),
+            ctypes.py_object(SystemExit),
+        )
+        # No call lies between the look and the exception, so that no other thread gets a turn there.
+        if frame.f_lasti in between_rounds:
+            end()
+            self._ended.append(frame)
+
+    def complaint(self, threads: list[Thread]) -> str | None:
+        """End the loops of these threads; what there is to say of those that go on computing all the same."""
+        seen: Counter[Thread] = Counter()
+        for _ in range(_LOOKS):
+            if not any(thread.is_alive() for thread in threads):
+                return None
+            running = _running(threads)
+            seen.update(running)
+            self.end(running)
+        running = [thread for thread, times in seen.items() if times > _LOOKS // 4 and thread.is_alive()]
+        if not running:
+            return None
+        return (
+            "a handler that was given up still runs, and slows down all that follows: it computes where it cannot be "
+            "ended without harm. Have it come to an end, or run its tests in a process of their own:\n\n"
+            f"{stacks_of(running)}"
+        )
+
+
+@cache
+def _jumps_back(code: CodeType) -> frozenset[int]:
+    """Where this code jumps back, without a condition: that could be an object with code of its own."""
+    return frozenset(i.offset for i in dis.get_instructions(code) if i.opname == "JUMP_BACKWARD")
+
+
+def _is_observed(frame: FrameType) -> bool:
+    """Whether a debugger, a profiler or the like may run Python code on top of any instruction.
+
+    The tracer that ``coverage`` has in C runs none at a jump.
+    """
+    monitoring = getattr(sys, "monitoring", None)
+    tools = () if monitoring is None else map(monitoring.get_tool, range(6))
+    traced = frame.f_trace is not None and type(frame.f_trace).__name__ != "CTracer"
+    return traced or any(tool is not None for tool in tools)
+
+
+def _running(threads: list[Thread]) -> list[Thread]:
+    """Those that are at another place than a moment ago, or at the same one of a loop."""
+    before = _places(threads)
+    Event().wait(_BETWEEN_LOOKS)
+    return [thread for thread, place in _places(threads).items() if thread in before and _moves(before[thread], place)]
+
+
+def _places(threads: list[Thread]) -> dict[Thread, tuple[FrameType, int]]:
+    frames = current_frames()
+    return {
+        t: (frame, frame.f_lasti) for t in threads if t.is_alive() and (frame := frames.get(t.ident or 0)) is not None
+    }
+
+
+def _moves(before: tuple[FrameType, int], after: tuple[FrameType, int]) -> bool:
+    """A thread that waits for others, and looks for them now and then, does not."""
+    if after[0].f_code.co_filename == threading.__file__:
+        return False
+    return before != after or after[1] in _jumps_back(after[0].f_code)
+
+
+class ProcessExit(SystemExit):
+    """Raised in place of ``os._exit`` in handler code; ``code`` is the exit status."""
+
+
+class InvocationTimedOut(SystemExit):
+    """What ends an invocation that has taken longer than Lambda allows."""
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status that a process has which ends by this exception."""
+    if isinstance(error, SystemExit):
+        if error.code is None:
+            return 0
+        return error.code if isinstance(error.code, int) else 1
+    return 130
+
+
+class ExitGuard:
+    """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
+
+    ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
+    The threads of a handler that was given up merely end. Other threads, and other processes (a forked child), exit for
+    real.
+    """
+
+    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
+        self._crashed = crashed
+        self._pid = os.getpid()
+        self._real_exit: Any = None
+
+    def install(self) -> None:
+        """Put the replacement in place."""
+        self._real_exit = os._exit
+        os._exit = self._exit
+
+    def remove(self) -> None:
+        """Put the real function back."""
+        os._exit = self._real_exit
+
+    def _exit(self, status: int) -> NoReturn:
+        if os.getpid() != self._pid or founder_of(current_thread()) is None:
+            self._real_exit(status)
+        error = ProcessExit(status)
+        self._crashed(error)
+        raise error

@@ -13,9 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.families import founder_of, members
-from durabletest.model.logs import LogEntry
-from durabletest.model.view import execution_name
+from durabletest.local.handler_threads import founder_of, members
+from durabletest.model.naming import execution_name
+from durabletest.model.records import LogEntry
 
 LOGS_VARIABLE = "DURABLETEST_LOGS"
 _CAPTURED, _LIVE = "captured", "live"
@@ -86,7 +86,7 @@ class LogCapture:
     def during(self, arn: str, call: Callable[[], Any], *, new_invocation: bool) -> Callable[[], Any]:
         """The call, which when it is made logs for this execution: in a new invocation of it, or in the last one.
 
-        It has to be made by the thread that founded a family (see :mod:`durabletest.local.families`).
+        It has to be made by the thread that founded a family (see :mod:`durabletest.local.handler_threads`).
         """
 
         def captured() -> Any:

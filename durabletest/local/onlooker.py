@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from durabletest.local.blocked import Sight, sight_of
-from durabletest.local.turns import Task, Turns
+from durabletest.local.blocking import Sight, another_runs, sight_of
+from durabletest.local.tasks import Task
+from durabletest.local.turns import Turns
 
 LOOK_SECONDS = 0.002
 """Real seconds between two looks at a task that has the turn while others could go on."""
@@ -13,6 +14,8 @@ LOOKS = 3
 """In so many looks in a row it has to be seen waiting for another thread, at one place, before it loses the turn."""
 IO_LOOKS = 25
 """In so many if it waits for something else, which may come by itself: short real waits then keep their order."""
+BUSY_LOOKS = 50
+"""In so many while any other thread of the process runs: it may hold a lock for a moment, on a machine that is busy."""
 HELPER_LOOKS = 500
 """In so many while another thread that may work for it, one of a pool for example, computes."""
 
@@ -54,7 +57,7 @@ class Onlooker:
         stint = self._turns.stint_of(holder)
         sight = sight_of(holder.thread)
         self._count(stint, sight)
-        if sight is not None and self._times >= self._enough(sight):
+        if sight is not None and self._times >= self._enough(holder, sight):
             self._sight = None
             self._turns.take_turn_from(holder, stint, sight)
 
@@ -64,7 +67,7 @@ class Onlooker:
             self._stint, self._sight, self._times = stint, sight, 0
         self._times += 1
 
-    def _enough(self, sight: Sight) -> int:
+    def _enough(self, holder: Task, sight: Sight) -> int:
         """In how many looks the task has to be seen there: in more if somebody seems to work for it."""
         if self._times < LOOKS - 1:
             return LOOKS
@@ -73,6 +76,8 @@ class Onlooker:
             return LOOKS
         if None in self._helping or before != self._helping:
             return HELPER_LOOKS
+        if another_runs(holder.thread):
+            return BUSY_LOOKS
         threads_only = sight.for_thread and all(helper is not None and helper.for_thread for helper in self._helping)
         return LOOKS if threads_only else IO_LOOKS
 

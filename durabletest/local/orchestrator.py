@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
-from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
 from typing import Any, TypeAlias
 
@@ -18,30 +19,26 @@ from durabletest.errors import (
     HandlerStuckError,
     OrchestratorError,
 )
+from durabletest.local.call_queue import LAST_GASP, Active, RunQueue
+from durabletest.local.calls import Job
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.clock import Clock, VirtualClock
-from durabletest.local.failures import Failures
-from durabletest.local.families import founder_of
-from durabletest.local.futures import AnswerT, again, failing, settling
+from durabletest.local.deployment import RunnerScope, Scopes
+from durabletest.local.event_handlers import Parts, Reactions
+from durabletest.local.failures import Failures, called_by_handler, stuck_handler
+from durabletest.local.handler_threads import founder_of, stacks_of
 from durabletest.local.invoker import Invoker
-from durabletest.local.jobs import Job
 from durabletest.local.logs import LogCapture, logs_are_live
-from durabletest.local.reactions import Parts, Reactions
-from durabletest.local.reasons import called_by_handler, stuck_handler
-from durabletest.local.runs import LAST_GASP, Active, RunQueue
-from durabletest.local.scheduler import Scheduler
-from durabletest.local.scope import RunnerScope, Scopes
-from durabletest.local.server.messages import Announcement, Changed, TimerKind
+from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
+from durabletest.local.server.announcements import Announcement, TimerKind
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.sleeping import SAMPLE, Sleepers
-from durabletest.local.stacks import stacks_of
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
-from durabletest.local.waiting import Wait, Waiters
+from durabletest.local.virtual_sleep import SAMPLE, Sleepers
+from durabletest.local.waiters import AnswerT, Wait, Waiters, again, failing, settling
 from durabletest.model.history import History
-from durabletest.model.titles import title
-from durabletest.model.traits import as_written
-from durabletest.model.waiting import Watch
+from durabletest.model.naming import as_written, title
+from durabletest.model.wait_for_data import Watch
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress, after which those who follow an execution hear of it though its invocation runs."""
@@ -54,10 +51,10 @@ Reason: TypeAlias = Callable[[str], Exception]
 class TestExecutionOrchestrator:
     """Runs executions from start to end (R16, R18): invokes handlers, fires timers, moves time, tells who waits.
 
-    Everything happens in its one thread, driven by messages: what the server announces, the ends of invocations, and
-    the wishes of test threads. Invocations run one at a time, in the order in which they came due. Time moves only when
-    no message is left, nothing runs, and somebody waits; then exactly to the earliest due timer. An invocation that
-    sleeps in virtual time, all of it, counts as one that does not run.
+    Everything happens in the server's thread, between two requests, driven by messages: what the server announces, the
+    ends of invocations, and the wishes of test threads. Invocations run one at a time, in the order in which they came
+    due. Time moves only when no message is left, nothing runs, and somebody waits; then exactly to the earliest due
+    timer. An invocation that sleeps in virtual time, all of it, counts as one that does not run.
     """
 
     __test__ = False
@@ -74,12 +71,12 @@ class TestExecutionOrchestrator:
         self._scheduler = scheduler
         self._limits = type(scheduler)(clock)
         self._virtual = clock if isinstance(clock, VirtualClock) else None
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._own: deque[Callable[[], None]] = deque()
         self._scopes = Scopes(server)
-        self._waiters = Waiters(lambda arn, seen: server.call("events_after", arn=arn, event_id=seen))
+        self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
         self._failures = Failures(server, client, self._scopes)
         logs = LogCapture(clock.now, logs_are_live())
-        self._runs = RunQueue(self._inbox.put, self._failures.break_run, logs, scheduler)
+        self._runs = RunQueue(self._post, self._failures.break_run, logs, scheduler)
         self.values = ValueNotes(lambda: self.job_of(current_thread()))
         self._reactions = Reactions(
             Parts(
@@ -97,34 +94,25 @@ class TestExecutionOrchestrator:
                 self._turns,
             )
         )
-        self._sleepers = Sleepers(self._inbox.put, scheduler, clock, self._runs)
+        self._sleepers = Sleepers(self._post, scheduler, clock, self._runs)
         self._take_turns = take_turns
         self._at_rest: list[Callable[[], None]] = []
         self._unsettled: set[Future[Any]] = set()
         self._asleep = False
         self._dead = Event()
-        self._stopped = False
         self._cause: BaseException | None = None
-        self._thread = Thread(target=self._run, name="durabletest-orchestrator", daemon=True)
 
     # --- for other threads ---
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread; an invocation that still runs is abandoned."""
-        self._inbox.put(self._stop)
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            raise OrchestratorError(f"the orchestrator's thread did not end within {timeout:g} seconds")
+        """Do nothing any more; an invocation that still runs is abandoned."""
+        stopped = self._ask(self._stop)
+        try:
+            stopped.exception(timeout)
+        except FutureTimeoutError:
+            raise OrchestratorError(f"the orchestrator did not stop within {timeout:g} seconds") from None
+        self.invoker.stop()
         self.invoker.warn()
-
-    @property
-    def thread(self) -> Thread:
-        """The orchestrator's thread."""
-        return self._thread
 
     @property
     def invoker(self) -> Invoker:
@@ -142,19 +130,13 @@ class TestExecutionOrchestrator:
         return self._runs.logs
 
     def announce(self, announcement: Announcement) -> None:
-        """Take a message of the server (called in the server's thread).
-
-        A change that nobody follows needs no thread to wake up: it is progress, and no more.
-        """
-        if type(announcement) is Changed and not self._waiters.is_followed(announcement.arn):
-            self._runs.progressed()
-        else:
-            self._inbox.put(partial(self._reactions.react, announcement))
+        """Take a message of the server: it is heard when the request is answered during which it came."""
+        self._own.append(partial(self._reactions.react, announcement))
 
     def crash(self, error: BaseException) -> None:
         """Code in the calling thread ends its process by ``error``: from now on its invocation writes nothing."""
         if self._runs.crash(error, current_thread()):
-            self._inbox.put(self._sleepers.wake_all)
+            self._post(self._sleepers.wake_all)
 
     def scope_of(self, thread: Thread) -> RunnerScope | None:
         """The runner whose handler code that thread runs now; None if it runs none (any thread may ask)."""
@@ -171,12 +153,18 @@ class TestExecutionOrchestrator:
         active = self._runs.active
         return active.scope if active is not None and active.job.arn == arn else None
 
-    def open(self, scope: RunnerScope) -> None:
-        """A runner has been opened."""
+    def open(self, scope: RunnerScope, start: datetime | None) -> None:
+        """A runner has been opened; with a ``start`` it is the only one, and everything is as in the beginning."""
+        self._ask(partial(self._open, scope, start)).result()
+
+    def _open(self, scope: RunnerScope, start: datetime | None) -> None:
+        if start is not None:
+            self._restart(start)
         if scope.schedule is not None:
             scope.schedule.title_of = self._title_of
             self._scheduler.choose = scope.schedule.next_timer
-        self._inbox.put(partial(self._scopes.add, scope))
+        self._scopes.add(scope)
+        self._server.call(CheckpointServer.deploy, scope.number, scope.own, scope.page_size)
 
     def restart(self, start: datetime) -> None:
         """There is no execution: timers, ids and virtual time are as they were in the beginning."""
@@ -193,30 +181,39 @@ class TestExecutionOrchestrator:
         if not self._dead.is_set() and self._server.thread.is_alive():
             self.forget(scope, reason)
             self._scheduler.choose = None
-            self._inbox.put(partial(self._scopes.remove, scope))
+            self._post(partial(self._scopes.remove, scope))
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
         thread = current_thread()
         if founder_of(thread) is not None:
             error = called_by_handler(call)
-            self._inbox.put(partial(self._break_running, self._runs.run_by(thread), error.again()))
+            self._post(partial(self._break_running, self._runs.run_by(thread), error.again()))
             raise error
 
     # --- waiting, in other threads ---
 
     def wait(
-        self, scope: int, arn: str | None, until: datetime | None = None, followed: Future[Any] | None = None
+        self,
+        scope: int,
+        arn: str | None,
+        until: datetime | None = None,
+        followed: Future[Any] | None = None,
+        seen: int = 0,
     ) -> Wait:
-        """Begin to wait, in the calling thread, for the end of an execution, an instant, or a future of the model."""
-        wait = Wait(scope, arn, current_thread(), until, followed)
+        """Begin to wait, in the calling thread, for the end of an execution, an instant, or a future of the model.
+
+        The end of an execution is told by the events that come after the first ``seen`` ones.
+        """
+        wait = Wait(scope, arn, current_thread(), until, followed, seen)
         self._send(partial(self._waiters.add, wait), wait.future)
         return wait
 
     def withdraw(self, wait: Wait) -> None:
         """The thread does not wait any longer."""
-        self._unsettled.discard(wait.future)
-        self._inbox.put(partial(self._waiters.withdraw, wait))
+        if not wait.future.done():
+            self._unsettled.discard(wait.future)
+            self._post(partial(self._waiters.withdraw, wait))
 
     def watch(self, scope: int, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
@@ -230,8 +227,11 @@ class TestExecutionOrchestrator:
         the order of things.
         """
         thread = current_thread()
-        if not self._take_turns or thread is self._thread or founder_of(thread) is not None:
+        if not self._take_turns or thread is self._server.thread or founder_of(thread) is not None:
             return
+        if self._server.resting and not self._server.has_mail and not self._dead.is_set():
+            with lease:
+                return
         future: Future[None] = Future()
         with lease:
             self._send(partial(self._waiters.await_rest, future), future)
@@ -249,7 +249,7 @@ class TestExecutionOrchestrator:
         return self._ask(partial(self._due_times, arn))
 
     def _title_of(self, arn: str, operation_id: str) -> str:
-        history = History(self._server.call("events_after", arn=arn, event_id=0))
+        history = History(self._server.call(CheckpointServer.events_after, arn, 0))
         record = next((record for record in history.operations if record.id == operation_id), None)
         return operation_id if record is None else title(history, as_written(history, record))
 
@@ -268,7 +268,7 @@ class TestExecutionOrchestrator:
     def _send(self, message: Callable[[], None], future: Future[Any]) -> None:
         self._unsettled.add(future)
         future.add_done_callback(self._unsettled.discard)
-        self._inbox.put(message)
+        self._post(message)
         if self._dead.is_set():
             self._fail_unsettled()
 
@@ -294,31 +294,60 @@ class TestExecutionOrchestrator:
     def _look_around(self) -> None:
         """No thread of the running invocation can go on (called by one of them): time may have to move."""
         if self._sleepers or self._waiters.has_news:
-            self._inbox.put(lambda: None)
+            self._post(lambda: None)
 
-    # --- the loop ---
+    # --- in the server's thread ---
 
-    def _run(self) -> None:
+    def work(self) -> float | None:
+        """Hear all messages, and go on until something runs, a request comes, or nothing is left to do but wait.
+
+        Gives how many real seconds to wait for a request before something has to be done without one.
+        """
+        if self._dead.is_set():
+            return None
         try:
-            while not self._stopped:
-                self._turn()
+            while self._own or not self._server.has_mail:
+                while self._own:
+                    self._runs.progressed()
+                    self._own.popleft()()
+                if not self._has_mail:
+                    self._settle()
+                    self._tell_news()
+                    if not self._own:
+                        self._server.resting = self._runs.idle and not self._waiters.has_news
+                        break
+            return self._patience()
         except BaseException as error:
-            self._cause = error
-        finally:
-            self._dead.set()
-            self._fail_unsettled()
+            self._die(error)
+            return None
 
-    def _turn(self) -> None:
+    def time_is_up(self) -> None:
+        """Nothing has come for as long as ``work`` said."""
         try:
-            message = self._inbox.get(timeout=self._patience() if self._inbox.empty() else None)
-        except Empty:
             self._lose_patience()
+        except BaseException as error:
+            self._die(error)
+
+    def end(self) -> None:
+        """The server's thread ends."""
+        self._die(self._server.failure)
+
+    def _die(self, cause: BaseException | None) -> None:
+        if not self._dead.is_set():
+            self._cause = cause
+            self._dead.set()
+        self._fail_unsettled()
+
+    def _post(self, message: Callable[[], None]) -> None:
+        """Have the server's thread take a message; its own come at once when it has done what it does now."""
+        if current_thread() is self._server.thread:
+            self._own.append(message)
         else:
-            self._runs.progressed()
-            message()
-        if self._inbox.empty():
-            self._settle()
-            self._tell_news()
+            self._server.post(partial(self._own.append, message))
+
+    @property
+    def _has_mail(self) -> bool:
+        return bool(self._own) or self._server.has_mail
 
     def _tell_news(self) -> None:
         """Threads that follow an execution hear of it when its invocation rests, so that what they do has its order.
@@ -337,13 +366,9 @@ class TestExecutionOrchestrator:
 
     def _settle(self) -> None:
         """Go on until something runs, a message is there, or nothing is left to do but wait."""
-        while self._nothing_runs() and not self._stopped and self._inbox.empty():
+        while self._nothing_runs() and not self._has_mail:
             if self._runs.idle and self._runs.begin_next():
                 continue
-            if not self._server.idle:
-                self._server.call("drain")
-            if not self._inbox.empty():
-                return
             if self._waiters.tell_news():
                 continue
             if self._at_rest:
@@ -448,7 +473,7 @@ class TestExecutionOrchestrator:
     # --- the end ---
 
     def _restart(self, start: datetime) -> None:
-        self._server.call("restart_ids")
+        self._server.call(CheckpointServer.restart_ids)
         self._scheduler.flush()
         self._limits.flush()
         self._sleepers.wake_all()
@@ -459,10 +484,10 @@ class TestExecutionOrchestrator:
         active = self._runs.active
         if active is not None and active.scope.number == scope:
             self._abandon()
-        for arn in self._server.call("forget", scope=scope):
+        for arn in self._server.call(CheckpointServer.forget, scope):
             self._reactions.forget(arn, reason)
         self._waiters.leave(scope, reason)
-        self._inbox.put(partial(self._forgot, future))
+        self._post(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
         """What the server had announced of the forgotten executions came before this."""
@@ -470,9 +495,8 @@ class TestExecutionOrchestrator:
         future.set_result(None)
 
     def _stop(self) -> None:
-        self._stopped = True
         self._abandon()
-        self.invoker.stop()
+        self._dead.set()
 
     def _abandon(self) -> None:
         self._runs.abandon()

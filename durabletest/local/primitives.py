@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from durabletest.local.onlooker import watch_until
-from durabletest.local.turns import Task, TaskState, Turns, Unwound, current_task, current_turns
+from durabletest.local.tasks import Task, TaskState, Unwound, current_task, current_turns
+from durabletest.local.turns import Turns
 
 ItemT = TypeVar("ItemT")
 

@@ -12,11 +12,10 @@ from threading import Condition, Lock, current_thread
 from typing import Any
 
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
+from durabletest.local.deployment import Maker, RunnerScope
 from durabletest.local.environment import LocalEnvironment, Settings
-from durabletest.local.families import disown, founder_of
+from durabletest.local.handler_threads import disown, founder_of
 from durabletest.local.invoker import forget_pools
-from durabletest.local.maker import Maker
-from durabletest.local.scope import RunnerScope
 
 PATIENCE = 60.0
 """Real seconds for which a thread waits until the environment of another one ends, while nothing happens in it."""
@@ -35,7 +34,7 @@ class Tenancy:
         self._house = house
 
     def use(self, purpose: str = "") -> Any:
-        """Entered for each use of what belongs to the runner, see :class:`durabletest.local.lease.Lease`."""
+        """Entered for each use of what belongs to the runner, see :class:`durabletest.local.deployment.Lease`."""
         return self.scope.lease.use(purpose)
 
     def reset(self) -> None:
@@ -169,7 +168,7 @@ class ProcessEnvironment:
         The garbage collector calls from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, scope))
-        ours = founder_of(current_thread()) is not None or current_thread() in environment.threads
+        ours = founder_of(current_thread()) is not None or current_thread() is environment.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

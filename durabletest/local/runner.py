@@ -7,43 +7,38 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import routing, sdk, settings
+from durabletest import configuration as settings
+from durabletest import routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution
-from durabletest.last_execution import LastExecution
-from durabletest.local import drivers
+from durabletest.execution import Execution, OperationLookups
+from durabletest.local import clock_drivers
+from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.clock import DEFAULT_START
+from durabletest.local.deployment import Maker, RunnerScope, name_of
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.maker import Maker
 from durabletest.local.process import process
-from durabletest.local.routing import Router
+from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
-from durabletest.local.scope import RunnerScope, name_of
-from durabletest.local.server.functions import FunctionSpec, split_name
-from durabletest.local.server.invocations import Caller
-from durabletest.local.stubbing import deciding
-from durabletest.local.unused import unused
-from durabletest.model.callbacks import ErrorSource
-from durabletest.model.payloads import encode
-from durabletest.model.result import TestResult
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.naming import FunctionSpec, split_name
+from durabletest.local.stubbing import deciding, unused
+from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
-from durabletest.routing import Route
-from durabletest.scripts import CallbackScript
-from durabletest.stubs.invokes import InvokeStub
-from durabletest.stubs.steps import StepStub
-from durabletest.unanswered import unanswered
+from durabletest.result import TestResult
+from durabletest.routes import Route
+from durabletest.scripts import CallbackScript, unanswered
+from durabletest.stubs import InvokeStub, StepStub
 
 DEFAULT_FUNCTION_NAME = "handler"
 
 
-class LocalDurableTestRunner(LastExecution):
+class LocalDurableTestRunner(OperationLookups):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
@@ -87,9 +82,12 @@ class LocalDurableTestRunner(LastExecution):
         anything = skip_time is None and start_time is None and clock is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
         maker = Maker()
-        self._tenancy = process.move_in(
-            chosen, lambda number: RunnerScope(number, handler, watchdog, maker, skip_sleep, schedule)
-        )
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
+
+        def scope(number: int) -> RunnerScope:
+            return RunnerScope(number, handler, watchdog, maker, own, state_page_size, skip_sleep, schedule)
+
+        self._tenancy = process.move_in(chosen, scope)
         self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
         self._last = None
         try:
@@ -100,7 +98,7 @@ class LocalDurableTestRunner(LastExecution):
             for name, function in (functions or {}).items():
                 self.register_function(name, function)
             self._environment.tell_of_references(handler)
-            routing.opened(self)
+            routes.opened(self)
         except BaseException:
             self._tenancy.close()
             raise
@@ -144,8 +142,8 @@ class LocalDurableTestRunner(LastExecution):
         self._environment.orchestrator.await_rest(self._tenancy.use())
         with self._tenancy.use():
             arn = self._environment.server.call(
-                "start",
-                scope=self._scope.number,
+                CheckpointServer.start,
+                deployment=self._scope.number,
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
@@ -182,7 +180,7 @@ class LocalDurableTestRunner(LastExecution):
     def close(self) -> None:
         """Give everything back; executions that still run are given up. Calling it twice does no harm."""
         try:
-            routing.closed(self)
+            routes.closed(self)
             self._router.close()
         finally:
             self._tenancy.close()
@@ -271,7 +269,7 @@ class LocalDurableTestRunner(LastExecution):
         """
         self._check_open()
         stub = self._scope.stubs.stub_invoke(name, optional)
-        self._environment.server.call("stub_invokes", scope=self._scope.number, decide=deciding(self._scope.stubs))
+        self._environment.server.call(CheckpointServer.stub_invokes, self._scope.number, deciding(self._scope.stubs))
         return stub
 
     def verify_used(self) -> None:
@@ -289,15 +287,12 @@ class LocalDurableTestRunner(LastExecution):
         stubs, scripts = self._scope.stubs, self._scope.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
-        arns = self._environment.server.call("executions_of", scope=self._scope.number)
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._scope.number)
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
     def _make_client(self) -> RunnerClient:
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(self._timeout))
-        caller = Caller(self._scope.number, own, self._page_size)
-        self._environment.server.call("declare", caller=caller)
         environment, use = self._environment, self._tenancy.use
         delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
         return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)
@@ -311,7 +306,7 @@ class LocalDurableTestRunner(LastExecution):
         settings.check_function(handler, f"the function registered as {name!r}")
         settings.check_execution_timeout(timeout, "execution_timeout")
         scope, seconds = self._scope.number, _seconds(timeout)
-        self._environment.server.call("register", scope=scope, name=name, durable=durable, timeout=seconds)
+        self._environment.server.call(CheckpointServer.register, scope, name, durable, seconds)
         self._environment.tell_of_references(handler)
 
     def _check_open(self) -> None:
@@ -328,7 +323,7 @@ def _settings(
     settings.optional(settings.check_clock)(clock, "clock")
     if start_time is not None:
         settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, drivers.chosen(clock))
+    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

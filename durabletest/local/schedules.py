@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 from durabletest import sdk_threads
 from durabletest.errors import UsageError
 from durabletest.local.scheduler import Scheduled
-from durabletest.local.turns import Task, current_task
-from durabletest.model.view import execution_title
+from durabletest.local.tasks import Task, current_task
+from durabletest.model.naming import execution_title
 
 _JITTERS = (0.0, 0.999999)
 """What the SDK's jitter can draw beside its default: the shortest and the longest delay."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from durabletest import sdk
-from durabletest.decoding import decode
-from durabletest.local.server.functions import FunctionDirectory
-from durabletest.local.server.stubbed import Decide, StubbedEnd, StubbedInvoke
-from durabletest.stubs.book import StubBook
-from durabletest.stubs.invokes import InvokeCall, InvokeStub
-from durabletest.stubs.steps import StepCall
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
+from durabletest.local.server.naming import split_name
+from durabletest.model.enums import OperationType
+from durabletest.model.history import History
+from durabletest.model.lookup import listed, nearest
+from durabletest.model.records import OperationRecord
+from durabletest.serialisers import decode
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry
 
 
-def replacing(book: StubBook, arn: str) -> sdk.Replace:
+def replacing(book: StubRegistry, arn: str) -> sdk.Replace:
     """What the stubs replace in the steps of this execution."""
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +25,7 @@ def replacing(book: StubBook, arn: str) -> sdk.Replace:
             return function
 
         def stubbed(*arguments: Any) -> Any:
-            act = stub.stand_in(StepCall(path, arguments[-1].attempt, arn))
+            act = stub.respond(StepCall(path, arguments[-1].attempt, arn))
             return (act or function)(*arguments)
 
         return stubbed
@@ -31,23 +33,123 @@ def replacing(book: StubBook, arn: str) -> sdk.Replace:
     return replace
 
 
-def deciding(book: StubBook) -> Decide:
+def deciding(book: StubRegistry) -> Decide:
     """How the stubs let chained invokes end."""
 
     def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
         stub = stub_for(book, invoke.target)
         if stub is None:
             return None
-        end = stub.ending(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
+        end = stub.respond(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
         return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
 
     return decide
 
 
-def stub_for(book: StubBook, target: str) -> InvokeStub | None:
+def stub_for(book: StubRegistry, target: str) -> InvokeStub | None:
     """The stub for a function as the workflow names it; qualified names and ARNs find it as registered ones do."""
     directory, stubs = FunctionDirectory(), book.invokes
     for name in stubs:
         directory.register(name, durable=False)
     found = directory.find(target)
     return None if found is None else stubs[found[0]]
+
+
+_NOTHING = "nothing was executed"
+
+
+def unused(book: StubRegistry, histories: Sequence[History]) -> str | None:
+    """Why each stub was not used, ``histories`` being those of all executions so far; None if all were used."""
+    steps = [_unused(stub, _why_step(stub, histories)) for stub in book.steps.values() if _is_unused(stub)]
+    invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in book.invokes.values() if _is_unused(stub)]
+    return "\n\n".join(steps + invokes) or None
+
+
+def _is_unused(stub: StepStub | InvokeStub) -> bool:
+    return not stub.received and not stub.optional
+
+
+def _unused(stub: StepStub | InvokeStub, why: str) -> str:
+    return f"{stub} was never used: {why}"
+
+
+# --- steps ---
+
+
+def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
+    if not histories:
+        return _NOTHING
+    namesakes = [(history, record) for history in histories for record in _at(history, stub.name)]
+    if not namesakes:
+        return _no_such_step(stub, histories)
+    history, record = namesakes[0]
+    return _REMEDIES[_kind(record)].format(name=record.name, path=history.path_of(record))
+
+
+def _at(history: History, path: str) -> list[OperationRecord]:
+    return [record for record in history.operations if record.name and _ends(history.path_of(record), path)]
+
+
+def _ends(path: str, stub: str) -> bool:
+    return f"/{path}".endswith(f"/{stub}")
+
+
+def _kind(record: OperationRecord) -> str:
+    if record.is_wait_for_callback:
+        return "wait_for_callback"
+    return str(record.type)
+
+
+_REMEDIES = {
+    "STEP": (
+        "the step {path!r} ran before it was there, or had succeeded already; write stub_step(...) before "
+        "self.execute(...)"
+    ),
+    "wait_for_callback": (
+        "{path!r} is a wait_for_callback, not a step: write on_callback({name!r}) for its answer, and "
+        "stub_step('{name} submitter') for its submitter"
+    ),
+    "CONTEXT": "{path!r} is a CONTEXT, not a step: stub the steps inside it, stub_step('{name}/...')",
+    "WAIT": "{path!r} is a WAIT, not a step: it passes by itself, in virtual time",
+    "CALLBACK": "{path!r} is a CALLBACK, not a step: write on_callback({name!r}) for its answer",
+    "CHAINED_INVOKE": (
+        "{path!r} is a CHAINED_INVOKE, not a step: write stub_invoke(...) with the name of the function it invokes"
+    ),
+}
+
+
+def _no_such_step(stub: StepStub, histories: Sequence[History]) -> str:
+    paths = list(dict.fromkeys(history.path_of(record) for history in histories for record in _steps(history)))
+    near = nearest(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths])
+    return (
+        f"no step has that name{near}\n"
+        f"The steps of the test's executions: {listed(paths) or 'none has a name'}\n"
+        f"If it need not be used, write stub_step({stub.name!r}, optional=True)"
+    )
+
+
+def _steps(history: History) -> list[OperationRecord]:
+    return [record for record in history.operations if record.type is OperationType.STEP and record.name]
+
+
+# --- chained invokes ---
+
+
+def _why_invoke(stub: InvokeStub, histories: Sequence[History]) -> str:
+    if not histories:
+        return _NOTHING
+    invokes = [record for history in histories for record in history.operations if record.function_name]
+    functions = list(dict.fromkeys(str(record.function_name) for record in invokes))
+    if any(split_name(function)[0] == split_name(stub.name)[0] for function in functions):
+        return f"{listed(functions)} was invoked before it was there: write stub_invoke(...) before self.execute(...)"
+    namesake = next((record for record in invokes if record.name == stub.name), None)
+    if namesake is not None:
+        return (
+            f"{stub.name!r} is the name of an operation; the function that it invokes is {namesake.function_name!r}: "
+            f"write stub_invoke({namesake.function_name!r})"
+        )
+    return (
+        f"no function of that name was invoked{nearest(stub.name, functions)}\n"
+        f"The functions that the test's executions invoked: {listed(functions) or 'none'}\n"
+        f"If it need not be used, write stub_invoke({stub.name!r}, optional=True)"
+    )

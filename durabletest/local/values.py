@@ -7,12 +7,10 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from durabletest import sdk
-from durabletest.decoding import decode
-from durabletest.local.jobs import Job
-from durabletest.model.details import ErrorDetails
+from durabletest.local.calls import Job
 from durabletest.model.enums import OperationType
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ErrorDetails, OperationRecord
+from durabletest.serialisers import decode, deserialise
 
 
 class ValueNotes:
@@ -55,7 +53,7 @@ class ValueNotes:
         if serialiser is None or payload is None or record is None:
             return decode(payload, record)
         try:
-            return sdk.deserialise(serialiser, payload, record.id, arn)
+            return deserialise(serialiser, payload, record.id, arn)
         except Exception:
             return decode(payload, record)
 

@@ -1,1 +1,1 @@
-"""What happened: history events folded into operations, and the objects through which tests read them."""
+"""The model of an execution: its history read into operations, and the objects through which tests see them."""

@@ -1,21 +1,22 @@
-"""The names that the service gives to states and types, as enums whose members are those very strings."""
+"""The service's statuses and types: enums whose members equal its strings, sub-types, and the types of events."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 
 
 class _Named(StrEnum):
-    """In the messages of failing tests a member reads as in code, ``OperationStatus.FAILED``."""
+    """Its members have the repr ``OperationStatus.FAILED``, so that failure messages read like code."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
 
 
 class OperationStatus(_Named):
-    """The state of one operation.
+    """The status of one operation.
 
-    READY (a retry that is due) leaves no event, so a history never shows it: such a step reads as PENDING.
+    READY (a retry that is due) leaves no event: a history shows such a step as PENDING.
     """
 
     STARTED = "STARTED"
@@ -33,7 +34,7 @@ class OperationStatus(_Named):
 
 
 class OperationType(_Named):
-    """The kind of one operation; what a STEP or CONTEXT is used for is its sub-type, a plain string."""
+    """The type of one operation; sub-types (``WaitForCallback``, ``Map``, ...) are plain strings."""
 
     EXECUTION = "EXECUTION"
     CONTEXT = "CONTEXT"
@@ -44,7 +45,7 @@ class OperationType(_Named):
 
 
 class ExecutionStatus(_Named):
-    """The state of a whole execution."""
+    """The status of an execution."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
@@ -61,10 +62,10 @@ class ExecutionStatus(_Named):
 
 
 class WaitingStatus(_Named):
-    """What ``wait_for_data`` waits for.
+    """The progress that ``wait_for_data`` waits for.
 
-    STARTED: the operation exists. SUBMITTED: a callback can be answered, for a ``wait_for_callback`` once its submitter
-    has succeeded. COMPLETED: the operation has ended, however it ended.
+    STARTED: the operation exists. SUBMITTED: the callback can be answered; for a ``wait_for_callback``, its submitter
+    has succeeded. COMPLETED: the operation has ended, with any outcome.
     """
 
     STARTED = "STARTED"
@@ -80,4 +81,13 @@ _ENDED_EXECUTION = frozenset(
 WAIT_FOR_CALLBACK = "WaitForCallback"
 WAIT_FOR_CONDITION = "WaitForCondition"
 SIDE_BY_SIDE = frozenset({"Map", "Parallel"})
-"""Sub-types of contexts whose children run in threads: their events come in any order."""
+"""Sub-types of contexts whose children run concurrently: their events come in any order."""
+
+
+@cache
+def event_types() -> tuple[str, ...]:
+    """All types of history events, in the order of botocore's model of the service."""
+    import botocore.session  # it is slow to import, and few tests need it
+
+    model = botocore.session.get_session().get_service_model("lambda")
+    return tuple(model.shape_for("EventType").enum)

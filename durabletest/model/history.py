@@ -1,31 +1,85 @@
-"""The history of one execution, folded into operations as its events arrive."""
+"""The history of one execution: the only place where events become operations.
+
+Every status follows from the type of an event: ``StepSucceeded`` makes a STEP that is SUCCEEDED.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
-from durabletest.model import fold, lookup
-from durabletest.model.records import ExecutionRecord, Invocation, OperationId, OperationRecord
+from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
+from durabletest.model.lookup import OperationIndex
+from durabletest.model.payloads import TruncatedPayload
+from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, OperationRecord
 from durabletest.model.times import plain_event
 
+_TYPES = {
+    "Step": OperationType.STEP,
+    "Wait": OperationType.WAIT,
+    "Callback": OperationType.CALLBACK,
+    "ChainedInvoke": OperationType.CHAINED_INVOKE,
+    "Context": OperationType.CONTEXT,
+}
+_STATUSES = {
+    "Started": OperationStatus.STARTED,
+    "Succeeded": OperationStatus.SUCCEEDED,
+    "Failed": OperationStatus.FAILED,
+    "TimedOut": OperationStatus.TIMED_OUT,
+    "Stopped": OperationStatus.STOPPED,
+    "Cancelled": OperationStatus.CANCELLED,
+}
+_OPERATION_EVENTS = {
+    prefix + suffix: (type_, status) for prefix, type_ in _TYPES.items() for suffix, status in _STATUSES.items()
+}
+_EXECUTION_EVENTS = {
+    "ExecutionStarted": ExecutionStatus.RUNNING,
+    "ExecutionResumed": ExecutionStatus.RUNNING,
+    "ExecutionPaused": ExecutionStatus.PAUSED,
+    "ExecutionSucceeded": ExecutionStatus.SUCCEEDED,
+    "ExecutionFailed": ExecutionStatus.FAILED,
+    "ExecutionTimedOut": ExecutionStatus.TIMED_OUT,
+    "ExecutionStopped": ExecutionStatus.STOPPED,
+}
+_ENDS_OPERATIONS = {
+    ExecutionStatus.TIMED_OUT: OperationStatus.TIMED_OUT,
+    ExecutionStatus.STOPPED: OperationStatus.STOPPED,
+}
+"""Operations in progress end with such an execution, without events of their own."""
+_STARTED_FIELDS = {
+    "Duration": "wait_seconds",
+    "ScheduledEndTimestamp": "scheduled_end",
+    "CallbackId": "callback_id",
+    "Timeout": "timeout",
+    "HeartbeatTimeout": "heartbeat_timeout",
+    "FunctionName": "function_name",
+    "DurableExecutionArn": "child_arn",
+    "ExecutedVersion": "executed_version",
+    "TenantId": "tenant_id",
+}
 
-class History:
-    """The only place where events become operations.
 
-    ``extend`` takes any pages in any order: an event is told by its ``EventId``, and seen ones are ignored. Types of
-    event that are not known yet stay in ``events`` and change nothing else. ``operations`` are in execution order, that
-    is the order of their first events.
+class History(OperationIndex):
+    """The events of one execution, and the operations, invocations and execution record that they make.
+
+    ``events`` are dictionaries as boto3 gives them, in the order of their ``EventId``. Events of unknown types are kept
+    there and change nothing else.
     """
 
     def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        super().__init__()
         self.events: list[dict[str, Any]] = []
         self._seen: set[int] = set()
-        self._clear()
         self.extend(events)
 
+    def _reset(self) -> None:
+        super()._reset()
+        self.invocations: list[Invocation] = []
+        self.execution = ExecutionRecord()
+
     def extend(self, events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Read more events, and give those that are new; they are copies: the caller's dictionaries stay its own."""
+        """Add pages of events in any order, and return copies of the new ones; known ``EventId`` are ignored."""
         new = {event["EventId"]: event for event in events if event["EventId"] not in self._seen}
         if not new:
             return []
@@ -35,96 +89,112 @@ class History:
         self.events.extend(added)
         if late:
             self.events.sort(key=lambda event: int(event["EventId"]))
-            self._clear()
+            self._reset()
         for event in self.events if late else added:
-            self._fold(event)
+            self._apply(event)
         return added
 
-    def find(self, path: str, index: int = 0) -> OperationRecord:
-        """The operation with that name or path, or whose id it is (an :class:`OperationId`)."""
-        if isinstance(path, OperationId):
-            return self.by_id(path)
-        found = self.places.at(lookup.checked_name(path))
-        lookup.check_index(index)
-        try:
-            return found[index]
-        except IndexError:
-            raise lookup.not_found(self, path, index, len(found)) from None
-
-    def get(self, path: str, index: int = 0) -> OperationRecord | None:
-        """What ``find`` gives, ``None`` where it would explain at length that there is no such operation."""
-        if isinstance(path, OperationId):
-            return self._by_id.get(path)
-        found = self.places.at(lookup.checked_name(path))
-        lookup.check_index(index)
-        return found[index] if -len(found) <= index < len(found) else None
-
-    def find_all(self, path: str) -> list[OperationRecord]:
-        """All operations that a name or path means, in execution order.
-
-        A bare name matches at any depth. In ``order/charge`` the parents must be the nearest named ones.
-        """
-        return list(self.places.at(lookup.checked_name(path)))
-
-    def named(self, name: str) -> Sequence[OperationRecord]:
-        """All operations whose name is literally this one; the sequence grows with the history."""
-        return self._by_name.get(name, ())
-
-    def by_index(self, index: int) -> OperationRecord:
-        lookup.check_index(index)
-        try:
-            return self.operations[index]
-        except IndexError:
-            raise lookup.no_such_index(self, index) from None
-
-    def by_id(self, operation_id: str) -> OperationRecord:
-        try:
-            return self._by_id[operation_id]
-        except KeyError:
-            raise lookup.no_such_id(self, operation_id) from None
-
-    def parent(self, record: OperationRecord) -> OperationRecord | None:
-        return self._by_id.get(record.parent_id) if record.parent_id is not None else None
-
     def operation_of(self, event: Mapping[str, Any]) -> OperationRecord | None:
-        """The operation that an event is about, ``None`` where that is the execution or an invocation."""
+        """The operation of an event; ``None`` for events of the execution or an invocation."""
         return self._by_id.get(event.get("Id"))
 
-    def children(self, record: OperationRecord) -> list[OperationRecord]:
-        """The operations directly inside a context."""
-        return list(self._by_parent.get(record.id, ()))
+    def _apply(self, event: dict[str, Any]) -> None:
+        event_type = event.get("EventType")
+        if event_type in _OPERATION_EVENTS and "Id" in event:
+            record = self._by_id.get(event["Id"])
+            if record is None:
+                record = _new_operation(event)
+                self._add(record)
+            _apply_to_operation(record, event)
+        elif event_type in _EXECUTION_EVENTS:
+            _apply_to_execution(self.execution, event)
+            if self.execution.status in _ENDS_OPERATIONS:
+                self._end_operations(_ENDS_OPERATIONS[self.execution.status])
+        elif event_type == "InvocationCompleted":
+            details = details_of(event)
+            start, end = (details.get(key, event["EventTimestamp"]) for key in ("StartTimestamp", "EndTimestamp"))
+            index, request_id = len(self.invocations) + 1, details.get("RequestId", "")
+            self.invocations.append(Invocation(index, request_id, start, end, error=_error_of(details)))
+        subject = self._by_id.get(event.get("Id"))
+        if subject is not None:
+            subject.events.append(event)
 
-    def path_of(self, record: OperationRecord) -> str:
-        """What to write to find this operation; an unnamed one shows as ``(unnamed)`` and is found by its id only."""
-        return lookup.path_of(self, record)
+    def _end_operations(self, status: OperationStatus) -> None:
+        for record in self.operations:
+            if not record.status.is_terminal:
+                record.status, record.ended_at, record.next_attempt_at = status, self.execution.ended_at, None
 
-    def _clear(self) -> None:
-        self.operations: list[OperationRecord] = []
-        self.invocations: list[Invocation] = []
-        self.execution = ExecutionRecord()
-        self._by_id: dict[str | None, OperationRecord] = {}
-        self._by_name: dict[str | None, list[OperationRecord]] = {}
-        self._by_parent: dict[str | None, list[OperationRecord]] = {}
-        self.places = lookup.Places(self)
 
-    def _fold(self, event: dict[str, Any]) -> None:
-        kind = event.get("EventType")
-        if kind in fold.OPERATION_EVENTS and "Id" in event:
-            fold.fold_operation(self._record(event), event)
-        elif kind in fold.EXECUTION_EVENTS:
-            fold.fold_execution(self.execution, event)
-            for record in self.operations:
-                fold.end_with_execution(record, self.execution)
-        elif kind == "InvocationCompleted":
-            self.invocations.append(fold.invocation(len(self.invocations) + 1, event))
-        if event.get("Id") in self._by_id:
-            self._by_id[event["Id"]].events.append(event)
+def details_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The details of an event, which stand under a key named after its type: ``StepSucceededDetails``."""
+    details: Mapping[str, Any] = event.get(f"{event['EventType']}Details") or {}
+    return details
 
-    def _record(self, event: dict[str, Any]) -> OperationRecord:
-        record = self._by_id.get(event["Id"])
-        if record is None:
-            record = self._by_id[event["Id"]] = fold.new_operation(event)
-            self.operations.append(record)
-            self._by_name.setdefault(record.name, []).append(record)
-            self._by_parent.setdefault(record.parent_id, []).append(record)
-        return record
+
+def _apply_to_execution(execution: ExecutionRecord, event: Mapping[str, Any]) -> None:
+    details = details_of(event)
+    execution.status = _EXECUTION_EVENTS[event["EventType"]]
+    if event["EventType"] == "ExecutionStarted":
+        execution.id, execution.name = event.get("Id"), event.get("Name")
+        execution.started_at = event["EventTimestamp"]
+        execution.input = _payload_of(details, "Input")
+        execution.timeout = details.get("ExecutionTimeout")
+    elif execution.ended:
+        execution.ended_at = event["EventTimestamp"]
+        execution.result = _payload_of(details, "Result")
+        execution.error = _error_of(details)
+
+
+def _new_operation(event: Mapping[str, Any]) -> OperationRecord:
+    type_, _ = _OPERATION_EVENTS[event["EventType"]]
+    names = (event.get("Name"), event.get("SubType"), event.get("ParentId"))
+    return OperationRecord(event["Id"], type_, event["EventTimestamp"], *names)
+
+
+def _apply_to_operation(record: OperationRecord, event: Mapping[str, Any]) -> None:
+    _, status = _OPERATION_EVENTS[event["EventType"]]
+    details = details_of(event)
+    if status is OperationStatus.STARTED:
+        _start(record, details)
+    else:
+        record.ended_at = event["EventTimestamp"]
+        record.error = _error_of(details)
+        record.result = _payload_of(details, "Result") if status is OperationStatus.SUCCEEDED else None
+    record.status = status
+    retry = details.get("RetryDetails")
+    if retry is not None:
+        _complete_attempt(record, event, retry)
+
+
+def _start(record: OperationRecord, details: Mapping[str, Any]) -> None:
+    for key, attribute in _STARTED_FIELDS.items():
+        if details.get(key) is not None:
+            setattr(record, attribute, details[key])
+    record.input = _payload_of(details, "Input")
+    record.next_attempt_at = None
+    if record.type is OperationType.STEP and (record.status is OperationStatus.PENDING or not record.attempts):
+        record.attempts += 1  # otherwise an interrupted attempt is started again, which is still the same attempt
+
+
+def _complete_attempt(record: OperationRecord, event: Mapping[str, Any], retry: Mapping[str, Any]) -> None:
+    """End an attempt; if it has a delay until the next one, the operation is pending until then."""
+    record.attempts = retry.get("CurrentAttempt") or max(record.attempts, 1)
+    delay = retry.get("NextAttemptDelaySeconds")
+    if delay is not None:
+        record.status, record.ended_at = OperationStatus.PENDING, None
+        record.retry_delays.append(delay)
+        record.next_attempt_at = event["EventTimestamp"] + timedelta(seconds=delay)
+
+
+def _payload_of(details: Mapping[str, Any], key: str) -> str | None:
+    wrapper = details.get(key) or {}
+    payload: str | None = wrapper.get("Payload")
+    return TruncatedPayload(payload or "") if wrapper.get("Truncated") else payload
+
+
+def _error_of(details: Mapping[str, Any]) -> ErrorDetails | None:
+    wrapper = details.get("Error") or {}
+    error = wrapper.get("Payload")
+    if error is None:
+        return ErrorDetails(message="(the service has truncated the error)") if wrapper.get("Truncated") else None
+    return ErrorDetails.of(error)

@@ -1,162 +1,150 @@
-"""How a name or path finds an operation, and what is said when it finds none."""
+"""Looking up operations by name, path, position or id, and suggestions for names that match nothing."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationId, OperationRecord
 
-if TYPE_CHECKING:
-    from durabletest.model.history import History
+EnumT = TypeVar("EnumT", bound=StrEnum)
 
-_LISTED = 40
+_LISTED_OPERATIONS = 40
+_LISTED_NAMES = 20
 
 
-class Places:
-    """Which operations a path means, and which of several at one path an operation is.
+class OperationIndex:
+    """The operations of one execution, in execution order: the order of their first events.
 
-    Nothing is looked at twice: a question that was asked before is answered from the operations that are new since. An
-    operation's place never changes, because the contexts around it come before it in the history. Any thread may ask.
+    A bare name matches at any depth. In the path ``order/charge`` the parents must be the nearest named contexts; names
+    may themselves contain slashes. Paths stay valid as operations are added, because a context is added before the
+    operations inside it. Lookups are safe in any thread.
     """
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._inside: dict[str, _Inside] = {}
-        self._numbered: dict[str | None, _Numbered] = {}
+        self._reset()
 
-    def at(self, path: str) -> Sequence[OperationRecord]:
-        """All operations that ``path`` means; one literally named so and one inside a context must not compete."""
-        literal = self._history.named(path)
-        if "/" not in path:
-            return literal
-        with self._lock:
-            inside = self._inside.setdefault(path, _Inside(path)).read(self._history)
-        if literal and inside:
-            raise _ambiguous(self._history, path, literal[0], inside[0])
-        return literal or inside
+    def _reset(self) -> None:
+        self.operations: list[OperationRecord] = []
+        self._by_id: dict[str | None, OperationRecord] = {}
+        self._by_name: dict[str | None, list[OperationRecord]] = {}
+        self._by_parent: dict[str | None, list[OperationRecord]] = {}
+        self._paths: dict[str | None, str] = {}
+        self._prefixes: dict[str | None, str] = {}
+        self._indices: dict[str, int] = {}
+        self._counts: dict[tuple[str | None, str], int] = {}
+        self._path_matches: dict[str, _PathMatches] = {}
+
+    def _add(self, record: OperationRecord) -> None:
+        prefix = self._prefixes.get(record.parent_id, "")
+        path = self._paths[record.id] = prefix + (record.name or "(unnamed)")
+        self._prefixes[record.id] = f"{path}/" if record.name else prefix  # a path skips unnamed contexts
+        index = self._indices[record.id] = self._counts.get((record.name, path), 0)
+        self._counts[record.name, path] = index + 1
+        self._by_id[record.id] = record
+        self._by_name.setdefault(record.name, []).append(record)
+        self._by_parent.setdefault(record.parent_id, []).append(record)
+        self.operations.append(record)
+
+    def find(self, path: str, index: int = 0) -> OperationRecord:
+        """The operation with that name, path or :class:`OperationId`; ``index`` chooses among several of one path.
+
+        Raises ``OperationNotFoundError`` or ``AmbiguousOperationError``.
+        """
+        record = self.get(path, index)
+        if record is not None:
+            return record
+        raise not_found(self, path, index, 0 if isinstance(path, OperationId) else len(self._matches(path)))
+
+    def get(self, path: str, index: int = 0) -> OperationRecord | None:
+        """As ``find``, but ``None`` if there is no such operation; this costs no search for a suggestion."""
+        if isinstance(path, OperationId):
+            return self._by_id.get(path)
+        found = self._matches(path)
+        check_index(index)
+        return found[index] if -len(found) <= index < len(found) else None
+
+    def find_all(self, path: str) -> list[OperationRecord]:
+        """All operations with that name or path, in execution order."""
+        return list(self._matches(path))
+
+    def named(self, name: str) -> Sequence[OperationRecord]:
+        """All operations with exactly this name; the sequence grows with the history."""
+        return self._by_name.get(name, ())
+
+    def by_index(self, index: int) -> OperationRecord:
+        """The operation at that position in execution order."""
+        check_index(index)
+        try:
+            return self.operations[index]
+        except IndexError:
+            raise OperationNotFoundError(f"there is no operation with index {index}\n{listing(self)}") from None
+
+    def by_id(self, operation_id: str) -> OperationRecord:
+        return self.find(OperationId(operation_id))
+
+    def parent(self, record: OperationRecord) -> OperationRecord | None:
+        return self._by_id.get(record.parent_id) if record.parent_id is not None else None
+
+    def ancestors(self, record: OperationRecord) -> list[OperationRecord]:
+        """The contexts around an operation, the innermost first."""
+        found: list[OperationRecord] = []
+        while (parent := self.parent(found[-1] if found else record)) is not None:
+            found.append(parent)
+        return found
+
+    def children(self, record: OperationRecord) -> list[OperationRecord]:
+        """The operations directly inside a context."""
+        return list(self._by_parent.get(record.id, ()))
+
+    def path_of(self, record: OperationRecord) -> str:
+        """The path that finds this operation; an unnamed one shows as ``(unnamed)`` and is found by its id only."""
+        return self._paths[record.id]
 
     def index_of(self, record: OperationRecord) -> int:
-        """Its index among the operations at its path."""
+        """The index of this operation among those with the same name and path."""
+        return self._indices[record.id]
+
+    def _matches(self, path: object) -> Sequence[OperationRecord]:
+        if not isinstance(path, str):
+            msg = f"{path!r} is no name of an operation: give a string, or look it up with get_operation_by_index"
+            raise UsageError(msg)
+        named = self.named(path)
+        if "/" not in path:
+            return named
         with self._lock:
-            return self._numbered.setdefault(record.name, _Numbered()).read(self._history, record)
+            nested = self._path_matches.setdefault(path, _PathMatches(path)).update(self)
+        if named and nested:
+            raise _ambiguous(self, path, named[0], nested[0])
+        return named or nested
 
 
-class _Inside:
-    """The operations that a path with slashes means by leading to them, as far as the history was read."""
+class _PathMatches:
+    """The operations at one path with slashes; repeated lookups compare only the operations that are new."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._read = dict.fromkeys(_last_names(path), 0)
+        self._compared = dict.fromkeys(_last_names(path), 0)
         self._found: list[OperationRecord] = []
 
-    def read(self, history: History) -> Sequence[OperationRecord]:
-        """Those that were found, the new ones included; the list that is given may grow, at its end."""
+    def update(self, operations: OperationIndex) -> Sequence[OperationRecord]:
+        """Compare the operations that are new, and return all matches in execution order."""
         new: list[OperationRecord] = []
-        for name in self._read:
-            unread = _unread(history.named(name), self._read[name])
-            self._read[name] += len(unread)
-            new += [record for record in unread if _is_at(history, record, self._path)]
-        if len(self._read) == 1:
+        for name, compared in self._compared.items():
+            named = operations.named(name)
+            if len(named) > compared:
+                self._compared[name] = len(named)
+                new += [record for record in named[compared:] if _is_at(operations, record, self._path)]
+        if len(self._compared) == 1:
             self._found += new
         elif new:
             self._found = sorted([*self._found, *new], key=_first_event)
         return self._found
-
-
-class _Numbered:
-    """The operations of one name, counted by their paths, as far as the history was read."""
-
-    def __init__(self) -> None:
-        self._read = 0
-        self._counts: Counter[str] = Counter()
-        self._indices: dict[str, int] = {}
-
-    def read(self, history: History, record: OperationRecord) -> int:
-        """The index of one of them."""
-        unread = _unread(history.named(record.name or ""), self._read)
-        self._read += len(unread)
-        for other in unread:
-            path = path_of(history, other)
-            self._indices[other.id] = self._counts[path]
-            self._counts[path] += 1
-        return self._indices[record.id]
-
-
-def _unread(named: Sequence[OperationRecord], read: int) -> Sequence[OperationRecord]:
-    return named[read:] if len(named) > read else ()
-
-
-def checked_name(path: object) -> str:
-    """Refuse what can be no name."""
-    if not isinstance(path, str):
-        msg = f"{path!r} is no name of an operation: give a string, or look it up with get_operation_by_index"
-        raise UsageError(msg)
-    return path
-
-
-def check_index(index: object) -> None:
-    """Refuse what does not count; as in lists, -1 is the last."""
-    if isinstance(index, bool) or not isinstance(index, int):
-        msg = f"{index!r} is no index of an operation: give a number, counted from 0"
-        raise UsageError(msg)
-
-
-def path_of(history: History, record: OperationRecord) -> str:
-    return "/".join([*_named_ancestors(history, record), record.name or "(unnamed)"])
-
-
-def closest(history: History, path: str) -> str | None:
-    """The existing name or path that was most likely meant."""
-    names = dict.fromkeys(record.name for record in history.operations if record.name)
-    paths = dict.fromkeys(path_of(history, record) for record in history.operations if record.name)
-    candidates = [*names, *(p for p in paths if p not in names)]
-    close = get_close_matches(path, candidates, n=1)
-    if not close and "/" in path:
-        close = get_close_matches(path.rsplit("/", 1)[1], candidates, n=1)
-    return close[0] if close else None
-
-
-def why_not_found(history: History, path: str, index: int, found: int) -> str:
-    """One sentence on why this path and index find nothing."""
-    if found:
-        count = "1 operation has" if found == 1 else f"{found} operations have"
-        return f"{count} that name, so there is no index {index}"
-    near = closest(history, path)
-    return "no operation has that name" + (f"; did you mean {near!r}?" if near else "")
-
-
-def not_found(history: History, path: str, index: int, found: int) -> OperationNotFoundError:
-    asked = f"operation {path!r}" + (f" (index {index})" if index else "")
-    reason = why_not_found(history, path, index, found)
-    return OperationNotFoundError(f"{asked} not found: {reason}\n{listing(history)}")
-
-
-def no_such_index(history: History, index: int) -> OperationNotFoundError:
-    return OperationNotFoundError(f"there is no operation with index {index}\n{listing(history)}")
-
-
-def no_such_id(history: History, operation_id: str) -> OperationNotFoundError:
-    near = get_close_matches(operation_id, [record.id for record in history.operations], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return OperationNotFoundError(f"there is no operation with id {operation_id!r}{hint}\n{listing(history)}")
-
-
-def listing(history: History) -> str:
-    """Every operation with its path and type, the way to write it first."""
-    if not history.operations:
-        return "The execution has no operations."
-    rows = [(path_of(history, record), record) for record in history.operations[:_LISTED]]
-    width = max(len(path) for path, _ in rows)
-    lines = [f"  {path:{width}}  {_kind(record)}" for path, record in rows]
-    if len(history.operations) > _LISTED:
-        lines.append(f"  ... and {len(history.operations) - _LISTED} more")
-    return "\n".join(["The operations of the execution:", *lines])
 
 
 def _first_event(record: OperationRecord) -> int:
@@ -164,17 +152,13 @@ def _first_event(record: OperationRecord) -> int:
     return first
 
 
-def _kind(record: OperationRecord) -> str:
-    return f"{record.type} (id {record.id!r})" if record.name is None else str(record.type)
-
-
-def means(history: History, record: OperationRecord, path: str) -> bool:
-    """Whether ``path`` means this operation, perhaps among others."""
-    return record.name == path or (record.name in _last_names(path) and _is_at(history, record, path))
+def means(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
+    """Whether a name or path matches this operation, perhaps among others."""
+    return record.name == path or (record.name in _last_names(path) and _is_at(operations, record, path))
 
 
 def possible_names(path: str) -> list[str]:
-    """All names that an operation which ``path`` means can have."""
+    """All names that an operation at this path can have."""
     return [path, *_last_names(path)]
 
 
@@ -184,28 +168,103 @@ def _last_names(path: str) -> list[str]:
     return ["/".join(parts[i:]) for i in range(1, len(parts))]
 
 
-def _is_at(history: History, record: OperationRecord, path: str) -> bool:
-    return f"/{path_of(history, record)}".endswith(f"/{path}")
+def _is_at(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
+    return f"/{operations.path_of(record)}".endswith(f"/{path}")
 
 
-def _named_ancestors(history: History, record: OperationRecord) -> list[str]:
-    """Unnamed contexts are left out: nobody could write them."""
-    names: list[str] = []
-    parent = history.parent(record)
-    while parent is not None:
-        if parent.name:
-            names.append(parent.name)
-        parent = history.parent(parent)
-    return names[::-1]
+def check_index(index: object) -> None:
+    """Raise ``UsageError`` unless this is an integer; as in lists, -1 is the last."""
+    if isinstance(index, bool) or not isinstance(index, int):
+        msg = f"{index!r} is no index of an operation: give a number, counted from 0"
+        raise UsageError(msg)
+
+
+# --- messages about operations that were not found ---
+
+
+def not_found(operations: OperationIndex, path: str, index: int, found: int) -> OperationNotFoundError:
+    """The error for a path or :class:`OperationId`; ``found`` operations match the path, none of them at the index."""
+    if isinstance(path, OperationId):
+        hint = nearest(path, [record.id for record in operations.operations])
+        reason = f"there is no operation with id {path!r}{hint}"
+    else:
+        asked = f"operation {path!r}" + (f" (index {index})" if index else "")
+        reason = f"{asked} not found: {why_not_found(operations, path, index, found)}"
+    return OperationNotFoundError(f"{reason}\n{listing(operations)}")
+
+
+def why_not_found(operations: OperationIndex, path: str, index: int, found: int) -> str:
+    """A clause: ``no operation has that name; did you mean 'charge'?``."""
+    if found:
+        count = "1 operation has" if found == 1 else f"{found} operations have"
+        return f"{count} that name, so there is no index {index}"
+    return f"no operation has that name{did_you_mean(closest(operations, path))}"
+
+
+def closest(operations: OperationIndex, path: str) -> str | None:
+    """The existing name or path that is most similar, if any is similar."""
+    named = [record for record in operations.operations if record.name]
+    candidates = list(dict.fromkeys([str(record.name) for record in named] + [operations.path_of(r) for r in named]))
+    close = get_close_matches(path, candidates, n=1)
+    if not close and "/" in path:
+        close = get_close_matches(path.rsplit("/", 1)[1], candidates, n=1)
+    return close[0] if close else None
+
+
+def listing(operations: OperationIndex) -> str:
+    """All operations, one a line: the path to find it by, and its type."""
+    if not operations.operations:
+        return "The execution has no operations."
+    rows = [(operations.path_of(record), record) for record in operations.operations[:_LISTED_OPERATIONS]]
+    width = max(len(path) for path, _ in rows)
+    lines = ["The operations of the execution:"]
+    for path, record in rows:
+        lines.append(f"  {path:{width}}  {record.type}" + (f" (id {record.id!r})" if record.name is None else ""))
+    if len(operations.operations) > _LISTED_OPERATIONS:
+        lines.append(f"  ... and {len(operations.operations) - _LISTED_OPERATIONS} more")
+    return "\n".join(lines)
 
 
 def _ambiguous(
-    history: History, path: str, literal: OperationRecord, inside: OperationRecord
+    operations: OperationIndex, path: str, named: OperationRecord, nested: OperationRecord
 ) -> AmbiguousOperationError:
-    outer = path[: -len(inside.name or "") - 1]
+    outer = path[: -len(nested.name or "") - 1]
     return AmbiguousOperationError(
         f"{path!r} can be read in two ways\n"
-        f"  the {literal.type} named {path!r}: get_operation_by_id({literal.id!r})\n"
-        f"  the {inside.type} {inside.name!r} in {outer!r}: get_operation_by_id({inside.id!r})\n"
-        f"{listing(history)}"
+        f"  the {named.type} named {path!r}: get_operation_by_id({named.id!r})\n"
+        f"  the {nested.type} {nested.name!r} in {outer!r}: get_operation_by_id({nested.id!r})\n"
+        f"{listing(operations)}"
     )
+
+
+# --- suggestions for any kind of name ---
+
+
+def member(enum: type[EnumT], value: str, what: str) -> EnumT:
+    """The member with exactly this value; raises ``UsageError`` with a suggestion."""
+    try:
+        return enum(value)
+    except ValueError:
+        raise unknown(value, enum, what) from None
+
+
+def unknown(value: object, valid: Iterable[str], what: str) -> UsageError:
+    """The error for a name that is not one of ``valid``: it suggests the closest one, and lists all of them."""
+    names = {str(name).lower(): str(name) for name in valid}
+    near = get_close_matches(str(value).lower(), names, n=1)
+    hint = did_you_mean(names[near[0]]) if near else "."
+    return UsageError(f"{value!r} is no {what}{hint} There are {', '.join(names.values())}.")
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """``; did you mean 'charge'?``, or an empty string if no name is similar."""
+    return did_you_mean(next(iter(get_close_matches(name, names, n=1)), None))
+
+
+def did_you_mean(name: str | None) -> str:
+    return f"; did you mean {name!r}?" if name else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """``'charge', 'ship'``; a long list is cut."""
+    return ", ".join(map(repr, names[:_LISTED_NAMES])) + (", ..." if len(names) > _LISTED_NAMES else "")

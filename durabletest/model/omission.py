@@ -1,4 +1,4 @@
-"""What is left out of a snapshot: operations by name or path, and facts about them."""
+"""Leaving operations and facts out of snapshots: the arguments ``without`` and ``ignore`` of a comparison."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.canonical import Canonical
-from durabletest.model.suggest import unknown
+from durabletest.model.comparison import Canonical
+from durabletest.model.lookup import unknown
 
-Step: TypeAlias = str | int | None
-"""One step into a value: a key, an index, or None for each of them."""
+Key: TypeAlias = str | int | None
+"""A key or index in a value; ``None`` stands for all of them, as ``[*]`` does in the argument."""
 
 FACTS = ("input", "result", "error", "attempts", "seconds", "timeout", "heartbeat_timeout", "function")
-"""The facts that can be left out; see :func:`durabletest.model.canonical.canonical`."""
+"""The facts that can be left out; see :func:`durabletest.model.comparison.canonical`."""
 _EXECUTION = "execution"
-_STEP = r"""\[(?:'([^']*)'|"([^"]*)"|(\d+)|\*)\]"""
-_FACT = re.compile(rf"(?:(?P<of>.+): )?(?P<name>\w+)(?P<place>(?:{_STEP})*)", re.DOTALL)
+_KEY = r"""\[(?:'([^']*)'|"([^"]*)"|(\d+)|\*)\]"""
+_FACT = re.compile(rf"(?:(?P<of>.+): )?(?P<name>\w+)(?P<place>(?:{_KEY})*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Fact:
-    """``text`` is as the test's author wrote it; ``of`` is a name or path, None for everything there is."""
+    """One ``ignore`` argument, ``"charge: result['at']"``.
+
+    ``text`` is the argument itself; ``of`` the name or path of an operation, ``None`` for all; ``place`` the keys that
+    lead to the part of the fact that is left out.
+    """
 
     text: str
     of: str | None
     name: str
-    place: tuple[Step, ...]
+    place: tuple[Key, ...]
 
     @classmethod
-    def written(cls, text: str) -> Fact:
+    def parse(cls, text: str) -> Fact:
         found = _FACT.fullmatch(text)
         if found is None:
             raise UsageError(
@@ -40,12 +44,12 @@ class Fact:
             )
         if found["name"] not in FACTS:
             raise unknown(found["name"], FACTS, "fact of a snapshot that can be left out")
-        return cls(text, found["of"], found["name"], tuple(map(_step, re.finditer(_STEP, found["place"]))))
+        return cls(text, found["of"], found["name"], tuple(map(_key, re.finditer(_KEY, found["place"]))))
 
 
 @dataclass
 class Omission:
-    """Leaves operations and facts out of snapshots, and knows which of them there were."""
+    """Leaves operations and facts out of snapshots, and records which arguments matched something."""
 
     operations: tuple[str, ...]
     facts: tuple[Fact, ...]
@@ -53,39 +57,39 @@ class Omission:
 
     @classmethod
     def given(cls, without: str | Iterable[str], ignore: str | Iterable[str]) -> Omission:
-        """As the arguments of a check: one text or several."""
-        return cls(_texts("without", without), tuple(map(Fact.written, _texts("ignore", ignore))))
+        """Parse the two arguments of a check, each a string or several; raises ``UsageError``."""
+        return cls(_texts("without", without), tuple(map(Fact.parse, _texts("ignore", ignore))))
 
     @property
     def unused(self) -> list[tuple[str, str]]:
-        """What was to be left out and never was there: as an argument of the check, and the name in it."""
+        """Each argument that matched nothing so far, as it was written, and the name in it."""
         given = [(f"without={name!r}", name) for name in self.operations]
         given += [(f"ignore={fact.text!r}", fact.of or fact.name) for fact in self.facts]
         return [(argument, name) for argument, name in given if argument not in self._used]
 
     def left(self, snapshot: Canonical) -> Canonical:
-        """What is left of a snapshot; the snapshot stays as it is."""
+        """A copy of a snapshot without what is left out."""
         return self._rest(snapshot, _EXECUTION, "")
 
-    def _rest(self, snapshot: Canonical, called: str | None, path: str) -> Canonical:
-        """What is left of the execution or an operation that is ``called`` so; ``path`` is for what is inside."""
+    def _rest(self, snapshot: Canonical, own_path: str | None, prefix: str) -> Canonical:
+        """The rest of the execution or one operation; ``prefix`` is the path of the contexts around its operations."""
         rest = dict(snapshot)
         for fact in self.facts:
-            about_it = fact.of is None or _is_meant(called, fact.of)
-            if about_it and _remove(rest, (fact.name, *fact.place)):
+            matches = fact.of is None or _is_at(own_path, fact.of)
+            if matches and _remove(rest, (fact.name, *fact.place)):
                 self._used.add(f"ignore={fact.text!r}")
         if "operations" in rest:
-            rest["operations"] = list(self._operations(rest["operations"], path))
+            rest["operations"] = list(self._operations(rest["operations"], prefix))
         return {key: value for key, value in rest.items() if key != "operations" or value}
 
-    def _operations(self, operations: Iterable[Canonical], path: str) -> Iterator[Canonical]:
+    def _operations(self, operations: Iterable[Canonical], prefix: str) -> Iterator[Canonical]:
         for operation in operations:
             name = operation.get("name")
-            called = f"{path}{name}" if name else None  # unnamed ones are in no path, as everywhere
-            left_out = [wanted for wanted in self.operations if _is_meant(called, wanted)]
+            path = f"{prefix}{name}" if name else None  # paths skip unnamed contexts
+            left_out = [wanted for wanted in self.operations if _is_at(path, wanted)]
             self._used.update(f"without={wanted!r}" for wanted in left_out)
             if not left_out:
-                yield self._rest(operation, called, path if called is None else f"{called}/")
+                yield self._rest(operation, path, prefix if path is None else f"{path}/")
 
 
 def _texts(argument: str, given: str | Iterable[str]) -> tuple[str, ...]:
@@ -96,41 +100,36 @@ def _texts(argument: str, given: str | Iterable[str]) -> tuple[str, ...]:
     return texts
 
 
-def _is_meant(called: str | None, wanted: str) -> bool:
-    """By a name, or the end of a path."""
-    return called is not None and f"/{called}".endswith(f"/{wanted}")
+def _is_at(path: str | None, wanted: str) -> bool:
+    return path is not None and f"/{path}".endswith(f"/{wanted}")
 
 
-def _step(found: re.Match[str]) -> Step:
+def _key(found: re.Match[str]) -> Key:
     one, other, index = found.groups()
     return int(index) if index else other if one is None else one
 
 
-def _remove(container: Any, place: tuple[Step, ...]) -> bool:
-    """Replace what is on the way by copies, and take the value at the end out; an item of a list becomes None."""
-    step, *further = place
-    found = []
-    for key in _keys(container, step):
-        if further:
-            container[key] = _copied(container[key])
-            found.append(_remove(container[key], tuple(further)))
-            continue
-        found.append(True)
-        if isinstance(container, dict):
-            del container[key]
-        else:
-            container[key] = None
-    return any(found)
+def _remove(container: Any, place: tuple[Key, ...]) -> bool:
+    """Remove the value at a place, and return whether there was one; an item of a list becomes ``None``.
 
-
-def _keys(container: Any, step: Step) -> list[Any]:
+    The containers on the way there are replaced by copies, because they belong to the original snapshot.
+    """
+    key, *further = place
     if isinstance(container, dict):
-        return list(container) if step is None else [step] if step in container else []
-    if isinstance(container, list):
-        indexes = range(len(container))
-        return list(indexes) if step is None else [step] if step in indexes else []
-    return []
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, dict | list) else value
+        keys: list[Any] = list(container) if key is None else [key] if key in container else []
+    else:
+        indexes = range(len(container)) if isinstance(container, list) else ()
+        keys = list(indexes) if key is None else [key] if key in indexes else []
+    removed = False
+    for at in keys:
+        if further:
+            inner = container[at]
+            container[at] = inner.copy() if isinstance(inner, dict | list) else inner
+            removed |= _remove(container[at], tuple(further))
+            continue
+        removed = True
+        if isinstance(container, dict):
+            del container[at]
+        else:
+            container[at] = None
+    return removed

@@ -1,34 +1,37 @@
-"""One operation as tests see it: facts, details by type, answers to callbacks, and futures."""
+"""One operation as tests see it: its facts, its details by type, answers to its callback, and futures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-from durabletest.errors import CallbackNotReadyError, DurableTestError, WaitTimeoutError, WrongOperationTypeError
-from durabletest.model import callbacks
-from durabletest.model.details import (
+from durabletest.errors import (
+    CallbackCompletedError,
+    CallbackNotReadyError,
+    DurableTestError,
+    OperationNotFoundError,
+    WrongOperationTypeError,
+)
+from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import History
+from durabletest.model.lookup import closest, did_you_mean, member
+from durabletest.model.naming import callback_of, execution_title, title
+from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
+from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,
     ErrorDetails,
     InvokeDetails,
+    OperationId,
+    OperationRecord,
     StepDetails,
     WaitDetails,
 )
-from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
-from durabletest.model.history import History
-from durabletest.model.payloads import encode_callback_result
-from durabletest.model.records import OperationId, OperationRecord
-from durabletest.model.suggest import member
-from durabletest.model.times import plain
-from durabletest.model.titles import title
-from durabletest.model.traits import callback_of
-from durabletest.model.view import ExecutionView
-from durabletest.model.waiting import not_in_time
+from durabletest.model.times import plain, stamp
+from durabletest.model.wait_for_data import OperationFuture
 
 _GETTERS = {
     OperationType.STEP: "get_step_details()",
@@ -37,13 +40,15 @@ _GETTERS = {
     OperationType.CHAINED_INVOKE: "get_invoke_details()",
     OperationType.CONTEXT: "get_context_details()",
 }
+_TOO_LATE = frozenset({"CallbackTimeoutException", "ResourceNotFoundException"})
+"""The service's error codes for an answer to a callback that has ended."""
 
 
 class DurableOperation:
     """A handle on one operation, by name, path or id.
 
-    Every property reads the history anew, so a handle on a running execution follows its progress. The operation need
-    not exist yet: until it does, reading it raises ``OperationNotFoundError``, and ``wait_for_data`` waits for it.
+    Every property reads the current history, so a handle on a running execution follows its progress. The operation
+    need not exist yet: until it does, reading raises ``OperationNotFoundError``, and ``wait_for_data`` waits for it.
     """
 
     def __init__(self, view: ExecutionView, path: str, index: int = 0) -> None:
@@ -53,7 +58,7 @@ class DurableOperation:
 
     @property
     def record(self) -> OperationRecord:
-        """What the history says of the operation at this moment."""
+        """The operation as it is in the history at this moment."""
         return self._view.history().find(self._path, self._index)
 
     @property
@@ -82,7 +87,7 @@ class DurableOperation:
 
     @property
     def started_at(self) -> datetime:
-        """When it was first started; later attempts do not move it."""
+        """The start of the first attempt."""
         return self.record.started_at
 
     @property
@@ -96,7 +101,7 @@ class DurableOperation:
 
     @property
     def attempts(self) -> int:
-        """The attempts of a STEP, a running one included; 0 for other types."""
+        """The attempts of a STEP, including a running one; 0 for other types."""
         return self.record.attempts
 
     @property
@@ -105,7 +110,7 @@ class DurableOperation:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of this operation, as boto3 gives them."""
+        """The events of this operation: dictionaries as boto3 gives them."""
         return list(self.record.events)
 
     def get_step_details(self) -> StepDetails:
@@ -119,7 +124,7 @@ class DurableOperation:
         return WaitDetails(_seconds(record.wait_seconds), record.scheduled_end)
 
     def get_callback_details(self) -> CallbackDetails:
-        """Of a callback; of a ``wait_for_callback``, those of the callback inside it."""
+        """The details of a CALLBACK; for a ``wait_for_callback``, those of the CALLBACK inside it."""
         history = self._view.history()
         record = history.find(self._path, self._index)
         callback = callback_of(history, record)
@@ -148,29 +153,26 @@ class DurableOperation:
 
     def send_callback_failure(
         self,
-        error_type: callbacks.ErrorSource = None,
+        error_type: ErrorSource = None,
         message: str | None = None,
         data: Any = None,
         stack_trace: Sequence[str] | None = None,
     ) -> None:
         """Fail the callback with an error type and message, or with an exception that has both."""
-        self._answer("failure", Error=callbacks.error_object(error_type, message, data, stack_trace))
+        self._answer("failure", Error=error_object(error_type, message, data, stack_trace))
 
     def send_callback_heartbeat(self) -> None:
-        """Restart the heartbeat timeout of the callback; its other timeout goes on."""
+        """Restart the heartbeat timeout of the callback; its overall timeout is not changed."""
         self._answer("heartbeat")
 
     def wait_for_data(self, status: WaitingStatus = WaitingStatus.STARTED) -> Future[DurableOperation]:
-        """A future of this handle that resolves when the operation gets there.
+        """A future that resolves to this operation when it reaches the status.
 
-        If the execution ends before, it fails with ``OperationNotReachedError``; ``result(timeout)`` raises
-        ``WaitTimeoutError`` after so many real seconds. Cancelling it gives up the wait.
+        If the execution ends first, the future fails with ``OperationNotReachedError``; ``result(timeout)`` raises
+        ``WaitTimeoutError`` after so many real seconds. Cancelling the future ends the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
-        watched = self._view.watch(self._path, self._index, wanted)
-        late = partial(not_in_time, self._path, self._index, wanted)
-        target = _OperationFuture(self._view, late)
-        return _mapped(target, watched, lambda record: DurableOperation(self._view, OperationId(record.id)))
+        return OperationFuture(self._view, self._path, self._index, wanted, self._with_id)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DurableOperation):
@@ -190,14 +192,14 @@ class DurableOperation:
         return f"<DurableOperation {title(history, record)}: {record.status}>"
 
     def _identity(self) -> tuple[str, str, int]:
-        """The id where there is one: the same operation can be asked for by several names."""
+        """The id if the operation exists, because it may have been looked up by different names."""
         try:
             return self._view.arn, OperationId(self.id), 0
         except DurableTestError:
             return self._view.arn, self._path, self._index
 
-    def _answer(self, action: str, **arguments: Any) -> None:
-        callbacks.answer(self._view, self._path, self._index, action, **arguments)
+    def _with_id(self, record: OperationRecord) -> DurableOperation:
+        return DurableOperation(self._view, OperationId(record.id))
 
     def _decoded(self, record: OperationRecord) -> Any:
         return None if record.result is None else plain(self._view.decode(record.result, record))
@@ -206,64 +208,62 @@ class DurableOperation:
         history = self._view.history()
         record = history.find(self._path, self._index)
         if record.type is not type_:
-            getter = _GETTERS[record.type]
-            msg = f"{title(history, record)} is a {record.type}, not a {type_}: use {getter}"
+            msg = f"{title(history, record)} is a {record.type}, not a {type_}: use {_GETTERS[record.type]}"
             raise WrongOperationTypeError(msg)
         return record
 
+    def _answer(self, action: str, **arguments: Any) -> None:
+        """Call ``send_durable_execution_callback_<action>`` of the Lambda client."""
+        from botocore.exceptions import ClientError  # it is slow to import, and few tests need it
+
+        callback = _callback_to_answer(self._view.history(), self._path, self._index)
+        send = getattr(self._view.client, f"send_durable_execution_callback_{action}")
+        try:
+            send(CallbackId=callback.callback_id, **arguments)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _TOO_LATE:
+                raise
+            raise CallbackCompletedError(f"{self._why_too_late()}\n{error}") from error
+
+    def _why_too_late(self) -> str:
+        history = self._view.history()
+        record, execution = history.find(self._path, self._index), history.execution
+        callback = _callback_to_answer(history, self._path, self._index)
+        answered = callback.events[-1]["EventType"] != "CallbackStarted"
+        if callback.status is OperationStatus.TIMED_OUT and callback.ended_at is not None:
+            since = f"is TIMED_OUT since {stamp(callback.ended_at)}: the answer comes too late"
+        elif answered and callback.ended_at is not None:
+            since = f"is {callback.status} since {stamp(callback.ended_at)}: the first answer stands"
+        elif execution.ended_at is not None:
+            since = f"can no longer be answered: the execution is {execution.status} since {stamp(execution.ended_at)}"
+        else:
+            since = f"is {callback.status} since {stamp(callback.started_at)}, and the service refuses the answer"
+        return f"{title(history, record)} of {execution_title(self._view.arn)} {since}"
+
+
+def _callback_to_answer(history: History, path: str, index: int) -> OperationRecord:
+    """The CALLBACK of an operation; raises ``CallbackNotReadyError`` or ``WrongOperationTypeError``."""
+    try:
+        record = history.find(path, index)
+    except OperationNotFoundError as error:
+        if history.execution.ended:
+            raise
+        raise _not_ready(f"callback {str(path)!r}", did_you_mean(closest(history, path))) from error
+    callback = callback_of(history, record)
+    if callback is None and record.is_wait_for_callback:
+        raise _not_ready(title(history, record))
+    if callback is None:
+        msg = f"{title(history, record)} is a {record.type}; only callbacks can be answered"
+        raise WrongOperationTypeError(msg)
+    return callback
+
+
+def _not_ready(callback: str, hint: str = "") -> CallbackNotReadyError:
+    return CallbackNotReadyError(
+        f"{callback} cannot be answered yet, because it does not exist yet{hint}\n"
+        "Wait for it first: .wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)"
+    )
+
 
 def _seconds(seconds: int | None) -> timedelta | None:
-    return None if not seconds else timedelta(seconds=seconds)
-
-
-class _OperationFuture(Future[DurableOperation]):
-    """Tells the run when a thread is blocked by it, so that a wait in vain is noticed at once.
-
-    ``late`` makes the error for a wait that has run out, by the history and the seconds.
-    """
-
-    def __init__(self, view: ExecutionView, late: Callable[[History, float], WaitTimeoutError]) -> None:
-        super().__init__()
-        self._view = view
-        self._late = late
-
-    def result(self, timeout: float | None = None) -> DurableOperation:
-        with self._blocking(timeout):
-            return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        with self._blocking(timeout):
-            return super().exception(timeout)
-
-    @contextmanager
-    def _blocking(self, timeout: float | None) -> Iterator[None]:
-        with nullcontext() if self.done() else self._view.blocking(self):
-            try:
-                yield
-            except TimeoutError:
-                if timeout is None or self.done():
-                    raise
-                raise self._late(self._view.history(), timeout) from None
-
-
-def _mapped(
-    target: _OperationFuture,
-    source: Future[OperationRecord],
-    convert: Callable[[OperationRecord], DurableOperation],
-) -> Future[DurableOperation]:
-    """``target``, following ``source``: its result converted, its exception as it is; cancelling works both ways."""
-
-    def follow(done: Future[OperationRecord]) -> None:
-        if done.cancelled():
-            target.cancel()
-        if not target.set_running_or_notify_cancel():
-            return
-        error = done.exception()
-        if error is not None:
-            target.set_exception(error)
-        else:
-            target.set_result(convert(done.result()))
-
-    target.add_done_callback(lambda done: done.cancelled() and source.cancel())
-    source.add_done_callback(follow)
-    return target
+    return timedelta(seconds=seconds) if seconds else None

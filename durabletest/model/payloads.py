@@ -1,10 +1,11 @@
-"""Values on their way out: as JSON, or as the bytes that answer a callback."""
+"""Payloads: encoding values as JSON, as a callback's result or as an error object, and decoding JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,9 +13,12 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from durabletest.errors import PayloadError
+from durabletest.errors import PayloadError, UsageError
 
-# The first entry that fits is used: every datetime is a date too.
+ErrorSource = str | type[BaseException] | BaseException | None
+"""An error's type name, an exception class, or an exception, which has a message and a stack trace too."""
+
+# The first match counts: every datetime is a date too.
 _SEND_INSTEAD: tuple[tuple[type, str, str], ...] = (
     (datetime, "datetime", "its isoformat()"),
     (date, "date", "its isoformat()"),
@@ -39,7 +43,10 @@ class TruncatedPayload(str):
 
 
 def encode(value: Any, what: str = "payload") -> str:
-    """``value`` as JSON text; what is not JSON is refused with its place, ``payload['order']['at'] is a datetime``."""
+    """Encode a value as JSON text; ``what`` is its name in errors: ``payload['order']['at'] is a datetime; ...``.
+
+    Raises ``PayloadError`` for the first part of the value that is not JSON.
+    """
     try:
         return json.dumps(value, allow_nan=False)
     except RecursionError:
@@ -50,39 +57,8 @@ def encode(value: Any, what: str = "payload") -> str:
         raise PayloadError(reason) from None
 
 
-def with_real_names(said: str) -> str:
-    """The text of an error in which types that stand in for others while time is frozen have the names of those."""
-    return said.replace("FakeDatetime", "datetime").replace("FakeDate", "date")
-
-
-def refused_place(value: Any, what: str, writes: Callable[[Any], object]) -> str:
-    """The place inside a value that a serialiser has refused, and what is there: ``result['items'][0] is a Money``.
-
-    ``writes`` raises for what cannot be written.
-    """
-    return _refused_place(value, what, writes, ())
-
-
-def _refused_place(value: Any, path: str, writes: Callable[[Any], object], inside: tuple[int, ...]) -> str:
-    """The innermost place that is refused by itself."""
-    if id(value) in inside:
-        return f"{path} contains itself"
-    for key, item in _items(value):
-        try:
-            writes(item)
-        except Exception:
-            return _refused_place(item, f"{path}[{key!r}]", writes, (*inside, id(value)))
-    return f"{path} is {_article(_type_name(value))}"
-
-
-def _items(value: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return value.items()
-    return enumerate(value) if isinstance(value, list | tuple) else ()
-
-
 def encode_callback_result(value: Any) -> bytes | None:
-    """A callback's answer: nothing for ``None``, text and bytes as they are, any other value as JSON."""
+    """Encode a callback's result: ``None`` is no result, text and bytes are sent as they are, other values as JSON."""
     if value is None:
         return None
     if isinstance(value, bytes | bytearray):
@@ -90,8 +66,65 @@ def encode_callback_result(value: Any) -> bytes | None:
     return (value if isinstance(value, str) else encode(value, "result")).encode()
 
 
+def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: ARG001 - the signature of decoders
+    """Decode a payload that is JSON or else plain text; see :mod:`durabletest.decoding` for those of the SDK."""
+    try:
+        return None if payload is None else json.loads(payload)
+    except ValueError:
+        return payload
+
+
+def error_object(
+    error: object,
+    message: str | None,
+    data: Any,
+    stack_trace: Sequence[str] | None,
+) -> dict[str, Any]:
+    """The service's ``ErrorObject`` with the fields that are known; an exception has all of them but the data.
+
+    Raises ``UsageError`` unless ``error`` is an ``ErrorSource``.
+    """
+    if isinstance(error, BaseException):
+        message = str(error) if message is None else message
+        stack_trace = traceback.format_tb(error.__traceback__) if stack_trace is None else stack_trace
+        error = type(error)
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error.__qualname__
+    if error is not None and not isinstance(error, str):
+        msg = f"{error!r} is no error type: give its name, an exception, or an exception class"
+        raise UsageError(msg)
+    fields = {
+        "ErrorType": error,
+        "ErrorMessage": message,
+        "ErrorData": data if data is None or isinstance(data, str) else encode(data, "data"),
+        "StackTrace": list(stack_trace or ()) or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def with_real_names(text: str) -> str:
+    """An error's text with ``datetime`` and ``date`` in place of the names of freezegun's substitutes."""
+    return text.replace("FakeDatetime", "datetime").replace("FakeDate", "date")
+
+
+def refused_place(value: Any, path: str, writes: Callable[[Any], object], inside: tuple[int, ...] = ()) -> str:
+    """The innermost part of a value that a serialiser refuses, and its type: ``result['items'][0] is a Money``.
+
+    ``writes`` raises for values that the serialiser refuses; ``inside`` are the ids of the containers around ``value``.
+    """
+    if id(value) in inside:
+        return f"{path} contains itself"
+    items: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in value.items() if isinstance(value, dict) else items:
+        try:
+            writes(item)
+        except Exception:
+            return refused_place(item, f"{path}[{key!r}]", writes, (*inside, id(value)))
+    return f"{path} is {_article(_type_name(value))}"
+
+
 def _faults(value: Any, path: str, inside: tuple[int, ...]) -> Iterator[str]:
-    """What is not JSON, the first place first; ``inside`` are the containers around ``value``."""
+    """The parts of a value that are not JSON; ``inside`` are the ids of the containers around ``value``."""
     if id(value) in inside:
         yield f"{path} contains itself; JSON has no references"
     elif isinstance(value, dict):
@@ -116,7 +149,7 @@ def _kind(value: Any) -> str:
 
 
 def _type_name(value: Any) -> str:
-    """The type's own name, or that of the type which a tool for clocks stands in for."""
+    """The type's own name; for freezegun's substitutes, that of the original."""
     names = (name for type_, name, _ in _SEND_INSTEAD if isinstance(value, type_))
     return next(names, "") or type(value).__name__
 

@@ -1,27 +1,117 @@
-"""What the fold of a history produces: one record an operation, one an invocation, one for the execution."""
+"""The records of one execution: its operations with their details, its invocations, and its log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WAIT_FOR_CALLBACK, ExecutionStatus, OperationStatus, OperationType
 
 
+@dataclass(frozen=True, repr=False)
+class ErrorDetails:
+    """An error as the service recorded it; fields that were not recorded are ``None`` (or empty)."""
+
+    type: str | None = None
+    message: str | None = None
+    data: str | None = None
+    stack_trace: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: Mapping[str, Any]) -> ErrorDetails:
+        """Convert the service's ``ErrorObject``."""
+        lines = tuple(error.get("StackTrace") or ())
+        return cls(error.get("ErrorType"), error.get("ErrorMessage"), error.get("ErrorData"), lines)
+
+    def __repr__(self) -> str:
+        known = {name: value for name, value in vars(self).items() if value is not None and value != ()}
+        return f"ErrorDetails({', '.join(f'{name}={value!r}' for name, value in known.items())})"
+
+    def __str__(self) -> str:
+        """One line: ``PaymentDeclined: card expired``."""
+        return ": ".join(part for part in (self.type, self.message) if part) or "an error without type and message"
+
+
+# --- details by type of operation: ``result`` is decoded, ``payload`` is the raw string behind it ---
+
+
+@dataclass(frozen=True)
+class StepDetails:
+    """A STEP, including that of a ``wait_for_condition``: there an attempt is one poll, and ``result`` its state.
+
+    ``attempts`` counts from 1 and includes a running one. ``retry_delays`` are the pauses between the attempts.
+    ``error`` is the error of the last attempt, ``None`` once one has succeeded.
+    """
+
+    attempts: int
+    result: Any
+    error: ErrorDetails | None
+    payload: str | None = None
+    retry_delays: tuple[timedelta, ...] = ()
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class WaitDetails:
+    """A WAIT: the duration that was requested, and when it ends or ended."""
+
+    duration: timedelta | None
+    scheduled_end: datetime | None
+
+
+@dataclass(frozen=True)
+class CallbackDetails:
+    """A CALLBACK, or the one inside a ``wait_for_callback``; a timeout is ``None`` unless it was configured."""
+
+    callback_id: str | None
+    result: Any
+    error: ErrorDetails | None
+    payload: str | None = None
+    timeout: timedelta | None = None
+    heartbeat_timeout: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class InvokeDetails:
+    """A CHAINED_INVOKE; ``input`` is the raw payload that was sent, ``child_arn`` the execution it started."""
+
+    function_name: str | None
+    result: Any
+    error: ErrorDetails | None
+    payload: str | None = None
+    input: str | None = None
+    child_arn: str | None = None
+    executed_version: str | None = None
+    tenant_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ContextDetails:
+    """A CONTEXT: a child context, a map or parallel, one of their branches, or a ``wait_for_callback``."""
+
+    result: Any
+    error: ErrorDetails | None
+    payload: str | None = None
+
+
+# --- the records that a history is read into ---
+
+
 class OperationId(str):
-    """Marks a path as being the id of an operation: unnamed operations can be reached by nothing else."""
+    """An operation's id where a path is expected; unnamed operations can be found in no other way."""
 
     __slots__ = ()
 
 
 @dataclass
 class OperationRecord:
-    """One operation, as far as the history has been read; the fold keeps it up to date.
+    """One operation, as far as the history has been read; :class:`~durabletest.model.history.History` updates it.
 
-    ``result`` and ``input`` are raw payloads. ``attempts`` counts the attempts of a STEP, a running one included, and
-    is 0 for other types. ``next_attempt_at`` is set while a retry is outstanding. Timeouts and waits are in seconds.
+    ``result`` and ``input`` are raw payloads. Timeouts, delays and waits are in seconds. ``attempts`` counts the
+    attempts of a STEP, including a running one; it is 0 for other types. ``next_attempt_at`` is set while a retry is
+    pending.
     """
 
     id: str
@@ -51,7 +141,7 @@ class OperationRecord:
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, ``None`` while it has not ended."""
+        """From the first start to the end; ``None`` until it has ended."""
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     @property
@@ -86,7 +176,7 @@ class ExecutionRecord:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One completed call of the handler; ``index`` counts from 1, ``error`` is set if it crashed."""
+    """One completed invocation of the handler; ``index`` counts from 1, ``error`` is set if it crashed."""
 
     index: int
     request_id: str
@@ -97,3 +187,28 @@ class Invocation:
     @property
     def duration(self) -> timedelta:
         return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One log record of an execution: written by its handler, by the SDK for it, or by a plain function it invoked.
+
+    ``invocation`` counts from 1, as in :meth:`~durabletest.TestResult.get_invocations`; a plain function logs in the
+    invocation that invoked it. ``level`` is the level's name, ``time`` the time of the environment, ``traceback`` the
+    text of the exception that was logged with it. ``extra`` holds the record's other attributes: the SDK's own loggers
+    add ``executionArn``, ``operationName`` and ``attempt``.
+    """
+
+    invocation: int
+    level: str
+    logger: str
+    message: str
+    time: datetime
+    traceback: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """One line, followed by the traceback if there is one."""
+        when = f"{self.time:%Y-%m-%d %H:%M:%S}"
+        line = f"{when} invocation {self.invocation} {self.level} {self.logger}: {self.message}"
+        return line if self.traceback is None else f"{line}\n{self.traceback}"

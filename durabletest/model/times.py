@@ -1,4 +1,4 @@
-"""Times at the border: real ``datetime`` objects in UTC come in, readable and reproducible text goes out."""
+"""Times and durations: conversion to real ``datetime`` objects in UTC, text for messages, validation of arguments."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 from durabletest.errors import UsageError
 
 Duration: TypeAlias = timedelta | float
-"""How long: a timedelta, or a number of seconds."""
+"""A timedelta, or a number of seconds."""
 
 
 class _Real:
-    """The real classes, also while freezegun has put its own under the usual names.
+    """The real classes, even while freezegun replaces them.
 
-    freezegun replaces module globals, so they are held in a class. If this module is first imported under a frozen
-    clock, the names are fakes already: the real ones are among their bases, the first without a metaclass.
+    freezegun replaces module globals, so a class holds them. If this module is first imported under a frozen clock, the
+    globals are fakes already; the real class is then the first of their bases that has no metaclass.
     """
 
     DATETIME: type[datetime] = next(c for c in datetime.__mro__ if type(c) is type)
@@ -34,7 +34,7 @@ def utc(moment: datetime) -> datetime:
 
 
 def plain(value: Any) -> Any:
-    """A copy in which no datetime is a stand-in of a clock tool, at any depth; aware ones keep their zone."""
+    """A copy with real ``datetime`` and ``date`` objects in place of freezegun's, at any depth; time zones are kept."""
     kind = type(value)
     if kind is dict:
         return {plain(key): plain(item) for key, item in value.items()}
@@ -49,14 +49,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+
+
 def plain_event(event: dict[str, Any]) -> dict[str, Any]:
-    """A copy of an event that shares nothing with its source, its times in UTC."""
-    return {key: _plain_field(value) for key, value in event.items()}
+    """A deep copy of an event, with its times in UTC."""
+    return {key: value if type(value) in _AS_THEY_ARE else _plain_field(value) for key, value in event.items()}
 
 
 def _plain_field(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
     if isinstance(value, dict):
         return plain_event(value)
     if isinstance(value, list):
@@ -70,17 +71,17 @@ def _rebuilt(moment: datetime) -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """A moment for people, ``2026-01-01 02:00:00 UTC``; milliseconds only where there are any."""
+    """Format a moment: ``2026-01-01 02:00:00 UTC``, with milliseconds if there are any."""
     return f"{utc(moment).replace(tzinfo=None).isoformat(' ', precision(moment))} UTC"
 
 
 def precision(*moments: datetime) -> str:
-    """The coarsest ``timespec`` that shows all these moments alike."""
+    """The coarsest ``timespec`` of ``isoformat`` that suits all these moments."""
     return "milliseconds" if any(moment.microsecond for moment in moments) else "seconds"
 
 
 def span(duration: timedelta) -> str:
-    """A duration for people: ``1h 30m``, ``2d``, ``0.25s``, ``0s``."""
+    """Format a duration: ``1h 30m``, ``2d``, ``0.25s``, ``0s``."""
     if duration < timedelta():
         return f"-{span(-duration)}"
     minutes, seconds = divmod(duration.seconds, 60)
@@ -95,7 +96,7 @@ def span(duration: timedelta) -> str:
 
 
 def duration(value: object, where: str) -> timedelta:
-    """What a test gives as a :data:`Duration`; ``where`` is how the :class:`UsageError` names it."""
+    """Convert a :data:`Duration`; ``where`` is the name of the argument in the ``UsageError``."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -105,7 +106,7 @@ def duration(value: object, where: str) -> timedelta:
 
 
 def delay(value: object, where: str) -> timedelta:
-    """A duration from now on, so one that is not negative; and no calendar goes further than some thousand years."""
+    """Convert a :data:`Duration` from now on: not negative, and within the years that a datetime can have."""
     length = duration(value, where)
     if length < timedelta(0):
         raise UsageError(f"{where} is {value!r}: time does not go back; give a duration that is not negative")

@@ -1,1 +1,1 @@
-"""Tables for people: what ``print`` writes and what failure messages end with."""
+"""Reports about an execution: operation table, timeline, and the report that failure messages end with."""

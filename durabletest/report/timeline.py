@@ -1,42 +1,173 @@
-"""The timeline of an execution: one line an operation, with what it did when, in the time of the execution."""
+"""The timeline of an execution: one line an operation, with a bar from its start to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TextIO
 
 from durabletest.model.enums import OperationStatus, OperationType
-from durabletest.model.fold import details_of
-from durabletest.model.history import History
+from durabletest.model.history import History, details_of
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
-from durabletest.report.axis import Axis
-from durabletest.report.glyphs import BOX, Glyphs
-from durabletest.report.table import one_line
-from durabletest.report.tree import Placed, tree_order
+from durabletest.report.table import Row, one_line, tree_order
 
 WIDTH = 100
-_NAMES = 36
-_NOTES = 24
+_WIDEST_NAME = 36
+_WIDEST_NOTE = 24
+_WIDEST_GAP = 14
 
-Placement = Placed[OperationRecord]
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The characters of a timeline: ``bars`` by type of operation, ``marks`` at their ends by status.
+
+    A ``pause`` is drawn between two attempts of a step; ``poll`` marks an attempt of a condition that did not fail.
+    """
+
+    start: str
+    context_start: str
+    bars: Mapping[OperationType, str]
+    pause: str
+    failed_attempt: str
+    poll: str
+    marks: Mapping[OperationStatus, str]
+
+    @property
+    def text(self) -> str:
+        """All of them."""
+        marks = [self.pause, self.failed_attempt, self.poll, *self.marks.values()]
+        return "".join([self.start, self.context_start, *self.bars.values(), *marks])
+
+
+def _bars(step: str, wait: str, callback: str, context: str) -> Mapping[OperationType, str]:
+    return {
+        OperationType.STEP: step,
+        OperationType.WAIT: wait,
+        OperationType.CALLBACK: callback,
+        OperationType.CHAINED_INVOKE: callback,
+        OperationType.CONTEXT: context,
+    }
+
+
+def _marks(succeeded: str, failed: str, timed_out: str, stopped: str, running: str) -> Mapping[OperationStatus, str]:
+    return {
+        OperationStatus.SUCCEEDED: succeeded,
+        OperationStatus.FAILED: failed,
+        OperationStatus.TIMED_OUT: timed_out,
+        OperationStatus.STOPPED: stopped,
+        OperationStatus.CANCELLED: stopped,
+        OperationStatus.STARTED: running,
+        OperationStatus.PENDING: running,
+        OperationStatus.READY: running,
+    }
+
+
+BOX = Glyphs("├", "╞", _bars("━", "─", "┄", "═"), "╌", "✗", "○", _marks("●", "✗", "◷", "■", "▶"))
+ASCII = Glyphs("|", "[", _bars("#", "-", "~", "="), ".", "x", ":", _marks("o", "x", "!", "s", ">"))
+
+
+def glyphs_for(stream: TextIO | None) -> Glyphs:
+    """Box characters if the stream's encoding has them, otherwise plain ASCII."""
+    try:
+        BOX.text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return BOX
+
+
+class Axis:
+    """The time axis: the column of each instant (at least one), and the labels above the columns.
+
+    Virtual time jumps: a retry after five minutes may stand next to a wait of a month. So the columns between two
+    instants grow with the logarithm of the time between them, and each instant has a column of its own as long as there
+    are enough columns.
+    """
+
+    def __init__(self, instants: Iterable[datetime], widest: int) -> None:
+        self._instants = sorted(set(instants))
+        gaps = [later - earlier for earlier, later in pairwise(self._instants)]
+        self.width = min(widest, 1 + _WIDEST_GAP * len(gaps))
+        self._columns = dict(zip(self._instants, _columns(gaps, self.width), strict=True))
+
+    def column(self, instant: datetime) -> int:
+        return self._columns[instant]
+
+    def labels(self) -> str:
+        """The times since the first instant: that of the last, and from the left those that have room."""
+        first, last = self._instants[0], self._instants[-1]
+        end = span(last - first)
+        right = max(self.width - len(end), 0)
+        line = ""
+        for instant in self._instants[:-1]:
+            label, at = span(instant - first), self.column(instant)
+            fits = at >= len(line) + 2 * bool(line) and at + len(label) + 2 <= right
+            line = line.ljust(at) + label if fits else line
+        return line.ljust(right) + end
+
+
+def _columns(gaps: list[timedelta], width: int) -> list[int]:
+    """The column of each instant; adjacent instants are at least one column apart if there are enough columns."""
+    weights = [1 + math.log10(1 + gap.total_seconds()) for gap in gaps]
+    room, total = width - 1 - len(gaps), sum(weights) or 1.0
+    if room < 0:
+        return [round(i * (width - 1) / len(gaps)) for i in range(len(gaps) + 1)]
+    columns, behind = [0], 0.0
+    for i, weight in enumerate(weights, 1):
+        behind += weight
+        columns.append(i + round(room * behind / total))
+    return columns
 
 
 def timeline(history: History, glyphs: Glyphs = BOX, records: Sequence[OperationRecord] | None = None) -> str:
-    """At most 100 columns; the same text for the same history. ``records`` are the operations to show, if not all."""
+    """Draw the timeline, at most 100 columns wide; ``records`` are the operations to show, by default all."""
     rows = tree_order(history.operations if records is None else records)
     if not rows:
         return "(no operations)"
     names = [_name(row) for row in rows]
-    notes = [_note(row.node) for row in rows]
-    room = WIDTH - max(map(len, names)) - max(map(len, notes)) - 4
-    axis = Axis(_instants(history), room)
+    notes = [_note(row.operation) for row in rows]
     margin = max(map(len, names))
+    ends = [end for record in history.operations if (end := _end(record)) is not None]
+    instants = [event["EventTimestamp"] for event in history.events] + ends
+    axis = Axis(instants, WIDTH - margin - max(map(len, notes)) - 4)
     lines = [f"{'':{margin}}  {axis.labels()}"]
     for row, name, note in zip(rows, names, notes, strict=True):
-        lines.append(f"{name:{margin}}  {_bar(row.node, axis, glyphs):{axis.width}}  {note}")
+        lines.append(f"{name:{margin}}  {_bar(row.operation, axis, glyphs):{axis.width}}  {note}")
     return "\n".join(line.rstrip() for line in [*lines, _legend(rows, glyphs)])
+
+
+def _name(row: Row) -> str:
+    text = "  " * len(row.ancestors) + one_line(row.operation.name)
+    return text if len(text) <= _WIDEST_NAME else f"{text[: _WIDEST_NAME - 3]}..."
+
+
+def _note(record: OperationRecord) -> str:
+    """Status unless it is SUCCEEDED, duration, and the number of attempts."""
+    attempts = f"{record.attempts} attempts" if record.attempts > 1 else ""
+    duration = span(record.duration) if record.duration else ""
+    status = "" if record.status is OperationStatus.SUCCEEDED else str(record.status)
+    return ", ".join(part for part in (status, duration, attempts) if part)[:_WIDEST_NOTE]
+
+
+def _end(record: OperationRecord) -> datetime | None:
+    """When it ended or is due to go on, ``None`` if that is not known."""
+    return record.ended_at or record.next_attempt_at or record.scheduled_end
+
+
+def _bar(record: OperationRecord, axis: Axis, glyphs: Glyphs) -> str:
+    """From the start to the end, or if that is not known to the end of the axis."""
+    start = axis.column(record.started_at)
+    ended_at = _end(record)
+    end = axis.width - 1 if ended_at is None else axis.column(ended_at)
+    cells = dict.fromkeys(range(start, end), glyphs.bars[record.type])
+    cells[start] = glyphs.context_start if record.type is OperationType.CONTEXT else glyphs.start
+    if record.type is OperationType.STEP:
+        cells.update(_attempt_cells(_attempts(record), end, axis, glyphs))
+    cells[end] = glyphs.marks[record.status]
+    return "".join(cells.get(column, " ") for column in range(axis.width))
 
 
 @dataclass(frozen=True)
@@ -60,35 +191,11 @@ def _attempts(record: OperationRecord) -> list[_Attempt]:
     return attempts
 
 
-def _instants(history: History) -> list[datetime]:
-    """Every moment at which something happened or, while the execution goes on, is due."""
-    ends = [end for record in history.operations if (end := _end(record)) is not None]
-    return [event["EventTimestamp"] for event in history.events] + ends
-
-
-def _end(record: OperationRecord) -> datetime | None:
-    """When it ended or is due to go on, ``None`` if nobody knows."""
-    return record.ended_at or record.next_attempt_at or record.scheduled_end
-
-
-def _bar(record: OperationRecord, axis: Axis, glyphs: Glyphs) -> str:
-    """From the start to the end, or to the end of the timeline if there is none yet."""
-    start = axis.column(record.started_at)
-    ended_at = _end(record)
-    end = axis.width - 1 if ended_at is None else axis.column(ended_at)
-    cells = dict.fromkeys(range(start, end), glyphs.bars[record.type])
-    cells[start] = glyphs.context_start if record.type is OperationType.CONTEXT else glyphs.start
-    if record.type is OperationType.STEP:
-        cells.update(_attempt_cells(_attempts(record), end, axis, glyphs))
-    cells[end] = glyphs.marks[record.status]
-    return "".join(cells.get(column, " ") for column in range(axis.width))
-
-
 def _attempt_cells(attempts: Sequence[_Attempt], end: int, axis: Axis, glyphs: Glyphs) -> dict[int, str]:
-    """The pauses between attempts, and where each failed."""
+    """The end of each attempt, and the pause until the next one."""
     cells: dict[int, str] = {}
-    followed_by = [axis.column(attempt.started_at) for attempt in attempts[1:]]
-    for attempt, next_start in zip(attempts, [*followed_by, end], strict=True):
+    next_starts = [axis.column(attempt.started_at) for attempt in attempts[1:]]
+    for attempt, next_start in zip(attempts, [*next_starts, end], strict=True):
         if attempt.ended_at is not None:
             at = axis.column(attempt.ended_at)
             cells.update(dict.fromkeys(range(at, next_start), glyphs.pause))
@@ -96,31 +203,15 @@ def _attempt_cells(attempts: Sequence[_Attempt], end: int, axis: Axis, glyphs: G
     return cells
 
 
-def _name(row: Placement) -> str:
-    text = "  " * len(row.ancestors) + one_line(row.node.name)
-    return text if len(text) <= _NAMES else f"{text[: _NAMES - 3]}..."
-
-
-def _note(record: OperationRecord) -> str:
-    """What bar and marks do not tell."""
-    attempts = f"{record.attempts} attempts" if record.attempts > 1 else ""
-    duration = span(record.duration) if record.duration else ""
-    status = "" if record.status is OperationStatus.SUCCEEDED else str(record.status)
-    return ", ".join(part for part in (status, duration, attempts) if part)[:_NOTES]
-
-
-def _legend(rows: Sequence[Placement], glyphs: Glyphs) -> str:
-    """What the marks mean, of those that were drawn."""
-    drawn = {row.node.status for row in rows}
+def _legend(rows: Sequence[Row], glyphs: Glyphs) -> str:
+    """The meanings of the marks that were drawn."""
+    drawn = {row.operation.status for row in rows}
     meanings: dict[str, list[str]] = {}
     for status, mark in glyphs.marks.items():
         if status in drawn:
-            meanings.setdefault(mark, []).append(_meaning(status))
+            meaning = str(status).lower().replace("_", " ") if status.is_terminal else "not ended"
+            meanings.setdefault(mark, []).append(meaning)
     legend = [f"{mark} {' or '.join(dict.fromkeys(words))}" for mark, words in meanings.items()]
-    if any(row.node.retry_delays for row in rows):
+    if any(row.operation.retry_delays for row in rows):
         legend.append(f"{glyphs.pause} until the next attempt")
     return "   ".join(legend)
-
-
-def _meaning(status: OperationStatus) -> str:
-    return str(status).lower().replace("_", " ") if status.is_terminal else "not ended"

@@ -1,1 +1,1 @@
-"""One behavioural test for each acceptance criterion, with the criterion's number in its name."""
+"""The acceptance criteria: the index of the tests that prove them, and those tests that stand nowhere else."""

@@ -1,42 +1,48 @@
-"""No acceptance criterion is without its test."""
+"""No acceptance criterion is without a test that proves it."""
 
 from __future__ import annotations
 
-import re
 import unittest
-from collections.abc import Iterator
-from pathlib import Path
 
-CRITERIA = dict(enumerate((6, 4, 7, 5, 6, 4, 4, 5, 6, 5, 5, 5, 4, 3, 4, 6, 5, 6), start=1))
-"""How many criteria each requirement has."""
-NUMBER = re.compile(r"^test_r(\d+)_(\d+)_")
-HERE = Path(__file__).parent
-
-
-def cases_in(suite: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
-    if isinstance(suite, unittest.TestCase):
-        yield suite
-    else:
-        for inner in suite:
-            yield from cases_in(inner)
-
-
-def criterion(test: unittest.TestCase) -> tuple[int, int] | None:
-    found = NUMBER.match(test.id().rpartition(".")[2])
-    return None if found is None else (int(found[1]), int(found[2]))
+from tests.acceptance.criteria import Proofs, all_criteria, may_be_skipped, numbers, proofs, suite
 
 
 class EveryCriterionTests(unittest.TestCase):
-    def setUp(self) -> None:
-        self.tests = list(cases_in(unittest.TestLoader().discover(str(HERE), top_level_dir=str(HERE.parents[1]))))
+    proofs: Proofs
 
-    def test_every_criterion_has_a_test_and_every_test_a_criterion_that_exists(self) -> None:
-        proved = {number for number in map(criterion, self.tests) if number is not None}
-        expected = {(major, minor) for major, count in CRITERIA.items() for minor in range(1, count + 1)}
-        self.assertEqual(proved, expected)
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.proofs = proofs(suite())
 
-    def test_the_tests_of_a_requirement_stand_in_its_own_module(self) -> None:
-        for test in self.tests:
-            number = criterion(test)
-            if number is not None:
-                self.assertRegex(type(test).__module__, rf"\.test_r{number[0]:02}_\w+$", test.id())
+    def test_every_criterion_is_proved(self) -> None:
+        self.assertEqual([criterion for criterion, tests in self.proofs.items() if not tests], [])
+
+    def test_every_number_is_that_of_a_criterion(self) -> None:
+        unknown = {number: tests for number, tests in self.proofs.items() if number not in all_criteria()}
+        self.assertEqual(unknown, {})
+
+    def test_no_proof_is_skipped(self) -> None:
+        skipped = [test.id() for tests in self.proofs.values() for test in tests if may_be_skipped(test)]
+        self.assertEqual(skipped, [])
+
+
+class IndexTests(unittest.TestCase):
+    def test_a_name_carries_one_number_or_several_or_none(self) -> None:
+        self.assertEqual(numbers("test_r7_4_unregistered_function_is_an_error"), ["R7.4"])
+        self.assertEqual(numbers("test_r2_2_r16_3_ten_years_pass_at_once"), ["R2.2", "R16.3"])
+        self.assertEqual(numbers("test_an_r7_4_somewhere_else"), [])
+
+    def test_a_test_that_is_skipped_or_may_skip_itself_is_no_proof(self) -> None:
+        class Proofs(unittest.TestCase):
+            def proof(self) -> None:
+                """It runs."""
+
+            @unittest.skip("not today")
+            def skipped(self) -> None:
+                """It never runs."""
+
+            def skips_itself(self) -> None:
+                self.skipTest("not today")
+
+        found = [may_be_skipped(Proofs(name)) for name in ("proof", "skipped", "skips_itself")]
+        self.assertEqual(found, [False, True, True])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -13,14 +11,10 @@ from botocore.config import Config
 
 from durabletest import (
     CloudDurableTestRunner,
-    ErrorDetails,
-    ExecutionFailedError,
-    ExecutionStatus,
     LocalDurableTestRunner,
-    OperationStatus,
     WaitingStatus,
 )
-from durabletest.model.canonical import canonical
+from durabletest.model.comparison import canonical
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:orders:live"
@@ -57,17 +51,6 @@ class CloudRunnerTests(EndpointTestCase):
                 runner.run({"quantity": 1})
                 self.assertEqual(self.endpoint.log.members("Invoke")[-1]["FunctionName"], function)
 
-    def test_r8_2_run_invokes_the_function_and_polls_for_completion(self) -> None:
-        result = self.runner("orders:live").run({"quantity": 2})
-        [invoke] = self.endpoint.log.members("Invoke")
-        self.assertEqual(invoke["InvocationType"], "Event")
-        self.assertEqual(json.loads(invoke["Payload"]), {"quantity": 2})
-        self.assertIn(f"/{invoke['DurableExecutionName']}/", result.arn)
-        polls = self.endpoint.log.members("GetDurableExecutionHistory")
-        self.assertGreaterEqual(len(polls), 1)
-        self.assertEqual({poll["DurableExecutionArn"] for poll in polls}, {result.arn})
-        self.assertEqual({poll["IncludeExecutionData"] for poll in polls}, {True})
-
     def test_r8_2_also_when_the_function_is_invoked_synchronously(self) -> None:
         result = self.runner("orders:live", invocation_type="RequestResponse").run({"quantity": 2})
         self.assertEqual(self.endpoint.log.members("Invoke")[0]["InvocationType"], "RequestResponse")
@@ -81,33 +64,6 @@ class CloudRunnerTests(EndpointTestCase):
         approval.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
         approval.send_callback_success("by bob")
         self.assertEqual(execution.result(timeout=20).get_result()["approved"], "by bob")
-
-    def test_r8_3_a_completed_execution_gives_its_outcome(self) -> None:
-        result = self.runner("orders:live").run({"quantity": 2})
-        self.assertIs(result.get_status(), ExecutionStatus.SUCCEEDED)
-        self.assertEqual(result.get_result(), {"parcel": "2 pieces", "approved": "by default"})
-        self.assertIsNone(result.get_error())
-        self.assertEqual([operation.name for operation in result.get_operations()], ["cool-down", "pack"])
-        self.assertIs(result.get_operation("pack").status, OperationStatus.SUCCEEDED)
-        self.assertEqual(len(result.get_invocations()), 2)
-
-    def test_r8_3_a_failed_execution_gives_its_error(self) -> None:
-        result = self.runner("orders:live").run({"quantity": 11})
-        self.assertIs(result.get_status(), ExecutionStatus.FAILED)
-        error = result.get_error()
-        assert error is not None
-        self.assertRegex(error.type or "", r"\bOutOfStock$")
-        self.assertEqual(error.message, "only 10 left")
-        with self.assertRaisesRegex(ExecutionFailedError, r"it FAILED with \S*OutOfStock: only 10 left"):
-            result.get_result()
-
-    def test_r8_3_a_stopped_execution_gives_the_reason(self) -> None:
-        execution = self.runner("orders:live").start({"quantity": 1, "approval": True})
-        execution.operation("approval").wait_for_data().result(timeout=20)
-        execution.stop("Recall", "the goods are faulty")
-        result = execution.result(timeout=20)
-        self.assertIs(result.get_status(), ExecutionStatus.STOPPED)
-        self.assertEqual(result.get_error(), ErrorDetails("Recall", "the goods are faulty"))
 
     def test_r8_3_the_result_is_that_of_a_local_run(self) -> None:
         cloud = self.runner("orders:live").run({"quantity": 3})
@@ -133,15 +89,3 @@ class CloudRunnerTests(EndpointTestCase):
         )
         agents = {received.request.headers["user-agent"].split()[-1] for received in self.endpoint.log.all()}
         self.assertEqual(agents, {"custom-client"})
-
-    def test_r8_5_the_poll_interval_is_kept_between_two_polls(self) -> None:
-        interval = 0.05
-        runner = self.runner("orders:live", poll_interval=interval)
-        execution = runner.start({"quantity": 1, "approval": True})
-        self.endpoint.log.wait_for("GetDurableExecutionHistory", 4)
-        execution.operation("approval").wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
-        execution.operation("approval").send_callback_success("yes")
-        execution.result(timeout=20)
-        moments = [received.at for received in self.endpoint.log.of("GetDurableExecutionHistory")]
-        pauses = [later - earlier for earlier, later in pairwise(moments)]
-        self.assertGreaterEqual(min(pauses), interval * 0.9, pauses)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 import unittest
+from collections.abc import Callable
 from threading import Event, Thread, current_thread
-from typing import Any
 from unittest.mock import patch
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
-
 from durabletest import CheckpointServerError, DurableTestError, LocalDurableTestRunner
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from tests.acceptance.workflows import order
 
@@ -59,46 +56,17 @@ class ArchitectureTests(unittest.TestCase):
         self.assertFalse(manager.thread.is_alive())
         manager.start()
         self.assertTrue(manager.thread.is_alive())
-        self.assertEqual(manager.call("where"), (manager.thread, manager.thread))
+        self.assertEqual(manager.call(Recorder.where), (manager.thread, manager.thread))
         manager.stop()
         self.assertFalse(manager.thread.is_alive())
         with self.assertRaisesRegex(CheckpointServerError, "was stopped"):
-            manager.call("where")
-
-    def test_r9_3_each_execution_has_checkpoints_of_its_own(self) -> None:
-        with LocalDurableTestRunner(order) as runner:
-            first, second = runner.run({"order": 1, "declines": 1}), runner.run({"order": 2})
-        self.assertEqual(len(first.get_operation("charge").events), 4)
-        self.assertEqual(len(second.get_operation("charge").events), 2)
-        self.assertEqual(first.get_operation("charge").id, second.get_operation("charge").id)
-        for result in (first, second):
-            event_ids = [event["EventId"] for event in result.get_history_events()]
-            self.assertEqual(event_ids, list(range(1, len(event_ids) + 1)))
-
-    def test_r9_4_checkpoints_make_up_the_full_state_that_a_replay_goes_by(self) -> None:
-        taken: list[str] = []
-
-        @durable_execution
-        def long_way(event: Any, context: DurableContext) -> list[str]:
-            def take(name: str) -> str:
-                return context.step(lambda _: taken.append(name) or name, name=name)
-
-            first = take("first")
-            context.wait(Duration.from_hours(1), name="pause")
-            return [first, take("second")]
-
-        with LocalDurableTestRunner(long_way) as runner:
-            result = runner.run()
-        self.assertEqual(len(result.get_invocations()), 2)
-        self.assertEqual(taken, ["first", "second"])
-        self.assertEqual(result.get_result(), ["first", "second"])
-        self.assertEqual({operation.status for operation in result.get_operations()}, {"SUCCEEDED"})
+            manager.call(Recorder.where)
 
     def test_r9_5_teardown_answers_what_was_asked_and_ends_the_thread(self) -> None:
         server, answers = Recorder(), []
         manager = CheckpointWorkerManager(lambda: server)
         manager.start()
-        asking = Thread(target=lambda: answers.append(manager.call("block")))
+        asking = Thread(target=lambda: answers.append(manager.call(Recorder.block)))
         asking.start()
         self.assertTrue(server.entered.wait(5))
         stopping = Thread(target=manager.stop)
@@ -123,13 +91,13 @@ class ArchitectureTests(unittest.TestCase):
         manager.start()
         errors: list[CheckpointServerError] = []
 
-        def ask(method: str) -> None:
+        def ask(method: Callable[[Recorder], object]) -> None:
             try:
                 manager.call(method)
             except CheckpointServerError as error:
                 errors.append(error)
 
-        waiting = [Thread(target=ask, args=(method,)) for method in ("block", "die", "where")]
+        waiting = [Thread(target=ask, args=(method,)) for method in (Recorder.block, Recorder.die, Recorder.where)]
         waiting[0].start()
         self.assertTrue(server.entered.wait(5))
         for thread in waiting[1:]:
@@ -138,7 +106,7 @@ class ArchitectureTests(unittest.TestCase):
         for thread in (*waiting, manager.thread):
             thread.join(5)
             self.assertFalse(thread.is_alive())
-        ask("where")
+        ask(Recorder.where)
         self.assertGreaterEqual(len(errors), 2)
         for error in errors:
             self.assertEqual(str(error), "the checkpoint server's thread died of SystemExit('out of memory')")

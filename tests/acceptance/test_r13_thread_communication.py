@@ -43,18 +43,18 @@ class ThreadCommunicationTests(unittest.TestCase):
         self.addCleanup(self.manager.stop)
 
     def test_r13_1_a_request_is_worked_off_in_the_thread_of_the_server(self) -> None:
-        _, thread = self.manager.call("book", teller=1, number=1)
+        _, thread = self.manager.call(Ledger.book, teller=1, number=1)
         self.assertIs(thread, self.manager.thread)
         self.assertIsNot(thread, current_thread())
 
     def test_r13_2_the_answer_or_the_very_error_comes_back_to_who_asked(self) -> None:
-        self.assertEqual(self.manager.call("book", teller=1, number=1)[0], 1)
-        self.assertEqual(self.manager.call("total"), (1, [(1, 1)]))
+        self.assertEqual(self.manager.call(Ledger.book, teller=1, number=1)[0], 1)
+        self.assertEqual(self.manager.call(Ledger.total), (1, [(1, 1)]))
         refusal = ValueError("no such account")
         with self.assertRaises(ValueError) as caught:
-            self.manager.call("refuse", error=refusal)
+            self.manager.call(Ledger.refuse, error=refusal)
         self.assertIs(caught.exception, refusal)
-        self.assertEqual(self.manager.call("book", teller=1, number=2)[0], 2)
+        self.assertEqual(self.manager.call(Ledger.book, teller=1, number=2)[0], 2)
 
     def test_r13_3_concurrent_requests_do_not_lose_anything_and_keep_their_order(self) -> None:
         tellers, bookings = 8, 50
@@ -62,11 +62,11 @@ class ThreadCommunicationTests(unittest.TestCase):
 
         def work(teller: int) -> list[int]:
             together.wait(5)
-            return [self.manager.call("book", teller=teller, number=number)[0] for number in range(bookings)]
+            return [self.manager.call(Ledger.book, teller=teller, number=number)[0] for number in range(bookings)]
 
         with ThreadPoolExecutor(tellers) as pool:
             answers = list(pool.map(work, range(tellers)))
-        balance, arrived = self.manager.call("total")
+        balance, arrived = self.manager.call(Ledger.total)
         self.assertEqual(balance, tellers * bookings)
         self.assertEqual(sorted(answer for mine in answers for answer in mine), list(range(1, balance + 1)))
         for teller in range(tellers):
@@ -79,9 +79,9 @@ class ThreadCommunicationTests(unittest.TestCase):
                 call()
             return caught.exception
 
-        first = failure(lambda: self.manager.call("die"))
+        first = failure(lambda: self.manager.call(Ledger.die))
         self.manager.thread.join(5)
-        later = failure(lambda: self.manager.call("total"))
+        later = failure(lambda: self.manager.call(Ledger.total))
         for error in (first, later):
             self.assertIn("died of KeyboardInterrupt()", str(error))
             self.assertIsInstance(error.__cause__, KeyboardInterrupt)

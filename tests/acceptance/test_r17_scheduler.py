@@ -5,15 +5,8 @@ from __future__ import annotations
 import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
-
-from durabletest import DurableTestCase
-from durabletest.local.clock import VirtualClock
-from durabletest.local.scheduler import QueueScheduler, TimerScheduler
-from tests.acceptance.workflows import approval
+from durabletest.local.scheduler import QueueScheduler, TimerScheduler, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -80,45 +73,3 @@ class SchedulerTests(unittest.TestCase):
         self.assertTrue(scheduler.has_scheduled_function())
         scheduler.run_due()
         self.assertEqual(self.ran, ["theirs"])
-
-
-@durable_execution
-def two_waits(event: Any, context: DurableContext) -> str:
-    """Two waits that end at the same instant."""
-
-    def waiting(name: str) -> Any:
-        return lambda branch: branch.wait(Duration.from_hours(1), name=name)
-
-    context.parallel([waiting("first"), waiting("second")], name="both")
-    return "done"
-
-
-class UpdateFirstTests(DurableTestCase):
-    handler = two_waits
-
-    def test_r17_3_updates_are_made_before_the_handler_is_invoked(self) -> None:
-        result = self.execute()
-        self.assertEqual(len(result.get_invocations()), 2)
-        ends = [event for event in result.get_history_events() if event["EventType"] == "WaitSucceeded"]
-        first, second = (
-            event["EventId"] for event in result.get_history_events() if "Invocation" in event["EventType"]
-        )
-        self.assertEqual(len(ends), 2)
-        for event in ends:
-            self.assertTrue(first < event["EventId"] < second)
-            self.assertEqual(event["EventTimestamp"], result.get_invocations()[1].started_at)
-
-
-class FlushedTests(DurableTestCase):
-    handler = approval
-
-    def test_r17_5_when_the_execution_ends_its_timers_are_gone(self) -> None:
-        execution = self.start()
-        execution.operation("approval").wait_for_data().result(timeout=5)
-        self.assertEqual(len(execution.pending()), 2)
-        execution.operation("approval").send_callback_success("yes")
-        result = execution.result(timeout=5)
-        self.assertEqual(execution.pending(), [])
-        events = result.get_history_events()
-        execution.advance(timedelta(days=2))
-        self.assertEqual(result.get_history_events(), events)

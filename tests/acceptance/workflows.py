@@ -10,7 +10,6 @@ from aws_durable_execution_sdk_python.config import (
     Duration,
     JitterStrategy,
     StepConfig,
-    WaitForCallbackConfig,
 )
 from aws_durable_execution_sdk_python.retries import RetryPresets, RetryStrategyConfig, create_retry_strategy
 
@@ -88,22 +87,3 @@ def everything(event: Any, context: DurableContext) -> Any:
 def double(event: int, context: Any) -> int:
     """A plain function."""
     return event * 2
-
-
-@durable_execution
-def sleeper(event: Any, context: DurableContext) -> str:
-    """Waits for two hours."""
-    context.wait(Duration.from_hours(2), name="sleep")
-    return "rested"
-
-
-@durable_execution
-def signature(event: Any, context: DurableContext) -> Any:
-    """Somebody is asked with ``wait_for_callback``; with ``broken`` the question cannot be asked."""
-
-    def submit(callback_id: str, _: Any) -> None:
-        if event and event.get("broken"):
-            raise ConnectionError("no route")
-
-    config = WaitForCallbackConfig(timeout=Duration.from_hours(8), retry_strategy=RetryPresets.none())
-    return context.wait_for_callback(submit, name="sign", config=config)

@@ -1,4 +1,4 @@
-"""Histories in which something only just is, or only just is not: where claims have their nearest cases."""
+"""Histories at the border of claims: in each, some claims only just hold and others only just do not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def letters() -> Script:
 
 
 def going_on() -> Script:
-    """Everything is on its way: an attempt that runs, one to come, a wait, callbacks with and without an id."""
+    """Everything is in progress: a running attempt, a pending one, a wait, callbacks with and without an id."""
     script = Script().context("p", "Parallel", name="all")
     script.op("StepStarted", "1", name="running", parent="p").op("StepStarted", "2", name="retrying", parent="p")
     script.op("StepFailed", "2", {"Error": error(), "RetryDetails": retry(1, 300)})
@@ -80,7 +80,7 @@ def timed_out() -> Script:
 
 
 def callbacks() -> Script:
-    """One was answered after 20 minutes, of a second the callback inside has timed out after two hours."""
+    """One was answered after 20 minutes, the one inside a ``wait_for_callback`` timed out after two hours."""
     script = Script().callback("1", "cb-1", name="answered").at(1200)
     script.op("CallbackSucceeded", "1", {"Result": payload('"yes"')})
     script.wait_for_callback("2", "approval").submitted("2").at(8400).op("CallbackTimedOut", "2-1")
@@ -90,7 +90,7 @@ def callbacks() -> Script:
 
 
 def branches() -> Script:
-    """Two branches: pauses of one and of two minutes, the work of the first ends when the second's begins."""
+    """Two branches, which pause for one and two minutes; the work of the first ends when that of the second starts."""
     script = Script().context("p", "Parallel", name="fields")
     script.context("a", "ParallelBranch", name="peas", parent="p").context(
         "b", "ParallelBranch", name="corn", parent="p"
@@ -113,7 +113,7 @@ def invokes() -> Script:
 
 
 def polled() -> Script:
-    """A condition that held at the third look, ten and twenty minutes later."""
+    """A condition that held at the third poll, after delays of ten and twenty minutes."""
     script = Script().op("StepStarted", "1", name="ready", sub_type="WaitForCondition")
     for attempt, (now, delay) in enumerate(((0, 600), (600, 1200)), 1):
         script.at(now).op("StepSucceeded", "1", {"RetryDetails": retry(attempt, delay)})

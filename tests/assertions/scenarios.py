@@ -1,4 +1,4 @@
-"""What the seeded failures happen to: small workflows, each run up to a point at which there is something to claim."""
+"""Small workflows, each executed up to a point at which there is something to claim."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from durabletest import DurableTestCase, WaitingStatus
 
 
 class CardDeclined(Exception):
-    """What the steps fail with."""
+    """The error of the steps."""
 
 
 def retry(attempts: int) -> StepConfig:
@@ -113,7 +113,9 @@ def crashing(event: dict[str, Any], context: DurableContext) -> str:
 
 
 class Scenario(DurableTestCase):
-    """One way to get an execution into a state."""
+    """A test case that brings an execution into one state."""
+
+    clock = "time-machine"  # there are hundreds, and freezegun looks through all modules for each
 
     def arrange(self) -> None:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The test in whose name claims are made: what was begun and not claimed, what is reported, which frames are shown."""
+"""How a test fails: subjects without a claim, reports on executions, and the frames of tracebacks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 from durabletest import DurableTestCase, UsageError, assertions
-from durabletest.assertions import CurrentTest
+from durabletest.assertions import CurrentTest, SoftScope
 from durabletest.assertions.compare import differences
 from tests.assertions import scenarios
 from tests.assertions.nearest_histories import NearView, going_on, shop
 
 
 class BegunTests(unittest.TestCase):
-    """A claim about one subject says nothing of the others."""
+    """A claim about one subject is not one about another."""
 
     def setUp(self) -> None:
         self.test, self.view = CurrentTest(), NearView(shop())
@@ -58,7 +58,7 @@ class BegunTests(unittest.TestCase):
                 self.assertComplains(f"{of} of execution 'order-42'")
 
     def test_a_soft_scope_that_is_never_entered(self) -> None:
-        self.test.softly()
+        SoftScope(self.test)
         assertions.execution(self.view, self.test).succeeded()
         with self.assertRaisesRegex(UsageError, r"^self\.softly\(\) was never entered: write with self\.softly\(\):"):
             self.test.finish()
@@ -67,7 +67,7 @@ class BegunTests(unittest.TestCase):
         assertions.history(self.view, self.test).count(mock.ANY)
         assertions.operations(self.view, self.test).each.never.failed()
         assertions.operation(self.view, self.test, "charge")
-        with self.test.softly():
+        with SoftScope(self.test):
             assertions.execution(self.view, self.test).succeeded()
         self.test.finish()
 
@@ -95,7 +95,7 @@ class Parcel:
 
 
 class ErrorTests(unittest.TestCase):
-    """What becomes of an exception that ends a test."""
+    """Exceptions that end a test."""
 
     def error(self, body: Callable[[DurableTestCase], object]) -> BaseException:
         def run(test: scenarios.Scenario) -> None:
@@ -120,10 +120,10 @@ class ErrorTests(unittest.TestCase):
 
     def test_of_an_error_that_is_none_of_ours_all_is_shown(self) -> None:
         bug = RuntimeError("a bug")
-        with mock.patch("durabletest.assertions.outcome.has_status", side_effect=bug):
+        with mock.patch("durabletest.assertions.outcome_checks._claim", side_effect=bug):
             error = self.error(lambda test: test.assertExecution().stopped())
         self.assertIs(error, bug)
-        self.assertIn("outcome.py", self.files(error))
+        self.assertIn("outcome_checks.py", self.files(error))
 
     def test_of_an_error_of_ours_the_message_tells_all(self) -> None:
         error = self.error(lambda test: test.assertExecution().never.never.failed())

@@ -1,4 +1,4 @@
-"""Which recorded errors a type means: names, classes with their subclasses, and several of them."""
+"""Types and messages of error patterns: names, classes with their subclasses, tuples of them, parts and patterns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unittest import mock
 
 from durabletest import UsageError
 from durabletest.assertions.error_pattern import ErrorPattern
-from durabletest.model.details import ErrorDetails
+from durabletest.model.records import ErrorDetails
 
 
 class PaymentError(Exception):

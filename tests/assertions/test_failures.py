@@ -1,4 +1,4 @@
-"""Every check and every misuse of the DSL, seeded as a failing test: the exact text of what it says."""
+"""Every check and every misuse of the DSL in a failing test, with the exact text of its message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Between:
 
 
 class LooksLikeReceipt:
-    """It is unequal to what it looks like."""
+    """It has the repr of another value, and is not equal to it."""
 
     def __repr__(self) -> str:
         return "'receipt'"
@@ -64,7 +64,7 @@ class Raising:
 
 @dataclass(frozen=True)
 class Case:
-    """A test that fails, and what it says; ``text`` is empty where the page does not tell yet."""
+    """A test that fails, and its message; ``text`` is empty if the page has none yet."""
 
     scenario: type[scenarios.Scenario]
     title: str
@@ -72,7 +72,7 @@ class Case:
     text: str
 
     def message(self) -> str:
-        """What the test fails with, without the report of the execution."""
+        """The message of the failure, without the report on the execution."""
         try:
             self._test("runTest").debug()
         except AssertionError as error:

@@ -1,4 +1,4 @@
-"""Every claim holds where it should, and in the nearest case in which it must not hold it fails."""
+"""Every claim holds where it should, and fails in the nearest case in which it must not hold."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ELSEWHERE = {
     "HistorySubject.matches": "test_snapshots",
     **{f"{subject.__name__}.never": "every line, in both directions" for subject in SUBJECTS},
 }
-"""The checks that have no section, and where their nearest cases are instead."""
+"""Checks without a section, and the place of their nearest cases."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One claim of a section; ``granted`` if its opposite fails as it does."""
+    """One claim of a section; its negation fails too if ``precondition`` is true."""
 
     check: str
     history: str
     code: str
     holds: bool
-    granted: bool
+    precondition: bool
 
 
 def lines() -> Iterator[Line]:
@@ -47,7 +47,7 @@ def lines() -> Iterator[Line]:
 
 
 def negated(code: str) -> str:
-    """The same claim with ``never``."""
+    """The claim with ``never``."""
     end, depth = len(code) - 1, 1
     while depth:
         end -= 1
@@ -57,7 +57,7 @@ def negated(code: str) -> str:
 
 
 def over_one(code: str, quantifier: str) -> str | None:
-    """A claim about an operation as one about each or any of those of its name, if it is the only one."""
+    """The claim about an operation as one about each, or any, of that name; ``None`` if there are several."""
     claimed, found = re.subn(
         r'^operation\((?!"c"|"box")("[^"]*")\)\.(?!child|never_started)', rf"operations(name=\1).{quantifier}.", code
     )
@@ -69,7 +69,7 @@ class NearestTests(unittest.TestCase):
         self.views = {name: NearView(script()) for name, script in HISTORIES.items()}
 
     def fails(self, history: str, code: str) -> bool:
-        """Whether a test that claims this and no more fails; misuse is an error, and no failure."""
+        """Whether a test with only this claim fails. Misuse is an error and not a failure."""
         view, test = self.views[history], CurrentTest()
         names: dict[str, Any] = {
             "execution": partial(assertions.execution, view, test),
@@ -99,7 +99,7 @@ class NearestTests(unittest.TestCase):
                 continue  # the opposite for each is not that for all, and what never started has no opposite
             code = negated(line.code)
             with self.subTest(line.check, history=line.history, code=code):
-                self.assertIs(self.fails(line.history, code), line.holds or line.granted)
+                self.assertIs(self.fails(line.history, code), line.holds or line.precondition)
 
     def test_each_and_any_of_a_single_one_are_like_that_one(self) -> None:
         number = 0
@@ -110,7 +110,7 @@ class NearestTests(unittest.TestCase):
                     number += 1
                     with self.subTest(line.check, history=line.history, code=code):
                         self.assertIs(self.fails(line.history, code), not line.holds)
-                        self.assertIs(self.fails(line.history, negated(code)), line.holds or line.granted)
+                        self.assertIs(self.fails(line.history, negated(code)), line.holds or line.precondition)
         self.assertGreater(number, 200)
 
     def test_no_claim_is_left_out(self) -> None:

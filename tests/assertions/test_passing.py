@@ -1,4 +1,4 @@
-"""A check that holds costs its comparison: nothing is worded that nobody reads."""
+"""A check that holds costs only its comparison: its message is not built."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from unittest import mock
 
 from durabletest import assertions
-from durabletest.assertions import CurrentTest, check, operation_claims
-from durabletest.assertions.operations import OperationsFacts
+from durabletest.assertions import CurrentTest, check, subjects
+from durabletest.assertions.operation_sets import OperationSetFacts
 from durabletest.model import lookup
 from tests.model.histories import Script, View, error, payload, retry
 
@@ -22,7 +22,7 @@ class Run(View):
 
 
 class Loud:
-    """A matcher that counts how often it is compared, and how often somebody wants to show it."""
+    """A matcher that counts its comparisons and its reprs."""
 
     def __init__(self, equal: bool) -> None:
         self.equal = equal
@@ -56,7 +56,7 @@ class ComparedTests(unittest.TestCase):
         self.view, self.test = shipped(), CurrentTest()
 
     def claims(self, value: object) -> list[Callable[[], object]]:
-        """Every claim that compares a value of the author's."""
+        """Every claim that compares with a value of the test."""
         execution = assertions.execution(self.view, self.test)
         pack = assertions.operation(self.view, self.test, "pack")
         find = assertions.operation(self.view, self.test, "find")
@@ -94,11 +94,11 @@ class ComparedTests(unittest.TestCase):
 
 
 class WordedTests(unittest.TestCase):
-    """Whatever is claimed, no text is made while the claims hold."""
+    """No text is built while claims hold."""
 
     def test_no_claim_that_holds_is_worded(self) -> None:
         view, test = shipped(), CurrentTest()
-        with mock.patch.object(check.Claim, "told", side_effect=AssertionError("nobody asked")):
+        with mock.patch.object(check.Claim, "texts", side_effect=AssertionError("nobody asked")):
             assertions.execution(view, test).succeeded().took(seconds=5).never.failed("CardDeclined", "expired")
             charge = assertions.operation(view, test, "charge").succeeded(7).attempts(2).never.attempts(1)
             charge.inside("order").retried_after(seconds=5).after("pack").never.error("Other")
@@ -109,7 +109,7 @@ class WordedTests(unittest.TestCase):
 
     def test_nothing_is_looked_up_for_an_operation_that_has_to_be_absent(self) -> None:
         view, test = shipped(), CurrentTest()
-        with mock.patch.object(operation_claims, "why_not_found", side_effect=AssertionError("nobody asked")):
+        with mock.patch.object(subjects, "why_not_found", side_effect=AssertionError("nobody asked")):
             assertions.operation(view, test, "refund").never_started()
             assertions.operation(view, test, "charge", 1).never_started()
         with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
@@ -118,7 +118,7 @@ class WordedTests(unittest.TestCase):
     def test_nothing_is_looked_up_for_a_set_that_may_be_empty(self) -> None:
         view, test = shipped(), CurrentTest()
         with mock.patch.object(
-            sys.modules[OperationsFacts.__module__], "closest", side_effect=AssertionError("nobody asked")
+            sys.modules[OperationSetFacts.__module__], "closest", side_effect=AssertionError("nobody asked")
         ):
             assertions.operations(view, test, name="refund").count(0)
         with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):
@@ -126,8 +126,8 @@ class WordedTests(unittest.TestCase):
 
     def test_the_operations_are_gone_through_once_however_many_names_are_given(self) -> None:
         view, test = shipped(), CurrentTest()
-        gone_through = mock.PropertyMock(return_value=OperationsFacts(view).all)
-        with mock.patch.object(OperationsFacts, "all", gone_through):
+        gone_through = mock.PropertyMock(return_value=OperationSetFacts(view).all)
+        with mock.patch.object(OperationSetFacts, "all", gone_through):
             assertions.operations(view, test).in_order("order", "pack", "charge", "find")
         self.assertEqual(gone_through.call_count, 1)
 
@@ -147,7 +147,7 @@ class LateTests(unittest.TestCase):
 
 
 class InsideTests(unittest.TestCase):
-    """Whether an operation is inside a context takes the contexts around it, not all of the context's name."""
+    """``inside`` looks at the contexts around an operation, not at all contexts of the name."""
 
     def test_every_context_around_it_counts(self) -> None:
         script = Script().context("1", name="a").context("2", name="b/c", parent="1").context("3", parent="2")

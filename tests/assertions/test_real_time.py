@@ -1,4 +1,4 @@
-"""Claims about time where time is real: durations are lower bounds, and moments are told from the execution's start."""
+"""Checks in real time: durations are lower bounds, and moments are durations after the start of the execution."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from datetime import timedelta
 from unittest import mock
 
 from durabletest import NotAvailableError, UsageError
-from durabletest.assertions import CurrentTest, ExecutionSubject, OperationSubject, execution, history, operation
+from durabletest.assertions import (
+    CurrentTest,
+    ExecutionSubject,
+    OperationSubject,
+    SoftScope,
+    execution,
+    history,
+    operation,
+)
 from durabletest.model.records import OperationRecord
 from tests.model.histories import START, Script, View, error
 
 
 class RealTimeView(View):
-    """An execution in the cloud, whose approval was scripted to come an hour later than it did."""
+    """An execution in the cloud, whose scripted approval came an hour early."""
 
     exact_time = False
 
@@ -22,7 +30,7 @@ class RealTimeView(View):
 
 
 def run() -> RealTimeView:
-    """A step of two seconds, a wait that took a bit longer than its minute, and an approval at once."""
+    """A step of two seconds, a wait that took a little longer than its minute, and an immediate approval."""
     script = Script().op("StepStarted", "1", name="charge").at(2).op("StepSucceeded", "1")
     script.wait("2", 60, name="cool-down").at(62.5).op("WaitSucceeded", "2", {"Duration": 60})
     script.wait_for_callback("3", "approval").at(63).op("CallbackSucceeded", "3-1").op("ContextSucceeded", "3")
@@ -105,7 +113,7 @@ class CurrentTestTests(unittest.TestCase):
         test = CurrentTest()
         with (
             self.assertRaisesRegex(AssertionError, r"\(60 of 200; .*\n(.*\n){2}step-7 .*\nstep-20 .*\nstep-142 "),
-            test.softly(),
+            SoftScope(test),
         ):
             for name in ("step-20", "step-7"):
                 operation(RealTimeView(script.succeeded("null")), test, name).failed()

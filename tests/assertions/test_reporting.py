@@ -1,4 +1,4 @@
-"""What a person sees of a failing test: the message, then the report once, and no frames that are not their own."""
+"""The output of a failing test: the message, the report once, and only the user's own frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN_BEFORE = "(The operations are shown with the failure before.)"
 
 @functools.cache
 def printed(test: str, case: type[unittest.TestCase] = failing_suite.Failing) -> str:
-    """What unittest prints for one test."""
+    """The output of unittest for one test."""
     stream = io.StringIO()
     unittest.TextTestRunner(stream).run(unittest.TestSuite([case(test)]))
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Snapshots: what is in the file, what a difference looks like, and when a file is written."""
+"""Snapshots: the content of the file, the text of differences, and when a file is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def outcome(case: type[scenarios.Scenario], body: Callable[[scenarios.Scenario], object]) -> str:
-    """What a test says that runs the scenario and then ``body``; empty if it passes."""
+    """The message of a test that runs the scenario and then ``body``; empty if it passes."""
 
     def run(test: scenarios.Scenario) -> None:
         test.arrange()
@@ -32,7 +32,7 @@ def outcome(case: type[scenarios.Scenario], body: Callable[[scenarios.Scenario],
 
 
 class SnapshotTests(unittest.TestCase):
-    """In a directory of their own, outside of CI."""
+    """In a temporary directory, outside of CI."""
 
     maxDiff = None
 
@@ -52,7 +52,7 @@ class SnapshotTests(unittest.TestCase):
         )
 
     def edit(self, change: Callable[[Json], object]) -> None:
-        """The snapshot as if it had been taken of another run."""
+        """Change the snapshot, as if another run had written it."""
         file = self.folder / "order.json"
         content = json.loads(file.read_text())
         change(content)
@@ -165,7 +165,7 @@ class ContentTests(SnapshotTests):
 
 
 class DifferenceTests(SnapshotTests):
-    """Each test takes a snapshot and changes it, so that it reads as one of an earlier workflow."""
+    """Each test takes a snapshot and changes it, so that it looks like one of an earlier workflow."""
 
     def assertChanges(self, edit: Callable[[Json], object], *expected: str) -> None:
         self.matches()
@@ -205,10 +205,10 @@ class DifferenceTests(SnapshotTests):
 
 
 class OmissionTests(SnapshotTests):
-    """What may differ is left out of the comparison and of the file, and nothing else is."""
+    """Only what may differ is left out of the comparison and of the file."""
 
     def changed(self, change: Callable[[Json], object], **options: Any) -> list[str]:
-        """What is found to differ from a snapshot that was taken without these options, and then changed."""
+        """The differences from a snapshot that was taken without these options, and then changed."""
         self.matches()
         self.edit(change)
         said = self.matches(**options)

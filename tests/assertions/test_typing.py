@@ -1,16 +1,16 @@
-"""The chain is typed: what is right is accepted by type checkers, and each mistake is an error in its own line."""
+"""Chains of checks are typed: type checkers accept correct ones, and report each mistake in its own line."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+from tests.subprocesses import Started
 
 ROOT = Path(__file__).parent.parent.parent
 RIGHT = """
@@ -65,38 +65,53 @@ def wrong_lines() -> str:
     return head + "".join(f"        {line}\n" for line in WRONG)
 
 
+def mypy(folder: Path) -> Started | str:
+    """A type checker at work on the files of the folder, or why there is none."""
+    if importlib.util.find_spec("mypy") is None:
+        return "mypy is not installed: pip install durabletest[lint]"
+    options = ("--strict", f"--cache-dir={folder / 'cache'}", "--config-file=", "--follow-imports=silent")
+    return Started("-m", "mypy", *options, *map(str, files(folder)), MYPYPATH=str(ROOT))
+
+
+def pyright(folder: Path) -> Started | str:
+    found = importlib.util.find_spec("pyright")
+    if found is None or found.origin is None:
+        return "pyright is not installed: pip install durabletest[lint]"
+    if not Path(found.origin).with_name("dist").exists() or not shutil.which("node"):
+        return "pyright would be downloaded: install node and a pyright that comes with its program"
+    command = ("-m", "pyright", "--pythonpath", sys.executable, *map(str, files(folder)))
+    return Started(*command, PYRIGHT_PYTHON_IGNORE_WARNINGS="1")
+
+
+def files(folder: Path) -> tuple[Path, Path]:
+    return folder / "right.py", folder / "wrong.py"
+
+
 class TypingTests(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    checkers: dict[str, Started | str]
 
-    def checked(self, code: str, *command: str, status: int) -> str:
-        """What a type checker says of the code, and that it ends with this exit status."""
-        file = self.folder / "suite.py"
-        file.write_text(code, encoding="utf-8")
-        run = subprocess.run(
-            [sys.executable, "-m", *command, str(file)],
-            check=False, cwd=ROOT, capture_output=True, text=True, timeout=120,
-            env={**os.environ, "MYPYPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
-        )  # fmt: skip
-        self.assertEqual(run.returncode, status, run.stdout + run.stderr)
-        return run.stdout
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        for file, code in zip(files(folder), (RIGHT, wrong_lines()), strict=True):
+            file.write_text(code, encoding="utf-8")
+        cls.checkers = {"mypy": mypy(folder), "pyright": pyright(folder)}
+        for checker in cls.checkers.values():
+            if isinstance(checker, Started):
+                cls.addClassCleanup(checker.close)
 
-    def assertChecked(self, *command: str) -> None:
-        self.checked(RIGHT, *command, status=0)
-        said = self.checked(wrong_lines(), *command, status=1)
-        lines = {int(line) for line in re.findall(r"suite\.py:(\d+)\S* (?:- )?error", said)}
-        self.assertEqual(lines, set(range(5, 5 + len(WRONG))), said)
+    def check(self, name: str) -> None:
+        checker = self.checkers[name]
+        if isinstance(checker, str):
+            self.skipTest(checker)
+        run = checker.ended()
+        self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
+        said = re.findall(r"(right|wrong)\.py:(\d+)\S* (?:- )?error", run.stdout)
+        expected = {("wrong", str(line)) for line in range(5, 5 + len(WRONG))}
+        self.assertEqual(set(said), expected, run.stdout)
 
-    @unittest.skipUnless(importlib.util.find_spec("mypy"), "mypy is not installed: pip install durabletest[lint]")
     def test_mypy(self) -> None:
-        self.assertChecked(
-            "mypy", "--strict", f"--cache-dir={self.folder / 'cache'}", "--config-file=", "--follow-imports=silent"
-        )
+        self.check("mypy")
 
     def test_pyright(self) -> None:
-        pyright = importlib.util.find_spec("pyright")
-        if pyright is None or pyright.origin is None:
-            self.skipTest("pyright is not installed: pip install durabletest[lint]")
-        if not Path(pyright.origin).with_name("dist").exists() or not shutil.which("node"):
-            self.skipTest("pyright would be downloaded: install node and a pyright that comes with its program")
-        self.assertChecked("pyright", "--pythonpath", sys.executable)
+        self.check("pyright")

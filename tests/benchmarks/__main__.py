@@ -10,6 +10,7 @@ import json
 import logging
 import statistics
 import time
+import unittest
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import workflows
 from bare import run_bare
 from tabulate import tabulate
 
-from durabletest import LocalDurableTestRunner
+from durabletest import DurableTestCase, LocalDurableTestRunner, WaitingStatus
 
 try:
     from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
@@ -30,6 +31,7 @@ CASES: list[tuple[str, Callable[..., Any], Any, int]] = [
     ("parallel waits of 1 s, 60 s, 1 h, 2 h", workflows.parallel_waits, None, 3),
     ("a callback of a day that nobody answers", workflows.unanswered, None, 7),
     ("a year, waited for by the month", workflows.a_year, None, 7),
+    ("a callback that the test answers", workflows.approved, None, 15),
     ("a map over 100", workflows.map_over, 100, 5),
     ("1000 steps", workflows.many_steps, 1000, 3),
 ]
@@ -50,7 +52,10 @@ def with_durabletest(handler: Callable[..., Any], payload: Any) -> Contender:
 
     def run() -> None:
         with LocalDurableTestRunner(handler) as runner:
-            runner.run(payload).get_result()
+            if handler is workflows.approved:
+                answer(runner)
+            else:
+                runner.run(payload).get_result()
 
     def measure() -> float:
         LocalDurableTestRunner.setup_test_environment()
@@ -63,6 +68,14 @@ def with_durabletest(handler: Callable[..., Any], payload: Any) -> Contender:
     return measure
 
 
+def answer(runner: LocalDurableTestRunner) -> None:
+    execution = runner.start()
+    approval = execution.operation("approval")
+    approval.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+    approval.send_callback_success("yes")
+    execution.result(timeout=5).get_result()
+
+
 def with_aws(handler: Callable[..., Any], payload: Any) -> Contender | None:
     """A callback's timeout is real time there: a day is more than anybody waits."""
     if DurableFunctionTestRunner is None or handler is workflows.unanswered:
@@ -70,6 +83,12 @@ def with_aws(handler: Callable[..., Any], payload: Any) -> Contender | None:
 
     def run() -> None:
         with DurableFunctionTestRunner(handler=handler) as runner:
+            if handler is workflows.approved:
+                arn = runner.run_async(input=json.dumps(payload))
+                callback_id = runner.wait_for_callback(arn, name="approval create callback id")
+                runner.send_callback_success(callback_id, b"yes")
+                runner.wait_for_result(arn)
+                return
             runner.run(input=json.dumps(payload), execution_timeout=120)
 
     return lambda: seconds(run)
@@ -106,6 +125,23 @@ def row(title: str, handler: Callable[..., Any], payload: Any, rounds: int) -> l
     ]
 
 
+def thousand_methods() -> float:
+    """A class with so many tests of a step, a wait and a step, as unittest runs it."""
+
+    def test(case: DurableTestCase) -> None:
+        case.execute()
+        case.assertExecution().succeeded(2)
+        case.assertOperation("pause").waited(hours=1)
+
+    methods = {f"test_{number}": test for number in range(1000)}
+    suite = type("Thousand", (DurableTestCase,), {"handler": workflows.step_wait_step, **methods})
+    result = unittest.TestResult()
+    took = seconds(lambda: unittest.defaultTestLoader.loadTestsFromTestCase(suite).run(result))
+    if not result.wasSuccessful():
+        raise AssertionError(result)
+    return took
+
+
 def main() -> None:
     logging.disable(logging.CRITICAL)
     rows = [row(*case) for case in CASES]
@@ -114,6 +150,8 @@ def main() -> None:
     for count in LINEAR:
         took = statistics.median(with_durabletest(workflows.many_steps, count)() for _ in range(3))
         print(f"{count} steps: {took:.2f} s, {took / count * 1000:.2f} ms a step")
+
+    print(f"1000 test methods of step, wait, step in one class: {thousand_methods():.1f} s")
 
 
 if __name__ == "__main__":

@@ -21,22 +21,20 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
-from durabletest.assertions import CurrentTest
-from durabletest.local.clock import VirtualClock
-from durabletest.local.scheduler import QueueScheduler
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.service import CheckpointServer
-from durabletest.local.waiting import Wait, Waiters
-from durabletest.model.canonical import canonical
-from durabletest.model.differences import differences
+from durabletest.assertions import CurrentTest, SoftScope
+from durabletest.local.scheduler import QueueScheduler, VirtualClock
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import Journal
+from durabletest.local.waiters import Wait, Waiters
+from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History
-from durabletest.model.result import TestResult
-from durabletest.model.waiting import OpenWatches, Watch
-from durabletest.report.failure import failure_report
+from durabletest.model.wait_for_data import OpenWatches, Watch
+from durabletest.report.failure_report import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
-from durabletest.stubs.book import StubBook
-from tests.local.server.harness import SCOPE, Harness, start, succeed
+from durabletest.result import TestResult
+from durabletest.stubs import StubRegistry
+from tests.local.server.harness import DEPLOYMENT, Harness, start, succeed
 from tests.model.histories import START, Script, View
 
 SIZES = (500, 1000, 2000, 4000)
@@ -131,14 +129,14 @@ def history_pages(count: int) -> Measured:
 @spot("server: n executions start")
 def starts(count: int) -> Measured:
     harness = Harness()
-    return lambda: [harness.server.start(SCOPE, "orders", "{}") for _ in range(count)]
+    return lambda: [harness.server.start(DEPLOYMENT, "orders", "{}") for _ in range(count)]
 
 
 @spot("server: all pages of n executions")
 def execution_pages(count: int) -> Measured:
     harness = Harness()
     for _ in range(count):
-        harness.server.start(SCOPE, "orders", "{}")
+        harness.server.start(DEPLOYMENT, "orders", "{}")
 
     def read() -> None:
         marker: dict[str, str] = {}
@@ -157,8 +155,8 @@ def execution_pages(count: int) -> Measured:
 def forgotten(count: int) -> Measured:
     harness = Harness()
     for _ in range(count):
-        harness.server.start(SCOPE, "orders", "{}")
-    return lambda: harness.server.forget(SCOPE)
+        harness.server.start(DEPLOYMENT, "orders", "{}")
+    return lambda: harness.server.forget(DEPLOYMENT)
 
 
 # --- the orchestrator ---
@@ -207,10 +205,10 @@ def waits(count: int) -> Measured:
 
 @spot("stubs: n stubs, n steps")
 def stubs(count: int) -> Measured:
-    book = StubBook()
+    registry = StubRegistry()
     for number in range(count):
-        book.stub_step(f"step-{number}").returns(1)
-    return lambda: [book.for_step(f"order/step-{number}") for number in range(count)]
+        registry.stub_step(f"step-{number}").returns(1)
+    return lambda: [registry.for_step(f"order/step-{number}") for number in range(count)]
 
 
 # --- the model ---
@@ -417,7 +415,7 @@ def softly(count: int) -> Measured:
     def run() -> None:
         test = CurrentTest()
         try:
-            with test.softly():
+            with SoftScope(test):
                 for number in range(count):
                     assertions.operation(view, test, f"step-{number}").failed()
         except AssertionError:
@@ -520,7 +518,7 @@ def measure(title: str, prepare: Prepare, sizes: Iterable[int]) -> None:
 
 def leave_the_guard_out() -> None:
     """Importing the tests has every answer and event checked against the service model, which takes its own time."""
-    for owner in (CheckpointServer, EventProcessor):
+    for owner in (CheckpointServer, Journal):
         for name, member in list(vars(owner).items()):
             if hasattr(member, "__wrapped__"):
                 setattr(owner, name, member.__wrapped__)

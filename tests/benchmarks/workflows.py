@@ -46,6 +46,18 @@ def unanswered(event: Any, context: DurableContext) -> Any:
 
 
 @durable_execution
+def approved(event: Any, context: DurableContext) -> Any:
+    return context.wait_for_callback(lambda callback_id, _: None, name="approval")
+
+
+@durable_execution
+def step_wait_step(event: Any, context: DurableContext) -> Any:
+    context.step(lambda _: 1, name="first")
+    context.wait(Duration.from_hours(1), name="pause")
+    return context.step(lambda _: 2, name="second")
+
+
+@durable_execution
 def a_year(event: Any, context: DurableContext) -> Any:
     """An execution lasts 366 days at most."""
     for month in range(12):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.subprocesses import run_suite
+from tests.subprocesses import StartedSuite
 
 PASSED, FAILED, ERROR, SKIPPED, EXPECTED = "passed", "failed", "error", "skipped", "expected failure"
 MODULE = "durabletest_citizenship_suite"
@@ -83,20 +83,27 @@ def _module(text: str) -> Iterator[types.ModuleType]:
         del sys.modules[MODULE]
 
 
-def under_pytest(text: str) -> dict[str, str]:
+class UnderPytest(StartedSuite):
     """In a process of its own; the outcomes come from its report."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.xml")
-        arguments = ("-q", "-p", "no:cacheprovider", f"--junit-xml={report}", "test_suite.py")
-        ended = run_suite("pytest", *arguments, suite=f"\n{text}")
-        if not report.exists():
+
+    def __init__(self, text: str) -> None:
+        self._reports = tempfile.TemporaryDirectory()
+        self._report = Path(self._reports.name, "report.xml")
+        arguments = ("-q", "-p", "no:cacheprovider", f"--junit-xml={self._report}", "test_suite.py")
+        super().__init__("pytest", *arguments, suite=f"\n{text}")
+
+    def outcomes(self) -> dict[str, str]:
+        """Wait for its end."""
+        ended = self.ended()
+        if not self._report.exists():
             raise AssertionError(ended.stdout + ended.stderr)
         outcomes: dict[str, str] = {}
-        for case in ElementTree.parse(report).iter("testcase"):
+        for case in ElementTree.parse(self._report).iter("testcase"):
             name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
             outcome = _outcome(case)
             if outcome != PASSED or name not in outcomes:
                 outcomes[name] = outcome
+        self._reports.cleanup()
         return outcomes
 
 

@@ -12,7 +12,7 @@ from tests.citizenship.outcomes import (
     PASSED,
     SKIPPED,
     Recorder,
-    under_pytest,
+    UnderPytest,
     under_unittest,
 )
 
@@ -49,9 +49,12 @@ SAME_EVERYWHERE = {
 class CitizenshipTests(unittest.TestCase):
     maxDiff = None
     unittest_run: Recorder
+    pytest_run: UnderPytest
 
     @classmethod
     def setUpClass(cls) -> None:
+        cls.pytest_run = UnderPytest(SUITE)
+        cls.addClassCleanup(cls.pytest_run.close)
         cls.unittest_run = under_unittest(SUITE)
 
     def test_under_unittest_every_test_ends_as_it_should(self) -> None:
@@ -75,7 +78,7 @@ class CitizenshipTests(unittest.TestCase):
             "A09SetUpRaises.test_is_not_run": FAILED,
             "A19AsyncTestOfAPlainClass.test_would_pass_without_having_been_run": FAILED,
         }
-        self.assertEqual(under_pytest(SUITE), expected)
+        self.assertEqual(self.pytest_run.outcomes(), expected)
 
     def test_a_failure_in_a_subtest_names_it_and_shows_its_own_execution(self) -> None:
         text = self.unittest_run.texts["A08Outcomes.test_fails_in_a_subtest"]
@@ -93,4 +96,4 @@ class CitizenshipTests(unittest.TestCase):
     def test_an_error_shows_no_frames_of_the_test_case(self) -> None:
         text = self.unittest_run.texts["A08Outcomes.test_fails"]
         self.assertNotIn("durabletest/case.py", text)
-        self.assertNotIn("durabletest/asserting.py", text)
+        self.assertNotIn("durabletest/assert_methods.py", text)

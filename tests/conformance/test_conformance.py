@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from collections.abc import Callable
 
-from durabletest.local.server.validation import event_findings
+from durabletest.local.server.service_model import event_findings
 from tests.conformance import requirements
 from tests.conformance.matcher import history_mismatches, log_mismatches
 from tests.conformance.recording import SCENARIOS, record

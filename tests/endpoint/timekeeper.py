@@ -10,7 +10,7 @@ from threading import Condition, RLock, Thread
 from durabletest import Execution, ExecutionStatus
 from durabletest.errors import DurableTestError, UsageError
 
-MAX_POLLS = 50
+MAX_POLLS = 25
 """After so many polls of an execution, its open callback counts as one that will not be answered."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from durabletest import DurableTestCase
-from durabletest.explored import ExploredTestCase
+from durabletest.explored_case import ExploredTestCase
 from tests.exploration import bugs_of_branches as branches
 from tests.exploration import bugs_of_time as at_one_instant
 from tests.exploration import correct

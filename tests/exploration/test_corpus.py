@@ -7,8 +7,10 @@ import unittest
 
 from tests.exploration import bugs_of_branches, bugs_of_time
 from tests.exploration.corpus import BUGS, CORRECT, cases, outcome
+from tests.sdk_versions import needs_turns
 
 
+@needs_turns
 class CorpusTests(unittest.TestCase):
     def test_every_bug_is_found_and_the_report_names_the_operations(self) -> None:
         self.assertEqual(list(BUGS), [*cases(bugs_of_branches), *cases(bugs_of_time)])

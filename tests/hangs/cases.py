@@ -23,8 +23,8 @@ from aws_durable_execution_sdk_python.config import (
 )
 
 from durabletest import CheckpointServerError, DurableTestCase, LocalDurableTestRunner, TestResult
-from durabletest.local.reactions import Reactions
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.event_handlers import Reactions
+from durabletest.local.server.checkpoint_server import CheckpointServer
 
 MORE_THAN_THE_SDK_SENDS = 800_000
 

@@ -1,6 +1,6 @@
 """Nothing hangs: every way to block, to exit and to die ends in bounded time, with the error that says so.
 
-Cases of one kind share a process, one after the other: what one leaves behind is no harm to the next.
+Cases of one kind share a process or two, one after the other: what one leaves behind is no harm to the next.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ BLOCKING = {
     "TooLargeBesideItsStart": [STUCK, r"more from a step than the SDK sends at once"],
 }
 """What the error of each says."""
+BLOCKING_PROCESSES = {"blocking": list(BLOCKING)[::2], "blocking too": list(BLOCKING)[1::2]}
+"""They wait most of the time, and two processes can wait at once."""
 
 DYING = {
     "ServerDiesBusy": [SERVER, r"Ran 1 test"],
@@ -55,7 +57,7 @@ class HangTests(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.processes = {
-            "blocking": unittest_process(*BLOCKING),
+            **{name: unittest_process(*cases) for name, cases in BLOCKING_PROCESSES.items()},
             "passing": unittest_process(*PASSING),
             **{name: unittest_process(name) for name in [*DYING, "ControlC"]},
             "ControlC under pytest": pytest_process("ControlC"),
@@ -65,13 +67,14 @@ class HangTests(unittest.TestCase):
             cls.addClassCleanup(process.kill)
 
     def test_what_blocks_ends_in_an_error_with_the_stacks_of_its_threads(self) -> None:
-        ended = self.processes["blocking"].ended()
-        self.assertEqual(ended.code, 1, ended.output)
-        self.assertRegex(ended.output, rf"Ran {len(BLOCKING)} tests")
-        for name, patterns in BLOCKING.items():
-            for pattern in patterns:
-                with self.subTest(name, pattern=pattern):
-                    self.assertRegex(ended.errors_of(name) or ended.output, pattern)
+        for process, names in BLOCKING_PROCESSES.items():
+            ended = self.processes[process].ended()
+            self.assertEqual(ended.code, 1, ended.output)
+            self.assertRegex(ended.output, rf"Ran {len(names)} tests")
+            for name in names:
+                for pattern in BLOCKING[name]:
+                    with self.subTest(name, pattern=pattern):
+                        self.assertRegex(ended.errors_of(name) or ended.output, pattern)
 
     def test_what_ends_its_process_is_a_crashed_invocation_and_a_new_one_follows(self) -> None:
         ended = self.processes["passing"].ended()

@@ -20,11 +20,10 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
-from durabletest.local.routing import API_OPERATIONS
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.modelled import service_model
-from durabletest.local.server.service import CheckpointServer
-from durabletest.local.server.validation import event_findings, findings, response_findings
+from durabletest.local.boto3_routing import API_OPERATIONS
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import Journal
+from durabletest.local.server.service_model import event_findings, findings, response_findings, service_model
 
 
 class Guard:
@@ -163,7 +162,7 @@ def install() -> Guard:
     guard = Guard()
     for api_operation in API_OPERATIONS:
         guard.watch_api(CheckpointServer, api_operation)
-    guard.watch_events(EventProcessor)
+    guard.watch_events(Journal)
     guard.watch_invocations(CheckpointServer)
     guard.watch_tests(unittest.TestCase)
     guard.watch_exit()

@@ -25,8 +25,9 @@ from aws_durable_execution_sdk_python.config import CompletionConfig, Duration, 
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner, TestResult, sdk_threads
-from durabletest.local.blocked import sight_of
+from durabletest.local.blocking import sight_of
 from tests.leftovers import leftovers
+from tests.sdk_versions import needs_turns
 
 perf_counter = [time.perf_counter]
 BOUND = 15.0
@@ -79,7 +80,9 @@ class BlockingTestCase(unittest.TestCase):
 
     def run_it(self, handler: Callable[..., Any], **settings: Any) -> TestResult:
         with LocalDurableTestRunner(handler, **settings) as runner:
-            return runner.run()
+            result = runner.run()
+            self.enough.set()  # the runner would wait a moment for the end of what blocks
+            return result
 
     def check(self, handler: Callable[..., Any], expected: Any, took: int = 0, **settings: Any) -> TestResult:
         """It returns this, after so many seconds of virtual time."""
@@ -171,6 +174,7 @@ class BetweenBranchesTests(BlockingTestCase):
         self.check(parallel(waits, computes), ["00:01:00", "00:00:30"], took=60)
         self.assertTrue(woken.is_set())
 
+    @needs_turns
     def test_a_branch_that_computes_keeps_its_turn(self) -> None:
         order: list[str] = []
 
@@ -366,6 +370,7 @@ class SleepingTests(BlockingTestCase):
             in_a_step(lambda: list(self.pool.map(nap, [6, 7]))), ["00:00:06", "00:00:07"], took=7, skip_sleep=True
         )
 
+    @needs_turns
     def test_time_stands_while_a_sibling_computes(self) -> None:
         def computes(_: Any) -> str:
             until = perf_counter[0]() + 0.1
@@ -392,6 +397,7 @@ class EndingTests(BlockingTestCase):
         with LocalDurableTestRunner(parallel(blocks, quick), watchdog=0.5) as runner:
             with self.assertRaisesRegex(HandlerStuckError, r"self\.enough\.wait\(\)"):
                 runner.run()
+            self.enough.set()
             self.assertEqual(runner.get_operation("quick").status, "SUCCEEDED")
 
     def test_a_lock_that_nobody_gives_back(self) -> None:
@@ -401,12 +407,10 @@ class EndingTests(BlockingTestCase):
             lock.acquire()
             return child.step(lambda _: None, name="step")
 
-        self.addCleanup(lock.release)
-        with (
-            LocalDurableTestRunner(parallel(takes, takes), watchdog=0.5) as runner,
-            self.assertRaisesRegex(HandlerStuckError, r"lock\.acquire"),
-        ):
-            runner.run()
+        with LocalDurableTestRunner(parallel(takes, takes), watchdog=0.5) as runner:
+            with self.assertRaisesRegex(HandlerStuckError, r"lock\.acquire"):
+                runner.run()
+            lock.release()
 
     def test_a_process_that_ends_in_one_branch_while_others_block_sleep_and_compute(self) -> None:
         ends = [lambda: os._exit(3), lambda: sys.exit(3)]

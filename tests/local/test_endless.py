@@ -17,7 +17,7 @@ from durabletest import (
     ExecutionStuckError,
     LocalDurableTestRunner,
 )
-from durabletest.local.server import bounds
+from durabletest.local.server import limits
 
 FOR_EVER = StepConfig(retry_strategy=lambda *_: RetryDecision.retry(Duration.from_seconds(1)))
 A_YEAR = timedelta(days=366)
@@ -120,7 +120,7 @@ class BoundTests(unittest.TestCase):
             "MAX_EXECUTIONS": 12,
             "MAX_DEPTH": 5,
         }.items():
-            self.enterContext(patch.object(bounds, name, bound))
+            self.enterContext(patch.object(limits, name, bound))
 
     def check(self, handler: Any, most: int, *message: str) -> None:
         """The handler ends with this payload, and goes too far with one more."""
@@ -159,11 +159,11 @@ class FigureTests(DurableTestCase):
     handler = looping
 
     def test_the_service_allows_less_than_the_bounds(self) -> None:
-        self.assertEqual((bounds.MAX_OPERATIONS, bounds.MAX_INVOCATIONS), (10_000, 5_000))
-        self.assertGreater(bounds.MAX_REPLAYED, sum(range(3_000)))
+        self.assertEqual((limits.MAX_OPERATIONS, limits.MAX_INVOCATIONS), (10_000, 5_000))
+        self.assertGreater(limits.MAX_REPLAYED, sum(range(3_000)))
 
     def test_the_error_ends_the_run_and_not_the_class(self) -> None:
-        with patch.object(bounds, "MAX_OPERATIONS", 10), self.assertRaises(EndlessExecutionError):
+        with patch.object(limits, "MAX_OPERATIONS", 10), self.assertRaises(EndlessExecutionError):
             self.execute(100)
         self.execute(3)
         self.assertExecution().succeeded("done")

@@ -6,7 +6,7 @@ import threading
 import unittest
 from threading import Event, Thread
 
-from durabletest.local.families import FamilyRegister, found, founder_of, members
+from durabletest.local.handler_threads import FamilyRegister, found, founder_of, members
 
 
 class FamilyTests(unittest.TestCase):

@@ -23,7 +23,7 @@ from durabletest import (
     UsageError,
     WaitingStatus,
 )
-from durabletest.local import jobs
+from durabletest.local import calls as call_module
 from tests.acceptance.workflows import ONCE
 
 
@@ -116,7 +116,7 @@ class HandleTests(EnvironmentTestCase):
         LocalDurableTestRunner.teardown_test_environment()
         self.addCleanup(LocalDurableTestRunner.setup_test_environment)
         message = (
-            r"the test environment ended .* while the runner for waiting, made at tests/local/test_generations.py:\d+"
+            r"the test environment ended .* while the runner for [^,]*, made at tests/local/test_generations.py:\d+"
         )
         for use in (execution.result, lambda: runner.run(1)):
             with self.assertRaisesRegex(RunnerClosedError, message):
@@ -230,7 +230,7 @@ class RealTimeDeadlineTests(unittest.TestCase):
             return "done"
 
         with (
-            patch.object(jobs, "INVOCATION_TIMEOUT", timedelta(seconds=limit)),
+            patch.object(call_module, "INVOCATION_TIMEOUT", timedelta(seconds=limit)),
             LocalDurableTestRunner(slow, skip_time=False, execution_timeout=timedelta(seconds=1)) as runner,
         ):
             result = runner.run()

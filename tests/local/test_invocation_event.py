@@ -116,6 +116,10 @@ class Application:
         return self.handler({**event}, context)
 
 
+def bound_method(handler: Callable[..., Any]) -> Callable[..., Any]:
+    return Application(handler).__call__
+
+
 class CopiedEventTests(unittest.TestCase):
     """A wrapper may hand a copy on: the decorator finds its client all the same."""
 
@@ -125,9 +129,9 @@ class CopiedEventTests(unittest.TestCase):
             self.assertEqual(result.get_status(), "SUCCEEDED", result.get_error())
             return result.history
 
-    def test_the_history_is_the_same_whatever_is_wrapped_around_the_decorator(self) -> None:
+    def test_r1_1_any_callable_around_the_decorator_is_a_handler(self) -> None:
         expected = self.histories(plain)
-        for wrap in (copying, in_a_thread, Application, middleware, functools.partial):
+        for wrap in (copying, in_a_thread, Application, bound_method, middleware, functools.partial):
             with self.subTest(wrap.__name__):
                 self.assertEqual(self.histories(wrap(plain)), expected)
 

@@ -83,7 +83,7 @@ class EscapedExceptionTests(DurableTestCase):
         self.assertEqual(result.get_error().type, "ConnectionError")
         self.assertEqual(len(result.get_invocations()), 5)
 
-    def test_what_was_checkpointed_is_not_done_again(self) -> None:
+    def test_r9_4_what_was_checkpointed_is_not_done_again(self) -> None:
         self.execute_with(3)
         self.assertEqual(CALLS.count("step"), 1)
 

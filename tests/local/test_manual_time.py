@@ -25,15 +25,16 @@ def campaign(event: Any, context: DurableContext) -> str:
 class AdvanceTests(DurableTestCase):
     handler = campaign
 
-    def test_time_stands_still_until_somebody_waits(self) -> None:
+    def test_r15_1_r18_1_time_stands_still_until_somebody_waits(self) -> None:
         execution = self.start()
-        execution.operation("announce").wait_for_data(WaitingStatus.STARTED).result(timeout=5)
+        announce = execution.operation("announce").wait_for_data(WaitingStatus.STARTED).result(timeout=5)
+        self.assertEqual(announce.status, "STARTED")
         self.assertEqual(execution.now, self.start_time)
         self.assertEqual(execution.status, "RUNNING")
         execution.advance(timedelta(0))
         self.assertEqual(execution.now, self.start_time)
 
-    def test_advance_lets_everything_happen_on_the_way_at_its_time(self) -> None:
+    def test_r16_2_r18_3_advance_lets_everything_happen_on_the_way_at_its_time(self) -> None:
         execution = self.start()
         execution.advance(3 * DAY)
         self.assertEqual(execution.now, self.start_time + 3 * DAY)
@@ -46,7 +47,7 @@ class AdvanceTests(DurableTestCase):
         execution.advance(DAY)
         self.assertOperation("collect").succeeded().waited(7 * DAY)
 
-    def test_advance_to_next_goes_to_each_instant(self) -> None:
+    def test_r16_5_r18_6_advance_to_next_goes_to_each_instant(self) -> None:
         execution = self.start()
         instants = []
         for _ in range(3):
@@ -56,7 +57,7 @@ class AdvanceTests(DurableTestCase):
         self.assertOperation("close").timed_out()
         self.assertExecution().failed()
 
-    def test_pending_says_what_is_waited_for_until_when(self) -> None:
+    def test_r11_1_r16_1_pending_says_what_is_waited_for_until_when(self) -> None:
         execution = self.start()
         execution.advance(timedelta(0))
         self.assertEqual(execution.pending(), [Pending("announce", "wait", self.start_time + DAY)])
@@ -105,7 +106,7 @@ class AdvanceTests(DurableTestCase):
             ):
                 execution.result(timeout)  # type: ignore[arg-type]
 
-    def test_an_advance_goes_on_after_the_end(self) -> None:
+    def test_r16_5_r18_6_an_advance_goes_on_after_the_end(self) -> None:
         self.on_callback("close").succeed("done")
         execution = self.start()
         execution.advance(20 * DAY)
@@ -178,7 +179,7 @@ def a_year(event: Any, context: DurableContext) -> str:
 class LongTimeTests(DurableTestCase):
     handler = a_year
 
-    def test_ten_years_pass(self) -> None:
+    def test_r2_2_r16_3_ten_years_pass_at_once(self) -> None:
         for _ in range(10):
             self.execute()
         self.assertExecution().succeeded("2035-12-30")
@@ -194,7 +195,7 @@ def impatient(event: Any, context: DurableContext) -> str:
 class StandingTimeTests(DurableTestCase):
     handler = impatient
 
-    def test_a_callback_does_not_time_out_behind_the_back_of_the_test(self) -> None:
+    def test_r6_1_r15_3_a_callback_does_not_time_out_behind_the_back_of_the_test(self) -> None:
         execution = self.start()
         callback = execution.operation("quick")
         callback.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)

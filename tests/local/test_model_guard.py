@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
-import tempfile
 import unittest
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 import tests
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import Journal
 from tests.cloud.test_examples import example_suites
 from tests.local.model_guard import API_OPERATIONS, Guard
 from tests.local.server.harness import Harness
 from tests.local.server.test_requests import Prepared
-from tests.subprocesses import run_suite
+from tests.subprocesses import ProcessTestCase, Started, StartedSuite
 
 SUITE = """
 import unittest
 from aws_durable_execution_sdk_python import durable_execution
 from durabletest import DurableTestCase
-from durabletest.local.server.transitions import Transitions
+from durabletest.local.server.operation_changes import OperationChanges
 
-def start_step(self, update):
-    operation = self.operations.ensure(update, self.now())
-    self.events.record("StepStarted", {"Colour": "red"}, operation)
+def start_step(self, operation, update):
+    return {}, {"Colour": "red"}
 
-Transitions.start_step.__code__ = start_step.__code__
+OperationChanges.start_step.__code__ = start_step.__code__
 
 @durable_execution
 def one_step(event, context):
@@ -124,7 +120,7 @@ class WatchedTests(unittest.TestCase):
         for api_operation in API_OPERATIONS:
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", api_operation).lower()
             self.assertTrue(hasattr(getattr(CheckpointServer, name), "__wrapped__"), name)
-        for watched in (EventProcessor.record, CheckpointServer.begin_invocation, unittest.TestCase.run):
+        for watched in (Journal.record, CheckpointServer.begin_invocation, unittest.TestCase.run):
             self.assertTrue(hasattr(watched, "__wrapped__"), watched)
 
     def test_all_api_operations_can_be_asked_for_in_the_tests(self) -> None:
@@ -138,7 +134,7 @@ class FailingTests(unittest.TestCase):
                 execution = Harness().start()
                 checkpoints = execution.harness.server._executions.get(execution.arn, "Invoke").checkpoints
                 with suppress(AssertionError):
-                    checkpoints.events.record("StepStarted", {"Colour": "red"})
+                    checkpoints.journal.record("StepStarted", {"Colour": "red"})
 
         (message,) = run(Swallowing())
         self.assertIn("is not what the service model says", message)
@@ -152,23 +148,27 @@ class FailingTests(unittest.TestCase):
         self.assertEqual(run(Quiet()), [])
 
 
-class OtherProcessTests(unittest.TestCase):
+class OtherProcessTests(ProcessTestCase):
+    @classmethod
+    def start_processes(cls) -> Mapping[str, Started]:
+        return {
+            "unittest": StartedSuite("unittest", suite=SUITE),
+            "pytest": StartedSuite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE),
+            "found late": Started("-c", "import tests; tests.MODEL_GUARD.found.append('found late')"),
+        }
+
     def test_it_watches_in_processes_that_tests_start_and_under_every_runner(self) -> None:
-        for command in (["unittest"], ["pytest", "-q", "-p", "no:cacheprovider"]):
-            with self.subTest(command[0]):
-                done = run_suite(*command, suite=SUITE)
+        for command in ("unittest", "pytest"):
+            with self.subTest(command):
+                done = self.ended(command)
                 self.assertNotEqual(done.returncode, 0)
                 printed = done.stdout + done.stderr
                 self.assertIn('Unknown parameter in StepStartedDetails: "Colour"', printed)
                 self.assertRegex(printed, r"FAILED \(failures=1\)|1 failed, 1 passed")
 
     def test_what_no_test_was_told_ends_the_process_with_a_failure(self) -> None:
-        script = "import tests; tests.MODEL_GUARD.found.append('found late')"
-        with tempfile.TemporaryFile("w+") as output:
-            process = [sys.executable, "-c", script]
-            done = subprocess.run(process, check=False, stderr=output, cwd=Path(__file__).parents[2])
-            output.seek(0)
-            self.assertIn("found outside of tests:\nfound late\n", output.read())
+        done = self.ended("found late")
+        self.assertIn("found outside of tests:\nfound late\n", done.stderr)
         self.assertEqual(done.returncode, 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import DeadlineExceeded
 
 from durabletest import DurableTestCase
-from tests.subprocesses import run_suite
+from tests.subprocesses import ProcessTestCase, StartedSuite
 
 SPRING = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -316,14 +316,21 @@ class Sleeping(DurableTestCase):
 """
 
 
-class DurationTests(unittest.TestCase):
+class DurationTests(ProcessTestCase):
+    @classmethod
+    def start_processes(cls) -> Mapping[str, StartedSuite]:
+        options = ("-q", "-p", "no:cacheprovider", "--durations=0", "--durations-min=0.01")
+        return {
+            "pytest": StartedSuite("pytest", *options, suite=SUITE.replace("EVENT", "0.02")),
+            "unittest": StartedSuite("unittest", "test_suite", suite=SUITE.replace("EVENT", "0.02")),
+        }
+
     def test_pytest_reports_real_durations(self) -> None:
-        command = ("pytest", "-q", "-p", "no:cacheprovider", "--durations=0", "--durations-min=0.01")
-        done = run_suite(*command, suite=SUITE.replace("EVENT", "0.02"))
+        done = self.ended("pytest")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"\d\d?\.\d\ds call +test_suite\.py::Sleeping::test")
 
     def test_unittest_reports_real_durations(self) -> None:
-        done = run_suite("unittest", "test_suite", suite=SUITE.replace("EVENT", "0.02"))
+        done = self.ended("unittest")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stderr, r"Ran 1 test in \d\d?\.\d\d\ds")

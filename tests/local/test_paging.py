@@ -13,10 +13,11 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult, sdk
-from durabletest.local.server import paging
-from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server import checkpoints
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.checkpoints import DEFAULT_ITEMS, PAGE_BYTES
 from tests.local.server.harness import Harness, succeed
+from tests.sdk_versions import needs_turns
 
 MANY = 3_000
 in_reasonable_time = unittest.skipUnless(sdk.can_wake_up(), "this SDK takes a tenth of a second for each checkpoint")
@@ -49,8 +50,8 @@ class Traffic:
         self.more: list[int] = []
         begin, state = CheckpointServer.begin_invocation, CheckpointServer.get_durable_execution_state
 
-        def begin_invocation(server: Any, **request: Any) -> Any:
-            event = begin(server, **request)
+        def begin_invocation(server: Any, arn: str) -> Any:
+            event = begin(server, arn)
             if event is not None:
                 self.first.append(len(event["InitialExecutionState"]["Operations"]))
             return event
@@ -154,10 +155,11 @@ class ServicePagesTests(DurableTestCase):
 class SharedStateTests(DurableTestCase):
     handler = counting
 
+    @needs_turns
     def test_an_operation_is_measured_and_made_ready_for_the_sdk_once(self) -> None:
         with (
             mock.patch.object(sdk, "operation", mock.Mock(wraps=sdk.operation)) as made,
-            mock.patch.object(paging, "_size", mock.Mock(wraps=paging._size)) as measured,
+            mock.patch.object(checkpoints, "_size", mock.Mock(wraps=checkpoints._size)) as measured,
         ):
             result = self.execute({"steps": 3, "pad": ""})
         ids = [call.args[0]["Id"] for call in made.call_args_list]

@@ -1,4 +1,4 @@
-"""Races between timers: the right winner, at the exact virtual times, forty times of forty."""
+"""Races between timers: the right winner, at the exact virtual times, however often they are run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from aws_durable_execution_sdk_python.config import (
 from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from durabletest import CallbackScript, DurableTestCase, LocalDurableTestRunner, TestResult, WaitingStatus
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from tests.effort import examples
 
-TIMES = 40
+TIMES = examples(6, long=40)
 FIRST = ParallelConfig(completion_config=CompletionConfig.first_successful())
 ALL = ParallelConfig(completion_config=CompletionConfig.all_completed())
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -126,7 +127,7 @@ class BranchRaceTests(DurableTestCase):
     def test_five_waits_of_ten_seconds_win_against_sixty(self) -> None:
         self.assert_ends("5 x 10 s against 60 s", [0], waited(*((10, 10 * n) for n in range(1, 6))) + won(0, 50))
 
-    def test_retries_that_add_up_to_twenty_seconds_win_against_an_hour(self) -> None:
+    def test_r16_6_retries_that_add_up_to_twenty_seconds_win_against_an_hour(self) -> None:
         attempts = [("StepFailed", "flaky", at) for at in (0, 5, 10)] + [("StepSucceeded", "flaky", 20)]
         self.assert_ends("retries of 20 s against 1 h", [0], [*attempts, *won(0, 20)])
 
@@ -135,7 +136,7 @@ class BranchRaceTests(DurableTestCase):
         expected = waited((1, 1)) + step + waited((60, 61)) + won(0, 61)
         self.assert_ends("1 s, a step, 60 s against 2 h", [0], expected)
 
-    def test_branches_complete_in_the_order_of_their_waits(self) -> None:
+    def test_r16_6_branches_complete_in_the_order_of_their_waits(self) -> None:
         expected = []
         for branch, seconds in enumerate((1, 60, HOUR, 2 * HOUR)):
             expected += waited((seconds, seconds)) + won(branch, seconds)[:1]
@@ -169,7 +170,7 @@ class TieTests(DurableTestCase):
         self.assertEqual({event["EventTimestamp"] for event in timeouts}, {self.start_time + timedelta(minutes=10)})
         return [event["Name"] for event in timeouts]
 
-    def test_a_timeout_that_was_armed_again_goes_to_the_end_of_its_instant(self) -> None:
+    def test_r17_1_a_timeout_that_was_armed_again_goes_to_the_end_of_its_instant(self) -> None:
         self.assertEqual(self.timed_out(), ["one", "other"])
         self.assertEqual(self.timed_out("one"), ["other", "one"])
         self.assertEqual(self.timed_out("one", "other"), ["one", "other"])
@@ -184,7 +185,7 @@ def two_waits(event: Any, context: DurableContext) -> None:
 class OneInstantTests(DurableTestCase):
     handler = two_waits
 
-    def test_the_handler_is_invoked_once_for_all_that_is_due_at_one_instant(self) -> None:
+    def test_r17_3_the_handler_is_invoked_once_for_all_that_is_due_at_one_instant(self) -> None:
         result = self.execute()
         kinds = [event["EventType"] for event in result.history]
         self.assertEqual(kinds.count("WaitSucceeded"), 3)
@@ -266,7 +267,7 @@ class AnswerFromABranchTests(DurableTestCase):
 class CallbackRaceTests(DurableTestCase):
     handler = answered
 
-    def run_forty_times(
+    def run_often(
         self, event: dict[str, int], script: Callable[[CallbackScript], object]
     ) -> list[list[tuple[str, str | None, int]]]:
         histories = []
@@ -277,18 +278,16 @@ class CallbackRaceTests(DurableTestCase):
         return histories
 
     def test_an_answer_after_two_hours_is_too_late_for_a_timeout_of_one(self) -> None:
-        seen = self.run_forty_times({"timeout": HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
+        seen = self.run_often({"timeout": HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
         self.assertEqual(seen, [[("CallbackTimedOut", "answer", HOUR), ("ExecutionFailed", None, HOUR)]] * TIMES)
 
     def test_an_answer_after_two_hours_is_in_time_for_a_timeout_of_three(self) -> None:
-        seen = self.run_forty_times(
-            {"timeout": 3 * HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2))
-        )
+        seen = self.run_often({"timeout": 3 * HOUR}, lambda script: script.succeed("yes", after=timedelta(hours=2)))
         expected = [("CallbackSucceeded", "answer", 2 * HOUR), ("ExecutionSucceeded", None, 2 * HOUR)]
         self.assertEqual(seen, [expected] * TIMES)
 
-    def test_heartbeats_every_five_minutes_keep_a_timeout_of_six_away(self) -> None:
-        seen = self.run_forty_times(
+    def test_r11_2_heartbeats_every_five_minutes_keep_a_timeout_of_six_away(self) -> None:
+        seen = self.run_often(
             {"timeout": DAY, "heartbeat": 6 * MINUTE},
             lambda script: script.heartbeat(every=timedelta(minutes=5), times=12).succeed(
                 "yes", after=timedelta(minutes=65)
@@ -298,7 +297,7 @@ class CallbackRaceTests(DurableTestCase):
         self.assertEqual(seen, [expected] * TIMES)
 
     def test_when_heartbeats_stop_the_timeout_comes_six_minutes_after_the_last(self) -> None:
-        seen = self.run_forty_times(
+        seen = self.run_often(
             {"timeout": DAY, "heartbeat": 6 * MINUTE},
             lambda script: script.heartbeat(every=timedelta(minutes=5), times=3).never(),
         )

@@ -13,7 +13,8 @@ from typing import Any
 from unittest.mock import patch
 
 from durabletest import ClockWarning, DurableTestCase, LocalDurableTestRunner
-from durabletest.local import references
+from durabletest.local import clock_references
+from tests.sdk_versions import needs_names
 
 HANDLER = """
 from aws_durable_execution_sdk_python import durable_execution
@@ -85,6 +86,7 @@ NOT_HELD: dict[str, str] = {
 }
 
 
+@needs_names
 class ReferenceTests(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -153,7 +155,7 @@ class ReferenceTests(unittest.TestCase):
         self.assertIn("\n  target.REF holds", str(warning.message))
 
     def test_installed_packages_are_not_searched_unless_the_handler_is_in_one(self) -> None:
-        with patch.object(references, "_ELSEWHERE", (*references._ELSEWHERE, str(self.folder))):
+        with patch.object(clock_references, "_ELSEWHERE", (*clock_references._ELSEWHERE, str(self.folder))):
             self.write("library", "from datetime import datetime\nREF = datetime.now\n")
             (warning,) = self.told(self.module("installed", "import library\nREF = datetime.now").handler)
         self.assertIn("\n  installed.REF holds datetime.now\n", str(warning.message))

@@ -10,7 +10,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
 
-from durabletest import DurableTestCase, LocalDurableTestRunner
+from durabletest import DurableTestCase, LocalDurableTestRunner, OperationNotFoundError
 
 HALF_AN_HOUR = timedelta(minutes=30)
 
@@ -89,9 +89,13 @@ class OtherRunnerTests(DurableTestCase):
         self.assertOperation("an hour").waited(hours=1)
         self.assertEqual(self.now, self.start_time + timedelta(hours=1))
 
-    def test_with_the_only_runner_time_and_ids_begin_anew(self) -> None:
+    def test_r1_6_with_the_only_runner_nothing_is_left_and_time_and_ids_begin_anew(self) -> None:
         execution = self.start()
         execution.advance(HALF_AN_HOUR)
         self.runner.reset()
         self.assertEqual(self.now, self.start_time)
+        with self.assertRaises(OperationNotFoundError):
+            self.runner.get_operation("an hour")
+        with self.assertRaises(self.runner.client.exceptions.ResourceNotFoundException):
+            self.runner.client.get_durable_execution(DurableExecutionArn=execution.arn)
         self.assertEqual(self.start().arn, execution.arn)

@@ -6,8 +6,7 @@ import unittest
 from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
-from durabletest.local.clock import VirtualClock
-from durabletest.local.scheduler import QueueScheduler
+from durabletest.local.scheduler import QueueScheduler, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -28,18 +28,18 @@ def approvals(event: dict[str, int], context: DurableContext) -> list[str]:
 class ScriptTests(DurableTestCase):
     handler = approvals
 
-    def test_an_answer_comes_when_the_script_says(self) -> None:
+    def test_r11_4_r18_5_an_answer_comes_when_the_script_says(self) -> None:
         self.on_callback("approval").succeed("yes", after=2 * HOUR)
         self.execute({"timeout": 3 * 3600})
         self.assertOperation("approval").succeeded().waited(2 * HOUR)
         self.assertExecution().succeeded(["yes"])
 
-    def test_a_failure_has_a_type_and_a_message(self) -> None:
+    def test_r11_4_r18_5_a_failure_has_a_type_and_a_message(self) -> None:
         self.on_callback("approval").fail("Refused", "too expensive", after=HOUR)
         self.execute({})
         self.assertOperation("approval").failed("Refused", "too expensive").waited(HOUR)
 
-    def test_repeated_callbacks_get_the_answers_in_order(self) -> None:
+    def test_r16_4_repeated_callbacks_get_the_answers_in_order(self) -> None:
         self.on_callback("approval").succeed("one", after=HOUR).succeed("two", after=2 * HOUR).succeed("three")
         self.execute({"callbacks": 3})
         self.assertExecution().succeeded(["one", "two", "three"])
@@ -51,7 +51,7 @@ class ScriptTests(DurableTestCase):
         self.execute({"callbacks": 2})
         self.assertExecution().succeeded(["one", "two"])
 
-    def test_never_lets_the_timeout_decide(self) -> None:
+    def test_r11_3_never_lets_the_timeout_decide(self) -> None:
         self.on_callback("approval").never()
         self.execute({"timeout": 86_400})
         self.assertOperation("approval").timed_out().waited(days=1)

@@ -15,6 +15,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import DurableTestCase, HandlerStuckError, LocalDurableTestRunner, WaitingStatus
+from tests.sdk_versions import needs_turns
 
 perf_counter = [time.perf_counter]
 MINUTE = timedelta(minutes=1)
@@ -119,11 +120,13 @@ class ConcurrentTests(unittest.TestCase):
         runner.run().get_result()
         return runner
 
+    @needs_turns
     def test_branches_that_sleep_wake_up_in_order(self) -> None:
         runner = self.run_asleep(side_by_side)
         self.assertEqual(order, [("twice", "00:00:30"), ("twice", "00:01:00"), ("long", "00:01:40")])
         self.assertEqual(runner.get_operation("wait").duration, timedelta(seconds=45))
 
+    @needs_turns
     def test_threads_and_pools_of_the_user_wake_up_in_order(self) -> None:
         runner = self.run_asleep(with_threads)
         expected = [("second", 5), ("first", 10), ("second", 15), ("thread", 20), ("first", 40)]
@@ -138,6 +141,7 @@ class ConcurrentTests(unittest.TestCase):
         runner = self.run_asleep(invoking, plain=sleeping("plain", 300))
         self.assertEqual(runner.get_operation("invoke").duration, timedelta(minutes=5))
 
+    @needs_turns  # in SDK 2.0 its checkpoint thread, which asks the clock that is ahead, waits on for so long
     def test_an_invocation_that_sleeps_longer_than_lambda_lets_it_has_timed_out(self) -> None:
         @durable_execution
         def hibernating(event: Any, context: DurableContext) -> None:

@@ -121,7 +121,7 @@ class StopTests(unittest.TestCase):
 class ChildTimeoutTests(DurableTestCase):
     handler = invoking
 
-    def test_a_child_that_times_out_fails_the_invoke(self) -> None:
+    def test_r7_1_a_registered_durable_function_that_times_out_fails_the_invoke(self) -> None:
         self.runner.register_durable_function("waiting", waiting, execution_timeout=timedelta(hours=1))
         result = self.execute()
         self.assertOperation("child").timed_out().took(hours=1)

@@ -10,8 +10,8 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, ExecutionStuckError, WaitingStatus
-from durabletest.local.waiting import Wait, Waiters
-from durabletest.model.waiting import Watch
+from durabletest.local.waiters import Wait, Waiters
+from durabletest.model.wait_for_data import Watch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn"

@@ -30,7 +30,7 @@ from botocore.credentials import Credentials
 from durabletest import ClockWarning, DurableTestCase, LocalDurableTestRunner
 from tests.subprocesses import run_suite
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "clocks.md"
 CLOCKS = ("freezegun", "time-machine")
 THEN = datetime(2040, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -119,7 +119,7 @@ REAL = [time.time()]
 
 def cells() -> dict[str, dict[str, str]]:
     """The cells of the guide's tables, by row and clock."""
-    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return {row: dict(zip(CLOCKS, shown, strict=True)) for row, *shown in rows}
 
 

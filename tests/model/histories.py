@@ -12,12 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.logs import LogEntry
-from durabletest.model.records import OperationRecord
-from durabletest.model.waiting import Watch, resolve
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.wait_for_data import Watch, resolve
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:orders:$LATEST/durable-execution/order-42/e-1"

@@ -9,10 +9,9 @@ import botocore.session
 from botocore.validate import ParamValidator
 from freezegun import freeze_time
 
-from durabletest.model.details import ErrorDetails
 from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.history import History
-from durabletest.model.records import Invocation, OperationRecord
+from durabletest.model.records import ErrorDetails, Invocation, OperationRecord
 from tests.model.histories import START, Script, error, history_of, order, payload, retry, seconds
 
 PENDING, STARTED = OperationStatus.PENDING, OperationStatus.STARTED

@@ -6,9 +6,11 @@ from unittest import mock
 
 from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
 from durabletest.model import lookup
+from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
+from durabletest.model.lookup import member
+from durabletest.model.naming import title
 from durabletest.model.records import OperationId
-from durabletest.model.titles import title
 from tests.model.histories import Script, history_of, order
 
 
@@ -252,3 +254,19 @@ class NotFoundMessageTest(unittest.TestCase):
             with self.subTest(id_), self.assertRaises(OperationNotFoundError) as raised:
                 history.by_id(id_)
             self.assertEqual(str(raised.exception).splitlines()[0], line)
+
+
+class MemberTest(unittest.TestCase):
+    def test_value_and_member(self) -> None:
+        for value in ("STEP", OperationType.STEP):
+            with self.subTest(type(value)):
+                self.assertIs(member(OperationType, value, "operation type"), OperationType.STEP)
+
+    def test_messages(self) -> None:
+        for value, message in (
+            ("submited", "'submited' is no status; did you mean 'SUBMITTED'? There are STARTED, SUBMITTED, COMPLETED."),
+            ("zzz", "'zzz' is no status. There are STARTED, SUBMITTED, COMPLETED."),
+        ):
+            with self.subTest(value), self.assertRaises(UsageError) as raised:
+                member(WaitingStatus, value, "status")
+            self.assertEqual(str(raised.exception), message)

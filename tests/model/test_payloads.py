@@ -11,8 +11,11 @@ from uuid import UUID
 
 from freezegun import freeze_time
 
-from durabletest.errors import PayloadError
-from durabletest.model.payloads import encode, encode_callback_result
+from durabletest.errors import (
+    PayloadError,
+    UsageError,
+)
+from durabletest.model.payloads import encode, encode_callback_result, error_object
 
 
 class Color(Enum):
@@ -123,3 +126,42 @@ class EncodeCallbackResultTest(unittest.TestCase):
         self.assertEqual(
             str(raised.exception), "result['when'] is a datetime; JSON has no such type: send its isoformat()"
         )
+
+
+class DeclinedError(Exception):
+    pass
+
+
+def raised_error() -> DeclinedError:
+    try:
+        raise DeclinedError("card expired")
+    except DeclinedError as error:
+        return error
+
+
+class ErrorObjectTest(unittest.TestCase):
+    def test_from_an_exception(self) -> None:
+        fields = error_object(raised_error(), None, None, None)
+        trace = fields.pop("StackTrace")
+        self.assertEqual(fields, {"ErrorType": "DeclinedError", "ErrorMessage": "card expired"})
+        self.assertIn('raise DeclinedError("card expired")', trace[0])
+
+    def test_from_an_exception_that_was_not_raised(self) -> None:
+        fields = error_object(DeclinedError("a"), "b", "data", None)
+        self.assertEqual(fields, {"ErrorType": "DeclinedError", "ErrorMessage": "b", "ErrorData": "data"})
+
+    def test_an_explicit_stack_trace_wins(self) -> None:
+        self.assertNotIn("StackTrace", error_object(raised_error(), None, None, ()))
+        self.assertEqual(error_object(raised_error(), None, None, ["x"])["StackTrace"], ["x"])
+
+    def test_from_a_class(self) -> None:
+        self.assertEqual(
+            error_object(DeclinedError, "a", None, None), {"ErrorType": "DeclinedError", "ErrorMessage": "a"}
+        )
+
+    def test_something_else(self) -> None:
+        for value in (42, int):
+            with self.subTest(value=value), self.assertRaises(UsageError) as raised:
+                error_object(value, None, None, None)
+            message = f"{value!r} is no error type: give its name, an exception, or an exception class"
+            self.assertEqual(str(raised.exception), message)

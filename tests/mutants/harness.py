@@ -24,9 +24,11 @@ _COPIED = (
     "docs",
     ".ci",
     "README.md",
+    "CONTRIBUTING.md",
     "CHANGELOG.md",
     "pyproject.toml",
     "setup.cfg",
+    "tox.ini",
 )
 TIME_LIMIT = 120.0
 """Real seconds for the tests of one mutant; one that makes them hang is noticed too."""
@@ -119,7 +121,7 @@ def _copy(project: Path, root: Path) -> None:
 @contextmanager
 def _process(command: list[str], root: Path, printed: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, which is ended as a whole, with all that the tests have started."""
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "DURABLETEST_LONG_TESTS": "1"}
     with printed.open("wb") as sink:
         process = subprocess.Popen(
             command,

@@ -49,7 +49,7 @@ class RetryTests(DurableTestCase):
         self.execute({"failures": 0})
         self.assertOperation("charge").succeeded(1).attempts(1)
 
-    def test_retries_wait_as_their_strategy_says(self) -> None:
+    def test_r18_4_retries_wait_as_their_strategy_says(self) -> None:
         result = self.execute({"failures": 3})
         self.assertOperation("charge").succeeded(4).attempts(4)
         self.assertEqual(
@@ -58,7 +58,7 @@ class RetryTests(DurableTestCase):
         )
         self.assertEqual(self.now, datetime(2026, 1, 1, 0, 1, 10, tzinfo=UTC))
 
-    def test_a_step_that_gives_up_fails_with_its_last_error(self) -> None:
+    def test_r1_4_a_step_that_gives_up_fails_with_its_last_error_and_so_does_the_execution(self) -> None:
         self.execute({"failures": 9})
         self.assertOperation("charge").failed(CardDeclined, "attempt 4").attempts(4)
         self.assertExecution().failed(message="attempt 4")

@@ -130,7 +130,7 @@ class InvokeTests(DurableTestCase):
     durable_functions = {"child": child, "grandchild": grandchild}
     functions = {"double": lambda event, context: event * 2}
 
-    def test_durable_functions_are_nested_to_any_depth(self) -> None:
+    def test_r7_3_durable_functions_are_nested_to_any_depth(self) -> None:
         result = self.execute(1)
         self.assertExecution().succeeded([4, 2])
         self.assertEqual(result.get_operation("deep").duration, timedelta(hours=2))
@@ -139,7 +139,7 @@ class InvokeTests(DurableTestCase):
         inner = self.runner.execution(child_arn).result()
         self.assertOperation("deeper", execution=inner).succeeded(3)
 
-    def test_a_plain_function_that_raises_fails_the_invoke(self) -> None:
+    def test_r7_2_a_registered_plain_function_that_raises_fails_the_invoke(self) -> None:
         def broken(event: Any, context: Any) -> None:
             raise LookupError("no such customer")
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import contextlib
-import io
+import random
 import unittest
 
 from durabletest.errors import UsageError
+from durabletest.model.enums import OperationType
 from durabletest.model.history import History
-from durabletest.model.operation import DurableOperation
-from durabletest.model.result import TestResult
-from durabletest.report.table import COLUMNS, operation_table, print_operations
-from tests.model.histories import Script, View, error, history_of, order, retry
+from durabletest.model.records import OperationRecord
+from durabletest.report.table import COLUMNS, operation_table, tree_order
+from tests.model.histories import START, Script, error, history_of, order, retry
 
 EXPECTED = """
 name                           type      status     started              ended                duration    attempts
@@ -27,7 +26,7 @@ approval                       CONTEXT   SUCCEEDED  2026-01-01 01:00:05  2026-01
 class DefaultTableTest(unittest.TestCase):
     maxDiff = None
 
-    def test_names_types_statuses_and_times(self) -> None:
+    def test_r14_3_names_types_statuses_and_times(self) -> None:
         table = operation_table(history_of(order().wait("9", 60)).operations)
         self.assertEqual(table, EXPECTED.strip("\n"))
 
@@ -41,12 +40,6 @@ class DefaultTableTest(unittest.TestCase):
 
     def test_no_operations(self) -> None:
         self.assertEqual(operation_table(History().operations), "(no operations)")
-
-    def test_print(self) -> None:
-        stdout = io.StringIO()
-        with contextlib.redirect_stdout(stdout):
-            print_operations([])
-        self.assertEqual(stdout.getvalue(), "(no operations)\n")
 
 
 class ColumnsTest(unittest.TestCase):
@@ -103,7 +96,45 @@ class RowsTest(unittest.TestCase):
         script = Script().step("1", name="1e5").step("2", name="007")
         self.assertEqual(self.names(script), ["1e5", "007"])
 
-    def test_handles_and_parts_of_an_execution(self) -> None:
-        result = TestResult(View(order()))
-        operations: list[DurableOperation] = [result.get_operation("charge"), result.get_operation("cool-down")]
+    def test_parts_of_an_execution(self) -> None:
+        history = history_of(order())
+        operations = [history.find("charge"), history.find("cool-down")]
         self.assertEqual(operation_table(operations, ["name"]).splitlines()[2:], ["charge", "cool-down"])
+
+
+def context(id_: str, parent_id: str | None = None, name: str | None = None, sub_type: str = "") -> OperationRecord:
+    return OperationRecord(id_, OperationType.CONTEXT, START, name, sub_type, parent_id)
+
+
+class TreeTests(unittest.TestCase):
+    def assertOrder(self, operations: list[OperationRecord], expected: list[str]) -> None:
+        rows = tree_order(operations)
+        self.assertEqual(["  " * len(row.ancestors) + row.operation.id for row in rows], expected)
+
+    def test_what_is_in_a_context_follows_it_in_the_order_it_started(self) -> None:
+        operations = [context("b"), context("a"), context("z", "b"), context("y", "b"), context("x", "z")]
+        self.assertOrder(operations, ["b", "  z", "    x", "  y", "a"])
+
+    def test_branches_come_by_name_however_they_started(self) -> None:
+        branches = [context(f"id{i}", "fan", f"branch-{i}") for i in range(12)]
+        for seed in range(5):
+            random.Random(seed).shuffle(branches)
+            for kind in ("Parallel", "Map"):
+                operations = [context("fan", sub_type=kind), *branches]
+                self.assertOrder(operations, ["fan", *(f"  id{i}" for i in range(12))])
+
+    def test_branches_of_one_name_come_by_id(self) -> None:
+        operations = [
+            context("fan", sub_type="Map"),
+            context("2", "fan", "item"),
+            context("1", "fan", "item"),
+            context("3", "fan"),
+        ]
+        self.assertOrder(operations, ["fan", "  3", "  1", "  2"])
+
+    def test_an_operation_whose_context_is_left_out_stands_outside(self) -> None:
+        self.assertOrder([context("a", "gone"), context("b")], ["a", "b"])
+
+    def test_contexts_may_be_nested_deeply(self) -> None:
+        operations = [context(str(i), str(i - 1) if i else None) for i in range(3000)]
+        self.assertEqual(len(tree_order(operations)[-1].ancestors), 2999)

@@ -5,9 +5,7 @@ import itertools
 import unittest
 
 from durabletest.model.history import History
-from durabletest.report.axis import Axis
-from durabletest.report.glyphs import ASCII, BOX, glyphs_for
-from durabletest.report.timeline import WIDTH, timeline
+from durabletest.report.timeline import ASCII, BOX, WIDTH, Axis, glyphs_for, timeline
 from tests.model.histories import Script, error, history_of, order, retry, seconds
 
 

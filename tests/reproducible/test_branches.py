@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from tests.reproducible.recording import difference, recorded, recorded_elsewhere
 from tests.reproducible.workflows import RUNS
+from tests.sdk_versions import needs_turns
 
 
+@needs_turns
 class ReproducibleBranchesTests(unittest.TestCase):
     """One test for each workflow, named after it; they are made below."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unittest
 
+from tests.sdk_versions import needs_turns
 from tests.seeds.by_chance import by_chance, conformance, examples
 
 
+@needs_turns
 class SeedsTests(unittest.TestCase):
     def check(self, seed: int, suite: unittest.TestSuite) -> None:
         with by_chance(seed) as schedules:

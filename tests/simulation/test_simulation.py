@@ -3,7 +3,8 @@
 The second time everything is equal, byte for byte, and in the same order. By schedules of chance, see ``tests.seeds``,
 only what is done at which second has to be the same.
 
-``DURABLETEST_WORKFLOWS`` is how many are tried; the default is the fixed seed's 500.
+``DURABLETEST_WORKFLOWS`` is how many are tried: the first 80 of a fixed seed by default, 500 with
+``DURABLETEST_LONG_TESTS``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, note, settings
 
 from durabletest import LocalDurableTestRunner
+from tests.effort import examples
 from tests.simulation.interpreter import (
     by_thread,
     canonical,
@@ -29,7 +31,7 @@ from tests.simulation.interpreter import (
 from tests.simulation.model import Tie, predict
 from tests.simulation.workflows import Body, workflows
 
-WORKFLOWS = int(os.environ.get("DURABLETEST_WORKFLOWS", "500"))
+WORKFLOWS = int(os.environ.get("DURABLETEST_WORKFLOWS", "") or examples(80, long=500))
 
 
 class SimulationTests(unittest.TestCase):

@@ -1,5 +1,1 @@
 """The checkpoint server: the Lambda durable-execution API, served by one thread that owns all execution state."""
-
-from durabletest.local.server.worker import CheckpointWorkerManager
-
-__all__ = ["CheckpointWorkerManager"]

@@ -1,29 +1,120 @@
-"""The checkpoints of one execution: tokens, batches, what the handler was told, and its invocations."""
+"""The checkpoints of one execution: its token, the batches of updates, and its state in pages."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.bounds import Bounds
-from durabletest.local.server.events import EventProcessor
-from durabletest.local.server.ids import IdSource
-from durabletest.local.server.messages import Announce, Changed, InvocationDue
-from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.operations import OperationTable
-from durabletest.local.server.paging import StatePages
-from durabletest.local.server.rules import check_batch
-from durabletest.local.server.transitions import Transitions, Update
+from durabletest.local.server.announcements import Changed, InvocationDue
+from durabletest.local.server.batch_rules import check_batch
+from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
+from durabletest.local.server.limits import Bounds, size
+from durabletest.local.server.naming import IdSource
+from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.service_model import modelled_error
+
+PAGE_BYTES = 5_000_000
+"""The first page of an invocation's state holds up to 5 MB (service behaviour)."""
+DEFAULT_ITEMS = 100
+"""The items of a page when the request does not say, or says 0 (API documentation)."""
+_OVERHEAD_BYTES = 400
+
+ItemT = TypeVar("ItemT")
+
+
+class StatePages:
+    """Cuts lists of operations into pages; a marker is valid during the invocation in which it was issued."""
+
+    def __init__(self, page_size: int | None = None) -> None:
+        self._page_size = page_size
+        self._rest: dict[str, tuple[Sequence[Operation], int]] = {}
+        self._sizes = OperationCache(_size)
+        self._numbers = itertools.count(1)
+
+    def forget(self) -> None:
+        """Invalidate all markers, at the start of an invocation."""
+        self._rest.clear()
+
+    def first(self, operations: Sequence[Operation], limit: int | None = None) -> dict[str, Any]:
+        """The first page: ``{"Operations": [...]}`` and ``NextMarker`` if there is more."""
+        return self._page(operations, 0, limit)
+
+    def next(self, marker: str, limit: int | None) -> dict[str, Any]:
+        """The marker's page, which can be fetched again, as by a repeated request."""
+        if marker not in self._rest:
+            raise _invalid_marker(marker, "GetDurableExecutionState")
+        return self._page(*self._rest[marker], limit)
+
+    def _page(self, operations: Sequence[Operation], start: int, limit: int | None) -> dict[str, Any]:
+        end = self._end_of_page(operations, start, limit)
+        page: dict[str, Any] = {"Operations": list(operations[start:end])}
+        if end < len(operations):
+            marker = f"page-{next(self._numbers)}"
+            self._rest[marker] = operations, end
+            page["NextMarker"] = marker
+        return page
+
+    def _end_of_page(self, operations: Sequence[Operation], start: int, limit: int | None) -> int:
+        allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
+        total = 0
+        for index in range(start, start + allowed):
+            total += self._sizes.of(operations[index])
+            if total > PAGE_BYTES and index > start:
+                return index
+        return start + allowed
+
+
+def _size(operation: Operation) -> int:
+    """The approximate bytes of the operation on the wire; only what users put into it can be large."""
+    details = operation.get(DETAILS[operation["Type"]], {})
+    error = details.get("Error", {})
+    texts = (details.get("Result"), details.get("InputPayload"), *error.values(), *error.get("StackTrace", ()))
+    return _OVERHEAD_BYTES + sum(size(text) for text in texts if isinstance(text, str))
+
+
+def list_page(
+    items: Sequence[ItemT],
+    backwards: bool,
+    request: Mapping[str, Any],
+    api_operation: str,
+    wanted: Callable[[ItemT], bool] = lambda _: True,
+) -> tuple[list[ItemT], dict[str, str]]:
+    """The wanted items of the requested page, and ``{"NextMarker": ...}`` if there are more.
+
+    The marker is the index of an item: items are only ever added at the end, so that it stays valid.
+    """
+    start = _index_of(request.get("Marker"), api_operation)
+    last = len(items) - 1
+    indexes = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
+    count = request.get("MaxItems") or DEFAULT_ITEMS
+    found = list(islice((index for index in indexes if wanted(items[index])), count + 1))
+    return [items[index] for index in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
+
+
+def _index_of(marker: str | None, api_operation: str) -> int | None:
+    if not marker:
+        return None
+    prefix, _, number = marker.partition("-")
+    if prefix != "item" or not number.isdecimal():
+        raise _invalid_marker(marker, api_operation)
+    return int(number)
+
+
+def _invalid_marker(marker: str, api_operation: str) -> ClientError:
+    return modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
+
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
 _CLIENT_TOKEN_LIFE = timedelta(minutes=15)
-"""For how long a repeated request is known by its client token (API documentation)."""
+"""How long a repeated request is known by its client token (API documentation)."""
 _CLIENT_TOKENS = 100
-"""How many are known at most; a client sends a request again before it sends many others."""
+"""How many are known at most; a client repeats a request before it sends many others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +126,8 @@ class ActiveInvocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A request that carried a client token, and the answer that it got."""
+class AnsweredRequest:
+    """A request that carried a client token, and its answer."""
 
     token: str
     updates: Sequence[Update]
@@ -45,90 +136,93 @@ class Answered:
 
 
 class CheckpointManager:
-    """Processes the checkpoints of one execution and keeps its full state (R9.4, R10).
+    """Takes the checkpoints of one execution, and answers with its state.
 
-    It also remembers what the running invocation cannot know yet: changes from outside (a timer, a callback's answer,
-    the end of a chained invoke) that no answer has carried to it, or that came after the branch which waits for them
-    had suspended. An invocation that ends PENDING with such a change is followed by another one at once.
+    It also remembers what the running invocation has not acted upon: changes from outside (by a timer, a callback's
+    answer, the end of a chained invoke) that no answer has carried to it yet, or that came after the branch which waits
+    for them had suspended. An invocation that ends PENDING with such a change is followed by another one at once.
     """
 
     def __init__(
         self,
         execution_id: str,
-        arn: str,
-        *,
-        operations: OperationTable,
-        events: EventProcessor,
-        transitions: Transitions,
+        changes: OperationChanges,
+        start_invoke: Callable[[str, Update], None],
         ids: IdSource,
-        now: Callable[[], datetime],
-        announce: Announce,
         page_size: int | None = None,
     ) -> None:
         self._execution_id = execution_id
-        self._arn = arn
+        self._start_invoke = start_invoke
         self._ids = ids
-        self._now = now
-        self._announce = announce
-        self._transitions = transitions
+        self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
-        self._answered: dict[str, Answered] = {}
+        self._answered: dict[str, AnsweredRequest] = {}
         self._updated: dict[str, None] = {}
+        """Changed from outside since the last invocation began, and not delivered to one by an answer."""
         self._undelivered: set[str] = set()
+        """Changed from outside during this invocation, and in no answer yet."""
         self._unconsumed: set[str | None] = set()
-        """The parents, None for the execution, of what has changed and was delivered after its branch suspended."""
-        self.bounds = Bounds(arn, announce)
-        self.operations = operations
-        self.events = events
+        """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
+        self.bounds = Bounds(self._arn, self._announce)
+        self.changes = changes
+        self.journal = changes.journal
         self.invocation: ActiveInvocation | None = None
         self.outcome: Update | None = None
+        """The EXECUTION update of a handler whose result or error is too large to be returned."""
 
     # --- invocations ---
 
     def begin_invocation(self) -> dict[str, Any]:
-        """Issue a token and give the event that Lambda would invoke the handler with, in datetimes (R10.4).
+        """Issue a token and return the event with which Lambda would invoke the handler, in datetimes.
 
         ``{"DurableExecutionArn", "CheckpointToken", "InitialExecutionState": {"Operations", "NextMarker"},
         "UpdatedOperationIds"}``, and ``"RequestId"``, which goes into the Lambda context.
         """
         self.invocation = ActiveInvocation(self._ids.request(), self._now())
-        self.bounds.invoked(len(self.operations.by_id) - 1)
+        self.bounds.invoked(len(self.journal.operations) - 1)
         self._pages.forget()
-        self.operations.take_changed()
+        self.journal.take_changed()
         updated, self._updated = list(self._updated), {}
         self._undelivered.clear()
         self._unconsumed.clear()
         return {
             "DurableExecutionArn": self._arn,
             "CheckpointToken": self._renew_token(),
-            "InitialExecutionState": {"NextMarker": "", **self._pages.first(list(self.operations))},
+            "InitialExecutionState": {"NextMarker": "", **self._pages.first(list(self.journal.operations.values()))},
             "UpdatedOperationIds": updated,
             "RequestId": self.invocation.request_id,
         }
 
-    def end_invocation(self, error: Mapping[str, Any] | None = None) -> None:
-        """Take the token back and record the end of the invocation, if there is one."""
+    def end_invocation(self, error: ErrorObject | None = None) -> None:
+        """Take the token back and record the end of the invocation, if there is one; ``error`` made it fail."""
         self._token = None
         if self.invocation is not None:
-            self.events.invocation_completed(self.invocation.request_id, self.invocation.started_at, error)
+            details: dict[str, Any] = {
+                "StartTimestamp": self.invocation.started_at,
+                "EndTimestamp": self._now(),
+                "RequestId": self.invocation.request_id,
+            }
+            if error is not None:
+                details["Error"] = error_of(error)
+            self.journal.record("InvocationCompleted", details)
             self.invocation = None
 
     def release(self) -> None:
-        """The execution ends while an invocation runs: its next checkpoint is answered, but without a token."""
+        """Let the running invocation send one more checkpoint after the execution's end; its answer has no token."""
         self._released_token = self._token
 
     def revoke(self) -> None:
-        """The invocation is dead: nothing that it still sends is taken."""
+        """Take nothing more from the running invocation."""
         self._token = None
 
     @property
     def has_news(self) -> bool:
-        """Whether something happened from outside that the invocation did not act upon."""
+        """Whether something changed from outside that the invocation has not acted upon."""
         return bool(self._undelivered or self._unconsumed)
 
-    # --- what the handler sends ---
+    # --- requests of the handler ---
 
     def checkpoint(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any]:
         """Apply one batch and answer with a new token and every operation that changed since the last answer.
@@ -141,22 +235,19 @@ class CheckpointManager:
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
         self._check_token(token, "CheckpointDurableExecution")
-        check_batch(self.operations.by_id, updates)
+        check_batch(self.journal.operations, updates)
         for update in updates:
             self._apply(update)
         if updates:
             self._announce(Changed(self._arn))
-            self.bounds.grew(len(self.operations.by_id) - 1)
+            self.bounds.grew(len(self.journal.operations) - 1)
         answer = self._answer()
         if client_token is not None:
-            self._remember(client_token, Answered(token, updates, self._now(), answer))
+            self._answered.pop(client_token, None)
+            self._answered[client_token] = AnsweredRequest(token, updates, self._now(), answer)
+            if len(self._answered) > _CLIENT_TOKENS:
+                del self._answered[next(iter(self._answered))]
         return answer
-
-    def _remember(self, client_token: str, answered: Answered) -> None:
-        self._answered.pop(client_token, None)
-        self._answered[client_token] = answered
-        if len(self._answered) > _CLIENT_TOKENS:
-            del self._answered[next(iter(self._answered))]
 
     def _repeated(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any] | None:
         """The answer to a request that was taken before; its client token must not stand for another request."""
@@ -178,13 +269,16 @@ class CheckpointManager:
         self._check_token(token, "GetDurableExecutionState")
         if marker:
             return self._pages.next(marker, limit)
-        return self._pages.first(list(self.operations), limit)
+        return self._pages.first(list(self.journal.operations.values()), limit)
 
     def _apply(self, update: Update) -> None:
         if update["Type"] == "EXECUTION":
             self.outcome = update
             return
-        self._transitions.apply(update)
+        if update["Type"] == "CHAINED_INVOKE" and update["Action"] == "START":
+            self._start_invoke(self._arn, update)
+        else:
+            self.changes.apply(update)
         if self._unconsumed:
             self._acted_upon(update)
 
@@ -195,14 +289,14 @@ class CheckpointManager:
         """
         self._unconsumed.discard(update["Id"])
         parent_id = update.get("ParentId")
-        if self.operations.by_id.get(parent_id or "", {}).get("SubType") not in _CONCURRENT:
+        if self.journal.operations.get(parent_id or "", {}).get("SubType") not in _CONCURRENT:
             self._unconsumed.discard(parent_id)
 
     def _answer(self) -> dict[str, Any]:
-        self._unconsumed |= {self.operations[key].get("ParentId") for key in self._undelivered}
+        self._unconsumed |= {self.journal.operations[key].get("ParentId") for key in self._undelivered}
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
-        page = self._pages.first(self.operations.take_changed())
+        page = self._pages.first(self.journal.take_changed())
         if self.outcome is not None:
             self._token = None
             return {"NewExecutionState": page}
@@ -216,16 +310,17 @@ class CheckpointManager:
         if self._token is None or token != self._token:
             raise _invalid_token(api_operation)
 
-    # --- what happens from outside ---
+    # --- changes from outside ---
 
-    def changed_outside(self, operation_id: str) -> None:
-        """A timer, an answer or a child changed this operation: the handler has to hear of it."""
-        self._updated[operation_id] = None
+    def change_from_outside(self, update: Update) -> None:
+        """Apply a change that the handler did not send, and see to it that the handler learns of it."""
+        self.changes.apply(update)
+        self._updated[update["Id"]] = None
         self._announce(Changed(self._arn))
         if self.invocation is None:
             self._announce(InvocationDue(self._arn))
         else:
-            self._undelivered.add(operation_id)
+            self._undelivered.add(update["Id"])
 
 
 def _invalid_token(api_operation: str) -> ClientError:

@@ -1,4 +1,4 @@
-"""All executions of an environment: how they start, go on and end."""
+"""All executions: how they start, what timers and the ends of invocations do to them, and how they end."""
 
 from __future__ import annotations
 
@@ -7,30 +7,44 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from durabletest.local.server.bounds import Family
-from durabletest.local.server.callbacks import CallbackManager
+from durabletest.local.server.announcements import (
+    Announce,
+    Changed,
+    Ended,
+    InvocationDue,
+    Limit,
+    Timer,
+    TimerCancelled,
+    TimerKind,
+)
+from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
-from durabletest.local.server.events import ErrorObject, EventProcessor, Operation, error_of, result_of
-from durabletest.local.server.functions import FunctionSpec
-from durabletest.local.server.ids import IdSource
-from durabletest.local.server.messages import Announce, Changed, Ended, InvocationDue, Limit, Timer, TimerKind
-from durabletest.local.server.modelled import modelled_error
-from durabletest.local.server.operations import TERMINAL, OperationTable
-from durabletest.local.server.transitions import InvokeStarter, Transitions
+from durabletest.local.server.journal import ErrorObject, Journal, Update
+from durabletest.local.server.limits import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, InvokeTree, too_large_result
+from durabletest.local.server.naming import FunctionSpec, IdSource
+from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.service_model import modelled_error
 
 DEFAULT_EXECUTION_TIMEOUT = 31_622_400
-"""Seconds (366 days): what the service allows at most. When nobody set a timeout, it is a limit, and no timer."""
+"""Seconds (366 days): the longest that the service allows. Without a timeout of its own an execution has this limit."""
+MAX_FAILED_INVOCATIONS = 5
+MAX_EMPTY_PENDINGS = 3
+NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
+_TIMED_OUT = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
+"""Not documented by the service; chosen here, once."""
+_STOPPED = {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"}
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What an execution is started with; ``payload`` is JSON text, ``timeout`` seconds or None.
+    """The arguments of an execution's start; ``payload`` is JSON text, ``timeout`` seconds or None.
 
     ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
-    registered; both are None for an execution that a test started. ``scope`` is the runner's number: each runner
-    stands for a deployment of its own, in which execution names are unique.
+    registered; both are None for an execution that a test started. ``deployment`` is the number of a runner: the names
+    of executions are unique within it.
     """
 
     function: FunctionSpec
@@ -41,12 +55,16 @@ class StartRequest:
     parent: tuple[str, str] | None = None
     page_size: int | None = None
     target: str | None = None
-    scope: int = 0
+    deployment: int = 0
+
+    def identity(self, name: str) -> tuple[int, str, str]:
+        """What an execution of that name is known by."""
+        return self.deployment, self.function.name, name
 
 
 @dataclass(slots=True, eq=False)
-class Execution:
-    """One durable execution and where it stands; ``failures`` counts failed invocations in a row."""
+class DurableExecution:
+    """One durable execution; ``failures`` counts failed invocations in a row, ``empty_pendings`` refused PENDINGs."""
 
     execution_id: str
     name: str
@@ -54,6 +72,8 @@ class Execution:
     request: StartRequest
     started_at: datetime
     checkpoints: CheckpointManager
+    invoke_tree: InvokeTree
+    depth: int
     status: str = "RUNNING"
     result: str | None = None
     error: ErrorObject | None = None
@@ -61,184 +81,261 @@ class Execution:
     failures: int = 0
     empty_pendings: int = 0
     children: list[str] = field(default_factory=list)
-    family: Family = field(default_factory=Family)
-    depth: int = 0
 
     @property
     def running(self) -> bool:
-        """Whether no terminal status is reached yet."""
+        """Whether it has not ended."""
         return self.status == "RUNNING"
 
     @property
     def timeout(self) -> int:
-        """Seconds; what the service allows at most if nobody set any."""
+        """Seconds; the longest that the service allows if none was set."""
         return self.request.timeout or DEFAULT_EXECUTION_TIMEOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all parts of the server share."""
-
-    now: Callable[[], datetime]
-    announce: Announce
-    ids: IdSource
-
-
 class ExecutionManager:
-    """Creates executions, each with a checkpoint manager of its own (R9.3, R10.1), and ends them."""
+    """Starts executions, each with a checkpoint manager of its own, and ends them.
 
-    def __init__(self, services: Services, callbacks: CallbackManager) -> None:
-        self._services = services
+    A failed invocation is repeated after 1, 2, 4 and 8 seconds of virtual time; the fifth failure in a row fails the
+    execution. The service documents neither figure; both are chosen here, once.
+    """
+
+    start_invoke: Callable[[str, Update], None]
+    """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
+
+    def __init__(
+        self,
+        callbacks: CallbackRegistry,
+        ids: IdSource,
+        now: Callable[[], datetime],
+        announce: Announce,
+    ) -> None:
         self._callbacks = callbacks
-        self._by_arn: dict[str, Execution] = {}
-        self._by_name: dict[tuple[int, str, str], Execution] = {}
-        self._by_function: defaultdict[str, dict[str, Execution]] = defaultdict(dict)
-        self.on_ended: Callable[[Execution], None] = lambda _execution: None
-        self.invoke_starter: Callable[[Execution], InvokeStarter]
+        self._ids = ids
+        self._now = now
+        self._announce = announce
+        self._by_arn: dict[str, DurableExecution] = {}
+        self._by_name: dict[tuple[int, str, str], DurableExecution] = {}
+        self._by_function: defaultdict[str, dict[str, DurableExecution]] = defaultdict(dict)
 
-    def get(self, arn: str, api_operation: str) -> Execution:
+    def get(self, arn: str, api_operation: str = "Invoke") -> DurableExecution:
         """The execution of that ARN; an unknown one is refused with the service's own error."""
         execution = self.find(arn)
         if execution is None:
             raise modelled_error("ResourceNotFoundException", f"Durable execution not found: {arn}", api_operation)
         return execution
 
-    def find(self, arn: str) -> Execution | None:
+    def find(self, arn: str) -> DurableExecution | None:
         """The execution of that ARN, if there is one."""
         return self._by_arn.get(arn)
 
-    def of_function(self, name: str) -> list[Execution]:
+    def of_function(self, name: str) -> list[DurableExecution]:
         """Every execution of the function of that bare name, in the order in which they started."""
         return list(self._by_function[name].values())
 
+    def of_deployment(self, deployment: int) -> list[str]:
+        """The ARNs of a runner's executions, invoked ones included, in the order in which they started."""
+        return [arn for arn, execution in self._by_arn.items() if execution.request.deployment == deployment]
+
     def drop(self, arn: str) -> None:
-        """Forget an execution."""
+        """Forget an execution and its callbacks."""
         execution = self._by_arn.pop(arn)
         del self._by_function[execution.request.function.name][arn]
-        del self._by_name[_identity(execution.request, execution.name)]
+        del self._by_name[execution.request.identity(execution.name)]
+        self._callbacks.drop(arn)
 
     # --- start ---
 
-    def start(self, request: StartRequest) -> Execution:
-        """Start an execution; with the name and input of one that exists, that one is answered (idempotent)."""
-        existing = None if request.name is None else self._by_name.get(_identity(request, request.name))
+    def start(self, request: StartRequest) -> DurableExecution:
+        """Start an execution; if one of that name exists and has the same input, return it (idempotent)."""
+        existing = None if request.name is None else self._by_name.get(request.identity(request.name))
         if existing is not None:
-            return self._same_or_refused(existing, request)
-        execution_id = self._services.ids.execution()
+            if existing.request.payload == request.payload:
+                return existing
+            raise modelled_error(
+                "DurableExecutionAlreadyStartedException",
+                f"Durable execution {existing.name!r} was already started with another input",
+                "Invoke",
+            )
+        execution = self._create(request)
+        self._by_arn[execution.arn] = self._by_name[request.identity(execution.name)] = execution
+        self._by_function[request.function.name][execution.arn] = execution
+        execution.checkpoints.changes.apply(
+            {"Id": execution.execution_id, "Type": "EXECUTION", "Action": "START", "Payload": request.payload},
+            {"ExecutionTimeout": execution.timeout},
+        )
+        due = execution.started_at + timedelta(seconds=execution.timeout)
+        if request.timeout is not None:
+            self._announce(Timer(due, TimerKind.EXECUTION_TIMEOUT, execution.arn))
+        else:
+            self._announce(Limit(due, execution.arn))
+        self._announce(InvocationDue(execution.arn))
+        execution.invoke_tree.add(execution.depth, execution.checkpoints.bounds)
+        return execution
+
+    def _create(self, request: StartRequest) -> DurableExecution:
+        execution_id = self._ids.execution()
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
-        execution = self._create(execution_id, name, arn, request)
-        self._by_arn[arn] = self._by_name[_identity(request, name)] = execution
-        self._by_function[request.function.name][arn] = execution
-        self._record_start(execution)
-        self._services.announce(InvocationDue(arn))
-        if request.parent is not None:
-            parent = self._by_arn[request.parent[0]]
-            execution.family, execution.depth = parent.family, parent.depth + 1
-        execution.family.joined(execution.depth, execution.checkpoints.bounds)
-        return execution
+        changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
+        checkpoints = CheckpointManager(execution_id, changes, self.start_invoke, self._ids, request.page_size)
+        parent = None if request.parent is None else self._by_arn[request.parent[0]]
+        tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
+        return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)
 
     def _new_name(self, request: StartRequest) -> str:
         names = (f"execution-{number}" for number in itertools.count(len(self._by_arn) + 1))
-        return next(name for name in names if _identity(request, name) not in self._by_name)
+        return next(name for name in names if request.identity(name) not in self._by_name)
 
-    def _same_or_refused(self, existing: Execution, request: StartRequest) -> Execution:
-        if existing.request.payload == request.payload:
-            return existing
-        raise modelled_error(
-            "DurableExecutionAlreadyStartedException",
-            f"Durable execution {existing.name!r} was already started with another input",
-            "Invoke",
-        )
+    # --- changes from outside the handler ---
 
-    def _create(self, execution_id: str, name: str, arn: str, request: StartRequest) -> Execution:
-        services = self._services
-        operations = OperationTable()
-        events = EventProcessor(services.now)
-        execution: Execution
+    def change(
+        self,
+        arn: str,
+        operation_id: str,
+        action: str,
+        result: str | None = None,
+        error: ErrorObject | None = None,
+    ) -> None:
+        """Change an operation that is pending; one that was cancelled, or whose execution has ended, stays as it is."""
+        execution = self.get(arn, "CheckpointDurableExecution")
+        journal = execution.checkpoints.journal
+        if execution.running and journal.is_pending(operation_id):
+            outcome = {"Action": action, "Payload": result, "Error": error}
+            operation_type = journal.operations[operation_id]["Type"]
+            execution.checkpoints.change_from_outside({"Id": operation_id, "Type": operation_type, **outcome})
 
-        def start_invoke(operation: Operation, update: Mapping[str, Any]) -> None:
-            self.invoke_starter(execution)(operation, update)
+    def fire(self, timer: Timer) -> None:
+        """Do what is due; nothing, if its execution has ended."""
+        execution = self.get(timer.arn, "CheckpointDurableExecution")
+        change = partial(self.change, timer.arn, timer.operation_id or "")
+        match timer.kind:
+            case TimerKind.WAIT:
+                change("SUCCEED")
+            case TimerKind.STEP_RETRY:
+                change("READY")
+            case TimerKind.CALLBACK_TIMEOUT | TimerKind.HEARTBEAT_TIMEOUT:
+                change("TIME_OUT", error=TIMEOUTS[timer.kind])
+            case TimerKind.EXECUTION_TIMEOUT if execution.running:
+                self._end(execution, "TIME_OUT", error=_TIMED_OUT)
+            case TimerKind.INVOCATION_RETRY if execution.running:
+                self._announce(InvocationDue(execution.arn))
 
-        transitions = Transitions(
-            arn, operations, events, self._callbacks, services.now, services.announce, start_invoke
-        )
-        checkpoints = CheckpointManager(
-            execution_id,
-            arn,
-            operations=operations,
-            events=events,
-            transitions=transitions,
-            ids=services.ids,
-            now=services.now,
-            announce=services.announce,
-            page_size=request.page_size,
-        )
-        execution = Execution(execution_id, name, arn, request, services.now(), checkpoints)
-        return execution
+    # --- invocations ---
 
-    def _record_start(self, execution: Execution) -> None:
-        request, checkpoints = execution.request, execution.checkpoints
-        checkpoints.events.record(
-            "ExecutionStarted", {"Input": result_of(request.payload), "ExecutionTimeout": execution.timeout}
-        )
-        operation_id = execution.execution_id
-        checkpoints.operations.ensure({"Id": operation_id, "Type": "EXECUTION"}, execution.started_at)
-        checkpoints.operations.change(operation_id, "STARTED", {"InputPayload": request.payload})
-        if request.timeout is not None:
-            due = execution.started_at + timedelta(seconds=request.timeout)
-            self._services.announce(Timer(due, TimerKind.EXECUTION_TIMEOUT, execution.arn))
+    def begin_invocation(self, arn: str) -> dict[str, Any] | None:
+        """The event to invoke the handler with, and what goes into its context; None if the execution has ended.
+
+        ``Target`` is the name under which the function was registered, None for the runner's own handler.
+        """
+        execution = self.get(arn)
+        if not execution.running:
+            return None
+        if execution.failures:  # this invocation takes the place of the repetition that is due
+            self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, arn))
+        request = execution.request
+        return {
+            **execution.checkpoints.begin_invocation(),
+            "FunctionName": request.function.name,
+            "Version": request.function.version,
+            "TenantId": request.tenant_id,
+            "Target": request.target,
+        }
+
+    def invocation_answered(self, arn: str, output: Mapping[str, Any]) -> None:
+        """The handler answered ``{"Status": ..., "Result": ..., "Error": ...}``."""
+        execution = self.get(arn)
+        if not execution.running:
+            return
+        execution.failures = 0
+        if output["Status"] == "PENDING" and execution.checkpoints.outcome is None:
+            self._suspend(execution)
         else:
-            self._services.announce(Limit(execution.started_at + timedelta(seconds=execution.timeout), execution.arn))
+            self._complete(execution, output["Status"] == "SUCCEEDED", output.get("Result"), output.get("Error"))
+
+    def invocation_failed(self, arn: str, error: ErrorObject) -> None:
+        """The invocation itself failed: the handler raised, or its process ended."""
+        execution = self.get(arn)
+        if not execution.running:
+            return
+        execution.checkpoints.end_invocation(error)
+        if execution.checkpoints.outcome is not None:
+            self._complete(execution, False, None, None)
+            return
+        execution.failures += 1
+        if execution.failures >= MAX_FAILED_INVOCATIONS:
+            self._end(execution, "FAIL", error=error)
+            return
+        due = self._now() + timedelta(seconds=2 ** (execution.failures - 1))
+        self._announce(Timer(due, TimerKind.INVOCATION_RETRY, arn))
+
+    def _suspend(self, execution: DurableExecution) -> None:
+        checkpoints = execution.checkpoints
+        if checkpoints.has_news:
+            checkpoints.end_invocation()
+            self._announce(InvocationDue(execution.arn))
+        elif checkpoints.journal.has_pending:
+            execution.empty_pendings = 0
+            checkpoints.end_invocation()
+        else:
+            error = {"ErrorType": "InvalidParameterValueException", "ErrorMessage": NOTHING_PENDING}
+            checkpoints.end_invocation(error)
+            execution.empty_pendings += 1
+            if execution.empty_pendings >= MAX_EMPTY_PENDINGS:
+                self._end(execution, "FAIL", error=error)
+            else:
+                self._announce(InvocationDue(execution.arn))
+
+    def _complete(
+        self, execution: DurableExecution, succeeded: bool, result: str | None, error: ErrorObject | None
+    ) -> None:
+        """End the execution; a checkpointed outcome (too large to be returned) wins over the returned, empty one."""
+        checkpointed = execution.checkpoints.outcome
+        if checkpointed is not None:
+            succeeded = checkpointed["Action"] == "SUCCEED"
+            result, error = checkpointed.get("Payload"), checkpointed.get("Error")
+        execution.checkpoints.end_invocation()
+        if succeeded and result is not None:
+            error = too_large_result(result, MAX_INVOKE_PAYLOAD if execution.request.parent else MAX_EXECUTION_PAYLOAD)
+            succeeded = error is None
+        if succeeded:
+            self._end(execution, "SUCCEED", result)
+        else:
+            self._end(execution, "FAIL", error=error or {})
 
     # --- end ---
 
-    def succeed(self, execution: Execution, result: str | None) -> None:
-        """End with SUCCEEDED; ``result`` is JSON text."""
-        execution.result = result
-        self._end(execution, "SUCCEEDED", "ExecutionSucceeded", {"Result": result_of(result)})
+    def stop(self, execution: DurableExecution, error: ErrorObject | None) -> None:
+        """Stop a running execution; ``error`` is the reason that the caller of the API gave."""
+        self._end(execution, "STOP", error=error or _STOPPED)
 
-    def fail(self, execution: Execution, error: ErrorObject) -> None:
-        """End with FAILED."""
-        execution.error = error
-        self._end(execution, "FAILED", "ExecutionFailed", {"Error": error_of(error)})
-
-    def time_out(self, execution: Execution) -> None:
-        """End with TIMED_OUT. Error type and text are not documented by the service; chosen here, once."""
-        execution.error = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
-        self._end(execution, "TIMED_OUT", "ExecutionTimedOut", {"Error": error_of(execution.error)})
-        self._end_what_is_open(execution)
-
-    def stop(self, execution: Execution, error: ErrorObject | None) -> None:
-        """End with STOPPED; ``error`` is what the caller of the API gave as the reason."""
-        execution.error = error or {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"}
-        self._end(execution, "STOPPED", "ExecutionStopped", {"Error": error_of(execution.error)})
-        self._end_what_is_open(execution)
-
-    def _end_what_is_open(self, execution: Execution) -> None:
-        """Operations in progress end as their execution did, without events of their own; its children are stopped."""
-        operations = execution.checkpoints.operations
-        for operation in [operation for operation in operations if operation["Status"] not in TERMINAL]:
-            operations.change(operation["Id"], execution.status, {}, execution.ended_at)
-        reason = {"ErrorType": "ExecutionStopped", "ErrorMessage": f"its invoking execution is {execution.status}"}
-        for child in [self._by_arn[arn] for arn in execution.children]:
-            if child.running:
-                self.stop(child, reason)
-
-    def _end(self, execution: Execution, status: str, event_type: str, details: Mapping[str, Any]) -> None:
+    def _end(
+        self, execution: DurableExecution, action: str, result: str | None = None, error: ErrorObject | None = None
+    ) -> None:
+        """End the execution: by an outcome of its handler, or (TIME_OUT, STOP) with all that is open in it."""
         checkpoints = execution.checkpoints
         checkpoints.release()
         checkpoints.end_invocation()
-        execution.status = status
-        execution.ended_at = self._services.now()
-        checkpoints.operations.change(execution.execution_id, status, {}, execution.ended_at)
-        checkpoints.events.record(event_type, details)
-        self._callbacks.close_all(execution.arn, f"its execution is {status}")
-        self._services.announce(Changed(execution.arn))
-        self._services.announce(Ended(execution.arn))
-        self.on_ended(execution)
+        outcome = {"Action": action, "Payload": result, "Error": error}
+        operation = checkpoints.changes.apply({"Id": execution.execution_id, "Type": "EXECUTION", **outcome})
+        execution.status = operation["Status"]
+        execution.result, execution.error, execution.ended_at = result, error, self._now()
+        self._callbacks.close_all(execution.arn, f"its execution is {execution.status}")
+        self._announce(Changed(execution.arn))
+        self._announce(Ended(execution.arn))
+        if execution.request.parent is not None:
+            self._complete_invoke(execution, action, *execution.request.parent)
+        if action in ("TIME_OUT", "STOP"):
+            checkpoints.changes.end_open(execution.status)
+            reason = {"ErrorType": "ExecutionStopped", "ErrorMessage": f"its invoking execution is {execution.status}"}
+            for child in [self._by_arn[arn] for arn in execution.children]:
+                if child.running:
+                    self.stop(child, reason)
 
-
-def _identity(request: StartRequest, name: str) -> tuple[int, str, str]:
-    """Within what an execution's name means one execution: the runner and the function."""
-    return request.scope, request.function.name, name
+    def _complete_invoke(self, child: DurableExecution, action: str, parent_arn: str, operation_id: str) -> None:
+        """Complete the operation that invoked this execution; a timeout has an error type of its own there."""
+        error = child.error
+        if action == "TIME_OUT":
+            message = f"CHAINED_INVOKE timed out after {child.request.timeout} seconds."
+            error = {"ErrorType": "ChainedInvoke.Timeout", "ErrorMessage": message}
+        self.change(parent_arn, operation_id, action, child.result, error)

@@ -1,44 +1,89 @@
-"""Lifecycle of the server's thread, and the channel to it."""
+"""The server's thread: its start and end, and the requests that other threads send to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, current_thread
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from durabletest.errors import CheckpointServerError, UsageError
-from durabletest.local.server.messages import Reply, Request
+from durabletest.local.server.checkpoint_server import CheckpointServer
+
+P = ParamSpec("P")
+AnswerT = TypeVar("AnswerT")
 
 _LIVENESS_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one request: a value, or the exception object to raise in the requesting thread."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One call of a method of the server; the answer goes into the request's own queue."""
+
+    method: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    reply: SimpleQueue[Reply]
+
+
+class Companion(Protocol):
+    """What else is done in the server's thread: between two requests, so that it can use the server without waiting."""
+
+    def work(self) -> float | None:
+        """Do what there is to do; for how many real seconds nothing has to be done if no request comes (None: ever)."""
+        ...
+
+    def time_is_up(self) -> None:
+        """No request has come for so long."""
+        ...
+
+    def end(self) -> None:
+        """The thread ends."""
+        ...
 
 
 class CheckpointWorkerManager:
     """Starts, talks to and stops the thread in which one server object lives.
 
-    ``factory`` makes the server in its own thread; ``call`` runs one of its methods there and returns the value or
-    raises the very exception object that the method raised. Requests are answered in the order of their arrival. When
-    the thread dies, every pending and every later call raises :class:`CheckpointServerError` with the cause: nothing
-    waits for a dead server (R9.6, R13.4). ``before_request`` is called in the thread before each request is answered.
+    ``factory`` makes the server in its own thread, and ``before_request`` is called there before each request. Requests
+    are answered in the order of their arrival. When the thread dies, every pending and every later call raises
+    :class:`CheckpointServerError` with the cause: nothing waits for a dead server.
     """
 
     def __init__(
         self,
-        factory: Callable[[], object],
+        factory: Callable[[], CheckpointServer],
         name: str = "durabletest-checkpoint-server",
         before_request: Callable[[], None] = lambda: None,
     ) -> None:
         self._factory = factory
         self._before_request = before_request
-        self._inbox: SimpleQueue[Request | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Request | Callable[[], None] | None] = SimpleQueue()
         self._pending: set[Request] = set()
         self._ready = Event()
         self._dead = Event()
         self._cause: BaseException | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._companion: Companion | None = None
+        self._server: CheckpointServer | None = None
+        self._answering = False
+        self.resting = False
+        """Set by the companion when nothing is left that goes on by itself; unset by whatever comes."""
 
-    def start(self) -> None:
+    def start(self, companion: Companion | None = None) -> None:
         """Start the thread; an error while the server is made is raised here."""
+        self._companion = companion
         self._thread.start()
         self._ready.wait()
         if self._cause is not None:
@@ -46,7 +91,7 @@ class CheckpointWorkerManager:
             raise self._failure() from self._cause
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Let the thread answer what it has been asked, then end it; calling it twice does no harm."""
+        """Let the thread answer its pending requests, then end it; a second call does nothing."""
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -59,27 +104,65 @@ class CheckpointWorkerManager:
         return self._thread
 
     @property
-    def idle(self) -> bool:
-        """Whether everything that it was asked has been answered, and whoever asked has the answer."""
-        return not self._pending and not self._dead.is_set()
+    def has_mail(self) -> bool:
+        """Whether a request or a message is waiting in the inbox."""
+        return not self._inbox.empty()
 
-    def call(self, method: str, /, **arguments: Any) -> Any:
-        """Run ``method`` of the server in its thread, and give back what it returns or raise what it raises."""
+    def post(self, message: Callable[[], None]) -> None:
+        """Have the thread call the message when its turn comes; a dead thread never does."""
+        self._inbox.put(message)
+
+    def tell(
+        self, method: Callable[Concatenate[CheckpointServer, P], None], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Have a method run in its turn, without waiting for it; it must not raise."""
         if current_thread() is self._thread:
+            self._answer(method, args, kwargs)
+        else:
+            self.post(partial(self._answer, method, args, kwargs))
+
+    def call(
+        self,
+        method: Callable[Concatenate[CheckpointServer, P], AnswerT],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AnswerT:
+        """Run a method of the server's class in its thread: return what it returns, or raise the exception it raises.
+
+        ``server.call(CheckpointServer.revoke, arn)``. The companion, which lives in that thread, does not wait.
+        """
+        answer: AnswerT
+        if current_thread() is not self._thread:
+            answer = self.receive(self.send(method, *args, **kwargs))
+            return answer
+        if self._answering:
             raise UsageError(
-                f"{method} was asked of the checkpoint server in its own thread, which would wait for itself: code "
-                "that it calls, such as a stub's, cannot run or read executions"
+                f"{method.__name__} was asked of the checkpoint server in its own thread, which would wait for itself: "
+                "code that it calls, such as a stub's, cannot run or read executions"
             )
-        request = Request(method, arguments, SimpleQueue())
+        answer = self._answer(method, args, kwargs)
+        return answer
+
+    def send(
+        self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Request:
+        """Put a request in the inbox, for ``receive``."""
+        request = Request(method, args, kwargs, SimpleQueue())
         self._pending.add(request)
         self._inbox.put(request)
         if self._dead.is_set():
             self._fail_pending()
+        return request
+
+    def receive(self, request: Request) -> Any:
+        """Wait for the answer to a request that was sent: the value, or what is raised."""
         reply = self._await(request)
         self._pending.discard(request)
         if reply.error is not None:
             raise reply.error
-        return reply.value
+        value: Any = reply.value
+        return value
 
     def _await(self, request: Request) -> Reply:
         while True:
@@ -99,21 +182,53 @@ class CheckpointWorkerManager:
         finally:
             self._dead.set()
             self._fail_pending()
+            if self._companion is not None:
+                self._companion.end()
             self._ready.set()
 
-    def _serve(self, server: object) -> None:
-        while (request := self._inbox.get()) is not None:
-            self._before_request()
+    def _serve(self, server: CheckpointServer) -> None:
+        self._server, companion = server, self._companion
+        limit = None
+        while True:
             try:
-                value = getattr(server, request.method)(**request.arguments)
-            except Exception as error:
-                request.reply.put(Reply(error=error))
+                item = self._inbox.get(timeout=limit)
+                self.resting = False
+            except Empty:
+                assert companion is not None, "without one there is no limit"
+                companion.time_is_up()
             else:
-                request.reply.put(Reply(value))
+                if item is None:
+                    return
+                if isinstance(item, Request):
+                    self._reply(item)
+                else:
+                    item()
+            if companion is not None:
+                limit = companion.work()
+
+    def _reply(self, request: Request) -> None:
+        try:
+            reply = Reply(self._answer(request.method, request.args, request.kwargs))
+        except Exception as error:
+            reply = Reply(error=error)
+        request.reply.put(reply)
+
+    def _answer(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        self._before_request()
+        self._answering = True
+        try:
+            return method(self._server, *args, **kwargs)
+        finally:
+            self._answering = False
 
     def _fail_pending(self) -> None:
         for request in list(self._pending):
             request.reply.put(Reply(error=self._failure()))
+
+    @property
+    def failure(self) -> CheckpointServerError | None:
+        """Why the thread has died, if it has died of something."""
+        return None if self._cause is None else self._failure()
 
     def _failure(self) -> CheckpointServerError:
         if self._cause is None:
@@ -121,3 +236,23 @@ class CheckpointWorkerManager:
         failure = CheckpointServerError(f"the checkpoint server's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
+
+
+class RequestInstant:
+    """The server's clock: it stands still during a request, at the time when the request arrived.
+
+    Virtual time stands still then anyway. Real time does not: the start of a wait would be recorded a moment after the
+    instant from which its end is counted, so that it would be shorter than asked for.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._instant = clock()
+
+    def arrive(self) -> None:
+        """Note the arrival of a request."""
+        self._instant = self._clock()
+
+    def now(self) -> datetime:
+        """The time at which the current request arrived."""
+        return self._instant

@@ -10,28 +10,28 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from durabletest.local.routing import API_OPERATIONS
-from durabletest.local.server.functions import FunctionSpec
-from durabletest.local.server.invocations import Caller
-from durabletest.local.server.messages import Timer, TimerCancelled
-from durabletest.local.server.service import CheckpointServer
+from durabletest.local.boto3_routing import API_OPERATIONS
+from durabletest.local.server.announcements import Timer, TimerCancelled
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.naming import FunctionSpec
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SCOPE = 1
+DEPLOYMENT = 1
 
 
 class Harness:
-    """One server with one runner's scope; ``now`` is its clock."""
+    """One server with one runner's deployment; ``now`` is its clock."""
 
     def __init__(self) -> None:
         self.now = START
         self.announced: list[Any] = []
         self.server = CheckpointServer(lambda: self.now, self.announced.append)
-        self.server.declare(Caller(SCOPE, FunctionSpec("orders"), None))
+        self.server.deploy(DEPLOYMENT, FunctionSpec("orders"))
 
     def start(self, payload: str | None = "{}", function: str = "orders", **more: Any) -> Started:
         """Start an execution, and invoke it for the first time."""
-        started = Started(self, self.server.start(**{"scope": SCOPE, "function": function, "payload": payload, **more}))
+        given = {"deployment": DEPLOYMENT, "function": function, "payload": payload, **more}
+        started = Started(self, self.server.start(**given))
         started.begin()
         return started
 
@@ -39,7 +39,7 @@ class Harness:
     def api(self) -> SimpleNamespace:
         """The operations of the API, as a client's methods; functions are invoked as by the runner of ``orders``."""
         methods = {name: getattr(self.server, name) for name in map(xform_name, API_OPERATIONS)}
-        return SimpleNamespace(**{**methods, "invoke": partial(methods["invoke"], scope=SCOPE)})
+        return SimpleNamespace(**{**methods, "invoke": partial(methods["invoke"], deployment=DEPLOYMENT)})
 
     def child_of(self, arn: str, operation_id: str) -> Started:
         """The execution that a chained invoke has started, invoked for the first time."""
@@ -145,7 +145,7 @@ class Started:
 
     def kept(self) -> dict[str, dict[str, Any]]:
         """The operations by id, as the server keeps them; for executions whose token is gone."""
-        return dict(self.harness.server._executions.get(self.arn, "Invoke").checkpoints.operations.by_id)
+        return dict(self.harness.server._executions.get(self.arn, "Invoke").checkpoints.journal.operations)
 
     def history(self, **request: Any) -> list[dict[str, Any]]:
         """The events, with execution data."""

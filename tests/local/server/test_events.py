@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from durabletest.local.server import api
-from durabletest.local.server.modelled import service_model
+from durabletest.local.server import checkpoint_server
+from durabletest.local.server.service_model import service_model
 from tests.local.server.harness import START, Harness, Started, cancel, fail, retry, start, succeed
 
 ERROR = {"ErrorType": "Declined", "ErrorMessage": "card expired", "ErrorData": "{}", "StackTrace": ["line 1"]}
@@ -84,11 +84,11 @@ class EveryEventTests(unittest.TestCase):
         ]
         return found
 
-    def test_every_type_that_the_model_knows_happens_apart_from_pauses(self) -> None:
+    def test_r12_1_every_type_that_the_model_knows_happens_apart_from_pauses(self) -> None:
         seen = {event["EventType"] for execution in self.executions for event in execution.history()}
         self.assertEqual(seen | PAUSES, set(service_model().shape_for("EventType").enum))
 
-    def test_the_execution(self) -> None:
+    def test_r12_4_the_execution(self) -> None:
         self.assertEqual(
             self.details("ExecutionStarted"), {"Input": given('{"order": 42}'), "ExecutionTimeout": 86_400}
         )
@@ -127,7 +127,7 @@ class EveryEventTests(unittest.TestCase):
         self.assertEqual(self.details("WaitSucceeded", "w"), {"Duration": 60})
         self.assertEqual(self.details("WaitCancelled", "v"), {"Error": given(REASON)})
 
-    def test_callbacks(self) -> None:
+    def test_r12_3_callbacks(self) -> None:
         started = {key: self.details("CallbackStarted", key) for key in ("a", "b", "n", "f")}
         self.assertEqual(len({details.pop("CallbackId") for details in started.values()}), 4)
         self.assertEqual(started, {"a": {}, "b": {"Timeout": 30}, "n": {"HeartbeatTimeout": 40}, "f": {}})
@@ -190,8 +190,8 @@ class EveryEventTests(unittest.TestCase):
             ({"Marker": "item-3"}, [4, 5]),
             ({"ReverseOrder": True, "Marker": "item-3"}, [4, 3]),
         ]:
-            stripping = mock.patch.object(api, "without_execution_data", side_effect=dict)
-            copying = mock.patch.object(api, "copied", side_effect=dict)
+            stripping = mock.patch.object(checkpoint_server, "without_execution_data", side_effect=dict)
+            copying = mock.patch.object(checkpoint_server, "copied", side_effect=dict)
             with self.subTest(**request), stripping as stripped, copying as copied:
                 page = self.main.harness.server.get_durable_execution_history(
                     DurableExecutionArn=self.main.arn, MaxItems=2, **request

@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.server.functions import FunctionDirectory, split_name
-from durabletest.local.server.messages import Ended
+from durabletest.local.server.announcements import Ended
+from durabletest.local.server.function_invokes import FunctionDirectory
+from durabletest.local.server.naming import split_name
 from tests.local.server.harness import START, Harness, Started, cancel, code_of, retry, start, succeed
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
@@ -21,7 +22,7 @@ class NameTests(unittest.TestCase):
         self.harness = Harness()
 
     def start(self, payload: str = "1", **more: Any) -> str:
-        return self.harness.server.start(**{"scope": 1, "function": "orders", "payload": payload, **more})
+        return self.harness.server.start(**{"deployment": 1, "function": "orders", "payload": payload, **more})
 
     def test_the_same_name_and_input_mean_the_same_execution(self) -> None:
         arn = self.start(name="order-42")
@@ -46,7 +47,7 @@ class NameTests(unittest.TestCase):
         arns = {
             self.start(name="order-42"),
             self.start("2", name="order-42", function="billing"),
-            self.start("3", name="order-42", scope=2),
+            self.start("3", name="order-42", deployment=2),
         }
         self.assertEqual(len(arns), 3)
 
@@ -71,9 +72,11 @@ class NameTests(unittest.TestCase):
 
 
 class SideBySideTests(unittest.TestCase):
-    def test_each_has_its_own_token_state_history_and_timers(self) -> None:
+    def test_r9_3_r10_1_each_has_its_own_token_state_history_and_timers(self) -> None:
         harness = Harness()
         first, second = harness.start(payload="1"), harness.start(payload="2")
+        self.assertEqual(len({first.arn, second.arn, first.execution_id, second.execution_id}), 4)
+        self.assertNotEqual(first.token, second.token)
         first.checkpoint(start("STEP", "same"), start("WAIT", "w"))
         second.checkpoint(start("STEP", "same"), succeed("STEP", "same"))
         self.assertEqual(first.operations()["same"]["Status"], "STARTED")
@@ -292,7 +295,7 @@ class EndTests(unittest.TestCase):
                 with self.assertRaisesRegex(ClientError, f"takes no answer any more: its execution is {status}"):
                     execution.harness.server.send_durable_execution_callback_success(CallbackId=callback_id)
 
-    def test_its_timers_are_not_wanted_any_more_and_do_nothing_if_they_fire(self) -> None:
+    def test_r17_5_its_timers_are_not_wanted_any_more_and_do_nothing_if_they_fire(self) -> None:
         for status, end in self.ENDS.items():
             with self.subTest(status):
                 execution = self.open_execution()

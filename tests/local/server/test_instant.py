@@ -6,10 +6,9 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from unittest import TestCase
 
-from durabletest.local.server.instant import RequestInstant
-from durabletest.local.server.messages import Announcement, Timer
-from durabletest.local.server.service import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.server.announcements import Announcement, Timer
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,13 +26,16 @@ class RequestInstantTests(TestCase):
         return CheckpointServer(self.instant.now, self.announced.append)
 
     def test_a_wait_is_as_long_as_it_was_asked_to_be_while_the_clock_runs(self) -> None:
-        arn = self.server.call("start", scope=1, function="handler", payload="{}")
-        token = self.server.call("begin_invocation", arn=arn)["CheckpointToken"]
+        arn = self.server.call(CheckpointServer.start, 1, "handler", "{}")
+        token = self.server.call(CheckpointServer.begin_invocation, arn)["CheckpointToken"]
         update = {"Id": "1", "Type": "WAIT", "SubType": "Wait", "Action": "START", "WaitOptions": {"WaitSeconds": 5}}
         self.server.call(
-            "checkpoint_durable_execution", DurableExecutionArn=arn, CheckpointToken=token, Updates=[update]
+            CheckpointServer.checkpoint_durable_execution,
+            DurableExecutionArn=arn,
+            CheckpointToken=token,
+            Updates=[update],
         )
-        history = self.server.call("get_durable_execution_history", DurableExecutionArn=arn)["Events"]
+        history = self.server.call(CheckpointServer.events_after, arn, 0)
         [started] = [event for event in history if event["EventType"] == "WaitStarted"]
         [timer] = [announcement for announcement in self.announced if isinstance(announcement, Timer)]
         self.assertEqual(timer.due, started["EventTimestamp"] + timedelta(seconds=5))

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest import NotAvailableError
-from durabletest.local.server.messages import InvocationDue
+from durabletest.local.server.announcements import InvocationDue
 from tests.local.server.harness import Harness, Started, code_of
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"

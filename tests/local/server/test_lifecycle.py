@@ -6,8 +6,8 @@ import unittest
 from datetime import timedelta
 from typing import Any
 
-from durabletest.local.server.lifecycle import MAX_EMPTY_PENDINGS, MAX_FAILED_INVOCATIONS, NOTHING_PENDING
-from durabletest.local.server.messages import Ended, InvocationDue
+from durabletest.local.server.announcements import Ended, InvocationDue
+from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, MAX_FAILED_INVOCATIONS, NOTHING_PENDING
 from tests.local.server.harness import START, Harness, Started, fail, retry, start, succeed
 
 MIB = 1024 * 1024
@@ -92,7 +92,7 @@ class FailedInvocationTests(unittest.TestCase):
         self.assertEqual((self.execution.status, self.execution.description()["Result"]), ("SUCCEEDED", '"large"'))
         self.assertEqual(self.completions()[-1]["InvocationCompletedDetails"]["Error"]["Payload"], EXIT)
 
-    def test_the_next_invocation_finds_the_state_that_the_failed_one_has_left(self) -> None:
+    def test_r10_3_the_next_invocation_finds_the_state_that_the_failed_one_has_left(self) -> None:
         self.execution.checkpoint(start("STEP", "s"), succeed("STEP", "s", Payload="1"), start("STEP", "t"))
         self.crash_and_repeat(1)
         statuses = {one["Id"]: one["Status"] for one in self.execution.event["InitialExecutionState"]["Operations"]}
@@ -229,7 +229,7 @@ class RetryTests(unittest.TestCase):
         step = self.execution.operations()["s"]
         return step["Status"], step["StepDetails"]
 
-    def test_a_step_that_waits_for_its_next_attempt_says_when_it_is_due(self) -> None:
+    def test_r10_2_a_step_that_waits_for_its_next_attempt_says_when_it_is_due(self) -> None:
         error = {"ErrorType": "Declined"}
         self.execution.checkpoint(start("STEP", "s"))
         self.execution.harness.pass_time(seconds=2)
@@ -259,7 +259,7 @@ class UpdatedOperationsTests(unittest.TestCase):
     def test_the_first_invocation_has_none(self) -> None:
         self.assertEqual(Harness().start().event["UpdatedOperationIds"], [])
 
-    def test_all_that_happened_from_outside_is_named_in_its_order(self) -> None:
+    def test_r10_4_all_that_happened_from_outside_is_named_once_in_its_order(self) -> None:
         execution = Harness().start()
         harness = execution.harness
         answer = execution.checkpoint(

@@ -7,7 +7,7 @@ import unittest
 import boto3
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.modelled import exceptions, modelled_error, service_model
+from durabletest.local.server.service_model import exceptions, modelled_error, service_model
 
 STATUSES = {
     "InvalidParameterValueException": 400,

@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from durabletest.local.server.messages import Ended, TimerKind
+from durabletest.local.server.announcements import Ended, TimerKind
 from durabletest.model.history import History
+from tests.effort import examples
 from tests.local.server.batches import (
     ACTIONS,
     CLIENT_TOKENS,
@@ -234,7 +235,7 @@ class RandomRequests(RuleBasedStateMachine):
 
 RandomBatches = RandomRequests.TestCase
 RandomBatches.settings = settings(
-    derandomize=True, database=None, deadline=None, max_examples=80, stateful_step_count=40
+    derandomize=True, database=None, deadline=None, max_examples=examples(30, long=80), stateful_step_count=40
 )
 
 if __name__ == "__main__":

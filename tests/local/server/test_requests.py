@@ -9,7 +9,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from durabletest.local.routing import API_OPERATIONS
+from durabletest.local.boto3_routing import API_OPERATIONS
 from tests.local.server.harness import Harness, Started, code_of, start, succeed
 
 Request = dict[str, Any]

@@ -11,9 +11,15 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durabletest.local.server import validation
-from durabletest.local.server.modelled import service_model
-from durabletest.local.server.validation import event_findings, findings, response_findings, validate_request
+from durabletest.local.server import service_model as validation
+from durabletest.local.server.service_model import (
+    event_findings,
+    findings,
+    response_findings,
+    service_model,
+    validate_request,
+)
+from tests.effort import examples
 from tests.local.server.batches import WILD_BATCHES
 from tests.local.server.harness import START, Harness, start, succeed
 from tests.model.histories import ARN
@@ -129,7 +135,7 @@ class ShortcutTests(unittest.TestCase):
                     self.assertEqual(short, full)
                     self.assertTrue(full)
 
-    @settings(derandomize=True, database=None, max_examples=150, deadline=None)
+    @settings(derandomize=True, database=None, max_examples=examples(50, long=150), deadline=None)
     @given(WILD_BATCHES)
     def test_it_finds_what_the_long_way_finds(self, updates: list[dict[str, Any]]) -> None:
         shape = service_model().operation_model("CheckpointDurableExecution").input_shape
@@ -139,7 +145,7 @@ class ShortcutTests(unittest.TestCase):
 
 
 class Nonsense(unittest.TestCase):
-    @settings(derandomize=True, database=None, max_examples=150, deadline=None)
+    @settings(derandomize=True, database=None, max_examples=examples(50, long=150), deadline=None)
     @given(st.dictionaries(MEMBERS, JSON_LIKE, max_size=4))
     def test_whatever_is_sent_is_refused_in_the_apis_own_way(self, request: dict[str, Any]) -> None:
         for api_operation in ("CheckpointDurableExecution", "GetDurableExecutionState"):

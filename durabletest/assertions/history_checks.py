@@ -1,0 +1,200 @@
+"""Checks of the events in the history of an execution: which there are, how many, in which order, and as a snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from durabletest.assertions.check import Claim, Subject, unmet, valid_number
+from durabletest.assertions.formatting import call, counted, listed, show
+from durabletest.assertions.operation_checks import find_operation, namesakes
+from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, in_parallel
+from durabletest.assertions.outcome_checks import ExecutionFacts
+from durabletest.assertions.snapshots import SnapshotFile, matches_snapshot
+from durabletest.errors import AmbiguousOperationError, UsageError
+from durabletest.model.enums import event_types
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import History
+from durabletest.model.lookup import not_found, unknown
+from durabletest.model.naming import title
+from durabletest.model.omission import Omission
+from durabletest.model.times import stamp
+
+__unittest = True
+__tracebackhide__ = True
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Selects events by type and operation; ``None`` selects all."""
+
+    type: str | None = None
+    operation: str | None = None
+    index: int | None = None
+
+    def __str__(self) -> str:
+        """The operation, for the end of a sentence: `` of operation 'charge'``."""
+        of = "" if self.operation is None else f" of operation {self.operation!r}"
+        return of + (f" (index {self.index})" if self.index else "")
+
+    def arguments(self) -> str:
+        """The operation and index as further arguments of a check: ``, operation='charge', index=1``."""
+        options = {"operation": self.operation, "index": self.index}
+        return "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
+
+    def select(self, history: History) -> list[Event]:
+        return [event for event in self._of_operation(history) if self.type in (None, event["EventType"])]
+
+    def _of_operation(self, history: History) -> Sequence[Event]:
+        if self.operation is None:
+            return history.events
+        found, record = find_operation(history, self.operation, self.index)
+        if record is not None:
+            return record.events
+        if self.index is None and found:
+            raise AmbiguousOperationError(
+                f"operation={self.operation!r} may be any of several: {namesakes(history, found)}. Say which one, by "
+                "its path or with index="
+            )
+        raise not_found(history, self.operation, self.index or 0, len(found))
+
+
+class HistorySubject(Subject[ExecutionView]):
+    """The events of an execution. Event types are the service's: ``"StepStarted"``, ``"WaitSucceeded"``, ..."""
+
+    def contains(self, event_type: str, *, operation: str | None = None, index: int | None = None) -> Self:
+        """There is an event of this type, and of this operation if one is given by name or path.
+
+        If several operations have the name, ``index`` selects one, counted from 0.
+        """
+        wanted = EventFilter(_known(event_type), operation, index)
+        return self._check(lambda view: _contains(view, wanted))
+
+    def count(
+        self, number: object, *, of: str | None = None, operation: str | None = None, index: int | None = None
+    ) -> Self:
+        """There are this many events: all, or those of the type ``of`` and of an operation, if these are given."""
+        wanted = EventFilter(None if of is None else _known(of), operation, index)
+        expected = valid_number("count", number)
+        return self._check(lambda view: _count(view, wanted, expected))
+
+    def in_order(self, *event_types: str) -> Self:
+        """Events of these types come one after the other, possibly with others in between.
+
+        The order of parallel branches at the same instant is undecided, and a claim about it fails.
+        """
+        if len(event_types) < 2:
+            given = ", ".join(map(repr, event_types))
+            raise UsageError(f"in_order({given}) orders nothing; give at least two event types")
+        for event_type in event_types:
+            _known(event_type)
+        return self._check(lambda view: _in_order(view, event_types))
+
+    def matches(self, file: str, *, without: str | Iterable[str] = (), ignore: str | Iterable[str] = ()) -> Self:
+        """The history is as in the snapshot in this file, which lies next to the test's module.
+
+        ``without`` are names or paths of operations to omit, with everything inside them. ``ignore`` are facts to
+        omit: of everything (``"attempts"``), of one operation or the execution (``"charge: result"``, ``"execution:
+        input"``), or a place in a value (``"result['at']"``, ``"charge: result[*]['id']"``).
+
+        A missing file is written, except in CI (``CI=true``), where the check fails. With
+        ``DURABLETEST_UPDATE_SNAPSHOTS=1`` every file is written.
+        """
+        if self._context.negated:
+            raise UsageError(f"{self._context.title}: .never.matches({str(file)!r}) says nothing; leave it out")
+        snapshot = SnapshotFile.of(file, self._context.test.folder)
+        omission = Omission.given(without, ignore)
+        return self._check(lambda view: matches_snapshot(view, snapshot, omission))
+
+
+def _known(event_type: str) -> str:
+    if event_type not in event_types():
+        raise unknown(event_type, event_types(), "event type")
+    return event_type
+
+
+def _contains(view: ExecutionView, wanted: EventFilter) -> Claim:
+    history = view.history()
+    found = wanted.select(history)
+    expected = f"{wanted.type}{wanted} among the events"
+    if found:
+        return Claim(True, expected, lambda: f"{len(found)} {wanted.type}: {_times(found)}")
+    instead = f".never.contains({wanted.type!r}{wanted.arguments()})"
+    others = replace(wanted, type=None).select(history)
+    return Claim(False, expected, f"there are {_tally(others)}", instead, ExecutionFacts(view).remedy)
+
+
+def _count(view: ExecutionView, wanted: EventFilter, expected: object) -> Claim:
+    found = wanted.select(view.history())
+    number = _number(expected, wanted.type) if isinstance(expected, int) else f"count == {show(expected)}"
+    of = "" if wanted.type is None else f", of={wanted.type!r}"
+    return Claim(
+        bool(expected == len(found)),
+        f"{number}{wanted}",
+        lambda: _number(len(found), wanted.type) + (f": {_tally(found)}" if wanted.type is None else ""),
+        f".count({len(found)}{of}{wanted.arguments()})",
+        ExecutionFacts(view).remedy,
+    )
+
+
+def _in_order(view: ExecutionView, types: Sequence[str]) -> Claim:
+    history = view.history()
+    of_type: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in history.events:
+        of_type[event["EventType"]].append(event)
+    found = first_break(types, lambda name: of_type[name], lambda one, other: _precedes(history, one, other))
+    expected = f"in order: {', '.join(types)}"
+    if found is None:
+        return Claim(True, expected, "they come in that order")
+    if found.undecided:
+        return unmet(expected, f"{found.name} comes at the instant of {found.after}", UNDECIDED)
+    actual = list(dict.fromkeys(event["EventType"] for event in history.events if event["EventType"] in types))
+    instead = call("in_order", *actual) if len(actual) > 1 else f".never.contains({found.name!r})"
+    return Claim(False, expected, _break_story(history, found), instead, ExecutionFacts(view).remedy)
+
+
+def _precedes(history: History, one: Event, other: Event) -> bool | None:
+    """``None`` if the order is undecided."""
+    ours, theirs = history.operation_of(one), history.operation_of(other)
+    same_instant = one["EventTimestamp"] == other["EventTimestamp"]
+    if ours is not None and theirs is not None and same_instant and in_parallel(history, ours, theirs):
+        return None
+    return bool(one["EventId"] < other["EventId"])
+
+
+def _break_story(history: History, found: OrderBreak[Event]) -> str:
+    if found.last is None:
+        return f"there is no {found.name}"
+    if not found.candidates:
+        return f"there is no {found.name} at all"
+    after = f"there is no {found.name} after {_event_title(history, found.last)}"
+    return f"{after}\nthe last is {_event_title(history, found.candidates[-1])}"
+
+
+def _event_title(history: History, event: Event) -> str:
+    """The event with its operation, unless there are others like it at that instant: their order may be undecided."""
+    about = history.operation_of(event)
+    alike = [
+        one
+        for one in EventFilter(event["EventType"]).select(history)
+        if one["EventTimestamp"] == event["EventTimestamp"]
+    ]
+    of = "" if about is None or len(alike) > 1 else f" of {title(history, about)}"
+    return f"{event['EventType']}{of} ({stamp(event['EventTimestamp'])})"
+
+
+def _number(number: int, event_type: str | None) -> str:
+    return counted(number, "event") if event_type is None else f"{number} {event_type}"
+
+
+def _times(events: Sequence[Event]) -> str:
+    return listed([stamp(event["EventTimestamp"]) for event in events])
+
+
+def _tally(events: Sequence[Event]) -> str:
+    """The number of events of each type, sorted by type since their order may be undecided."""
+    return listed([f"{number} {name}" for name, number in sorted(Counter(e["EventType"] for e in events).items())])

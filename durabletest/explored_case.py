@@ -1,0 +1,241 @@
+"""``@explore``, and the test case class whose tests are run by many schedules."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
+
+from durabletest import sdk_threads
+from durabletest.assert_methods import DurableAssertions
+from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
+from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
+from durabletest.local.schedules import Schedule, read, written
+from durabletest.result import TestResult
+
+__unittest = True
+__tracebackhide__ = True
+
+SCHEDULES_VARIABLE = "DURABLETEST_SCHEDULES"
+SHARD_VARIABLE = "DURABLETEST_SHARD"
+_MARK = "__durabletest_explore__"
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+@overload
+def explore(method: Method, /) -> Method: ...
+
+
+@overload
+def explore(
+    *, schedules: int = 200, seed: int = 0, schedule: str | None = None, same_result: bool = True
+) -> Callable[[Method], Method]: ...
+
+
+def explore(
+    method: Any = None,
+    /,
+    *,
+    schedules: int = 200,
+    seed: int = 0,
+    schedule: str | None = None,
+    same_result: bool = True,
+) -> Any:
+    """Run a test method of a ``DurableTestCase`` by many schedules: orders in which its branches can go on.
+
+    Each run has the test's own ``setUp`` and cleanups. The first one is by the default schedule, the others differ in
+    who goes on next, in when checkpoints are sent, in which of several timers due at one instant comes first, and in
+    the SDK's jitter: all schedules while there are few, else those that differ in little from the default one, and
+    random ones drawn from ``seed``. A failure is reduced to the fewest choices that differ from the default, and told
+    in words with the ``schedule`` that repeats just this run.
+
+    With ``same_result`` the test fails, too, if the status or the result of one of its executions is not the same
+    under every schedule. In real time, in the cloud, and with an SDK whose threads cannot be scheduled the test is run
+    once, and a line on stderr says why.
+    """
+    _check_count(schedules, "schedules", 1)
+    _check_count(seed, "seed", 0)
+    if not isinstance(same_result, bool):
+        raise UsageError(f"@explore(same_result={same_result!r}): give True or False")
+    if method is not None and not callable(method):
+        raise UsageError(f"@explore({method!r}): write @explore(schedules=200) above a test method")
+    options = ExploreOptions(schedules, seed, None if schedule is None else read(schedule), same_result)
+
+    def mark(function: Any) -> Any:
+        setattr(function, _MARK, options)
+        return function
+
+    return mark if method is None else mark(method)
+
+
+def options_of(method: object) -> ExploreOptions | None:
+    """The options of a test method; None if it is not explored. ``DURABLETEST_SCHEDULES`` explores every test."""
+    options: ExploreOptions | None = getattr(method, _MARK, None)
+    count = os.environ.get(SCHEDULES_VARIABLE)
+    if options is None and not count:
+        return None
+    options = options or ExploreOptions()
+    if count and options.only is None:
+        options = ExploreOptions(_number(count), options.seed, None, options.same_result)
+    return ExploreOptions(options.schedules, options.seed, options.only, options.same_result, _shard())
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigurationError(f"the environment variable {SCHEDULES_VARIABLE} is {text!r}: write a number from 1 on")
+    return int(text)
+
+
+def _shard() -> tuple[int, int]:
+    text = os.environ.get(SHARD_VARIABLE)
+    if not text:
+        return 1, 1
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ConfigurationError(
+            f"the environment variable {SHARD_VARIABLE} is {text!r}: write which part of how many, like '3/8'"
+        )
+    return int(match[1]), int(match[2])
+
+
+def _check_count(value: object, name: str, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"@explore({name}={value!r}): give a number from {least} on")
+
+
+class ExploredTestCase(DurableAssertions):
+    """A test case that runs copies of itself by many schedules, and then itself by the one that is to be reported."""
+
+    __trial = False
+    __finding = Finding()
+    __failed = False
+    """Whether a part of the test (``setUp``, the method, a cleanup) has failed in this run, or skipped it."""
+    __outcomes: tuple[str, ...] = ()
+    _durable_schedule: Schedule | None = None
+    """The schedule of the current run; None is the default one."""
+
+    def _durable_explore(self, options: ExploreOptions, why_not: str | None) -> None:
+        """Find the schedule to run this test by: the default one, unless another one fails it.
+
+        ``why_not`` is the reason if the test cannot be explored.
+        """
+        self.__failed = False
+        if self.__trial:
+            return
+        self.__finding, self._durable_schedule = Finding(), None
+        if why_not is None and not sdk_threads.can_take_turns():
+            why_not = "this version of the AWS SDK has no place at which its threads could be ordered"
+        if why_not is not None:
+            self.__say(f"is run once, and not explored: {why_not}")
+            return
+        self.__finding = finding = Exploration(options, self.__run).find()
+        self._durable_schedule = Schedule(finding.differences) if finding.differences else None
+        if finding.failure is not None:
+            self.addCleanup(self.__fail_again)
+        which, parts = options.shard
+        if parts > 1 and finding.count:
+            self.__say(f"was run by {finding.count} of {options.schedules} schedules, part {which} of {parts}")
+
+    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
+        copy = type(self)(self._testMethodName)
+        known = {*vars(copy), self._testMethodName}
+        vars(copy).update((name, value) for name, value in vars(self).items() if name not in known)
+        copy.__trial, copy._durable_schedule = True, schedule
+        copy.__finding = Finding(expected=expected)
+        result = unittest.TestResult()
+        with contextlib.redirect_stdout(io.StringIO()):
+            copy.run(result)
+        failures = [text for _, text in (*result.failures, *result.errors, *result.expectedFailures)]
+        return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes)
+
+    @contextmanager
+    def _durable_by_schedule(self) -> Iterator[None]:
+        """Around each part of a test: a failure names the schedule that it takes."""
+        try:
+            yield
+        except unittest.SkipTest:
+            self.__failed = True
+            raise
+        except Exception as error:
+            if not self.__failed:
+                _put_above(error, self.__finding.preface)
+            self.__failed = True
+            raise
+
+    def _callSetUp(self) -> Any:
+        with self._durable_by_schedule():
+            return super()._callSetUp()  # type: ignore[misc]
+
+    def _callTearDown(self) -> Any:
+        with self._durable_by_schedule():
+            return super()._callTearDown()  # type: ignore[misc]
+
+    def _callCleanup(self, *arguments: Any, **named: Any) -> Any:
+        with self._durable_by_schedule():
+            return super()._callCleanup(*arguments, **named)  # type: ignore[misc]
+
+    def _durable_compare_outcomes(self) -> None:
+        """Fail the test unless its executions end as they do by the default schedule."""
+        if not self.__trial and self.__finding.expected is None:
+            return
+        self.__outcomes = tuple(_outcomes(self._durable_executions()))
+        expected = self.__finding.expected
+        if expected is not None and self.__outcomes != expected:
+            raise self.failureException(
+                "status and result of an execution depend on the order in which branches go on\n"
+                f"Expected: {_listed(expected)}, as by the default schedule\n"
+                f"     but: {_listed(self.__outcomes)}\n"
+                "If that is as it should be, write @explore(same_result=False)"
+            )
+
+    def __fail_again(self) -> None:
+        """The last cleanup: fail the test if it has passed, though this schedule has failed it before."""
+        finding = self.__finding
+        if self.__failed or finding.failure is None:
+            return
+        self.__failed = True  # so that nothing is put above what follows
+        which = f"the schedule {written(finding.differences)!r}" if finding.differences else "the default schedule"
+        raise self.failureException(
+            f"It failed by {which}, and passes when just that schedule is run again: something else decides, such as a "
+            "thread that the code has started, chance, the order of a set, or what an earlier run has left behind.\n"
+            f"It failed like this:\n\n{finding.failure}"
+        )
+
+    def __say(self, text: str) -> None:
+        sys.stderr.write(f"explore: {type(self).__qualname__}.{self._testMethodName} {text}\n")
+
+
+def _put_above(error: Exception, preface: str) -> None:
+    """Put the preface above the message of a failed assertion; any other error gets it as a note."""
+    if not preface:
+        return
+    if isinstance(error, AssertionError):
+        error.args = (f"{preface}\n\n{error}",)
+    else:
+        error.add_note(preface)
+
+
+def _outcomes(results: list[TestResult]) -> Iterator[str]:
+    """The outcome of each execution, except those that a reset has ended before they were read."""
+    for result in results:
+        with contextlib.suppress(RunnerClosedError):
+            yield _outcome(result)
+
+
+def _outcome(result: TestResult) -> str:
+    """Status and raw result or error of an execution, as one line."""
+    record: Any = result.view.history().execution
+    if record.error is not None:
+        return f"{record.status} with {record.error.type}: {record.error.message}"
+    return f"{record.status} with {record.result}" if record.result is not None else str(record.status)
+
+
+def _listed(outcomes: tuple[str, ...]) -> str:
+    return "; ".join(outcomes) or "no execution"

@@ -1,0 +1,295 @@
+"""One call of a handler or of a plain function, and what its end means to the server."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from durabletest import sdk
+from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
+from durabletest.local.client import InvocationClient, LocalLambdaClient
+from durabletest.local.deployment import RunnerScope, name_of
+from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
+from durabletest.local.server.announcements import FunctionCallDue
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import OperationCache
+from durabletest.local.server.naming import ACCOUNT, REGION
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.tasks import waiting_for
+from durabletest.local.turns import Turns
+from durabletest.model.payloads import encode, with_real_names
+
+_STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
+
+
+class Job(Protocol):
+    """Something to run when nothing else runs."""
+
+    @property
+    def arn(self) -> str:
+        """The execution that it is run for."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """How messages speak of what is called."""
+        ...
+
+    @property
+    def is_invocation(self) -> bool:
+        """Whether it is an invocation of that execution's own handler."""
+        ...
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When Lambda would end the call; None if it is none of Lambda's."""
+        ...
+
+    @property
+    def turns(self) -> Turns | None:
+        """The turns that its threads take; None if they run as the system lets them."""
+        ...
+
+    def call(self) -> Any:
+        """The call itself; runs in the worker thread."""
+        ...
+
+    def report(self, outcome: Answered | Raised) -> Exception | None:
+        """Tell the server how the call ended; what is given back is the end of the whole run."""
+        ...
+
+    def revoke(self) -> None:
+        """The call is dead: nothing that it still sends counts. Any thread may say so."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class HandlerInvocation:
+    """One invocation of a durable handler."""
+
+    arn: str
+    handler: Callable[..., Any]
+    event: sdk.HandlerEvent
+    context: LambdaContext
+    server: CheckpointWorkerManager
+    client: InvocationClient
+    turns: Turns | None = None
+    is_invocation: bool = True
+
+    @property
+    def name(self) -> str:
+        """The handler's."""
+        return name_of(self.handler)
+
+    @property
+    def deadline(self) -> datetime:
+        """The one in its context."""
+        return self.context.deadline
+
+    def call(self) -> Any:
+        """Call the handler as Lambda does."""
+        waiting_for(self.turns)
+        try:
+            return self.handler(self.event.given, self.context)
+        finally:
+            waiting_for(None)
+
+    def report(self, outcome: Answered | Raised) -> DurableTestError | None:
+        """Tell the server the answer, or why there is none."""
+        crashed = isinstance(outcome, Raised) and outcome.crashed
+        if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
+            return self._not_durable(outcome)
+        if isinstance(outcome, Raised):
+            error = invocation_error(outcome, self.context.aws_request_id)
+            self.server.call(CheckpointServer.invocation_failed, self.arn, error)
+        elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
+            return HandlerNotDurableError(
+                f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
+                f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
+            )
+        else:
+            self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
+        return None
+
+    def revoke(self) -> None:
+        """Take its token away, and its client, should a later execution get the same token; unwind its threads."""
+        self.client.revoke()
+        if self.turns is not None:
+            self.turns.end()
+        self.server.tell(CheckpointServer.revoke, self.arn)
+
+    @property
+    def _wrapper_must(self) -> str:
+        return "pass its answer" if self.event.entered else "call it, and pass its answer"
+
+    def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
+        what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
+        error = HandlerNotDurableError(
+            f"{self.name} {what}, and @durable_execution was not reached: decorate it with "
+            "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain; "
+            "if it is decorated, see what is wrapped around the decorator"
+        )
+        error.__cause__ = outcome.error if isinstance(outcome, Raised) else None
+        return error
+
+
+@dataclass(slots=True, eq=False)
+class FunctionCall:
+    """One call of a plain function, for a chained invoke."""
+
+    due: FunctionCallDue
+    function: Callable[..., Any]
+    context: LambdaContext
+    server: CheckpointWorkerManager
+    refused: Callable[[str, str], None]
+    turns: None = None
+    is_invocation: bool = False
+
+    @property
+    def arn(self) -> str:
+        """The execution that invoked it."""
+        return self.due.arn
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return name_of(self.function)
+
+    @property
+    def deadline(self) -> datetime:
+        """The one in its context."""
+        return self.context.deadline
+
+    def call(self) -> Any:
+        """Call the function with its decoded payload and a context, and encode what it returns."""
+        event = None if self.due.payload is None else json.loads(self.due.payload)
+        result = self.function(event, self.context)
+        try:
+            return encode(result, f"the result of {self.name}")
+        except PayloadError as error:
+            said = with_real_names(str(error.__context__))
+            self.refused(said, str(error))
+            raise PayloadError(said) from error
+
+    def report(self, outcome: Answered | Raised) -> None:
+        """Complete the invoke."""
+        error = None
+        if isinstance(outcome, Raised):
+            error = invocation_error(outcome, self.context.aws_request_id)
+        result = outcome.value if isinstance(outcome, Answered) else None
+        self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
+
+    def revoke(self) -> None:
+        """A plain function writes no checkpoints."""
+
+
+def handler_invocation(
+    arn: str,
+    event: Mapping[str, Any],
+    scope: RunnerScope,
+    server: CheckpointWorkerManager,
+    client: LocalLambdaClient,
+    now: Callable[[], datetime],
+    operations: OperationCache[Any],
+    turns: Callable[[str], Turns | None],
+) -> HandlerInvocation:
+    """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
+    context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
+    own_client = InvocationClient(client)
+    handler = scope.handler_of(event["Target"])
+    given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
+
+
+def function_call(
+    due: FunctionCallDue,
+    scope: RunnerScope,
+    server: CheckpointWorkerManager,
+    now: Callable[[], datetime],
+    refused: Callable[[str, str], None],
+) -> FunctionCall:
+    """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
+    request_id = server.call(CheckpointServer.request_id)
+    context = _context(request_id, due.name, due.version, due.tenant_id, now)
+    return FunctionCall(due, scope.functions[due.function], context, server, refused)
+
+
+def _context(
+    request_id: str, function: str, version: str, tenant_id: str | None, now: Callable[[], datetime]
+) -> LambdaContext:
+    return LambdaContext(request_id, function, version, now, now() + INVOCATION_TIMEOUT, tenant_id)
+
+
+def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
+    """The error object that Lambda makes of a failed invocation: a crash, or an exception with its stack trace."""
+    if isinstance(outcome.error, InvocationTimedOut):
+        seconds = INVOCATION_TIMEOUT.total_seconds()
+        message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+        return {"ErrorType": "Sandbox.Timedout", "ErrorMessage": message}
+    if outcome.crashed:
+        status = exit_status(outcome.error)
+        message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}"
+        return {"ErrorType": "Runtime.ExitError", "ErrorMessage": message}
+    if isinstance(outcome.error, PayloadError):
+        return {"ErrorType": "Runtime.MarshalError", "ErrorMessage": f"Unable to marshal response: {outcome.error}"}
+    lines = traceback.format_tb(outcome.error.__traceback__)
+    return {
+        "ErrorType": type(outcome.error).__name__,
+        "ErrorMessage": str(outcome.error),
+        "StackTrace": [line.rstrip("\n") for line in lines],
+    }
+
+
+INVOCATION_TIMEOUT = timedelta(minutes=15)
+"""What Lambda allows one invocation at most."""
+
+
+@dataclass(frozen=True)
+class CognitoIdentity:
+    """Who called through Amazon Cognito: nobody does so here, nor when the service invokes a durable function."""
+
+    cognito_identity_id: str | None = None
+    cognito_identity_pool_id: str | None = None
+
+
+@dataclass(frozen=True)
+class LambdaContext:
+    """One invocation's context, with the attributes that Lambda's own has; ``tenant_id`` is None without a tenant."""
+
+    aws_request_id: str
+    function_name: str
+    function_version: str
+    now: Callable[[], datetime]
+    deadline: datetime
+    tenant_id: str | None = None
+    memory_limit_in_mb: str = "128"
+    client_context: Any = None
+    identity: CognitoIdentity = CognitoIdentity()
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN with its version."""
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}:{self.function_version}"
+
+    @property
+    def log_group_name(self) -> str:
+        """The log group that Lambda makes for the function."""
+        return f"/aws/lambda/{self.function_name}"
+
+    @property
+    def log_stream_name(self) -> str:
+        """A log stream name in Lambda's form: date, version and the execution environment's id."""
+        started = self.deadline - INVOCATION_TIMEOUT
+        return f"{started:%Y/%m/%d}/[{self.function_version}]{self.aws_request_id.replace('-', '')}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the invocation's deadline."""
+        return max(0, round((self.deadline - self.now()).total_seconds() * 1000))
+
+    def log(self, message: object) -> None:
+        """Write to standard output, as Lambda's context does."""
+        print(message)  # noqa: T201

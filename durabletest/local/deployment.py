@@ -1,0 +1,179 @@
+"""What belongs to one runner: its handler, the functions it registered, its scripts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock, current_thread
+from typing import Any
+
+from durabletest import sdk
+from durabletest.errors import RunnerClosedError
+from durabletest.local.handler_threads import is_authored
+from durabletest.local.schedules import Schedule
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.naming import FunctionSpec
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.scripts import ScriptRegistry
+from durabletest.stubs import StubRegistry
+
+
+class Lease:
+    """Handles, clients and waits hold one. Once it has ended, each use raises a new exception that says why.
+
+    A request that is sent ``with lease.use()`` is in the inbox of its receiver before the lease can end, so that it
+    can never mean something that has the same name afterwards: executions of the next test have the ARNs of this one.
+    The block must not wait for handlers, which may use the lease, too.
+    In a forked child the leases of the parent are over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._process = os.getpid()
+        self._refusal: Callable[[str], Exception] | None = None
+
+    @contextmanager
+    def use(self, purpose: str = "") -> Iterator[None]:
+        """For the block the lease goes on, or this raises."""
+        self._check_process()
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal(purpose)
+            yield
+
+    def end(self, refusal: Callable[[str], Exception]) -> None:
+        """Every later use raises what ``refusal`` makes of its purpose; the first end counts."""
+        with self._lock:
+            self._refusal = self._refusal or refusal
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the one in which the lease began."""
+        return os.getpid() != self._process
+
+    def _check_process(self) -> None:
+        if self.inherited:
+            raise RunnerClosedError(
+                f"this runner was made in process {self._process}, of which this process ({os.getpid()}) is a forked "
+                "child: the threads that run executions are not in it; make a new runner here"
+            )
+
+
+class Maker:
+    """The thread, and the innermost line of the author's; None if no author's code is on the stack."""
+
+    def __init__(self) -> None:
+        self.thread = current_thread()
+        self.line = _line()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing else can be expected of the thread: it is the current one, or it has ended."""
+        return self.thread is current_thread() or not self.thread.is_alive()
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f"at {self.line} "
+        return f"{place}in thread {self.thread.name!r}"
+
+
+def _line() -> str | None:
+    frame = sys._getframe(1)
+    while not is_authored(frame.f_code.co_filename):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename)
+    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    return f"{shown}:{frame.f_lineno}"
+
+
+_NO_WATCHDOG = 30.0
+"""Real seconds, while no runner is open that says otherwise."""
+
+
+@dataclass(slots=True, eq=False)
+class RunnerScope:
+    """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
+
+    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
+    its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
+    or with the runner. ``own`` is the handler's function, and ``page_size``
+    the number of operations in a page of the state of executions that are started by ``invoke``.
+    """
+
+    number: int
+    handler: Callable[..., Any]
+    watchdog: float
+    maker: Maker
+    own: FunctionSpec
+    page_size: int | None
+    skip_sleep: bool = False
+    schedule: Schedule | None = None
+    lease: Lease = field(default_factory=Lease)
+    durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
+    stubs: StubRegistry = field(default_factory=StubRegistry)
+
+    def handler_of(self, target: str | None) -> Callable[..., Any]:
+        """The runner's own handler, or the durable function that was registered by that name."""
+        return self.handler if target is None else self.durable_functions[target]
+
+    def __str__(self) -> str:
+        return f"the runner for {name_of(self.handler)}, made {self.maker}"
+
+
+class Scopes:
+    """The runners of an environment, by their number."""
+
+    def __init__(self, server: CheckpointWorkerManager) -> None:
+        self._server = server
+        self._by_number: dict[int, RunnerScope] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(self, scope: RunnerScope) -> None:
+        """A runner has been opened."""
+        self._by_number[scope.number] = scope
+
+    def remove(self, number: int) -> None:
+        """A runner has been closed."""
+        self._by_number.pop(number, None)
+
+    def of(self, arn: str) -> RunnerScope | None:
+        """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
+        number = self._numbers.get(arn)
+        if number is None:
+            number = self._server.call(CheckpointServer.deployment_of, arn)
+            if number is None:
+                return None
+            self._numbers[arn] = number
+        return self._by_number.get(number)
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up, and its ARN may be given out again."""
+        self._numbers.pop(arn, None)
+
+    def shortest_watchdog(self) -> float:
+        """The shortest watchdog of all open runners, in seconds."""
+        return min((scope.watchdog for scope in self._by_number.values()), default=_NO_WATCHDOG)
+
+
+def name_of(handler: object) -> str:
+    """How messages speak of a handler."""
+    name = getattr(sdk.decorated(handler), "__qualname__", None)
+    if name is not None:
+        return str(name)
+    inner = getattr(handler, "func", None)
+    return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def module_of(handler: object) -> str:
+    """The name of the module that a handler comes from."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return str(sdk.decorated(handler).__module__)

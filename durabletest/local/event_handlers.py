@@ -1,0 +1,252 @@
+"""What the orchestrator does about each thing that the server announces (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from durabletest import sdk
+from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
+from durabletest.local.call_queue import Active, RunQueue
+from durabletest.local.calls import function_call, handler_invocation
+from durabletest.local.client import LocalLambdaClient
+from durabletest.local.deployment import RunnerScope, Scopes, name_of
+from durabletest.local.failures import Failures, not_registered, without_end
+from durabletest.local.invoker import Answered, Raised
+from durabletest.local.scheduler import Clock, Scheduler
+from durabletest.local.server.announcements import (
+    Announcement,
+    CallbackCreated,
+    Changed,
+    Ended,
+    Endless,
+    FunctionCallDue,
+    FunctionUnknown,
+    InvocationDue,
+    Limit,
+    Timer,
+    TimerCancelled,
+    TimerKind,
+)
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.journal import OperationCache
+from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.turns import Turns
+from durabletest.local.values import ValueNotes
+from durabletest.local.waiters import Waiters
+from durabletest.model.history import History
+from durabletest.scripts import Action, ScriptedCallback, Use
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What an orchestrator is made of.
+
+    Time moves to one of the ``limits`` on its way to something else, but never for its own sake.
+    """
+
+    server: CheckpointWorkerManager
+    client: LocalLambdaClient
+    scheduler: Scheduler
+    limits: Scheduler
+    clock: Clock
+    scopes: Scopes
+    waiters: Waiters
+    failures: Failures
+    runs: RunQueue
+    values: ValueNotes
+    break_run: Callable[[str, DurableTestError], None]
+    turns: Callable[[RunnerScope, str], Turns | None]
+
+
+class Reactions:
+    """Turns announcements into timers, jobs, scripted answers and news for those who wait.
+
+    What is still announced of executions that were given up is not heard, until ``all_forgotten``.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.runs)
+        self._forgotten: set[str] = set()
+        self._operations: dict[str, OperationCache[Any]] = {}
+        self._by_type: Mapping[type, Callable[[Any], None]] = {
+            Timer: self._on_timer,
+            TimerCancelled: self._on_timer_cancelled,
+            InvocationDue: self._on_invocation_due,
+            FunctionCallDue: self._on_function_call_due,
+            FunctionUnknown: self._on_function_unknown,
+            CallbackCreated: self._on_callback_created,
+            Limit: self._on_limit,
+            Endless: self._on_endless,
+            Changed: self._on_changed,
+            Ended: self._on_ended,
+        }
+
+    def react(self, announcement: Announcement) -> None:
+        """Do what the announcement asks for."""
+        if announcement.arn not in self._forgotten:
+            self._by_type[type(announcement)](announcement)
+
+    def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
+        """The execution is given up; ``reason`` is for those who wait for it."""
+        self._forgotten.add(arn)
+        self._drop(arn)
+        for part in (self._parts.failures, self._parts.runs.logs, self._parts.values, self._parts.scopes):
+            part.forget(arn)
+        self._parts.waiters.forget(arn, reason)
+
+    def all_forgotten(self) -> None:
+        """Whatever the server had announced of forgotten executions has come: their ARNs may be given out anew."""
+        self._forgotten.clear()
+
+    # --- timers ---
+
+    def _on_timer(self, timer: Timer) -> None:
+        key = (timer.kind, timer.arn, timer.operation_id)
+        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
+        self._parts.scheduler.schedule(key, timer.due, fire, timer.arn)
+
+    def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
+        self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
+
+    def _on_limit(self, limit: Limit) -> None:
+        timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
+        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
+        self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
+
+    # --- jobs ---
+
+    def _on_invocation_due(self, due: InvocationDue) -> None:
+        self._parts.runs.put(due.arn, "invocation", partial(self._handler_job, due.arn))
+
+    def _handler_job(self, arn: str) -> Active | None:
+        parts = self._parts
+        scope = parts.scopes.of(arn)
+        event = None if scope is None else parts.server.call(CheckpointServer.begin_invocation, arn)
+        if scope is None or event is None:
+            return None
+        operations = self._operations.setdefault(arn, OperationCache(sdk.operation))
+        now, turns = parts.clock.now, partial(parts.turns, scope)
+        return Active(handler_invocation(arn, event, scope, parts.server, parts.client, now, operations, turns), scope)
+
+    def _on_function_call_due(self, due: FunctionCallDue) -> None:
+        self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
+
+    def _function_job(self, due: FunctionCallDue) -> Active | None:
+        parts = self._parts
+        scope = parts.scopes.of(due.arn)
+        if scope is None:
+            return None
+        return Active(function_call(due, scope, parts.server, parts.clock.now, parts.values.refused), scope)
+
+    def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
+        scope = self._parts.scopes.of(unknown.arn)
+        if scope is not None:
+            reason = not_registered(unknown.function, scope)
+            self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
+
+    def _on_endless(self, endless: Endless) -> None:
+        parts = self._parts
+        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
+        parts.break_run(endless.arn, without_end(endless.arn, endless.bound, history))
+
+    # --- news ---
+
+    def _on_callback_created(self, created: CallbackCreated) -> None:
+        scope = self._parts.scopes.of(created.arn)
+        if scope is not None:
+            self._answers.created(created, scope)
+
+    def _on_changed(self, changed: Changed) -> None:
+        self._parts.waiters.note(changed.arn)
+
+    def _on_ended(self, ended: Ended) -> None:
+        self._drop(ended.arn)
+        self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
+
+    def _drop(self, arn: str) -> None:
+        """Nothing of what is to come for this execution is wanted (R17.5)."""
+        self._operations.pop(arn, None)
+        self._parts.runs.drop(arn)
+        self._parts.scheduler.drop(arn)
+        self._parts.limits.drop(arn)
+
+
+REASON = "scripted answer"
+
+
+class ScriptedAnswers:
+    """Plays the scripts of test authors against the callbacks that their workflows create."""
+
+    def __init__(self, client: Any, scheduler: Scheduler, clock: Clock, runs: RunQueue) -> None:
+        self._client = client
+        self._scheduler = scheduler
+        self._clock = clock
+        self._runs = runs
+
+    def created(self, created: CallbackCreated, scope: RunnerScope) -> None:
+        """Schedule what the runner's scripts have for this callback; nothing, if they have nothing."""
+        name = created.names[0] if created.names else None
+        callback = ScriptedCallback(created.callback_id, name, created.arn, created.timeout, created.heartbeat_timeout)
+        use = scope.scripts.take(created.names, callback)
+        if use is None:
+            return
+        for number, action in enumerate(use.answer.actions):
+            key = (REASON, created.arn, created.operation_id, number)
+            scripted = ScriptedAction(use, action, self._client)
+            due = self._clock.now() + action.after
+            self._scheduler.schedule(key, due, partial(self._act, scripted, scope), created.arn)
+
+    def _act(self, scripted: ScriptedAction, scope: RunnerScope) -> None:
+        """Answer at once; a function of the author's is called as handlers are, so that it may block or fail."""
+        if scripted.action.decide is None:
+            scripted.call()
+        else:
+            self._runs.put(scripted.arn, scripted, lambda: Active(scripted, scope))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScriptedAction:
+    """One action of a script for one callback, which can also be run as a job."""
+
+    use: Use
+    action: Action
+    client: Any
+    is_invocation: bool = False
+    deadline: None = None
+    turns: None = None
+
+    @property
+    def arn(self) -> str:
+        """The execution that created the callback."""
+        return self.use.callback.arn
+
+    @property
+    def name(self) -> str:
+        """The script's call, as it was written."""
+        return f"{self.use.script}.call({name_of(self.action.decide)})"
+
+    def call(self) -> None:
+        """An answer that comes too late is refused as any other; the script keeps the service's words."""
+        try:
+            self.use.send(self.action, self.client)
+        except ClientError as refusal:
+            self.use.refused.append((self.action, str(refusal)))
+
+    def report(self, outcome: Answered | Raised) -> Exception | None:
+        """A failed assertion in the author's function is the test's failure."""
+        if isinstance(outcome, Answered):
+            return None
+        if isinstance(outcome.error, Exception):
+            return outcome.error
+        error = UsageError(f"{self.name} ended by {outcome.error!r}: return an answer, or raise an exception")
+        error.__cause__ = outcome.error
+        return error
+
+    def revoke(self) -> None:
+        """A script writes no checkpoints."""

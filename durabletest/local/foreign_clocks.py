@@ -1,0 +1,206 @@
+"""Clocks that other tools hold: virtual time does not move under them, and errors say what holds them.
+
+freezegun and time-machine each keep a stack of clocks, of which the last one is shown. ``own`` is the clock of
+durabletest on one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from os import sep
+from pathlib import Path
+from traceback import walk_tb
+from types import FrameType
+from typing import Any
+
+import freezegun.api
+
+from durabletest.errors import ForeignClockError
+
+_FREEZE_TIME, _TRAVEL = "freezegun's freeze_time", "time-machine's travel"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OURS = f"{Path(__file__).parents[1]}{sep}"
+
+
+def _folder_of(package: str) -> tuple[str, ...]:
+    spec = find_spec(package)
+    return () if spec is None or spec.origin is None else (f"{Path(spec.origin).parent}{sep}",)
+
+
+TOOLS = (*_folder_of("freezegun"), *_folder_of("time_machine"))
+"""Where the code of the tools is."""
+_BETWEEN = (_OURS, str(Path(contextlib.__file__)))
+
+
+def travellers() -> list[Any]:
+    """The clocks of time-machine, which has named this list in two ways."""
+    time_machine = sys.modules.get("time_machine")
+    stack: list[Any] = getattr(time_machine, "traveller_stack", None) or getattr(time_machine, "coordinates_stack", [])
+    return stack
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A ``clock`` on one of the stacks, what will ``stop`` it, and where it was begun."""
+
+    clock: Any
+    stop: Callable[[], None]
+    where: str
+
+
+class Watch:
+    """While installed, notes where other tools begin their clocks."""
+
+    def __init__(self) -> None:
+        self._begun: list[Begun] = []
+        self._undo: list[Callable[[], None]] = []
+
+    def install(self) -> None:
+        """Begin to note."""
+        self._observe(freezegun.api._freeze_time)
+        time_machine: Any = sys.modules.get("time_machine")
+        if time_machine is not None:
+            self._observe(time_machine.travel)
+
+    def remove(self) -> None:
+        """Stop noting, and forget."""
+        while self._undo:
+            self._undo.pop()()
+        self._begun.clear()
+
+    def refuse(self, own: object) -> None:
+        """Raise :class:`ForeignClockError` unless the clock that is shown is ``own``, or the real one."""
+        complaint = self.complaint(own)
+        if complaint is not None:
+            raise ForeignClockError(complaint)
+
+    def complaint(self, own: object) -> str | None:
+        """Which clock is in the way, what holds it, and what to do about it."""
+        for tool, stack, shown in (
+            (_FREEZE_TIME, freezegun.api.freeze_factories, _shown_by_freezegun),
+            (_TRAVEL, travellers(), _shown_by_time_machine),
+        ):
+            if stack and stack[-1] is not own:
+                clock = stack[-1]
+                where = next((begun.where for begun in self._begun if begun.clock is clock), _decorator_on_the_stack())
+                return advice(tool, f" It shows {shown(clock)}, and was begun {where}.")
+        return None
+
+    def end_frozen(self) -> None:
+        """End all clocks of freezegun that were begun meanwhile."""
+        for begun in reversed(self._begun):
+            if any(factory is begun.clock for factory in freezegun.api.freeze_factories):
+                begun.stop()
+
+    def _observe(self, tool: Any) -> None:
+        original = tool.start
+
+        def start(holder: Any) -> Any:
+            clock = original(holder)
+            self._begun.append(Begun(clock, holder.stop, _begun_where(sys._getframe(1))))
+            return clock
+
+        tool.start = start
+        self._undo.append(lambda: setattr(tool, "start", original))
+
+
+@contextmanager
+def ending_class_decorators() -> Iterator[None]:
+    """freezegun's decorator of a class does not end its clock if ``setUpClass`` fails: a class cleanup does then."""
+    try:
+        yield
+    except BaseException:
+        frames = (f.f_locals for f in _frames(sys._getframe(1)) if f.f_code.co_filename.startswith(TOOLS[0]))
+        decorators = (names for names in frames if "orig_setUpClass" in names and "cls" in names)
+        for names, factory in zip(decorators, reversed(freezegun.api.freeze_factories), strict=False):
+            names["cls"].addClassCleanup(_stop_if_shown, names["self"], factory)
+        raise
+
+
+def _stop_if_shown(freezer: Any, factory: Any) -> None:
+    if any(shown is factory for shown in freezegun.api.freeze_factories):
+        freezer.stop()
+
+
+@contextmanager
+def naming_foreign_clocks() -> Iterator[None]:
+    """What time-machine itself refuses while time is frozen is told as :class:`ForeignClockError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error).startswith("time-machine cannot start"):
+            *_, (frame, _) = walk_tb(error.__traceback__)
+            raise ForeignClockError(advice(_TRAVEL, f" It was begun {_begun_where(frame)}.")) from error
+        raise
+
+
+def advice(tool: str, details: str = "") -> str:
+    """That the tool is active, and what to write instead."""
+    return (
+        f"{tool} is active, and virtual time cannot move under it.{details} Leave it out: set start_time on the test "
+        "class (or in setup_test_environment) to choose the time at which a test begins, and let waits, "
+        "on_callback(...).succeed(..., after=...) or execution.advance(...) move it"
+    )
+
+
+def _shown_by_freezegun(factory: Any) -> str:
+    return f"{factory.time_to_freeze:%Y-%m-%d %H:%M:%S}"
+
+
+def _shown_by_time_machine(traveller: Any) -> str:
+    return f"{_EPOCH + timedelta(microseconds=traveller.time_ns() // 1000):%Y-%m-%d %H:%M:%S}"
+
+
+def _begun_where(frame: FrameType) -> str:
+    for caller in _frames(frame):
+        file = caller.f_code.co_filename
+        if file.startswith(TOOLS):
+            decorated = _decorated(caller)
+            if decorated is not None:
+                return f"by its decorator on {decorated}"
+        elif not file.startswith(_BETWEEN):
+            return f"in {caller.f_code.co_qualname} ({file}, line {caller.f_lineno})"
+    raise AssertionError("a clock is begun by a call")
+
+
+def _decorator_on_the_stack() -> str:
+    tools = (frame for frame in _frames(sys._getframe(1)) if frame.f_code.co_filename.startswith(TOOLS))
+    decorated = next(filter(None, map(_decorated, tools)), None)
+    if decorated is None:
+        return "before virtual time was, perhaps by a test that has not ended it"
+    return f"by its decorator on {decorated}"
+
+
+def _decorated(frame: FrameType) -> str | None:
+    """The class or function whose decorator this frame of a tool belongs to."""
+    names = frame.f_locals
+    if "orig_setUpClass" in names:
+        decorated = names["cls"]
+    elif "orig_setUp" in names:
+        decorated = type(names["args"][0])
+    else:
+        decorated = next((names[name] for name in ("func", "wrapped", "coroutine") if name in names), None)
+    return None if decorated is None else decorated.__qualname__
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+_LAST_IDENTIFIERS = ("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7")
+
+
+def begin_time_based_identifiers_again() -> None:
+    """Time has gone back: the next identifier is of that time, not of a moment after the last one."""
+    for name in _LAST_IDENTIFIERS:
+        if hasattr(uuid, name):
+            setattr(uuid, name, None)

@@ -1,0 +1,104 @@
+"""The callbacks of all executions: their ids, their two timeouts, and the refusal of answers that come too late."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from durabletest.local.server.announcements import Announce, CallbackCreated, Timer, TimerCancelled, TimerKind
+from durabletest.local.server.naming import IdSource
+from durabletest.local.server.service_model import modelled_error
+
+TIMEOUTS = {
+    TimerKind.CALLBACK_TIMEOUT: {"ErrorType": "Callback.Timeout", "ErrorMessage": "Callback timed out"},
+    TimerKind.HEARTBEAT_TIMEOUT: {"ErrorType": "Callback.Heartbeat", "ErrorMessage": "Callback timed out on heartbeat"},
+}
+"""The error of each kind of timeout, as the service words it."""
+
+
+@dataclass(slots=True)
+class CallbackRecord:
+    """One callback; the timeouts are seconds, None where none was configured.
+
+    ``closed`` is a sentence of how it ended. ``heartbeats`` counts those that were sent, of which no event tells.
+    """
+
+    callback_id: str
+    arn: str
+    operation_id: str
+    timeout: int | None
+    heartbeat_timeout: int | None
+    closed: str | None = None
+    heartbeats: int = 0
+
+
+class CallbackRegistry:
+    """Knows every callback by its id, and arms its timers."""
+
+    def __init__(self, ids: IdSource, now: Callable[[], datetime], announce: Announce) -> None:
+        self._ids = ids
+        self._now = now
+        self._announce = announce
+        self._records: dict[str, CallbackRecord] = {}
+        self._of_execution: defaultdict[str, list[CallbackRecord]] = defaultdict(list)
+
+    def create(
+        self, arn: str, operation_id: str, names: tuple[str, ...], timeout: int | None, heartbeat_timeout: int | None
+    ) -> CallbackRecord:
+        """Issue a callback id and arm its timeouts; 0 seconds means none, as in the service."""
+        callback_id = self._ids.callback(arn, operation_id)
+        record = CallbackRecord(callback_id, arn, operation_id, timeout or None, heartbeat_timeout or None)
+        self._records[callback_id] = record
+        self._of_execution[arn].append(record)
+        self._arm(record, TimerKind.CALLBACK_TIMEOUT, record.timeout)
+        self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
+        self._announce(CallbackCreated(arn, operation_id, callback_id, names, record.timeout, record.heartbeat_timeout))
+        return record
+
+    def open(self, callback_id: str, api_operation: str) -> CallbackRecord:
+        """The callback that still waits for its answer; any other is refused with the service's own error."""
+        record = self._records.get(callback_id)
+        if record is None:
+            raise modelled_error("ResourceNotFoundException", f"Callback not found: {callback_id}", api_operation)
+        if record.closed is not None:
+            raise modelled_error(
+                "CallbackTimeoutException",
+                f"Callback {callback_id} takes no answer any more: {record.closed}",
+                api_operation,
+            )
+        return record
+
+    def heartbeat(self, callback_id: str) -> None:
+        """Restart the heartbeat timeout; the callback's own timeout runs on."""
+        record = self.open(callback_id, "SendDurableExecutionCallbackHeartbeat")
+        record.heartbeats += 1
+        self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
+
+    def heartbeats(self, callback_id: str) -> int:
+        """The number of heartbeats that a callback was sent."""
+        return self._records[callback_id].heartbeats
+
+    def close(self, callback_id: str, how: str) -> None:
+        """Take no more answers for this callback; ``how`` it ended is a sentence for those that come."""
+        record = self._records[callback_id]
+        record.closed = how
+        for kind in TIMEOUTS:
+            self._announce(TimerCancelled(kind, record.arn, record.operation_id))
+
+    def close_all(self, arn: str, how: str) -> None:
+        """Close the open callbacks of an execution that is over."""
+        for record in self._of_execution.get(arn, ()):
+            if record.closed is None:
+                self.close(record.callback_id, how)
+
+    def drop(self, arn: str) -> None:
+        """Forget the callbacks of an execution."""
+        for record in self._of_execution.pop(arn, ()):
+            del self._records[record.callback_id]
+
+    def _arm(self, record: CallbackRecord, kind: TimerKind, seconds: int | None) -> None:
+        if seconds is not None:
+            due = self._now() + timedelta(seconds=seconds)
+            self._announce(Timer(due, kind, record.arn, record.operation_id))

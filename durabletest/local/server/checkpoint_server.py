@@ -1,0 +1,292 @@
+"""The server object: each method is a request, either of the Lambda durable-execution API or of the orchestrator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from botocore.utils import parse_to_aware_datetime
+
+from durabletest.local.server.announcements import Announce, Timer, TimerKind
+from durabletest.local.server.callback_registry import CallbackRegistry
+from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
+from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
+from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
+from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
+from durabletest.local.server.naming import FunctionSpec, IdSource, check_durable_name, executed_version, split_name
+from durabletest.local.server.service_model import modelled_error, service_model, validate_request
+
+RETENTION_DAYS = 30
+"""How long the service keeps a history unless configured otherwise (API documentation)."""
+
+
+class CheckpointServer:
+    """Owns all execution state; every method runs in the one server thread.
+
+    The methods of the API take and return what those of boto3's client do, and raise the same modelled errors.
+    """
+
+    def __init__(self, now: Callable[[], datetime], announce: Announce) -> None:
+        self._ids = IdSource()
+        self._directories: defaultdict[int, FunctionDirectory] = defaultdict(FunctionDirectory)
+        self._callbacks = CallbackRegistry(self._ids, now, announce)
+        self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
+        self._invokes = InvokeManager(self._executions, self._directories, now, announce)
+
+    # --- the API ---
+
+    def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Record a batch of operation updates."""
+        validate_request("CheckpointDurableExecution", request)
+        execution = self._token_holder(request["DurableExecutionArn"], "CheckpointDurableExecution")
+        return execution.checkpoints.checkpoint(
+            request["CheckpointToken"], request.get("Updates", ()), request.get("ClientToken")
+        )
+
+    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
+        """One page of the operations."""
+        validate_request("GetDurableExecutionState", request)
+        execution = self._token_holder(request["DurableExecutionArn"], "GetDurableExecutionState")
+        return execution.checkpoints.state(
+            request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or DEFAULT_ITEMS
+        )
+
+    def _token_holder(self, arn: str, api_operation: str) -> DurableExecution:
+        """The execution; an unknown ARN is a wrong token, as the model has no ResourceNotFoundException here."""
+        execution = self._executions.find(arn)
+        if execution is None:
+            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+        return execution
+
+    def get_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """The execution: its status, input, result or error."""
+        validate_request("GetDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecution")
+        included = request.get("IncludeExecutionData", True)
+        answer = {
+            **_summary(execution),
+            "Version": execution.request.function.version,
+            "ExecutionDataIncluded": included,
+            "DurableConfig": {
+                "ExecutionTimeout": execution.timeout,
+                "RetentionPeriodInDays": RETENTION_DAYS,
+            },
+        }
+        if execution.running and _has_expected_timeout():
+            answer["ExpectedExecutionTimeoutTimestamp"] = execution.started_at + timedelta(seconds=execution.timeout)
+        if included:
+            data = {
+                "InputPayload": execution.request.payload,
+                "Result": execution.result,
+                "Error": execution.error,
+            }
+            answer |= {key: value for key, value in data.items() if value is not None}
+        return answer
+
+    def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
+        """One page of the history; payloads only with ``IncludeExecutionData``."""
+        validate_request("GetDurableExecutionHistory", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecutionHistory")
+        history, backwards = execution.checkpoints.journal.events, bool(request.get("ReverseOrder"))
+        events, more = list_page(history, backwards, request, "GetDurableExecutionHistory")
+        if not request.get("IncludeExecutionData"):
+            events = [without_execution_data(event) for event in events]
+        return {"Events": [copied(event) for event in events], **more}
+
+    def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
+        """The executions of one function, filtered by qualifier, name, status and start time; the newest first.
+
+        With ``ReverseOrder`` the oldest comes first.
+        """
+        validate_request("ListDurableExecutionsByFunction", request)
+        name, qualifier = split_name(request["FunctionName"])
+        matches = _filter(request, request.get("Qualifier", qualifier))
+        executions = self._executions.of_function(name)
+        if not executions and not any(directory.has(name) for directory in self._directories.values()):
+            raise modelled_error(
+                "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
+            )
+        newest_first = not request.get("ReverseOrder")
+        found, more = list_page(executions, newest_first, request, "ListDurableExecutionsByFunction", matches)
+        return {"DurableExecutions": [_summary(execution) for execution in found], **more}
+
+    def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """End a running execution with STOPPED; one that has ended stays as it is."""
+        validate_request("StopDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "StopDurableExecution")
+        check_error_size(request.get("Error"), "StopDurableExecution")
+        if execution.running:
+            self._executions.stop(execution, request.get("Error"))
+        return {"StopTimestamp": execution.ended_at}
+
+    def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
+        """Complete a callback; ``Result`` is bytes, and reaches the handler as text."""
+        validate_request("SendDurableExecutionCallbackSuccess", request)
+        result = callback_result(request.get("Result"))
+        callback = self._callbacks.open(request["CallbackId"], "SendDurableExecutionCallbackSuccess")
+        self._executions.change(callback.arn, callback.operation_id, "SUCCEED", result)
+        return {}
+
+    def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
+        """Fail a callback with ``Error``."""
+        validate_request("SendDurableExecutionCallbackFailure", request)
+        error = request.get("Error", {})
+        check_error_size(error, "SendDurableExecutionCallbackFailure")
+        callback = self._callbacks.open(request["CallbackId"], "SendDurableExecutionCallbackFailure")
+        self._executions.change(callback.arn, callback.operation_id, "FAIL", error=error)
+        return {}
+
+    def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
+        """Restart the callback's heartbeat timeout."""
+        validate_request("SendDurableExecutionCallbackHeartbeat", request)
+        self._callbacks.heartbeat(request["CallbackId"])
+        return {}
+
+    def invoke(self, deployment: int, **request: Any) -> dict[str, Any]:
+        """Start an execution of a durable function that a runner knows, for code in or beside its executions."""
+        return self._invokes.invoke(deployment, request)
+
+    # --- runners: each is a deployment of its own, known by its number ---
+
+    def deploy(self, deployment: int, own: FunctionSpec, page_size: int | None = None) -> None:
+        """Make a runner's own function known; ``page_size`` is for executions started by ``invoke``."""
+        directory = self._directories[deployment]
+        directory.own, directory.page_size = own, page_size
+
+    def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
+        """Register a function for a runner; ``timeout`` is its executions', in seconds."""
+        self._directories[deployment].register(name, durable=durable, timeout=timeout)
+
+    def stub_invokes(self, deployment: int, decide: Decide) -> None:
+        """Call this function, in the server's thread, before each chained invoke of a runner."""
+        self._directories[deployment].decide = decide
+
+    def executions_of(self, deployment: int) -> list[str]:
+        """The ARNs of a runner's executions, invoked ones included, in the order in which they started."""
+        return self._executions.of_deployment(deployment)
+
+    def forget(self, deployment: int) -> list[str]:
+        """Drop all executions of a runner without a trace in any history, and return their ARNs."""
+        arns = self._executions.of_deployment(deployment)
+        for arn in arns:
+            self._executions.drop(arn)
+            self._invokes.drop(arn)
+        return arns
+
+    def restart_ids(self) -> None:
+        """Number executions, requests and tokens from the beginning again."""
+        self._ids.restart()
+
+    # --- executions ---
+
+    def start(
+        self,
+        deployment: int,
+        function: str,
+        payload: str | None,
+        name: str | None = None,
+        timeout: int | None = None,
+        tenant_id: str | None = None,
+        page_size: int | None = None,
+    ) -> str:
+        """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state."""
+        check_input_size(payload)
+        given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
+        validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
+        bare, qualifier = split_name(function)
+        check_durable_name(bare)
+        spec = FunctionSpec(bare, version=executed_version(qualifier))
+        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, deployment=deployment)
+        return self._executions.start(request).arn
+
+    def begin_invocation(self, arn: str) -> dict[str, Any] | None:
+        """See :meth:`ExecutionManager.begin_invocation`."""
+        return self._executions.begin_invocation(arn)
+
+    def invocation_answered(self, arn: str, output: Mapping[str, Any]) -> None:
+        """The handler answered ``{"Status": ..., "Result": ..., "Error": ...}``."""
+        self._executions.invocation_answered(arn, output)
+
+    def invocation_failed(self, arn: str, error: ErrorObject) -> None:
+        """The handler raised, or its process ended."""
+        self._executions.invocation_failed(arn, error)
+
+    def revoke(self, arn: str) -> None:
+        """Take nothing more from the running invocation of this execution, if it was not forgotten."""
+        execution = self._executions.find(arn)
+        if execution is not None:
+            execution.checkpoints.revoke()
+
+    def request_id(self) -> str:
+        """The request id for one call of a plain function."""
+        return self._ids.request()
+
+    def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
+        """A plain function that a chained invoke names has ended; ``result`` is JSON text."""
+        self._invokes.function_answered(arn, operation_id, result, error)
+
+    def fire(self, timer: Timer) -> None:
+        """A timer is due."""
+        if timer.kind is TimerKind.STUBBED_INVOKE:
+            self._invokes.end_stubbed(timer)
+        else:
+            self._executions.fire(timer)
+
+    def deployment_of(self, arn: str) -> int | None:
+        """The number of the runner whose execution this is; None if it was forgotten."""
+        execution = self._executions.find(arn)
+        return None if execution is None else execution.request.deployment
+
+    def parent_of(self, arn: str) -> str | None:
+        """The ARN of the execution that invoked this one, if one did."""
+        parent = self._executions.get(arn).request.parent
+        return None if parent is None else parent[0]
+
+    def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
+        """The history's events after that one."""
+        return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.journal.events[event_id:]
+
+    def heartbeats(self, callback_id: str) -> int:
+        """The number of heartbeats that a callback was sent."""
+        return self._callbacks.heartbeats(callback_id)
+
+
+@cache
+def _has_expected_timeout() -> bool:
+    """Whether the installed botocore knows this member, which is newer than the rest."""
+    operation: Any = service_model().operation_model("GetDurableExecution")
+    return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
+
+
+def _summary(execution: DurableExecution) -> dict[str, Any]:
+    summary = {
+        "DurableExecutionArn": execution.arn,
+        "DurableExecutionName": execution.name,
+        "FunctionArn": execution.request.function.qualified_arn,
+        "StartTimestamp": execution.started_at,
+        "Status": execution.status,
+    }
+    return summary if execution.ended_at is None else {**summary, "EndTimestamp": execution.ended_at}
+
+
+def _filter(request: Mapping[str, Any], qualifier: str | None) -> Callable[[DurableExecution], bool]:
+    """The condition that the request sets on executions."""
+    name, statuses = request.get("DurableExecutionName"), request.get("Statuses")
+    after, before = (
+        parse_to_aware_datetime(request[key]) if key in request else None for key in ("StartedAfter", "StartedBefore")
+    )
+
+    def matches(execution: DurableExecution) -> bool:
+        return (
+            qualifier in (None, execution.request.function.version)
+            and name in (None, execution.name)
+            and (statuses is None or execution.status in statuses)
+            and (after is None or execution.started_at > after)
+            and (before is None or execution.started_at < before)
+        )
+
+    return matches

@@ -1,0 +1,264 @@
+"""Functions invoked by name: those that a runner knows, chained invokes of them, and the API's ``Invoke``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from durabletest.errors import NotAvailableError
+from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
+from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.journal import ErrorObject, Update
+from durabletest.local.server.limits import MAX_INVOKE_PAYLOAD, check_input_size, too_large_result
+from durabletest.local.server.naming import FunctionSpec, check_durable_name, executed_version, split_name
+from durabletest.local.server.service_model import modelled_error, validate_request
+
+ACCEPTED = 202
+_SUPPORTED = frozenset({"FunctionName", "InvocationType", "DurableExecutionName", "Payload", "Qualifier", "TenantId"})
+_ACTIONS = {"SUCCEEDED": "SUCCEED", "FAILED": "FAIL", "TIMED_OUT": "TIME_OUT", "STOPPED": "STOP"}
+
+
+@dataclass(frozen=True, slots=True)
+class StubbedInvoke:
+    """A chained invoke as its stub sees it; ``payload`` is JSON text."""
+
+    arn: str
+    operation_id: str
+    target: str
+    payload: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StubbedEnd:
+    """The end of a stubbed invoke, ``after`` its start; ``result`` is JSON text."""
+
+    status: str
+    after: timedelta
+    result: str | None
+    error: ErrorObject | None
+
+
+Decide: TypeAlias = Callable[[StubbedInvoke], StubbedEnd | None]
+"""Returns the end of an invoke, or None if no stub replaces it."""
+
+
+@dataclass(slots=True, eq=False)
+class FunctionDirectory:
+    """The functions of one runner: its ``own``, and those registered, by the name they were registered with.
+
+    ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; ``decide`` is
+    asked about each chained invoke first.
+    """
+
+    own: FunctionSpec | None = None
+    page_size: int | None = None
+    decide: Decide = lambda _invoke: None
+    _registered: dict[str, FunctionSpec] = field(default_factory=dict)
+
+    def register(self, name: str, *, durable: bool, timeout: int | None = None) -> None:
+        """Register a function, in place of one with the same name."""
+        bare, qualifier = split_name(name)
+        if durable:
+            check_durable_name(bare)
+        self._registered[name] = FunctionSpec(bare, durable, timeout, executed_version(qualifier))
+
+    def has(self, bare: str) -> bool:
+        """Whether there is a function of that bare name, with whatever qualifier."""
+        known = self._registered.values() if self.own is None else (self.own, *self._registered.values())
+        return any(spec.name == bare for spec in known)
+
+    def find(self, target: str) -> tuple[str, FunctionSpec] | None:
+        """The registered name and function for ``target``: as written, else with its qualifier, else the bare name."""
+        bare, qualifier = split_name(target)
+        for candidate in (target, f"{bare}:{qualifier}", bare):
+            if candidate in self._registered:
+                return candidate, self._registered[candidate]
+        for name, spec in self._registered.items():
+            if spec.name == bare and split_name(name)[1] in (None, qualifier):
+                return name, spec
+        return None
+
+
+class InvokeManager:
+    """Starts the targets of invokes; completes those that are no executions: of plain functions, and stubbed ones."""
+
+    def __init__(
+        self,
+        executions: ExecutionManager,
+        directories: Mapping[int, FunctionDirectory],
+        now: Callable[[], datetime],
+        announce: Announce,
+    ) -> None:
+        executions.start_invoke = self.start
+        self._executions = executions
+        self._directories = directories
+        self._now = now
+        self._announce = announce
+        self._stubbed_ends: dict[tuple[str, str | None], StubbedEnd] = {}
+
+    # --- chained invokes ---
+
+    def start(self, arn: str, update: Update) -> None:
+        """Start the target that the update names, and record the start of the operation."""
+        execution, operation_id = self._executions.get(arn), update["Id"]
+        options, payload = update["ChainedInvokeOptions"], update.get("Payload")
+        target, tenant_id = options["FunctionName"], options.get("TenantId")
+        version = executed_version(split_name(target)[1])
+        directory = self._directories[execution.request.deployment]
+        end = directory.decide(StubbedInvoke(arn, operation_id, target, payload))
+        found = directory.find(target)
+        apply = execution.checkpoints.changes.apply
+        if end is not None:
+            apply(update, {"ExecutedVersion": version})
+            self._stubbed_ends[arn, operation_id] = end
+            self._announce(Timer(self._now() + end.after, TimerKind.STUBBED_INVOKE, arn, operation_id))
+        elif found is None:
+            apply(update)
+            self._executions.change(arn, operation_id, "FAIL", error=_unknown(target))
+            self._announce(FunctionUnknown(arn, operation_id, target))
+        elif found[1].durable:
+            child = self._start_child(execution, update, found[0], replace(found[1], version=version))
+            apply(update, {"ExecutedVersion": version, "DurableExecutionArn": child.arn})
+        else:
+            apply(update, {"ExecutedVersion": version})
+            registered, spec = found
+            self._announce(FunctionCallDue(arn, operation_id, registered, spec.name, version, payload, tenant_id))
+
+    def _start_child(
+        self, parent: DurableExecution, update: Update, registered: str, spec: FunctionSpec
+    ) -> DurableExecution:
+        child = self._executions.start(
+            StartRequest(
+                spec,
+                update.get("Payload"),
+                timeout=spec.timeout,
+                tenant_id=update["ChainedInvokeOptions"].get("TenantId"),
+                parent=(parent.arn, update["Id"]),
+                page_size=parent.request.page_size,
+                target=registered,
+                deployment=parent.request.deployment,
+            )
+        )
+        parent.children.append(child.arn)
+        return child
+
+    def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
+        """Complete the chained invoke of a plain function; more than 1 MiB of result is a failure."""
+        if error is None and result is not None:
+            error = too_large_result(result, MAX_INVOKE_PAYLOAD)
+        action = "FAIL" if error else "SUCCEED"
+        self._executions.change(arn, operation_id, action, None if error else result, error)
+
+    def end_stubbed(self, timer: Timer) -> None:
+        """Complete a stubbed invoke, which is due."""
+        end, operation_id = self._stubbed_ends.pop((timer.arn, timer.operation_id)), timer.operation_id or ""
+        if end.status == "SUCCEEDED":
+            self.function_answered(timer.arn, operation_id, end.result, None)
+        else:
+            action = _ACTIONS[end.status]
+            self._executions.change(timer.arn, operation_id, action, error=end.error)
+
+    def drop(self, arn: str) -> None:
+        """Forget the stubbed invokes of an execution."""
+        for key in [key for key in self._stubbed_ends if key[0] == arn]:
+            del self._stubbed_ends[key]
+
+    # --- the API's Invoke ---
+
+    def invoke(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer ``Invoke`` of a durable function with the type ``Event``, in the shape of the API.
+
+        The service invokes plain functions too, and waits for the result of a ``RequestResponse``. Neither fits a test:
+        the caller, a step perhaps, would have to end before another function can run. Both are refused.
+        """
+        validate_request("Invoke", request)
+        _check_supported(request)
+        name, written = split_name(request["FunctionName"])
+        qualifier = request.get("Qualifier", written)
+        directory = self._directories[deployment]
+        target, spec = _find(directory, name, qualifier)
+        _check_durable(spec, qualifier)
+        version = executed_version(qualifier)
+        execution = self._executions.start(
+            StartRequest(
+                FunctionSpec(spec.name, version=version),
+                _payload(request.get("Payload")),
+                request.get("DurableExecutionName"),
+                spec.timeout,
+                request.get("TenantId"),
+                page_size=directory.page_size,
+                target=target,
+                deployment=deployment,
+            )
+        )
+        return {
+            "StatusCode": ACCEPTED,
+            "ExecutedVersion": version,
+            "DurableExecutionArn": execution.arn,
+            "Payload": b"",
+        }
+
+
+def _unknown(target: str) -> ErrorObject:
+    """The error of a chained invoke without a target; its type is not documented, so the API's own is taken."""
+    return {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
+
+
+def _find(directory: FunctionDirectory, name: str, qualifier: str | None) -> tuple[str | None, FunctionSpec]:
+    """The registered name, None for the runner's own function, and the function."""
+    found = directory.find(f"{name}:{qualifier}" if qualifier else name)
+    if found is not None:
+        return found
+    if directory.own is not None and name == directory.own.name:
+        return None, directory.own
+    raise modelled_error(
+        "ResourceNotFoundException",
+        f"Function not found: {name}. Register it with register_durable_function({name!r}, handler)",
+        "Invoke",
+    )
+
+
+def _check_supported(request: Mapping[str, Any]) -> None:
+    left_over = sorted(set(request) - _SUPPORTED)
+    if left_over:
+        raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
+    kind = request.get("InvocationType", "RequestResponse")
+    if kind != "Event":
+        raise NotAvailableError(
+            f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a function "
+            "that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
+        )
+
+
+def _check_durable(spec: FunctionSpec, qualifier: str | None) -> None:
+    if not spec.durable:
+        raise NotAvailableError(
+            f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, or "
+            "register it with register_durable_function if it is durable"
+        )
+    if qualifier is None:
+        raise modelled_error(
+            "InvalidParameterValueException",
+            f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a version "
+            "or alias",
+            "Invoke",
+        )
+
+
+def _payload(raw: Any) -> str | None:
+    """The payload as JSON text, None without one."""
+    raw = raw.read() if hasattr(raw, "read") else raw
+    if not raw:
+        return None
+    try:
+        text: str = raw if isinstance(raw, str) else bytes(raw).decode()
+        json.loads(text)
+    except ValueError as error:
+        raise modelled_error(
+            "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
+        ) from error
+    check_input_size(text)
+    return text

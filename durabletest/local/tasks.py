@@ -1,0 +1,96 @@
+"""The tasks of an invocation: what its threads do, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum, auto
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durabletest.local.turns import Turns
+
+_here = threading.local()
+"""``task``: the task that the current thread runs; ``turns``: those of the invocation that it waits for."""
+
+
+class Unwound(BaseException):
+    """Raised wherever a thread waits, once its invocation is over: its process would have ended in Lambda."""
+
+
+class TaskState(Enum):
+    """Where a task stands. The one that has the turn is RUNNING; one that is OUTSIDE goes on without it."""
+
+    NEW = auto()
+    READY = auto()
+    RUNNING = auto()
+    BLOCKED = auto()
+    OUTSIDE = auto()
+    DONE = auto()
+
+
+class Task:
+    """Something that is run by a thread of an invocation: the handler, a branch, the sending of checkpoints.
+
+    ``trail`` is what it has done, for the story of a schedule; without one it has only what the task was spawned with.
+    While it is ``busy``, with a request to the server, it keeps its turn though it waits. ``entries`` counts how often
+    it has come to the SDK, ``lost`` is the number of the loss of its turn, which decides who gets in line first.
+    """
+
+    __slots__ = ("_permit", "baton", "begun", "busy", "entries", "lost", "run", "state", "thread", "trail", "turns")
+
+    def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
+        self.turns = turns
+        self.run = run
+        self.trail = [doing]
+        self.state = TaskState.NEW
+        self.begun = False
+        self.busy = False
+        self.entries = 0
+        self.lost = 0
+        self.thread: Thread | None = None
+        self.baton = Lock()
+        self.baton.acquire()
+        self._permit = False
+
+    def park(self) -> None:
+        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
+
+        Raises :class:`Unwound` when the invocation is over.
+        """
+        self.turns.park(self)
+
+    def wake(self) -> None:
+        """Let the task go on when its turn comes; any thread may call it."""
+        self.turns.wake(self)
+
+    def take_permit(self) -> bool:
+        """Whether ``wake`` has come while the task was not parked; it counts once."""
+        permit, self._permit = self._permit, False
+        return permit
+
+    def permit(self) -> None:
+        """Keep a ``wake`` for the next ``park``."""
+        self._permit = True
+
+
+def current_task() -> Task | None:
+    """The task that the calling thread runs; None for a thread that takes no turns."""
+    return getattr(_here, "task", None)
+
+
+def current_turns() -> Turns | None:
+    """The turns of the invocation that the calling thread works for, as one of its tasks or as the one who waits."""
+    task = current_task()
+    return task.turns if task is not None else getattr(_here, "turns", None)
+
+
+def set_current_task(task: Task | None) -> None:
+    """The calling thread runs this task from now on."""
+    _here.task = task
+
+
+def waiting_for(turns: Turns | None) -> None:
+    """The calling thread invokes a handler whose tasks take these turns; None when it has ended."""
+    _here.turns = turns

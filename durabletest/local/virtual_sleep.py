@@ -1,0 +1,234 @@
+"""``time.sleep`` in handler code, passing in virtual time."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event, Thread, current_thread
+from types import ModuleType
+from typing import Any
+
+from durabletest import sdk
+from durabletest.local.blocking import pool_threads, sight_of, waits_for_a_thread
+from durabletest.local.call_queue import Post, RunQueue
+from durabletest.local.handler_threads import current_frames, has_queued_work
+from durabletest.local.scheduler import Clock, Scheduler
+from durabletest.local.tasks import Task, current_task
+from durabletest.local.turns import Turns
+
+SAMPLE = 0.002
+"""Real seconds between two looks at the threads of a handler of which one sleeps."""
+
+_MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
+"""The monotonic clocks of :mod:`time`, and how many of their units a second has."""
+_SLEEP = "sleep"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sleeper:
+    """A thread that sleeps until ``awake`` is set."""
+
+    thread: Thread
+    seconds: float
+    task: Task | None = None
+    awake: Event = field(default_factory=Event)
+
+    def wait(self) -> None:
+        """Return when it is awake, with the turn if the thread takes turns."""
+        if self.task is None:
+            self.awake.wait()
+        else:
+            while not self.awake.is_set():
+                self.task.park()
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self.awake.set()
+        if self.task is not None:
+            self.task.wake()
+
+
+class Sleepers:
+    """Those threads of the running invocation that sleep in virtual time.
+
+    Time moves on while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one
+    waits for another thread. One that computes, reads or waits in any other way keeps time standing, and so does the
+    SDK's checkpoint thread while it holds updates. Whether a thread waits cannot be asked; it is seen in two looks at
+    its stack. All but ``sleep`` belongs to the orchestrator's thread.
+
+    An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
+    """
+
+    def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, runs: RunQueue) -> None:
+        self._post = post
+        self._scheduler = scheduler
+        self._clock = clock
+        self._runs = runs
+        self._asleep: dict[Thread, Sleeper] = {}
+        self._waking: set[Thread] = set()
+        self._numbers = itertools.count()
+
+    def __bool__(self) -> bool:
+        """Whether anybody sleeps."""
+        return bool(self._asleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Return when virtual time has moved by so many seconds; called by the thread that sleeps."""
+        sleeper = Sleeper(current_thread(), seconds, current_task())
+        self._post(lambda: self._fall_asleep(sleeper))
+        sleeper.wait()
+        self._post(lambda: self._waking.discard(sleeper.thread))
+
+    def at_rest(self) -> bool:
+        """Whether nothing of the running invocation goes on by itself until time moves."""
+        if not self._asleep or self._waking:
+            return False
+        turns = self._turns()
+        if turns is not None and not turns.resting:
+            return False
+        first = self._waiting_threads()
+        if not first:
+            return first is not None
+        Event().wait(SAMPLE)
+        return first == self._waiting_threads()
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """While time moves, no thread goes on; False if one does."""
+        turns = self._turns()
+        if turns is None:
+            yield True
+            return
+        held = turns.hold()
+        try:
+            yield held
+        finally:
+            if held:
+                turns.time_moved()
+                turns.let_go()
+
+    def _turns(self) -> Turns | None:
+        active = self._runs.active
+        return None if active is None else active.job.turns
+
+    def wake_all(self) -> None:
+        """The invocation was given up: its threads go on, and end."""
+        for sleeper in self._asleep.values():
+            sleeper.wake()
+        self._asleep.clear()
+        self._waking.clear()
+        self._scheduler.flush(lambda key: isinstance(key, tuple) and key[0] == _SLEEP)
+
+    def _fall_asleep(self, sleeper: Sleeper) -> None:
+        active = self._runs.active
+        if active is None or active.crashed is not None or not self._runs.invoker.runs(sleeper.thread):
+            sleeper.wake()
+            return
+        self._asleep[sleeper.thread] = sleeper
+        self._runs.limit(self.wake_all)
+        due = self._clock.now() + timedelta(seconds=sleeper.seconds)
+        self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
+
+    def _wake(self, sleeper: Sleeper) -> None:
+        del self._asleep[sleeper.thread]
+        if sleeper.task is None:
+            self._waking.add(sleeper.thread)
+        sleeper.wake()
+
+    def _waiting_threads(self) -> dict[Thread, object] | None:
+        """Where each thread is that does not sleep; None if one of them does not wait for another.
+
+        Threads that take turns need no look, but for those that have lost theirs while they waited elsewhere.
+        """
+        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._asked()}
+        if None in places.values():
+            return None
+        frames = current_frames()
+        for thread in self._doubtful():
+            frame = frames.get(thread.ident or 0)
+            if frame is None or not waits_for_a_thread(thread, frame) or sdk.is_about_to_send(frame):
+                return None
+            places[thread] = (id(frame), frame.f_lasti)
+        return places
+
+    def _asked(self) -> list[Thread]:
+        """Threads that may be about to begin with what they were given to do: those of pools, if there is such work."""
+        if not has_queued_work():
+            return []
+        return [thread for thread in pool_threads() if not self._runs.invoker.runs(thread)]
+
+    def _doubtful(self) -> Iterable[Thread]:
+        threads = [thread for thread in self._runs.invoker.threads if thread not in self._asleep]
+        turns = self._turns()
+        if turns is None:
+            return threads
+        known = turns.parked_threads()
+        return [thread for thread in threads if thread not in known and not self._runs.invoker.is_worker(thread)]
+
+
+class VirtualSleep:
+    """Puts a replacement in the place of ``time.sleep``, also where modules hold it under a name of their own.
+
+    It sleeps by ``sleep`` in those threads for which ``applies`` holds, and as ever in all others. In those threads the
+    monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` gives: code that sleeps until a
+    deadline by ``time.monotonic`` gets there.
+    """
+
+    def __init__(
+        self, sleep: Callable[[float], None], applies: Callable[[Thread], bool], passed: Callable[[], float]
+    ) -> None:
+        self._sleep = sleep
+        self._applies = applies
+        self._passed = passed
+        self._replaced: list[tuple[Any, Any]] = []
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is in place."""
+        return bool(self._replaced)
+
+    def install(self) -> None:
+        """Put it in place."""
+        self._replaced = [(time.sleep, self._sleeping(time.sleep))]
+        for name, per_second in _MONOTONIC.items():
+            real = getattr(time, name)
+            self._replaced.append((real, self._ahead(real, per_second)))
+        for real, replacement in self._replaced:
+            _replace(real, replacement)
+
+    def remove(self) -> None:
+        """Put the real ones back, also in modules that were imported since."""
+        for real, replacement in self._replaced:
+            _replace(replacement, real)
+        self._replaced = []
+
+    def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
+        def sleep(seconds: float, /) -> None:
+            if seconds > 0 and self._applies(current_thread()):
+                self._sleep(seconds)
+            else:
+                real(seconds)
+
+        return sleep
+
+    def _ahead(self, real: Callable[[], Any], per_second: int | float) -> Callable[[], Any]:
+        exact = type(per_second)
+
+        def clock() -> Any:
+            if self._applies(current_thread()):
+                return real() + exact(self._passed() * per_second)
+            return real()
+
+        return clock
+
+
+def _replace(old: Any, new: Any) -> None:
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType):
+            for name in [name for name, value in list(vars(module).items()) if value is old]:
+                setattr(module, name, new)

@@ -1,0 +1,244 @@
+"""Those who wait: for the end of an execution, for an instant of virtual time, for the state of an operation."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Thread
+from typing import Any, TypeVar
+
+from durabletest.errors import CheckpointServerError, DurableTestError
+from durabletest.model.history import History
+from durabletest.model.wait_for_data import OpenWatches, Watch
+
+_monotonic = [time.monotonic]
+"""In a list, where a tool that freezes time does not look for it."""
+
+
+@dataclass(slots=True, eq=False)
+class Wait:
+    """Somebody waits for the end of an execution, for an instant, or for ``followed``, a future of the model.
+
+    ``scope`` is the runner's number through which it waits, ``thread`` is blocked by it. The future's result is None;
+    its exception says why the wait is in vain.
+    """
+
+    scope: int
+    arn: str | None
+    thread: Thread
+    until: datetime | None = None
+    followed: Future[Any] | None = None
+    seen: int = 0
+    future: Future[Any] = field(default_factory=Future)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread is about to wake up, as what it follows is done."""
+        return self.followed is not None and self.followed.done()
+
+
+class Waiters:
+    """Keeps everybody who waits, and settles their futures; belongs to the orchestrator's thread.
+
+    ``events_after`` gives the events of an execution's history that come after the first so many.
+    """
+
+    def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
+        self._events_after = events_after
+        self._waits: dict[Wait, None] = {}
+        self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
+        self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
+        self._news: dict[str, None] = {}
+        self._followed: set[str] = set()
+        self._news_since: float | None = None
+        self._for_rest: list[Future[None]] = []
+        self._histories: dict[str, History] = {}
+        self._ended: dict[str, Exception | None] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits, so that time may move.
+
+        A thread that is blocked by a future of the model waits as long as its watch is open, not until it has woken up.
+        """
+        waits = any(wait.arn is not None or wait.until is not None for wait in self._waits)
+        return waits or any(self._watches.values())
+
+    def has_ended(self, arn: str) -> bool:
+        """Whether the execution has ended."""
+        return arn in self._ended
+
+    @property
+    def all_blocked(self) -> bool:
+        """Whether no thread that follows an execution is free to answer something."""
+        blocked = {wait.thread for wait in self._waits if not wait.is_over}
+        watchers = set().union(*self._watchers.values())
+        return all(thread in blocked for thread in watchers if thread.is_alive())
+
+    # --- they come and go ---
+
+    def add(self, wait: Wait) -> None:
+        """Somebody begins to wait."""
+        if wait.arn in self._ended:
+            self._settle_wait(wait, self._ended[wait.arn])
+        else:
+            self._waits[wait] = None
+
+    def withdraw(self, wait: Wait) -> None:
+        """Somebody does not wait any longer."""
+        self._waits.pop(wait, None)
+
+    def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
+        """Somebody begins to follow an operation."""
+        self._watchers[scope].add(thread)
+        self._followed.add(arn)  # before its history is read: what comes later is announced
+        history = self._settled_by_news(arn)
+        self._watches[arn].add(watch, history, self.has_ended(arn))
+
+    # --- what they wait for ---
+
+    def is_followed(self, arn: str) -> bool:
+        """Whether there was ever a watch on one of its operations; any thread may ask."""
+        return arn in self._followed
+
+    def note(self, arn: str) -> None:
+        """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
+        if self.is_followed(arn):
+            self._news[arn] = None
+            self._begin_news()
+
+    def await_rest(self, future: Future[None]) -> None:
+        """Somebody wants to do something as soon as those may hear of news who follow an execution."""
+        self._for_rest.append(future)
+        self._begin_news()
+
+    def _begin_news(self) -> None:
+        if self._news_since is None:
+            self._news_since = _monotonic[0]()
+
+    @property
+    def age_of_news(self) -> float:
+        """For how many real seconds there have been news that were not told."""
+        return 0.0 if self._news_since is None else _monotonic[0]() - self._news_since
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something has happened that those who follow an execution have not heard of; any thread may ask."""
+        return bool(self._news or self._for_rest)
+
+    def tell_news(self) -> bool:
+        """Settle the watches that have what they wait for; tell whether there was anything new."""
+        news, self._news = self._news, {}
+        for_rest, self._for_rest = self._for_rest, []
+        self._news_since = None
+        for arn in news:
+            self._settled_by_news(arn)
+        for future in for_rest:
+            _settle(future, None)
+        return bool(news or for_rest)
+
+    def _settled_by_news(self, arn: str) -> History:
+        """The history, read on, and the watches that what is new in it concerns settled."""
+        history = self._histories.setdefault(arn, History())
+        news = history.extend(self._events_after(arn, len(history.events)))
+        self._watches[arn].settle(history, self.has_ended(arn), news)
+        return history
+
+    def end(self, arn: str, error: Exception | None) -> None:
+        """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""
+        self._ended[arn] = error
+        self._news.pop(arn, None)
+        if arn in self._watches:
+            self._settled_by_news(arn)
+        for wait in self._take(lambda wait: wait.arn == arn):
+            self._settle_wait(wait, error)
+
+    def _settle_wait(self, wait: Wait, error: Exception | None) -> None:
+        events = None if error is not None or wait.arn is None else self._events_after(wait.arn, wait.seen)
+        _settle(wait.future, error, events)
+
+    def next_goal(self) -> datetime | None:
+        """The earliest instant that somebody waits for."""
+        return min((wait.until for wait in self._waits if wait.until is not None), default=None)
+
+    def reach(self, now: datetime) -> None:
+        """It is that late now."""
+        for wait in self._take(lambda wait: wait.until is not None and wait.until <= now):
+            _settle(wait.future, None)
+
+    def give_up(self, reason: Callable[[str, Watch | None], Exception]) -> None:
+        """Nothing can happen any more: tell everybody who waits for an execution, or for an operation of one."""
+        for wait in self._take(lambda wait: wait.arn is not None):
+            _settle(wait.future, reason(wait.arn or "", None))
+        for arn in list(self._watches):
+            self._fail_watches(arn, reason)
+
+    def refuse(self, error: Exception) -> None:
+        """Time cannot move: tell everybody, whatever they wait for."""
+        for wait in self._take(lambda _: True):
+            _settle(wait.future, error)
+        self.give_up(lambda _arn, _watch: again(error))
+
+    def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
+        """The execution is given up, and its ARN may be given out anew: nobody waits for it any longer."""
+        for wait in self._take(lambda wait: wait.arn == arn):
+            _settle(wait.future, reason(arn))
+        self._fail_watches(arn, lambda arn, _watch: reason(arn))
+        self._news.pop(arn, None)
+        self._followed.discard(arn)
+        self._histories.pop(arn, None)
+        self._watches.pop(arn, None)
+        self._ended.pop(arn, None)
+
+    def leave(self, scope: int, reason: Callable[[str], Exception]) -> None:
+        """A runner is reset or closed: those who wait through it do so in vain."""
+        for wait in self._take(lambda wait: wait.scope == scope):
+            _settle(wait.future, reason(wait.arn or ""))
+        self._watchers.pop(scope, None)
+
+    def _fail_watches(self, arn: str, reason: Callable[[str, Watch], Exception]) -> None:
+        for watch in self._watches[arn].take_all():
+            if watch.future.set_running_or_notify_cancel():
+                watch.future.set_exception(reason(arn, watch))
+
+    def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
+        taken = [wait for wait in self._waits if condition(wait)]
+        for wait in taken:
+            del self._waits[wait]
+        return taken
+
+
+def _settle(future: Future[Any], error: Exception | None, value: object = None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(again(error))
+    else:
+        future.set_result(value)
+
+
+AnswerT = TypeVar("AnswerT")
+
+
+def again(error: Exception) -> Exception:
+    """The same error for another thread; one of the author's own cannot be copied without knowing it, and is shared."""
+    return error.again() if isinstance(error, DurableTestError) else error
+
+
+def settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
+    """Put the answer in the future, or why there is none."""
+    failing(future, lambda: future.set_result(question()))
+
+
+def failing(future: Future[Any], act: Callable[[], None]) -> None:
+    """Act; why that failed is for those who wait for the future, and no harm to others."""
+    try:
+        act()
+    except Exception as error:
+        if isinstance(error, CheckpointServerError):
+            raise
+        if not future.done():
+            future.set_exception(error)

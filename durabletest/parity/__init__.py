@@ -1,1 +1,0 @@
-"""The command line: does a suite do the same locally and in the cloud?"""

@@ -1,0 +1,176 @@
+"""The result of an execution, as tests get it: outcome, operations, invocations, logs and reports."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from textwrap import indent
+from typing import Any
+
+from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
+from durabletest.model.enums import ExecutionStatus, OperationStatus
+from durabletest.model.execution_view import ExecutionView
+from durabletest.model.lookup import member
+from durabletest.model.naming import execution_title
+from durabletest.model.operation import DurableOperation
+from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, LogEntry, OperationId, OperationRecord
+from durabletest.report.table import operation_table
+from durabletest.report.timeline import glyphs_for, timeline
+
+_ENDINGS = {
+    ExecutionStatus.FAILED: "FAILED",
+    ExecutionStatus.TIMED_OUT: "TIMED_OUT",
+    ExecutionStatus.STOPPED: "was STOPPED",
+}
+_FRAME = re.compile(r'^  File "(?P<file>[^"\n]+)", line \d+, in .*\n(?:    .*\n)*', re.MULTILINE)
+_FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|concurrent[\\/]futures)[\\/]")
+
+
+class TestResult:
+    """The outcome and the history of one execution; while it is running, each call reads the current state."""
+
+    __test__ = False
+
+    def __init__(self, view: ExecutionView) -> None:
+        self._view = view
+
+    @property
+    def arn(self) -> str:
+        return self._view.arn
+
+    @property
+    def view(self) -> ExecutionView:
+        """The execution behind this result."""
+        return self._view
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The events in chronological order, as dictionaries exactly as boto3 gives them."""
+        return list(self._view.history().events)
+
+    def get_history_events(self) -> list[dict[str, Any]]:
+        return self.history
+
+    def get_status(self) -> ExecutionStatus:
+        return self._execution.status
+
+    def get_result(self) -> Any:
+        """The value that the handler returned.
+
+        Raises ``ExecutionFailedError`` if the execution ended otherwise, ``ExecutionNotCompletedError`` while it runs.
+        """
+        execution = self._ended()
+        if execution.status is not ExecutionStatus.SUCCEEDED:
+            raise _failed(self._view, execution)
+        return self._view.decode(execution.result, None)
+
+    def get_error(self) -> ErrorDetails | None:
+        """The error of the execution, ``None`` if it succeeded or ended without an error."""
+        return self._ended().error
+
+    def get_operations(self, status: OperationStatus | str | None = None) -> list[DurableOperation]:
+        """All operations in execution order, or those with this status."""
+        wanted = None if status is None else member(OperationStatus, status, "operation status")
+        records = self._view.history().operations
+        return [self._handle(record) for record in records if wanted is None or record.status is wanted]
+
+    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
+        """The operation with that name at any depth, or at that path; ``index`` chooses among several."""
+        return self._handle(self._view.history().find(path, index))
+
+    def get_operation_by_index(self, index: int) -> DurableOperation:
+        """The operation at that position in execution order."""
+        return self._handle(self._view.history().by_index(index))
+
+    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
+        return self.get_operation(name, index)
+
+    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
+        return self._handle(self._view.history().by_id(operation_id))
+
+    def get_invocations(self) -> list[Invocation]:
+        """The completed invocations of the handler, including those that crashed."""
+        return list(self._view.history().invocations)
+
+    @property
+    def logs(self) -> tuple[LogEntry, ...]:
+        """The log records of handler, SDK and plain functions, in order; child executions have theirs in their results.
+
+        These are the records that pass the levels and filters of their loggers, whichever handlers they go to. In the
+        cloud, records stay in CloudWatch, and this skips the test, as does everything that is local only.
+        """
+        logs = self._view.logs()
+        if logs is None:
+            raise self._view.unavailable(
+                "result.logs is local: what a deployed function logs is in CloudWatch; mark the test @local_only"
+            )
+        return tuple(logs)
+
+    def print(self, columns: Sequence[str] | None = None) -> None:
+        """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""
+        print(operation_table(self._view.history().operations, columns))
+
+    def timeline(self) -> str:
+        """A timeline as text of at most 100 columns: one line an operation, contexts before the operations in them.
+
+        It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
+        """
+        return timeline(self._view.history(), glyphs_for(sys.stdout))
+
+    def __repr__(self) -> str:
+        count = len(self._view.history().operations)
+        operations = "1 operation" if count == 1 else f"{count} operations"
+        return f"<TestResult of {execution_title(self.arn)}: {self.get_status()}, {operations}>"
+
+    @property
+    def _execution(self) -> ExecutionRecord:
+        return self._view.history().execution
+
+    def _handle(self, record: OperationRecord) -> DurableOperation:
+        return DurableOperation(self._view, OperationId(record.id))
+
+    def _ended(self) -> ExecutionRecord:
+        execution = self._execution
+        if not execution.ended:
+            msg = (
+                f"{execution_title(self.arn)} is {execution.status}: it has no outcome yet; wait for execution.result()"
+            )
+            raise ExecutionNotCompletedError(msg)
+        return execution
+
+
+def _failed(view: ExecutionView, execution: ExecutionRecord) -> ExecutionFailedError:
+    error = execution.error or ErrorDetails()
+    place = view.refused_place(error)
+    reason = (f" with {error}" if execution.error else "") + (f" ({place})" if place else "")
+    stack_trace = error.stack_trace or logged_trace(view.logs(), error)
+    trace = "".join(f"\n{indent(line.rstrip(), '  ')}" for line in stack_trace)
+    return ExecutionFailedError(
+        f"{execution_title(view.arn)} has no result: it {_ENDINGS[execution.status]}{reason}{trace}",
+        status=execution.status,
+        error_type=error.type,
+        error_message=error.message,
+        error_data=error.data,
+        stack_trace=list(stack_trace) or None,
+    )
+
+
+def logged_trace(logs: Sequence[LogEntry] | None, error: ErrorDetails) -> tuple[str, ...]:
+    """The author's frames in tracebacks of an error that the last invocation logged, the outermost first.
+
+    The service records no stack trace when a handler raises, but the SDK logs it: first that of the step that failed,
+    then that of the handler.
+    """
+    if not logs or not error.message:
+        return ()
+    tracebacks = [entry.traceback or "" for entry in logs if entry.invocation == logs[-1].invocation]
+    matching = [text for text in reversed(tracebacks) if text.rstrip().endswith(f": {error.message}")]
+    return tuple(dict.fromkeys(frame for text in matching for frame in own_frames(text)))
+
+
+def own_frames(traceback: str) -> Iterator[str]:
+    """The frames in the text of a traceback that belong neither to the SDK nor to this package."""
+    for frame in _FRAME.finditer(traceback):
+        if _FRAMEWORK.search(frame["file"]) is None:
+            yield frame[0].rstrip()

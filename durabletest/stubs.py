@@ -1,0 +1,381 @@
+"""Stubs: responses in place of the functions of steps, by step name, and of invoked functions, by function name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock
+from typing import Any, Generic, Self, TypeVar
+
+from durabletest.errors import UsageError
+from durabletest.model.payloads import ErrorSource, encode, error_object
+from durabletest.model.times import Duration, delay
+
+NO_DELAY = timedelta(0)
+TIMEOUT_TYPE = "ChainedInvoke.Timeout"
+"""The error type of a chained invoke that times out, formed like that of a callback."""
+
+CallT = TypeVar("CallT")
+ResponseT = TypeVar("ResponseT")
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+class ResponseQueue(Generic[ResponseT]):
+    """Responses in order, each for a number of calls; the last one for all further calls, unless it has a number too.
+
+    Any thread may take.
+    """
+
+    def __init__(self) -> None:
+        self._responses: list[tuple[ResponseT, int | None]] = []
+        self._position = 0
+        self._taken = 0
+        self._lock = Lock()
+
+    def begin(self, response: ResponseT, times: int | None) -> None:
+        """Forget all responses but this one."""
+        with self._lock:
+            self._responses = [(response, times)]
+            self._position = self._taken = 0
+
+    def add(self, response: ResponseT, times: int | None) -> bool:
+        """Append a response; False if there is none that it could follow."""
+        with self._lock:
+            self._responses += [(response, times)] if self._responses else []
+            return bool(self._responses)
+
+    def take(self) -> ResponseT | None:
+        """The response to the next call; None once all are used up."""
+        with self._lock:
+            while self._position < len(self._responses):
+                response, times = self._responses[self._position]
+                last = self._position == len(self._responses) - 1
+                if (last and times is None) or self._taken < (times or 1):
+                    self._taken += 1
+                    return response
+                self._position, self._taken = self._position + 1, 0
+            return None
+
+
+@dataclass(slots=True, eq=False)
+class Stub(Generic[CallT, ResponseT]):
+    """What stubs of steps and of invoked functions have in common; ``received`` holds the calls so far."""
+
+    name: str
+    optional: bool = False
+    received: list[CallT] = field(default_factory=list, init=False)
+    _responses: ResponseQueue[ResponseT] = field(default_factory=ResponseQueue, init=False, repr=False)
+
+    def respond(self, call: CallT) -> ResponseT | None:
+        """The response to this call; None if the stub is used up, and the stubbed function itself has to answer."""
+        response = self._responses.take()
+        if response is not None:
+            self.received.append(call)
+        return response
+
+    def _begin(self, response: ResponseT, times: int | None) -> Self:
+        self._responses.begin(response, self._checked(times))
+        return self
+
+    def _then(self, first: str, response: ResponseT, times: int | None) -> Self:
+        """Append a response; ``first`` is the method for the first one."""
+        if not self._responses.add(response, self._checked(times)):
+            raise UsageError(f"{self}.then_{first}(...) follows nothing: begin with {self}.{first}(...)")
+        return self
+
+    def _checked(self, times: object) -> int | None:
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+            raise UsageError(f"{self}: times={times!r} means nothing; give a number from 1 on, or leave it out")
+        return times if isinstance(times, int) else None
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """A call of a stubbed step: ``path`` leads to the step, ``attempt`` counts from 1, ``arn`` is the execution's."""
+
+    path: str
+    attempt: int
+    arn: str
+
+
+StepFunction = Callable[..., Any]
+
+
+@dataclass(slots=True, eq=False)
+class StepStub(Stub[StepCall, StepFunction]):
+    """Replaces the function of the steps of one name or path; all else of the step is real.
+
+    The SDK retries, serialises and checkpoints as it does for the step's own function. ``returns``, ``raises`` and
+    ``calls`` say what happens, ``then_returns`` and so on what happens afterwards::
+
+        self.stub_step("charge").raises(CardDeclined, times=2).then_returns({"id": 1})
+
+    Each is for one call, or for as many as ``times`` says; the last one is for all further calls. If the last one has
+    ``times`` of its own, the step's own function runs after it. ``received`` holds the calls so far.
+    """
+
+    def returns(self, value: Any, times: int | None = None) -> Self:
+        """The step's function returns this value."""
+        return self._begin(_returning(value), times)
+
+    def raises(self, error: BaseException | type[BaseException], times: int | None = None) -> Self:
+        """The step's function raises a copy of this exception, or a new one of this class.
+
+        ``SystemExit`` and ``KeyboardInterrupt`` crash the invocation, as they do in a step's own code.
+        """
+        return self._begin(self._raising(error), times)
+
+    def calls(self, function: StepFunction, times: int | None = None) -> Self:
+        """This function is called with the step's arguments: its ``StepContext``.
+
+        For a check of ``wait_for_condition`` it is called with the state and the check's context.
+        """
+        return self._begin(self._calling(function), times)
+
+    def then_returns(self, value: Any, times: int | None = None) -> Self:
+        """Afterwards the step's function returns this value."""
+        return self._then("returns", _returning(value), times)
+
+    def then_raises(self, error: BaseException | type[BaseException], times: int | None = None) -> Self:
+        """Afterwards the step's function raises this exception."""
+        return self._then("raises", self._raising(error), times)
+
+    def then_calls(self, function: StepFunction, times: int | None = None) -> Self:
+        """Afterwards this function is called with the step's arguments."""
+        return self._then("calls", self._calling(function), times)
+
+    def __str__(self) -> str:
+        return f"stub_step({self.name!r})"
+
+    def _raising(self, error: BaseException | type[BaseException]) -> StepFunction:
+        if not isinstance(error, BaseException) and not (isinstance(error, type) and issubclass(error, BaseException)):
+            raise UsageError(f"{self}.raises({error!r}): give an exception, or a class of exceptions")
+
+        def raising(*_: Any) -> None:
+            raise copy_of(error) if isinstance(error, BaseException) else error
+
+        return raising
+
+    def _calling(self, function: StepFunction) -> StepFunction:
+        if not callable(function):
+            raise UsageError(
+                f"{self}.calls({function!r}): give a function; to return a value write {self}.returns(...)"
+            )
+        return function
+
+
+def _returning(value: Any) -> StepFunction:
+    return lambda *_: value
+
+
+# --- invoked functions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeCall:
+    """An invoke of a stubbed function.
+
+    ``function`` is the target as the workflow wrote it, ``payload`` the decoded payload, ``arn`` the invoking
+    execution's.
+    """
+
+    function: str
+    payload: Any
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeResponse:
+    """The status with which an invoke ends, ``after`` its start; ``result`` is JSON text."""
+
+    status: str
+    after: timedelta
+    result: str | None = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class InvokeStub(Stub[InvokeCall, InvokeResponse]):
+    """Replaces a function that workflows invoke; it need not be registered, and if it is, the stub wins.
+
+    ``succeeds``, ``fails`` and ``times_out`` say how the invoke ends, ``after`` how much virtual time (a timedelta, or
+    seconds); ``then_succeeds`` and so on how the next ones end::
+
+        self.stub_invoke("charge-card").fails("CardDeclined", "no funds").then_succeeds({"id": 1}, after=HOUR)
+
+    Each is for one invoke, or for as many as ``times`` says; the last one is for all further ones. If the last one has
+    ``times`` of its own, the registered function is invoked after it. ``received`` holds the invokes so far.
+    """
+
+    def succeeds(self, value: Any = None, after: Duration = NO_DELAY, times: int | None = None) -> Self:
+        """The function returns this JSON-able value."""
+        return self._begin(self._success(value, after), times)
+
+    def fails(
+        self,
+        error: ErrorSource = None,
+        message: str | None = None,
+        *,
+        data: str | None = None,
+        stack_trace: list[str] | None = None,
+        after: Duration = NO_DELAY,
+        times: int | None = None,
+    ) -> Self:
+        """The function fails with an error type and message, or with those of an exception."""
+        body = error_object(error, message, data, stack_trace)
+        return self._begin(InvokeResponse("FAILED", self._delay(after), error=body), times)
+
+    def times_out(self, after: Duration = NO_DELAY, times: int | None = None) -> Self:
+        """The function's execution times out."""
+        return self._begin(self._timeout(after), times)
+
+    def then_succeeds(self, value: Any = None, after: Duration = NO_DELAY, times: int | None = None) -> Self:
+        """Afterwards the function returns this value."""
+        return self._then("succeeds", self._success(value, after), times)
+
+    def then_fails(
+        self,
+        error: ErrorSource = None,
+        message: str | None = None,
+        *,
+        data: str | None = None,
+        stack_trace: list[str] | None = None,
+        after: Duration = NO_DELAY,
+        times: int | None = None,
+    ) -> Self:
+        """Afterwards the function fails."""
+        body = error_object(error, message, data, stack_trace)
+        return self._then("fails", InvokeResponse("FAILED", self._delay(after), error=body), times)
+
+    def then_times_out(self, after: Duration = NO_DELAY, times: int | None = None) -> Self:
+        """Afterwards the function's execution times out."""
+        return self._then("times_out", self._timeout(after), times)
+
+    def __str__(self) -> str:
+        return f"stub_invoke({self.name!r})"
+
+    def _success(self, value: Any, after: Duration) -> InvokeResponse:
+        return InvokeResponse("SUCCEEDED", self._delay(after), result=encode(value, "result"))
+
+    def _timeout(self, after: Duration) -> InvokeResponse:
+        length = self._delay(after)
+        seconds = length.total_seconds()
+        text = f"CHAINED_INVOKE timed out after {seconds:g} seconds." if seconds else "CHAINED_INVOKE timed out."
+        return InvokeResponse("TIMED_OUT", length, error={"ErrorType": TIMEOUT_TYPE, "ErrorMessage": text})
+
+    def _delay(self, after: Duration) -> timedelta:
+        return delay(after, f"after of {self}")
+
+
+# --- all stubs of a runner --------------------------------------------------------------------------------------------
+
+
+class StubRegistry:
+    """The stubs of one runner: of steps by name or path, of functions by name.
+
+    Any thread may add and look up: handlers run in other threads than the test, which may stub after ``start``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._steps: dict[str, StepStub] = {}
+        self._invokes: dict[str, InvokeStub] = {}
+
+    def stub_step(self, name: str, optional: bool = False) -> StepStub:
+        """The stub of that name; a new one if there is none."""
+        _check_name(name, "stub_step", "the name of a step, or a path like 'order/charge'")
+        with self._lock:
+            stub = self._steps.setdefault(name, StepStub(name))
+        stub.optional = optional
+        return stub
+
+    def stub_invoke(self, name: str, optional: bool = False) -> InvokeStub:
+        """The stub of that function; a new one if there is none."""
+        _check_name(name, "stub_invoke", "the name of a function, as the workflow invokes it")
+        with self._lock:
+            stub = self._invokes.setdefault(name, InvokeStub(name))
+        stub.optional = optional
+        return stub
+
+    @property
+    def steps(self) -> Mapping[str, StepStub]:
+        """A copy of the stubs of steps."""
+        with self._lock:
+            return dict(self._steps)
+
+    @property
+    def invokes(self) -> Mapping[str, InvokeStub]:
+        """A copy of the stubs of functions."""
+        with self._lock:
+            return dict(self._invokes)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is a stub of a step; this is asked for every step that runs."""
+        return bool(self._steps)
+
+    def for_step(self, path: str) -> StepStub | None:
+        """The stub for the step at this full path; the longest of several names and paths that match."""
+        parts = path.split("/")
+        tails = ("/".join(parts[first:]) for first in range(len(parts)))
+        return next((stub for tail in tails if (stub := self._steps.get(tail)) is not None), None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._steps.clear()
+            self._invokes.clear()
+
+
+def _check_name(name: object, method: str, what: str) -> None:
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{method}({name!r}): give {what}")
+
+
+# --- copies of exceptions ---------------------------------------------------------------------------------------------
+
+
+def copy_of(error: ErrorT) -> ErrorT:
+    """A copy without a traceback, as one instance that several threads raise would collect all their tracebacks.
+
+    An exception that cannot be copied faithfully is returned itself, without its traceback.
+    """
+    for make in (copy.copy, _without_init):
+        try:
+            made = make(error)
+        except Exception:  # its class does not support this kind of copy
+            continue
+        if made is not error and _is_same(made, error):
+            made.__cause__, made.__context__ = error.__cause__, error.__context__
+            made.__suppress_context__ = error.__suppress_context__
+            if hasattr(error, "__notes__"):
+                made.__notes__ = list(error.__notes__)
+            return made
+    return error.with_traceback(None)
+
+
+def _without_init(error: ErrorT) -> ErrorT:
+    """A copy made without the ``__init__`` of its class, which may take other arguments than ``args``."""
+    cls = type(error)
+    made: ErrorT = cls.__new__(cls, *error.args)
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(made, *error.args)
+    vars(made).update(vars(error))
+    return made
+
+
+def _is_same(made: BaseException, error: BaseException) -> bool:
+    """Whether type, arguments and attributes are the same; slots cannot be compared, so a class with slots is not."""
+    if type(made) is not type(error) or any(vars(cls).get("__slots__") for cls in type(error).__mro__):
+        return False
+    ours, theirs = vars(made), vars(error)
+    return (
+        len(made.args) == len(error.args)
+        and all(one is other for one, other in zip(made.args, error.args, strict=True))
+        and ours.keys() == theirs.keys()
+        and all(ours[name] is theirs[name] for name in ours)
+    )

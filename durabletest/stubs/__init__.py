@@ -1,1 +1,0 @@
-"""Stubs by operation name: what stands in for the work of steps and for the targets of chained invokes."""
