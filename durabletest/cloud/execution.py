@@ -250,6 +250,5 @@ class CloudExecutions:
         """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""
         failures: dict[str, Exception] = {}
         for poller in self._started:
-            if poller.running:
-                failures |= poller.stop(TEST_ENDED)
+            failures |= poller.stop(TEST_ENDED)
         return failures

@@ -118,11 +118,6 @@ class Poller:
         for thread in (self._timer, self._thread):
             thread.join(timeout)
 
-    @property
-    def running(self) -> bool:
-        """Whether the execution runs, by the history so far."""
-        return not (self._stopped or self._history.execution.ended)
-
     # --- for the threads of the test ---
 
     def wait_for_first_poll(self) -> None:
@@ -148,7 +143,7 @@ class Poller:
         return watch.future
 
     def stop(self, error: Mapping[str, Any]) -> dict[str, Exception]:
-        """Stop the execution and its children, once; ``error`` is the ``ErrorObject`` that is recorded.
+        """Stop what still runs of the execution and its children, once; ``error`` is the ``ErrorObject`` recorded.
 
         Returns the errors of requests that failed, by the ARN of the execution that may still run.
         """

@@ -21,7 +21,7 @@ from durabletest import (
     RunnerClosedError,
     WaitTimeoutError,
 )
-from tests.cloud.workflows import approval, forgotten, order, parent
+from tests.cloud.workflows import approval, forgotten, grandparent, order, parent, race
 from tests.endpoint import faults
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
 from tests.endpoint.protocol import HttpAnswer
@@ -33,6 +33,11 @@ STOP = "StopDurableExecution"
 def still_running(execution: dict[str, Any]) -> dict[str, Any]:
     """The status of an execution as it was before its end."""
     return {key: value for key, value in execution.items() if key != "EndTimestamp"} | {"Status": "RUNNING"}
+
+
+def without_stops(page: dict[str, Any]) -> dict[str, Any]:
+    """A page of a history that does not tell of a stop; the endpoint stops children with their parents."""
+    return {**page, "Events": [event for event in page["Events"] if event["EventType"] != "ExecutionStopped"]}
 
 
 class StoppingTestCase(EndpointTestCase):
@@ -174,6 +179,28 @@ class ClosingTests(StoppingTestCase):
         self.assertEqual(stopped, [execution.arn, child])
         answer = self.client.get_durable_execution(DurableExecutionArn=child)
         self.assertEqual(answer["Status"], "STOPPED")
+
+    def test_what_those_have_invoked_is_stopped_too(self) -> None:
+        functions = {"parent": parent, "child": approval}
+        self.endpoint.deploy("grandparent", grandparent, durable_functions=functions)
+        with self.runner("grandparent:live") as runner:
+            execution = runner.start()
+            execution.operation("ask the parent").wait_for_data().result(timeout=20)
+            child = runner.execution(execution.operation("ask the parent").get_invoke_details().child_arn or "")
+            child.operation("ask the child").wait_for_data().result(timeout=20)
+            grandchild = child.operation("ask the child").get_invoke_details().child_arn
+            self.endpoint.faults.always(HISTORY, faults.Rewritten(without_stops))
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child.arn, grandchild])
+
+    def test_an_invoked_execution_that_outlasts_its_parent_is_stopped(self) -> None:
+        self.endpoint.deploy("race", race, durable_functions={"child": approval})
+        with self.runner("race:live") as runner:
+            result = runner.run()
+            child = result.get_operation("ask the child").get_invoke_details().child_arn
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [child])
+        self.assertEqual(self.client.get_durable_execution(DurableExecutionArn=child)["Status"], "STOPPED")
 
     def test_an_execution_that_cannot_be_stopped_is_reported(self) -> None:
         runner = self.runner("forgotten:live")
