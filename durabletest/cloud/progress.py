@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from durabletest.model.times import span
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
-_WIDTH = 100
 
 
 class ProgressLine:
@@ -44,7 +44,7 @@ class ProgressLine:
 
     def show(self, history: History) -> None:
         if self._waiting:
-            self._write(self._line(history)[:_WIDTH])
+            self._write(self._line(history)[: shutil.get_terminal_size().columns - 1])
 
     def _line(self, history: History) -> str:
         last = next((r for r in reversed(history.operations) if not r.status.is_terminal), None)

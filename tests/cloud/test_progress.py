@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import unittest
 from unittest import mock
 
@@ -53,8 +54,13 @@ class ProgressTests(unittest.TestCase):
         self.assertEqual(len(after), len(before))
 
     def test_a_line_is_never_wider_than_a_terminal(self) -> None:
-        with self.progress.waiting():
-            self.assertEqual(len(self.shown(history_of(Script().step("1", name="x" * 300)))), 100)
+        for columns in (60, 80, 200):
+            with (
+                self.subTest(columns),
+                mock.patch.dict(os.environ, COLUMNS=str(columns)),
+                self.progress.waiting(),
+            ):
+                self.assertEqual(len(self.shown(history_of(Script().step("1", name="x" * 300)))), columns - 1)
 
     def test_with_the_last_who_waits_the_line_disappears(self) -> None:
         with self.progress.waiting():
