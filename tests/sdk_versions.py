@@ -6,11 +6,12 @@ import unittest
 
 from aws_durable_execution_sdk_python import durable_execution
 
-from durabletest import sdk_threads
+from durabletest import sdk, sdk_threads
 
 needs_turns = unittest.skipUnless(
     sdk_threads.can_take_turns(), "this version of the SDK has its threads run as the system lets them"
 )
-TELLS_NAMES = durable_execution(lambda event, context: None).__module__ == __name__
-"""False where the decorated function has the name of a function of the SDK."""
-needs_names = unittest.skipUnless(TELLS_NAMES, "this version of the SDK does not tell what it has decorated")
+needs_names = unittest.skipUnless(
+    sdk.decorated(durable_execution(needs_turns)) is needs_turns,
+    "behind the decorator of this version of the SDK the function is not found",
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from durabletest import EnvironmentAlreadySetUpError, LocalDurableTestRunner, UsageError, route
+from durabletest import EnvironmentAlreadySetUpError, LocalDurableTestRunner, UsageError, route, sdk
 from tests.leftovers import leftovers
 
 
@@ -19,7 +19,7 @@ def simple(event: Any, context: DurableContext) -> Any:
     return context.step(lambda _: event, name="step")
 
 
-NAMED = re.escape(simple.__qualname__)
+NAMED = re.escape(sdk.decorated(simple).__qualname__)
 
 
 class DroppedTests(unittest.TestCase):
