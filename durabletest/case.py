@@ -26,7 +26,7 @@ from durabletest.configuration import (
     values_of,
 )
 from durabletest.errors import DurableTestError, UsageError
-from durabletest.execution import Execution
+from durabletest.execution_handle import Execution
 from durabletest.explored_case import ExploredTestCase, options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner

@@ -26,7 +26,7 @@ from durabletest.cloud.aws_errors import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.execution import Execution
+from durabletest.execution_handle import Execution
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
 from durabletest.modes import MODE_VARIABLE, Mode, reason_to_skip

@@ -24,7 +24,7 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution, OperationLookups
+from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult

@@ -24,7 +24,7 @@ from botocore.model import OperationModel
 from botocore.utils import parse_timestamp
 
 from durabletest.errors import NotAvailableError, RunnerClosedError, UsageError
-from durabletest.local.server.naming import REGION
+from durabletest.local.server.identifiers import REGION
 from durabletest.local.server.service_model import service_model
 from durabletest.routes import Route
 

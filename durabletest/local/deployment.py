@@ -17,7 +17,7 @@ from durabletest.errors import RunnerClosedError
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.naming import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry

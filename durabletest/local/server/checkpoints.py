@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.batch_rules import check_batch
+from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.limits import Bounds, size
-from durabletest.local.server.naming import IdSource
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.service_model import modelled_error
 
