@@ -22,7 +22,7 @@ from weakref import WeakSet
 from durabletest import sdk
 from durabletest.local.foreign_clocks import TOOLS
 
-_FOUNDER = "_durabletest_founder"
+_WORKER = "_durabletest_worker"
 """The attribute of a thread that names the thread which its family began with."""
 
 
@@ -30,28 +30,28 @@ _lent: WeakSet[Future[Any]] = WeakSet()
 """What handler code has given to pools, until it has begun."""
 
 
-def found(thread: Thread) -> None:
+def mark_worker(thread: Thread) -> None:
     """A family begins with this thread; whatever thread it starts belongs to it, and so on."""
-    setattr(thread, _FOUNDER, thread)
+    setattr(thread, _WORKER, thread)
 
 
-def founder_of(thread: Thread) -> Thread | None:
+def worker_of(thread: Thread) -> Thread | None:
     """The thread that the family began with; None for a thread that runs no handler code."""
-    founder: Thread | None = getattr(thread, _FOUNDER, None)
-    return founder
+    worker: Thread | None = getattr(thread, _WORKER, None)
+    return worker
 
 
-def disown(thread: Thread) -> None:
+def unmark(thread: Thread) -> None:
     """The thread runs no handler code any more."""
-    vars(thread).pop(_FOUNDER, None)
+    vars(thread).pop(_WORKER, None)
 
 
-def members(founder: Thread) -> list[Thread]:
+def threads_of(worker: Thread) -> list[Thread]:
     """The living threads of a family, in the order in which they started."""
-    return [thread for thread in threading.enumerate() if founder_of(thread) is founder]
+    return [thread for thread in threading.enumerate() if worker_of(thread) is worker]
 
 
-class FamilyRegister:
+class HandlerThreads:
     """While installed, notes which threads work for a family: those that its threads start, and the threads of pools
     that were there before, for as long as they run what a thread of the family has submitted.
     """
@@ -81,9 +81,9 @@ class FamilyRegister:
 def _noting(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     @functools.wraps(original)
     def start(thread: Thread) -> None:
-        founder = founder_of(current_thread())
-        if founder is not None:
-            setattr(thread, _FOUNDER, founder)
+        worker = worker_of(current_thread())
+        if worker is not None:
+            setattr(thread, _WORKER, worker)
         original(thread)
 
     return start
@@ -92,10 +92,10 @@ def _noting(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
 def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(pool: Any, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        founder = founder_of(current_thread())
-        if founder is None:
+        worker = worker_of(current_thread())
+        if worker is None:
             return original(pool, call, *arguments, **named)
-        future = original(pool, _work_for, founder, call, arguments, named)
+        future = original(pool, _work_for, worker, call, arguments, named)
         _lent.add(future)
         return future
 
@@ -110,17 +110,17 @@ def has_queued_work() -> bool:
     return bool(_lent)
 
 
-def _work_for(founder: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
+def _work_for(worker: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
     thread = current_thread()
-    before = founder_of(thread)
-    setattr(thread, _FOUNDER, founder)
+    before = worker_of(thread)
+    setattr(thread, _WORKER, worker)
     try:
         return call(*arguments, **named)
     finally:
         if before is None:
-            disown(thread)
+            unmark(thread)
         else:
-            setattr(thread, _FOUNDER, before)
+            setattr(thread, _WORKER, before)
 
 
 _THIRD_PARTY = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.handler_threads import founder_of, members
+from durabletest.local.handler_threads import threads_of, worker_of
 from durabletest.model.naming import execution_name
 from durabletest.model.records import LogEntry
 
@@ -103,14 +103,14 @@ class LogCapture:
 
     def _keep_what_outlives(self, source: _Source) -> None:
         """Threads that are still there when their call has ended go on to log for it."""
-        for thread in members(current_thread()):
+        for thread in threads_of(current_thread()):
             self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
-        """The call that the current thread works for, given up or not: its own, or the one that its founder makes."""
+        """The call that the current thread works for, given up or not: its own, or the one that its worker makes."""
         thread = current_thread()
-        founder = founder_of(thread)
-        return None if founder is None else self._sources.get(thread) or self._sources.get(founder)
+        worker = worker_of(thread)
+        return None if worker is None else self._sources.get(thread) or self._sources.get(worker)
 
     # --- records ---
 

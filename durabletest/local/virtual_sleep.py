@@ -15,13 +15,13 @@ from typing import Any
 
 from durabletest import sdk
 from durabletest.local.blocking import pool_threads, sight_of, waits_for_a_thread
-from durabletest.local.call_queue import Post, RunQueue
+from durabletest.local.call_queue import CallQueue, Post
 from durabletest.local.handler_threads import current_frames, has_queued_work
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
 from durabletest.local.turns import Turns
 
-SAMPLE = 0.002
+SAMPLE_SECONDS = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
 
 _MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
@@ -64,14 +64,16 @@ class Sleepers:
     An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
     """
 
-    def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, runs: RunQueue) -> None:
+    def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:
         self._post = post
         self._scheduler = scheduler
         self._clock = clock
-        self._runs = runs
+        self._calls = calls
         self._asleep: dict[Thread, Sleeper] = {}
         self._waking: set[Thread] = set()
         self._numbers = itertools.count()
+        self.all_asleep = False
+        """Whether the running invocation was at rest when it was last looked at."""
 
     def __bool__(self) -> bool:
         """Whether anybody sleeps."""
@@ -85,7 +87,11 @@ class Sleepers:
         self._post(lambda: self._waking.discard(sleeper.thread))
 
     def at_rest(self) -> bool:
-        """Whether nothing of the running invocation goes on by itself until time moves."""
+        """Whether an invocation runs of which nothing goes on by itself until time moves."""
+        self.all_asleep = not self._calls.idle and self._is_at_rest()
+        return self.all_asleep
+
+    def _is_at_rest(self) -> bool:
         if not self._asleep or self._waking:
             return False
         turns = self._turns()
@@ -94,7 +100,7 @@ class Sleepers:
         first = self._waiting_threads()
         if not first:
             return first is not None
-        Event().wait(SAMPLE)
+        Event().wait(SAMPLE_SECONDS)
         return first == self._waiting_threads()
 
     @contextmanager
@@ -113,8 +119,8 @@ class Sleepers:
                 turns.let_go()
 
     def _turns(self) -> Turns | None:
-        active = self._runs.active
-        return None if active is None else active.job.turns
+        running = self._calls.running
+        return None if running is None else running.call.turns
 
     def wake_all(self) -> None:
         """The invocation was given up: its threads go on, and end."""
@@ -125,12 +131,12 @@ class Sleepers:
         self._scheduler.flush(lambda key: isinstance(key, tuple) and key[0] == _SLEEP)
 
     def _fall_asleep(self, sleeper: Sleeper) -> None:
-        active = self._runs.active
-        if active is None or active.crashed is not None or not self._runs.invoker.runs(sleeper.thread):
+        running = self._calls.running
+        if running is None or running.crashed is not None or not self._calls.invoker.runs(sleeper.thread):
             sleeper.wake()
             return
         self._asleep[sleeper.thread] = sleeper
-        self._runs.limit(self.wake_all)
+        self._calls.limit()
         due = self._clock.now() + timedelta(seconds=sleeper.seconds)
         self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
 
@@ -160,15 +166,15 @@ class Sleepers:
         """Threads that may be about to begin with what they were given to do: those of pools, if there is such work."""
         if not has_queued_work():
             return []
-        return [thread for thread in pool_threads() if not self._runs.invoker.runs(thread)]
+        return [thread for thread in pool_threads() if not self._calls.invoker.runs(thread)]
 
     def _doubtful(self) -> Iterable[Thread]:
-        threads = [thread for thread in self._runs.invoker.threads if thread not in self._asleep]
+        threads = [thread for thread in self._calls.invoker.threads if thread not in self._asleep]
         turns = self._turns()
         if turns is None:
             return threads
         known = turns.parked_threads()
-        return [thread for thread in threads if thread not in known and not self._runs.invoker.is_worker(thread)]
+        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.worker]
 
 
 class VirtualSleep:
@@ -180,7 +186,7 @@ class VirtualSleep:
     """
 
     def __init__(
-        self, sleep: Callable[[float], None], applies: Callable[[Thread], bool], passed: Callable[[], float]
+        self, sleep: Callable[[float], None], applies: Callable[[], bool], passed: Callable[[], float]
     ) -> None:
         self._sleep = sleep
         self._applies = applies
@@ -209,7 +215,7 @@ class VirtualSleep:
 
     def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
-            if seconds > 0 and self._applies(current_thread()):
+            if seconds > 0 and self._applies():
                 self._sleep(seconds)
             else:
                 real(seconds)
@@ -220,7 +226,7 @@ class VirtualSleep:
         exact = type(per_second)
 
         def clock() -> Any:
-            if self._applies(current_thread()):
+            if self._applies():
                 return real() + exact(self._passed() * per_second)
             return real()
 
