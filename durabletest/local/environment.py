@@ -76,7 +76,7 @@ class LocalEnvironment:
         take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self._hooks = sdk.Hooks(self.orchestrator.calls.crash, self._replacing)
-        self._installed: tuple[Any, ...] = (
+        self._parts: tuple[Any, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
@@ -88,7 +88,7 @@ class LocalEnvironment:
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
         self._numbers = itertools.count(1)
         self._open_runners: dict[int, Deployment] = {}
-        self._patches = ExitStack()
+        self._undo_patches = ExitStack()
         self._threads = ExitStack()
 
     def start(self) -> None:
@@ -98,13 +98,13 @@ class LocalEnvironment:
                 self._frozen.start(self.settings.start_time)
                 patches.callback(self._frozen.stop)
                 self._virtual.followers.append(self._frozen.move_to)
-            for part in self._installed:
+            for part in self._parts:
                 part.install()
                 patches.callback(part.remove)
             self.server.start(self.orchestrator)
             threads.callback(self.server.stop)
             threads.callback(self.orchestrator.stop)
-            self._patches, self._threads = patches.pop_all(), threads.pop_all()
+            self._undo_patches, self._threads = patches.pop_all(), threads.pop_all()
 
     def stop(self) -> None:
         """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone.
@@ -113,19 +113,19 @@ class LocalEnvironment:
         """
         for deployment in self._open_runners.values():
             deployment.lease.end(partial(_torn_down, deployment))
-        with self._patches, self._threads:
+        with self._undo_patches, self._threads:
             pass
 
     def forsake(self) -> None:
         """Undo what was patched, in a forked child: the threads are the parent's."""
-        self._patches.close()
+        self._undo_patches.close()
 
     def open_runner(self, deployment: Deployment) -> None:
         """A runner begins to use this environment; the only one finds it as new."""
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
-            self._patches.callback(self._sleep.remove)
+            self._undo_patches.callback(self._sleep.remove)
         self.orchestrator.open(deployment, start)
         self._open_runners[deployment.number] = deployment
 

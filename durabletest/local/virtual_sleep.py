@@ -20,6 +20,7 @@ from durabletest.local.handler_threads import current_frames, has_queued_work
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
 from durabletest.local.turns import Turns
+from durabletest.patches import Patches
 
 SAMPLE_SECONDS = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
@@ -178,11 +179,11 @@ class Sleepers:
 
 
 class VirtualSleep:
-    """Puts a replacement in the place of ``time.sleep``, also where modules hold it under a name of their own.
+    """Replaces ``time.sleep``, also where modules hold it under a name of their own.
 
-    It sleeps by ``sleep`` in those threads for which ``applies`` holds, and as ever in all others. In those threads the
-    monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` gives: code that sleeps until a
-    deadline by ``time.monotonic`` gets there.
+    In those threads for which ``applies`` returns true it sleeps by ``sleep``, in all others as ever. In those threads
+    the monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` returns: code that sleeps
+    until a deadline by ``time.monotonic`` gets there.
     """
 
     def __init__(
@@ -191,6 +192,7 @@ class VirtualSleep:
         self._sleep = sleep
         self._applies = applies
         self._passed = passed
+        self._patches = Patches()
         self._replaced: list[tuple[Any, Any]] = []
 
     @property
@@ -199,18 +201,21 @@ class VirtualSleep:
         return bool(self._replaced)
 
     def install(self) -> None:
-        """Put it in place."""
+        # ``from time import sleep`` copies the reference, so that patching ``time`` alone would miss most handlers:
+        # every module that holds one of these functions is patched, as freezegun does it with the clocks, which leaves
+        # ``sleep`` alone. Checked with Python 3.11.
         self._replaced = [(time.sleep, self._sleeping(time.sleep))]
         for name, per_second in _MONOTONIC.items():
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
-        for real, replacement in self._replaced:
-            _replace(real, replacement)
+        for module, name, replacement in _holders(self._replaced):
+            self._patches.replace(module, name, replacement)
 
     def remove(self) -> None:
-        """Put the real ones back, also in modules that were imported since."""
-        for real, replacement in self._replaced:
-            _replace(replacement, real)
+        self._patches.undo()
+        # Modules that were imported since have taken the replacements from those that were patched.
+        for module, name, real in _holders([(replacement, real) for real, replacement in self._replaced]):
+            setattr(module, name, real)
         self._replaced = []
 
     def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
@@ -233,8 +238,13 @@ class VirtualSleep:
         return clock
 
 
-def _replace(old: Any, new: Any) -> None:
-    for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
-            for name in [name for name, value in list(vars(module).items()) if value is old]:
-                setattr(module, name, new)
+def _holders(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[ModuleType, str, Any]]:
+    """The global names of all modules that hold the first object of a pair, each with the second one."""
+    others = {id(held): (held, other) for held, other in pairs}
+    return [
+        (module, name, others[id(value)][1])
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType)
+        for name, value in list(vars(module).items())
+        if id(value) in others
+    ]
