@@ -28,13 +28,13 @@ from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers
 from durabletest.patches import Patches
 
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
-# freezegun keeps the properties of its clocks in private stacks, whose last entries belong to the clock that is shown:
-# ``freeze_factories`` gives the time, ``tz_offsets`` the local time zone, ``ignore_lists`` the prefixes of modules whose
-# calls get the real time, ``tick_flags`` whether the time goes on by itself. ``freeze_time.stop`` takes off whatever is
-# last. Two things are done here for which freezegun has no interface: the factory is replaced by one that tells of every
-# reading, and entries that another tool has left on top are taken off at the end. ``undo_changes`` and
-# ``modules_at_start`` of a ``freeze_time`` are the attributes that it has patched (owner, name, original) and the names
-# of the modules that it has scanned. Checked with freezegun 1.5.5.
+# freezegun keeps the properties of its clocks in private stacks, whose last entries belong to the clock that is
+# shown: ``freeze_factories`` gives the time, ``tz_offsets`` the local time zone, ``ignore_lists`` the prefixes of
+# modules whose calls get the real time, ``tick_flags`` whether the time goes on by itself. ``freeze_time.stop`` takes
+# off whatever is last. Two things are done here for which freezegun has no interface: the factory is replaced by one
+# that tells of every reading, and entries that another tool has left on top are taken off at the end. ``undo_changes``
+# and ``modules_at_start`` of a ``freeze_time`` are the attributes that it has patched (owner, name, original) and the
+# names of the modules that it has scanned. Checked with freezegun 1.5.5.
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
