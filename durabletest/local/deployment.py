@@ -64,7 +64,7 @@ class Lease:
             )
 
 
-class Maker:
+class Origin:
     """The thread, and the innermost line of the author's; None if no author's code is on the stack."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ _NO_WATCHDOG = 30.0
 
 
 @dataclass(slots=True, eq=False)
-class RunnerScope:
+class Deployment:
     """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
 
     With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
@@ -109,7 +109,7 @@ class RunnerScope:
     number: int
     handler: Callable[..., Any]
     watchdog: float
-    maker: Maker
+    origin: Origin
     own: FunctionSpec
     page_size: int | None
     skip_sleep: bool = False
@@ -125,26 +125,26 @@ class RunnerScope:
         return self.handler if target is None else self.durable_functions[target]
 
     def __str__(self) -> str:
-        return f"the runner for {name_of(self.handler)}, made {self.maker}"
+        return f"the runner for {name_of(self.handler)}, made {self.origin}"
 
 
-class Scopes:
+class Deployments:
     """The runners of an environment, by their number."""
 
     def __init__(self, server: CheckpointWorkerManager) -> None:
         self._server = server
-        self._by_number: dict[int, RunnerScope] = {}
+        self._by_number: dict[int, Deployment] = {}
         self._numbers: dict[str, int] = {}
 
-    def add(self, scope: RunnerScope) -> None:
+    def add(self, deployment: Deployment) -> None:
         """A runner has been opened."""
-        self._by_number[scope.number] = scope
+        self._by_number[deployment.number] = deployment
 
     def remove(self, number: int) -> None:
         """A runner has been closed."""
         self._by_number.pop(number, None)
 
-    def of(self, arn: str) -> RunnerScope | None:
+    def of(self, arn: str) -> Deployment | None:
         """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
         number = self._numbers.get(arn)
         if number is None:
@@ -160,7 +160,7 @@ class Scopes:
 
     def shortest_watchdog(self) -> float:
         """The shortest watchdog of all open runners, in seconds."""
-        return min((scope.watchdog for scope in self._by_number.values()), default=_NO_WATCHDOG)
+        return min((deployment.watchdog for deployment in self._by_number.values()), default=_NO_WATCHDOG)
 
 
 def name_of(handler: object) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from enum import Enum, auto
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from durabletest.local.turns import Turns
@@ -73,6 +73,18 @@ class Task:
     def permit(self) -> None:
         """Keep a ``wake`` for the next ``park``."""
         self._permit = True
+
+
+class TaskOrder(Protocol):
+    """Decides which task goes next; by default the one that became ready first, and the sender after all others."""
+
+    def next_task(self, ready: list[Task], sender: Task | None) -> Task:
+        """One of the ready tasks, which are in the order in which they became ready, or the sender."""
+        ...
+
+    def jitter(self, default: float) -> float:
+        """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
+        ...
 
 
 def current_task() -> Task | None:
