@@ -226,6 +226,12 @@ class NoFunctions(dict[str, Callable[..., Any]]):
         __setitem__ = update = setdefault = __ior__ = _refuse
 
 
+def check_arguments(**arguments: object) -> None:
+    """Check the arguments of a runner that are settings of a class, too."""
+    for name, value in arguments.items():
+        _CHECKS[name](value, name)
+
+
 def validate(cls: type[Any], base: type[Any]) -> None:
     """Check all settings of a class, and search its other attributes for misspelt ones.
 

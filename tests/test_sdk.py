@@ -27,6 +27,7 @@ from durabletest import HandlerStuckError, LocalDurableTestRunner, MissingSdkErr
 from durabletest.local.values import ValueNotes
 from durabletest.serialisers import SerialiserHooks, decode_result
 from tests.acceptance.workflows import order
+from tests.sdk_versions import needs_names
 
 ROOT = str(Path(__file__).parents[1])
 POLL_SECONDS = 0.1
@@ -322,6 +323,7 @@ class AboutToSendTests(unittest.TestCase):
 
 
 class NameTests(unittest.TestCase):
+    @needs_names
     def test_the_function_behind_the_decorator_is_found(self) -> None:
         self.assertEqual(sdk.decorated(order).__qualname__, "order")
 

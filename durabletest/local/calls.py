@@ -12,12 +12,12 @@ from typing import Any, Protocol
 from durabletest import sdk
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
-from durabletest.local.deployment import RunnerScope, name_of
+from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import ACCOUNT, REGION
 from durabletest.local.server.journal import OperationCache
-from durabletest.local.server.naming import ACCOUNT, REGION
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import waiting_for
 from durabletest.local.turns import Turns
@@ -26,7 +26,7 @@ from durabletest.model.payloads import encode, with_real_names
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
 
 
-class Job(Protocol):
+class Call(Protocol):
     """Something to run when nothing else runs."""
 
     @property
@@ -54,7 +54,7 @@ class Job(Protocol):
         """The turns that its threads take; None if they run as the system lets them."""
         ...
 
-    def call(self) -> Any:
+    def run(self) -> Any:
         """The call itself; runs in the worker thread."""
         ...
 
@@ -90,7 +90,7 @@ class HandlerInvocation:
         """The one in its context."""
         return self.context.deadline
 
-    def call(self) -> Any:
+    def run(self) -> Any:
         """Call the handler as Lambda does."""
         waiting_for(self.turns)
         try:
@@ -164,7 +164,7 @@ class FunctionCall:
         """The one in its context."""
         return self.context.deadline
 
-    def call(self) -> Any:
+    def run(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
         result = self.function(event, self.context)
@@ -190,7 +190,7 @@ class FunctionCall:
 def handler_invocation(
     arn: str,
     event: Mapping[str, Any],
-    scope: RunnerScope,
+    deployment: Deployment,
     server: CheckpointWorkerManager,
     client: LocalLambdaClient,
     now: Callable[[], datetime],
@@ -200,14 +200,14 @@ def handler_invocation(
     """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
     own_client = InvocationClient(client)
-    handler = scope.handler_of(event["Target"])
+    handler = deployment.handler_of(event["Target"])
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
     return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
 
 
 def function_call(
     due: FunctionCallDue,
-    scope: RunnerScope,
+    deployment: Deployment,
     server: CheckpointWorkerManager,
     now: Callable[[], datetime],
     refused: Callable[[str, str], None],
@@ -215,7 +215,7 @@ def function_call(
     """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
     request_id = server.call(CheckpointServer.request_id)
     context = _context(request_id, due.name, due.version, due.tenant_id, now)
-    return FunctionCall(due, scope.functions[due.function], context, server, refused)
+    return FunctionCall(due, deployment.functions[due.function], context, server, refused)
 
 
 def _context(

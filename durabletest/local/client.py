@@ -123,14 +123,14 @@ class RunnerClient(LocalLambdaClient):
         checkpoint_delay: float,
         use: Use,
         await_rest: AwaitRest,
-        scope: int,
+        deployment: int,
     ) -> None:
         super().__init__(server, checkpoint_delay, use, await_rest)
-        self._scope = scope
+        self._deployment = deployment
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         """Start an execution of a durable function, with ``InvocationType="Event"``."""
-        return self._call(CheckpointServer.invoke, {"deployment": self._scope, **request}, changes=True)
+        return self._call(CheckpointServer.invoke, {"deployment": self._deployment, **request}, changes=True)
 
 
 class InvocationClient:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from durabletest import configuration as settings
 from durabletest.errors import ConfigurationError, ForeignClockError
-from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again, travellers
+from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again, travellers
 from durabletest.local.freezing import FrozenTime
 
 CLOCK_VARIABLE = "DURABLETEST_CLOCK"
@@ -66,7 +66,7 @@ class TravelledTime:
         self._time_machine = _require()
         self._before_reading = before_reading
         self._nanoseconds = 0
-        self._watch = Watch()
+        self._watch = ForeignClockWatch()
         self._travel: Any = None
         self._traveller: Any = None
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.process import Tenancy
+from durabletest.local.process import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
@@ -28,18 +28,18 @@ class LocalExecution:
     It belongs to its runner until the next reset: afterwards it tells what it has kept, and refuses all else.
     """
 
-    def __init__(self, arn: str, tenancy: Tenancy) -> None:
-        environment = tenancy.environment
+    def __init__(self, arn: str, session: RunnerSession) -> None:
+        environment = session.environment
         self._arn = arn
-        self._tenancy = tenancy
-        self._scope = tenancy.scope.number
-        self._lease = tenancy.scope.lease
+        self._session = session
+        self._deployment = session.deployment.number
+        self._lease = session.deployment.lease
         self._server = environment.server
         self._orchestrator = environment.orchestrator
         self._client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
         self._clock = environment.clock
         self._history = History()
-        self._logs = self._orchestrator.logs.entries(arn)
+        self._logs = self._orchestrator.calls.logs.entries(arn)
         self._lock = Lock()
 
     @property
@@ -78,7 +78,7 @@ class LocalExecution:
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
-            self._orchestrator.watch(self._scope, self._arn, watch)
+            self._orchestrator.watch(self._deployment, self._arn, watch)
         return watch.future
 
     @contextmanager
@@ -95,7 +95,7 @@ class LocalExecution:
     def sibling(self, arn: str) -> LocalExecution:
         """Another execution of the environment."""
         with self._lease.use():
-            return LocalExecution(arn, self._tenancy)
+            return LocalExecution(arn, self._session)
 
     def heartbeats(self, record: OperationRecord) -> int:
         """The server counts them."""
@@ -113,7 +113,7 @@ class LocalExecution:
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
         if self._history.execution.ended:
-            self._orchestrator.raise_if_broken(self._arn)
+            self._orchestrator.raise_if_aborted(self._arn)
             return
         seen = len(self._history.events)
         with self._waiting("result() (or execute(), or run())", self._arn, seen=seen) as future:
@@ -161,7 +161,7 @@ class LocalExecution:
         """For the block the thread counts as one that waits, for what settles the future."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
-            wait = self._orchestrator.wait(self._scope, arn, until, followed, seen)
+            wait = self._orchestrator.wait(self._deployment, arn, until, followed, seen)
         try:
             yield wait.future
         finally:

@@ -24,14 +24,15 @@ from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.handler_threads import (
     clock_read_by_author,
     current_frames,
-    found,
-    founder_of,
     is_authored,
-    members,
+    mark_worker,
     stacks_of,
+    threads_of,
+    worker_of,
 )
+from durabletest.patches import Patches
 
-_LAST_MOMENT = 1.0
+_GRACE_SECONDS = 1.0
 """Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
 _threads_queues: Any = getattr(futures_thread, "_threads_queues", {})
 
@@ -73,22 +74,23 @@ class Invoker:
         if self._worker is None:
             self._calls = SimpleQueue()
             self._worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
-            found(self._worker)
+            mark_worker(self._worker)
             self._worker.start()
         self._calls.put(lambda: done(_outcome(call)))
 
     @property
+    def worker(self) -> Thread | None:
+        """The thread that calls the handlers."""
+        return self._worker
+
+    @property
     def threads(self) -> list[Thread]:
         """The worker, and every thread that came of it and still lives."""
-        return [] if self._worker is None else members(self._worker)
-
-    def is_worker(self, thread: Thread) -> bool:
-        """Whether it is the thread that calls the handlers."""
-        return thread is self._worker
+        return [] if self._worker is None else threads_of(self._worker)
 
     def runs(self, thread: Thread) -> bool:
         """Whether that thread runs handler code, and was not abandoned."""
-        return self._worker is not None and founder_of(thread) is self._worker
+        return self._worker is not None and worker_of(thread) is self._worker
 
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
@@ -111,7 +113,7 @@ class Invoker:
         A handler that polls a clock which stands still would slow down all that follows. Threads of the SDK end by
         themselves, once they have told those that wait for them.
         """
-        if self._abandoned and founder_of(thread) in self._abandoned and clock_read_by_author():
+        if self._abandoned and worker_of(thread) in self._abandoned and clock_read_by_author():
             raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -125,7 +127,7 @@ class Invoker:
             self._calls.put(None)
             self._worker.join(timeout)
             self._worker = None
-        deadline = time.monotonic() + _LAST_MOMENT
+        deadline = time.monotonic() + _GRACE_SECONDS
         self._loops.end(self._left_over())
         for thread in self._left_over():
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -138,13 +140,13 @@ class Invoker:
             warnings.warn(self._still_running, HandlerStillRunsWarning, stacklevel=2)
 
     def _left_over(self) -> list[Thread]:
-        return [member for worker in self._abandoned for member in members(worker)]
+        return [member for worker in self._abandoned for member in threads_of(worker)]
 
 
 def forget_pools() -> None:
     """The process ends, maybe with handlers that still run: nothing waits for them."""
     for thread in threading.enumerate():
-        if founder_of(thread) is not None:
+        if worker_of(thread) is not None:
             _threads_queues.pop(thread, None)
 
 
@@ -292,20 +294,26 @@ class ExitGuard:
     def __init__(self, crashed: Callable[[BaseException], None]) -> None:
         self._crashed = crashed
         self._pid = os.getpid()
-        self._real_exit: Any = None
+        self._installed = False
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Put the replacement in place."""
-        self._real_exit = os._exit
-        os._exit = self._exit
+        # Lambda ends the runtime's process and invokes the function again; here the process is that of the tests. No
+        # hook of Python's runs before ``os._exit``. Code that imported the function by name before exits for real.
+        # Checked with Python 3.11.
+        self._patches.wrap(os, "_exit", self._guarding)
+        self._installed = True
 
     def remove(self) -> None:
-        """Put the real function back."""
-        os._exit = self._real_exit
+        self._installed = False
+        self._patches.undo()
 
-    def _exit(self, status: int) -> NoReturn:
-        if os.getpid() != self._pid or founder_of(current_thread()) is None:
-            self._real_exit(status)
-        error = ProcessExit(status)
-        self._crashed(error)
-        raise error
+    def _guarding(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+        def _exit(status: int) -> NoReturn:
+            if not self._installed or os.getpid() != self._pid or worker_of(current_thread()) is None:
+                original(status)
+            error = ProcessExit(status)
+            self._crashed(error)
+            raise error
+
+        return _exit

@@ -159,7 +159,7 @@ class CheckpointQueue(Generic[ItemT]):
         if not self._items:
             raise queue.Empty
         item = self._items.popleft()
-        self._turns.note_sent(getattr(item, "operation_update", None))
+        self._turns.note(self._turns.sender, getattr(item, "operation_update", None))
         return item
 
     def empty(self) -> bool:

@@ -12,44 +12,44 @@ from threading import Condition, Lock, current_thread
 from typing import Any
 
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
-from durabletest.local.deployment import Maker, RunnerScope
+from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import LocalEnvironment, Settings
-from durabletest.local.handler_threads import disown, founder_of
+from durabletest.local.handler_threads import unmark, worker_of
 from durabletest.local.invoker import forget_pools
 
-PATIENCE = 60.0
+WAIT_SECONDS = 60.0
 """Real seconds for which a thread waits until the environment of another one ends, while nothing happens in it."""
 
 
-class Tenancy:
+class RunnerSession:
     """A runner's place in the environment, from its opening to its end.
 
     The runner holds it, and so do the handles on its executions: once nobody does, it is given up with a warning.
     """
 
-    def __init__(self, house: ProcessEnvironment, environment: LocalEnvironment, scope: RunnerScope) -> None:
+    def __init__(self, process: ProcessEnvironment, environment: LocalEnvironment, deployment: Deployment) -> None:
         self.environment = environment
-        self.scope = scope
+        self.deployment = deployment
         self.closed = False
-        self._house = house
+        self._process = process
 
     def use(self, purpose: str = "") -> Any:
         """Entered for each use of what belongs to the runner, see :class:`durabletest.local.deployment.Lease`."""
-        return self.scope.lease.use(purpose)
+        return self.deployment.lease.use(purpose)
 
     def reset(self) -> None:
         """Begin again, without executions."""
         with self.use():
             """It goes on, in this process."""
-        self._house.reset(self)
+        self._process.reset(self)
 
     def close(self) -> None:
         """End it; calling this twice, or in a forked child, does no harm."""
-        self._house.close(self)
+        self._process.close(self)
 
     def __del__(self) -> None:
-        if not self.closed and not self.scope.lease.inherited and not sys.is_finalizing():
-            self._house.dropped(self.environment, self.scope)
+        if not self.closed and not self.deployment.lease.inherited and not sys.is_finalizing():
+            self._process.dropped(self.environment, self.deployment)
 
 
 class ProcessEnvironment:
@@ -62,8 +62,8 @@ class ProcessEnvironment:
     def __init__(self) -> None:
         self._changed = Condition(Lock())
         self._current: LocalEnvironment | None = None
-        self._set_up_by: Maker | None = None
-        self._dropped: deque[tuple[LocalEnvironment, RunnerScope]] = deque()
+        self._set_up_by: Origin | None = None
+        self._dropped: deque[tuple[LocalEnvironment, Deployment]] = deque()
         self._collecting = False
         gc.callbacks.append(self._collect)
 
@@ -76,10 +76,10 @@ class ProcessEnvironment:
             self._close_dropped()
             while self._current is not None:
                 self._refuse_in_vain()
-                if not self._changed.wait(PATIENCE) and self._current is not None:
+                if not self._changed.wait(WAIT_SECONDS) and self._current is not None:
                     raise EnvironmentAlreadySetUpError(self._not_in_time())
             self._begin(settings)
-            self._set_up_by = Maker()
+            self._set_up_by = Origin()
 
     def tear_down(self) -> None:
         """Undo ``set_up``."""
@@ -101,7 +101,7 @@ class ProcessEnvironment:
                     "setup_test_environment was called twice: call teardown_test_environment in between, or leave one "
                     "out"
                 )
-        elif any(scope.maker.is_done for scope in self._runners()):
+        elif any(deployment.origin.is_done for deployment in self._runners()):
             raise EnvironmentAlreadySetUpError(
                 "a runner is open that made an environment of its own: close it first, or set up before it is made. "
                 f"It is {self._holders()}: use it in a with block, or call its close()"
@@ -111,13 +111,13 @@ class ProcessEnvironment:
         owner = self._set_up_by
         holder = self._holders() if owner is None else f"the environment that was set up {owner}"
         return (
-            f"time is shared by all threads of a process, and for {PATIENCE:g} seconds nothing has happened in "
+            f"time is shared by all threads of a process, and for {WAIT_SECONDS:g} seconds nothing has happened in "
             f"{holder}: run what needs an environment of its own one after the other, or in processes"
         )
 
     # --- those who make runners ---
 
-    def move_in(self, settings: Settings | None, make: Callable[[int], RunnerScope]) -> Tenancy:
+    def open_runner(self, settings: Settings | None, make: Callable[[int], Deployment]) -> RunnerSession:
         """A place in the environment that is there, else in a new one, which ends with its last runner."""
         self._refuse_handlers("LocalDurableTestRunner()")
         with self._changed:
@@ -130,52 +130,52 @@ class ProcessEnvironment:
                     f"{self._open_now()}"
                 )
             try:
-                scope = make(environment.next_scope())
-                environment.open_runner(scope)
+                deployment = make(environment.next_number())
+                environment.open_runner(deployment)
             finally:
                 self._end_if_unused()
             self._progress()
-            return Tenancy(self, environment, scope)
+            return RunnerSession(self, environment, deployment)
 
-    def reset(self, tenancy: Tenancy) -> None:
+    def reset(self, session: RunnerSession) -> None:
         """Give up the runner's executions."""
         self._refuse_handlers("reset()")
         with self._changed:
-            tenancy.environment.reset_runner(tenancy.scope)
+            session.environment.reset_runner(session.deployment)
             self._progress()
 
-    def close(self, tenancy: Tenancy) -> None:
+    def close(self, session: RunnerSession) -> None:
         """The runner ends."""
-        if tenancy.closed or tenancy.scope.lease.inherited:
+        if session.closed or session.deployment.lease.inherited:
             return
         self._refuse_handlers("close()")
-        tenancy.closed = True
+        session.closed = True
         with self._changed:
-            self._close(tenancy.environment, tenancy.scope)
+            self._close(session.environment, session.deployment)
             self._progress()
 
-    def _close(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
+    def _close(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         try:
-            environment.close_runner(scope)
+            environment.close_runner(deployment)
         finally:
             self._end_if_unused()
 
     # --- those who forgot to close ---
 
-    def dropped(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
+    def dropped(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         """Nobody can close this runner any more: do it now, or, where that might wait for itself, at the next occasion.
 
         The garbage collector calls from any place in any thread, with any lock held.
         """
-        self._dropped.append((environment, scope))
-        ours = founder_of(current_thread()) is not None or current_thread() is environment.thread
+        self._dropped.append((environment, deployment))
+        ours = worker_of(current_thread()) is not None or current_thread() is environment.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()
                 self._progress()
             finally:
                 self._changed.release()
-        warnings.warn(f"{scope} was not closed: use it in a with block, or call its close()", ResourceWarning, 3)
+        warnings.warn(f"{deployment} was not closed: use it in a with block, or call its close()", ResourceWarning, 3)
 
     def _close_dropped(self) -> None:
         while self._dropped:
@@ -215,7 +215,7 @@ class ProcessEnvironment:
         if current is not None:
             current.orchestrator.refuse_handlers(call)
 
-    def _runners(self) -> list[RunnerScope]:
+    def _runners(self) -> list[Deployment]:
         return [] if self._current is None else self._current.open_runners
 
     def _holders(self) -> str:
@@ -232,7 +232,7 @@ class ProcessEnvironment:
         self._changed = Condition(Lock())
         self._dropped.clear()
         forget_pools()
-        disown(current_thread())
+        unmark(current_thread())
         if environment is not None:
             environment.forsake()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,18 +17,18 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution, OperationLookups
+from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.deployment import Maker, RunnerScope, name_of
+from durabletest.local.deployment import Deployment, Origin, name_of
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
 from durabletest.local.process import process
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.naming import FunctionSpec, split_name
+from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
@@ -75,45 +76,37 @@ class LocalDurableTestRunner(OperationLookups):
         storage_limit: int | None = None,
     ) -> None:
         settings.check_handler(handler, "handler")
-        settings.check_functions(durable_functions or {}, "durable_functions")
-        settings.check_functions(functions or {}, "functions")
-        settings.check_execution_timeout(execution_timeout, "execution_timeout")
-        settings.check_seconds(watchdog, "watchdog")
-        settings.check_page_size(state_page_size, "state_page_size")
-        settings.check_flag(skip_sleep, "skip_sleep")
-        settings.check_invocation_type(invocation_type, "invocation_type")
-        settings.check_limit(operation_limit, "operation_limit")
-        settings.check_limit(storage_limit, "storage_limit")
-        if function_name is not None:
-            settings.check_name(function_name, "function_name")
+        settings.check_arguments(
+            durable_functions=durable_functions or {},
+            functions=functions or {},
+            function_name=function_name,
+            execution_timeout=execution_timeout,
+            watchdog=watchdog,
+            state_page_size=state_page_size,
+            skip_sleep=skip_sleep,
+            invocation_type=invocation_type,
+            operation_limit=operation_limit,
+            storage_limit=storage_limit,
+        )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout = execution_timeout
-        self._page_size = state_page_size
+        self._timeout, self._page_size = execution_timeout, state_page_size
         self._invocation_type = invocation_type
-        anything = skip_time is None and start_time is None and clock is None
-        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
-        maker = Maker()
+        chosen = _chosen_settings(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
-
-        def scope(number: int) -> RunnerScope:
-            return RunnerScope(number, handler, watchdog, maker, own, state_page_size, skip_sleep, schedule)
-
-        self._tenancy = process.move_in(chosen, scope)
-        self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
+        common: dict[str, Any] = {
+            "watchdog": watchdog,
+            "page_size": state_page_size,
+            "skip_sleep": skip_sleep,
+            "schedule": schedule,
+        }
+        deployment = partial(Deployment, handler=handler, origin=Origin(), own=own, **common)
+        self._session = process.open_runner(chosen, deployment)
+        self._environment, self._deployment = self._session.environment, self._session.deployment
         self._last = None
         try:
-            self._client = self._make_client()
-            quotas = Quotas(operation_limit, storage_limit)
-            self._environment.server.call(CheckpointServer.set_quotas, self._scope.number, quotas)
-            self._router = Router(self._client)
-            for name, function in (durable_functions or {}).items():
-                self.register_durable_function(name, function)
-            for name, function in (functions or {}).items():
-                self.register_function(name, function)
-            self._environment.tell_of_references(handler)
-            routes.opened(self)
+            self._prepare(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
         except BaseException:
-            self._tenancy.close()
+            self._session.close()
             raise
 
     # --- the process-wide environment ---
@@ -152,11 +145,11 @@ class LocalDurableTestRunner(OperationLookups):
         """Start an execution in the background; virtual time stands until somebody waits for something."""
         self._check_open()
         self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._tenancy.use())
-        with self._tenancy.use():
+        self._environment.orchestrator.await_rest(self._session.use())
+        with self._session.use():
             arn = self._environment.server.call(
                 CheckpointServer.start,
-                deployment=self._scope.number,
+                deployment=self._deployment.number,
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
@@ -186,9 +179,9 @@ class LocalDurableTestRunner(OperationLookups):
         If no other runner is open, virtual time and all ids begin anew.
         """
         self._check_open()
-        self._tenancy.reset()
-        self._scope.scripts.clear()
-        self._scope.stubs.clear()
+        self._session.reset()
+        self._deployment.scripts.clear()
+        self._deployment.stubs.clear()
         self._last = None
 
     def close(self) -> None:
@@ -197,7 +190,7 @@ class LocalDurableTestRunner(OperationLookups):
             routes.closed(self)
             self._router.close()
         finally:
-            self._tenancy.close()
+            self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -206,7 +199,7 @@ class LocalDurableTestRunner(OperationLookups):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if exc is None and not self._tenancy.closed:
+            if exc is None and not self._session.closed:
                 self.verify_used()
         finally:
             self.close()
@@ -246,12 +239,12 @@ class LocalDurableTestRunner(OperationLookups):
         ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual.
         """
         self._register(name, handler, durable=True, timeout=execution_timeout)
-        self._scope.durable_functions[name] = handler
+        self._deployment.durable_functions[name] = handler
 
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, durable=False, timeout=None)
-        self._scope.functions[name] = handler
+        self._deployment.functions[name] = handler
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
@@ -259,7 +252,7 @@ class LocalDurableTestRunner(OperationLookups):
         An answer that no callback gets is an error at the end, unless the script is ``optional``.
         """
         self._check_open()
-        return self._scope.scripts.on_callback(name, optional)
+        return self._deployment.scripts.on_callback(name, optional)
 
     def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
         """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
@@ -273,7 +266,7 @@ class LocalDurableTestRunner(OperationLookups):
                 f"stub_step({name!r}): version {sdk.require()} of the AWS SDK has no place, known to durabletest, "
                 "where a step's function could be replaced; use unittest.mock.patch on the function itself"
             )
-        return self._scope.stubs.stub_step(name, optional)
+        return self._deployment.stubs.stub_step(name, optional)
 
     def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
         """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
@@ -282,8 +275,10 @@ class LocalDurableTestRunner(OperationLookups):
         that is never used is an error at the end, unless it is ``optional``.
         """
         self._check_open()
-        stub = self._scope.stubs.stub_invoke(name, optional)
-        self._environment.server.call(CheckpointServer.stub_invokes, self._scope.number, deciding(self._scope.stubs))
+        stub = self._deployment.stubs.stub_invoke(name, optional)
+        self._environment.server.call(
+            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
+        )
         return stub
 
     def verify_used(self) -> None:
@@ -298,36 +293,60 @@ class LocalDurableTestRunner(OperationLookups):
     def unused(self) -> str | None:
         """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
         self._check_open()
-        stubs, scripts = self._scope.stubs, self._scope.scripts
+        stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
-        arns = self._environment.server.call(CheckpointServer.executions_of, self._scope.number)
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
     def _make_client(self) -> RunnerClient:
-        environment, use = self._environment, self._tenancy.use
+        environment, use = self._environment, self._session.use
         delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
-        return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)
+        return RunnerClient(environment.server, delay, use, await_rest, self._deployment.number)
+
+    def _prepare(
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
+    ) -> None:
+        self._client = self._make_client()
+        self._router = Router(self._client)
+        self._environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
+        for name, function in durable_functions.items():
+            self.register_durable_function(name, function)
+        for name, function in functions.items():
+            self.register_function(name, function)
+        self._environment.tell_of_references(self._deployment.handler)
+        routes.opened(self)
 
     def _execution(self, arn: str) -> LocalExecution:
-        return LocalExecution(arn, self._tenancy)
+        return LocalExecution(arn, self._session)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
         settings.check_name(name, "the name of a function")
         settings.check_function(handler, f"the function registered as {name!r}")
         settings.check_execution_timeout(timeout, "execution_timeout")
-        scope, seconds = self._scope.number, _seconds(timeout)
-        self._environment.server.call(CheckpointServer.register, scope, name, durable, seconds)
+        deployment, seconds = self._deployment.number, _seconds(timeout)
+        self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
 
     def _check_open(self) -> None:
-        if self._tenancy.closed:
+        if self._session.closed:
             raise RunnerClosedError(
-                f"this runner for {name_of(self._scope.handler)} is closed: make a new one, or stay in its with block"
+                f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
+                "with block"
             )
+
+
+def _chosen_settings(skip_time: bool | None, start_time: datetime | None, clock: str | None) -> Settings | None:
+    """The environment that a runner asks for; None if any will do."""
+    if skip_time is None and start_time is None and clock is None:
+        return None
+    return _settings(True if skip_time is None else skip_time, start_time, clock)
 
 
 def _settings(

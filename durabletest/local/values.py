@@ -7,21 +7,21 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from durabletest.local.calls import Job
+from durabletest.local.call_queue import RunningCall
 from durabletest.model.enums import OperationType
 from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.serialisers import decode, deserialise
 
 
 class ValueNotes:
-    """Taken in the threads of handlers, read in those of tests; ``running`` gives the job that the calling thread runs.
+    """Taken in the threads of handlers, read in those of tests; ``current`` gives the running call of a thread.
 
     A chained invoke writes its payload with one serialiser and reads its result with another; all other operations read
     what they have written.
     """
 
-    def __init__(self, running: Callable[[], Job | None]) -> None:
-        self._running = running
+    def __init__(self, current: Callable[[], RunningCall | None]) -> None:
+        self._current = current
         self._lock = Lock()
         self._serialisers: defaultdict[str, dict[tuple[str, bool], object]] = defaultdict(dict)
         self._refusals: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -33,10 +33,10 @@ class ValueNotes:
 
     def refused(self, said: str, place: str) -> None:
         """A value was refused, in these words, because of what is at that place inside it."""
-        job = self._running()
-        if job is not None:
+        running = self._current()
+        if running is not None:
             with self._lock:
-                self._refusals[job.arn][said] = place
+                self._refusals[running.call.arn][said] = place
 
     def forget(self, arn: str) -> None:
         """The execution is given up, and its ARN may be given out again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,22 +11,20 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from durabletest.errors import CheckpointServerError, DurableTestError
+from durabletest.local.scheduler import monotonic
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
-
-_monotonic = [time.monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
 
 
 @dataclass(slots=True, eq=False)
 class Wait:
     """Somebody waits for the end of an execution, for an instant, or for ``followed``, a future of the model.
 
-    ``scope`` is the runner's number through which it waits, ``thread`` is blocked by it. The future's result is None;
-    its exception says why the wait is in vain.
+    ``deployment`` is the number of the runner through which it waits, ``thread`` is blocked by it. The future's result
+    is None; its exception says why the wait is in vain.
     """
 
-    scope: int
+    deployment: int
     arn: str | None
     thread: Thread
     until: datetime | None = None
@@ -91,9 +88,9 @@ class Waiters:
         """Somebody does not wait any longer."""
         self._waits.pop(wait, None)
 
-    def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
+    def add_watch(self, deployment: int, arn: str, watch: Watch, thread: Thread) -> None:
         """Somebody begins to follow an operation."""
-        self._watchers[scope].add(thread)
+        self._watchers[deployment].add(thread)
         self._followed.add(arn)  # before its history is read: what comes later is announced
         history = self._settled_by_news(arn)
         self._watches[arn].add(watch, history, self.has_ended(arn))
@@ -117,12 +114,12 @@ class Waiters:
 
     def _begin_news(self) -> None:
         if self._news_since is None:
-            self._news_since = _monotonic[0]()
+            self._news_since = monotonic()
 
     @property
     def age_of_news(self) -> float:
         """For how many real seconds there have been news that were not told."""
-        return 0.0 if self._news_since is None else _monotonic[0]() - self._news_since
+        return 0.0 if self._news_since is None else monotonic() - self._news_since
 
     @property
     def has_news(self) -> bool:
@@ -193,11 +190,11 @@ class Waiters:
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
 
-    def leave(self, scope: int, reason: Callable[[str], Exception]) -> None:
+    def leave(self, deployment: int, reason: Callable[[str], Exception]) -> None:
         """A runner is reset or closed: those who wait through it do so in vain."""
-        for wait in self._take(lambda wait: wait.scope == scope):
+        for wait in self._take(lambda wait: wait.deployment == deployment):
             _settle(wait.future, reason(wait.arn or ""))
-        self._watchers.pop(scope, None)
+        self._watchers.pop(deployment, None)
 
     def _fail_watches(self, arn: str, reason: Callable[[str, Watch], Exception]) -> None:
         for watch in self._watches[arn].take_all():

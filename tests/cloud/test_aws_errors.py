@@ -1,4 +1,4 @@
-"""What is not set up as it has to be: which error, and what it says to set."""
+"""Mistakes in the setup: the error for each, and its advice."""
 
 from __future__ import annotations
 
@@ -117,6 +117,29 @@ class SetupTests(RefusalTestCase):
             CloudCredentialsError,
             "the service does not take the AWS credentials (An error occurred (UnrecognizedClientException) when "
             f"calling the Invoke operation: The token is invalid.): {SET_CREDENTIALS}",
+        )
+
+    def test_a_clock_that_is_wrong_is_not_taken_for_bad_credentials(self) -> None:
+        for code, words in (
+            ("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z"),
+            ("InvalidSignatureException", "Signature not yet current: 20260101T020000Z is still later than 20260101T"),
+            ("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z"),
+            ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ):
+            with self.subTest(words):
+                self.endpoint.faults.add("Invoke", faults.Refused(403, code, words))
+                self.assertRefused(
+                    CloudSetupError,
+                    "the service does not take the time of the request: set the clock of this machine\n"
+                    f"An error occurred ({code}) when calling the Invoke operation: {words}",
+                )
+
+    def test_a_request_that_has_expired_has_a_wrong_clock_or_old_credentials(self) -> None:
+        self.endpoint.faults.add("Invoke", faults.Refused(400, "RequestExpired", "Request has expired."))
+        self.assertRefused(
+            CloudCredentialsError,
+            "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
+            "this machine\nAn error occurred (RequestExpired) when calling the Invoke operation: Request has expired.",
         )
 
 
