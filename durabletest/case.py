@@ -17,6 +17,7 @@ from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
     EVENT,
     FREEZEGUN,
+    MAX_FUNCTION_TIMEOUT,
     NoFunctions,
     NoTests,
     refuse_late_changes,
@@ -74,6 +75,8 @@ class DurableTestCase(ExploredTestCase):
     """The execution's timeout in virtual time; None is the service's maximum of 366 days.
 
     The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    function_timeout: Duration = MAX_FUNCTION_TIMEOUT
+    """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
     invocation_type: str = EVENT
     """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
     and result instead of 1 MB."""
@@ -310,6 +313,7 @@ class DurableTestCase(ExploredTestCase):
             functions=cls.functions,
             function_name=cls.function_name,
             execution_timeout=cls.execution_timeout,
+            function_timeout=cls.function_timeout,
             invocation_type=cls.invocation_type,
             operation_limit=cls.operation_limit,
             storage_limit=cls.storage_limit,

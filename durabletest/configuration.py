@@ -24,6 +24,8 @@ FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
+MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
+"""The longest timeout of a function that Lambda allows."""
 _SECOND = timedelta(seconds=1)
 _NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
@@ -80,19 +82,28 @@ def check_start_time(value: object, where: str) -> None:
 
 def check_execution_timeout(value: object, where: str) -> None:
     """A timedelta or number of seconds, as the service allows: whole seconds, up to 366 days."""
-    if value is not None and not _is_execution_timeout(value):
+    if value is not None and not _is_timeout(value, MAX_EXECUTION_TIMEOUT):
         raise ConfigurationError(
             f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
             "days, as the service allows"
         )
 
 
-def _is_execution_timeout(value: object) -> bool:
+def check_function_timeout(value: object, where: str) -> None:
+    """A timedelta or number of seconds, as Lambda allows: whole seconds, up to 15 minutes."""
+    if not _is_timeout(value, MAX_FUNCTION_TIMEOUT):
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 15 "
+            "minutes, as Lambda allows"
+        )
+
+
+def _is_timeout(value: object, maximum: timedelta) -> bool:
     try:
         length = duration(value, "")
     except UsageError:
         return False
-    return _SECOND <= length <= MAX_EXECUTION_TIMEOUT and not length % _SECOND
+    return _SECOND <= length <= maximum and not length % _SECOND
 
 
 def check_seconds(value: object, where: str) -> None:
@@ -175,6 +186,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "start_time": check_start_time,
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
+    "function_timeout": check_function_timeout,
     "invocation_type": check_invocation_type,
     "operation_limit": check_limit,
     "storage_limit": check_limit,
@@ -199,6 +211,7 @@ _OF_RUNNERS = (
     "durable_functions",
     "functions",
     "execution_timeout",
+    "function_timeout",
     "invocation_type",
     "operation_limit",
     "storage_limit",

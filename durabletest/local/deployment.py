@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from typing import Any
 
 from durabletest import sdk
+from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
@@ -125,8 +127,8 @@ class Deployment:
 
     With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
     its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
-    or with the runner. ``own`` is the handler's function, and ``page_size``
-    the number of operations in a page of the state of executions that are started by ``invoke``.
+    or with the runner. ``own`` is the handler's function, ``function_timeout`` is for each invocation of it, and
+    ``page_size`` the number of operations in a page of the state of executions that are started by ``invoke``.
     """
 
     number: int
@@ -137,6 +139,7 @@ class Deployment:
     page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
+    function_timeout: timedelta = MAX_FUNCTION_TIMEOUT
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)

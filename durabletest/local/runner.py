@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from durabletest import configuration as settings
 from durabletest import routes, sdk
-from durabletest.configuration import EVENT
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -48,7 +47,8 @@ class LocalDurableTestRunner(OperationLookups):
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
-    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``invocation_type`` says how executions are
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
+    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
     started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
     ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
 
@@ -71,7 +71,8 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
-        invocation_type: str = EVENT,
+        function_timeout: Duration = settings.MAX_FUNCTION_TIMEOUT,
+        invocation_type: str = settings.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
     ) -> None:
@@ -84,24 +85,21 @@ class LocalDurableTestRunner(OperationLookups):
             watchdog=watchdog,
             state_page_size=state_page_size,
             skip_sleep=skip_sleep,
+            function_timeout=function_timeout,
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
         )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout, self._page_size = execution_timeout, state_page_size
+        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
         self._invocation_type = invocation_type
         chosen = _chosen_settings(skip_time, start_time, clock)
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
-        common: dict[str, Any] = {
-            "watchdog": watchdog,
-            "page_size": state_page_size,
-            "skip_sleep": skip_sleep,
-            "schedule": schedule,
-        }
-        deployment = partial(Deployment, handler=handler, origin=Origin(), own=own, **common)
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
+        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
+        deployment = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
         self._session = process.open_runner(chosen, deployment)
         self._environment, self._deployment = self._session.environment, self._session.deployment
+        self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         self._last = None
         try:
             self._prepare(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
@@ -153,7 +151,7 @@ class LocalDurableTestRunner(OperationLookups):
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
-                timeout=_seconds(self._timeout),
+                timeout=self._timeout,
                 tenant_id=tenant_id,
                 page_size=self._page_size,
                 invocation_type=self._invocation_type,

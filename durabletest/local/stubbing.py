@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import sdk
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
@@ -13,11 +13,11 @@ from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import OperationRecord
 from durabletest.serialisers import decode
-from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 
 
-def replacing(book: StubRegistry, arn: str) -> sdk.Replace:
-    """What the stubs replace in the steps of this execution."""
+def replacing(book: StubRegistry, arn: str, time_out: Callable[[], NoReturn]) -> sdk.Replace:
+    """What the stubs replace in the steps of this execution; ``time_out`` lets the invocation time out."""
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
         stub = book.for_step(path)
@@ -26,6 +26,8 @@ def replacing(book: StubRegistry, arn: str) -> sdk.Replace:
 
         def stubbed(*arguments: Any) -> Any:
             act = stub.respond(StepCall(path, arguments[-1].attempt, arn))
+            if act is timing_out:
+                time_out()
             return (act or function)(*arguments)
 
         return stubbed
