@@ -85,7 +85,7 @@ def tell(found: Iterable[Found]) -> None:
 
 
 def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
-    """What reads the real clock there: names in the module, and what each of them holds."""
+    """The names in the module that hold a reader of the real clock, each with a description of it."""
     found: dict[str, str] = {}
     waiting = deque(_roots(module))
     limit = len(seen) + _LIMIT
@@ -119,7 +119,7 @@ def _reader(item: Any) -> str | None:
 
 
 def _roots(module: ModuleType) -> Iterator[tuple[str, Any, bool]]:
-    """What the module defines itself, by name, and whether in a class; its fields before all else that it has."""
+    """The objects that the module defines itself: name, object, and whether it is in a class; fields first."""
     for name, value in list(vars(module).items()):
         if name.startswith("__"):
             continue
@@ -150,7 +150,7 @@ def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[
 
 
 def _inside(item: Any, module: ModuleType, in_class: bool) -> Iterable[Any]:
-    """What it refers to, as far as that is data of its own: no modules, no classes, no globals of functions."""
+    """The data of its own that an object refers to: no modules, no classes, no globals of functions."""
     if _is(item, (ModuleType, type, CodeType)):
         return ()
     if not _is(item, FunctionType):
@@ -264,13 +264,13 @@ def left_out() -> tuple[str, ...]:
 
 
 def configured() -> list[str]:
-    """Those that the user has told freezegun to leave alone, as prefixes, which is what they are there."""
+    """The prefixes of modules that the user has added to freezegun's ignore list."""
     known = {*freezegun.config.DEFAULT_IGNORE_LIST}
     return [name for name in freezegun.config.settings.default_ignore_list if name not in known]
 
 
 def as_prefixes(packages: tuple[str, ...]) -> tuple[str, ...]:
-    """As freezegun wants them; a package itself is one only if that hits no module which merely begins like it."""
+    """The prefixes for freezegun: the name of a package itself only if no other module's name begins with it."""
     hits = [name for name in list(sys.modules) if name.startswith(packages)]
     safe = [package for package in packages if all(is_in(n, (package,)) for n in hits if n.startswith(package))]
     return (*(f"{package}." for package in packages), *safe)
