@@ -1,4 +1,4 @@
-"""One test environment: a clock, a server, an orchestrator, shared by the runners that are open."""
+"""One test environment: a clock, a server and an orchestrator, which all open runners share."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ from durabletest.serialisers import SerialiserHooks
 class Settings:
     """How an environment is set up.
 
-    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins, ``clock`` the name of the tool
-    that shows it to code.
+    ``checkpoint_delay`` is in real seconds; virtual time begins at ``start_time``; ``clock`` names the tool that
+    shows it to code.
     """
 
     skip_time: bool = True
@@ -55,7 +55,7 @@ class Settings:
 
 
 class LocalEnvironment:
-    """Owns the threads and the clock. There is one at a time in a process, as there is one clock."""
+    """Owns the threads, the clock and all patches; a process has one at a time, as it has one clock."""
 
     def __init__(self, settings: Settings) -> None:
         sdk.require()
@@ -92,7 +92,7 @@ class LocalEnvironment:
         self._threads = ExitStack()
 
     def start(self) -> None:
-        """Freeze time, prepare the SDK, start the threads; what was begun is undone if a later part fails."""
+        """Freeze time, patch the SDK, start the threads; if a part fails, those before it are undone."""
         with ExitStack() as patches, ExitStack() as threads:
             if self._frozen is not None:
                 self._frozen.start(self.settings.start_time)
@@ -109,7 +109,7 @@ class LocalEnvironment:
     def stop(self) -> None:
         """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone.
 
-        Runners that are still open are told so whenever they are used.
+        Every later use of a runner that is still open raises :class:`RunnerClosedError`.
         """
         for deployment in self._open_runners.values():
             deployment.lease.end(partial(_torn_down, deployment))
@@ -117,11 +117,11 @@ class LocalEnvironment:
             pass
 
     def forsake(self) -> None:
-        """Undo what was patched, in a forked child: the threads are the parent's."""
+        """Undo the patches only, in a forked child: the threads are the parent's."""
         self._undo_patches.close()
 
     def open_runner(self, deployment: Deployment) -> None:
-        """A runner begins to use this environment; the only one finds it as new."""
+        """Open a runner; for the only one, time and ids begin again."""
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
@@ -130,7 +130,7 @@ class LocalEnvironment:
         self._open_runners[deployment.number] = deployment
 
     def reset_runner(self, deployment: Deployment) -> None:
-        """Forget the runner's executions; if it is the only one, time and ids begin anew."""
+        """Forget the runner's executions; if it is the only one, time and ids begin again."""
         deployment.lease.end(partial(_over, deployment, "the runner was reset"))
         self.orchestrator.forget(deployment.number, partial(_in_vain, "reset"))
         if [*self._open_runners] == [deployment.number]:
@@ -138,19 +138,19 @@ class LocalEnvironment:
         deployment.lease = Lease()
 
     def close_runner(self, deployment: Deployment) -> None:
-        """The runner is closed: its executions are given up."""
+        """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
             self.orchestrator.close(deployment.number, partial(_in_vain, "closed"))
 
     @property
     def open_runners(self) -> list[Deployment]:
-        """The runners that are open, in the order in which they were opened."""
+        """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
 
     @property
     def thread(self) -> Thread:
-        """The one that does the work, and that nothing may keep waiting."""
+        """The server's thread, which nothing may block."""
         return self.server.thread
 
     def next_number(self) -> int:
@@ -164,7 +164,7 @@ class LocalEnvironment:
             clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
 
     def check_clock(self) -> None:
-        """Refuse to run under a clock that another tool holds."""
+        """Raise :class:`ForeignClockError` if another tool holds the clock."""
         if self._frozen is not None:
             self._frozen.check()
 
@@ -175,7 +175,7 @@ class LocalEnvironment:
         return CheckpointServer(self._instant.now, self.orchestrator.announce)
 
     def _passed(self) -> float:
-        """Seconds of virtual time since it began."""
+        """Virtual seconds since the start time."""
         return (self.clock.now() - self.settings.start_time).total_seconds()
 
     def _sleeps_virtually(self) -> bool:
@@ -183,12 +183,15 @@ class LocalEnvironment:
         return running is not None and running.deployment.skip_sleep
 
     def _sleep_virtually(self, seconds: float) -> None:
-        """What was begun before the sleep has begun before it in the history too."""
+        """Sleep after the checkpoints that are about to be sent, so that the history has their order."""
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
 
     def _client_here(self) -> object | None:
-        """The client for ``@durable_execution`` in the calling thread; what was given up gets none, nor a real one."""
+        """The client for ``@durable_execution`` in the calling thread; None if it runs no handler code.
+
+        A thread of a call that was given up ends here, as it must get neither a client of ours nor a real one.
+        """
         running = self.orchestrator.calls.current()
         if running is not None:
             return running.call.event.enter() if isinstance(running.call, HandlerInvocation) else None

@@ -133,7 +133,7 @@ class LocalDurableTestRunner(OperationLookups):
         return self.start(payload, name=name, tenant_id=tenant_id).result()
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands until somebody waits for something."""
+        """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
         self._environment.orchestrator.await_rest(self._session.use())
@@ -166,7 +166,7 @@ class LocalDurableTestRunner(OperationLookups):
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
-        If no other runner is open, virtual time and all ids begin anew.
+        If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
         self._session.reset()
@@ -175,7 +175,7 @@ class LocalDurableTestRunner(OperationLookups):
         self._last = None
 
     def close(self) -> None:
-        """Give everything back; executions that still run are given up. Calling it twice does no harm."""
+        """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             routes.closed(self)
             self._router.close()
@@ -194,7 +194,7 @@ class LocalDurableTestRunner(OperationLookups):
         finally:
             self.close()
 
-    # --- the world around ---
+    # --- clients, functions, scripts and stubs ---
 
     @property
     def client(self) -> Any:
@@ -281,7 +281,7 @@ class LocalDurableTestRunner(OperationLookups):
             raise NeverUsedError(complaint)
 
     def unused(self) -> str | None:
-        """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):

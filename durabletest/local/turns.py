@@ -79,7 +79,7 @@ class Turns:
         return task
 
     def spawn_sender(self, run: Callable[[], None]) -> Task:
-        """The task that sends checkpoints: it has its turn when there is something to send and nobody else can run."""
+        """The task that sends checkpoints: it has its turn when there is something to send and no other can run."""
         self.sender = task = Task(self, run, None)
         with self._lock:
             self._check()
@@ -353,7 +353,7 @@ class Turns:
     # --- threads ---
 
     def _hand_to(self, chosen: Task | None, idle: bool = False) -> None:
-        """Let the task go on that was given the turn, in a new thread if it has none; tell of idleness."""
+        """Let the task go on that was given the turn, in a new thread if it has none; report idleness."""
         if chosen is not None and chosen.begun:
             chosen.baton.release()
         elif chosen is not None:
