@@ -52,7 +52,7 @@ def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_INSTALL = "pip install 'durabletest[time-machine]'"
+_INSTALL = "pip install 'time-machine>=3'"
 
 
 class TravelledTime:
