@@ -19,7 +19,7 @@ from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.deployment import Maker, RunnerScope, name_of
+from durabletest.local.deployment import Deployment, Origin, name_of
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
 from durabletest.local.process import process
@@ -81,26 +81,23 @@ class LocalDurableTestRunner(OperationLookups):
         self._page_size = state_page_size
         anything = skip_time is None and start_time is None and clock is None
         chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
-        maker = Maker()
+        origin = Origin()
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
 
-        def scope(number: int) -> RunnerScope:
-            return RunnerScope(number, handler, watchdog, maker, own, state_page_size, skip_sleep, schedule)
+        def deployment(number: int) -> Deployment:
+            return Deployment(number, handler, watchdog, origin, own, state_page_size, skip_sleep, schedule)
 
-        self._tenancy = process.move_in(chosen, scope)
-        self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
+        self._session = process.open_runner(chosen, deployment)
+        self._environment, self._deployment = self._session.environment, self._session.deployment
         self._last = None
         try:
             self._client = self._make_client()
             self._router = Router(self._client)
-            for name, function in (durable_functions or {}).items():
-                self.register_durable_function(name, function)
-            for name, function in (functions or {}).items():
-                self.register_function(name, function)
+            self._register_all(durable_functions or {}, functions or {})
             self._environment.tell_of_references(handler)
             routes.opened(self)
         except BaseException:
-            self._tenancy.close()
+            self._session.close()
             raise
 
     # --- the process-wide environment ---
@@ -136,14 +133,14 @@ class LocalDurableTestRunner(OperationLookups):
         return self.start(payload, name=name, tenant_id=tenant_id).result()
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands until somebody waits for something."""
+        """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._tenancy.use())
-        with self._tenancy.use():
+        self._environment.orchestrator.await_rest(self._session.use())
+        with self._session.use():
             arn = self._environment.server.call(
                 CheckpointServer.start,
-                deployment=self._scope.number,
+                deployment=self._deployment.number,
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
@@ -169,21 +166,21 @@ class LocalDurableTestRunner(OperationLookups):
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
-        If no other runner is open, virtual time and all ids begin anew.
+        If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._tenancy.reset()
-        self._scope.scripts.clear()
-        self._scope.stubs.clear()
+        self._session.reset()
+        self._deployment.scripts.clear()
+        self._deployment.stubs.clear()
         self._last = None
 
     def close(self) -> None:
-        """Give everything back; executions that still run are given up. Calling it twice does no harm."""
+        """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             routes.closed(self)
             self._router.close()
         finally:
-            self._tenancy.close()
+            self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -192,12 +189,12 @@ class LocalDurableTestRunner(OperationLookups):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if exc is None and not self._tenancy.closed:
+            if exc is None and not self._session.closed:
                 self.verify_used()
         finally:
             self.close()
 
-    # --- the world around ---
+    # --- clients, functions, scripts and stubs ---
 
     @property
     def client(self) -> Any:
@@ -232,12 +229,12 @@ class LocalDurableTestRunner(OperationLookups):
         ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual.
         """
         self._register(name, handler, durable=True, timeout=execution_timeout)
-        self._scope.durable_functions[name] = handler
+        self._deployment.durable_functions[name] = handler
 
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, durable=False, timeout=None)
-        self._scope.functions[name] = handler
+        self._deployment.functions[name] = handler
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
@@ -245,7 +242,7 @@ class LocalDurableTestRunner(OperationLookups):
         An answer that no callback gets is an error at the end, unless the script is ``optional``.
         """
         self._check_open()
-        return self._scope.scripts.on_callback(name, optional)
+        return self._deployment.scripts.on_callback(name, optional)
 
     def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
         """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
@@ -259,7 +256,7 @@ class LocalDurableTestRunner(OperationLookups):
                 f"stub_step({name!r}): version {sdk.require()} of the AWS SDK has no place, known to durabletest, "
                 "where a step's function could be replaced; use unittest.mock.patch on the function itself"
             )
-        return self._scope.stubs.stub_step(name, optional)
+        return self._deployment.stubs.stub_step(name, optional)
 
     def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
         """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
@@ -268,8 +265,10 @@ class LocalDurableTestRunner(OperationLookups):
         that is never used is an error at the end, unless it is ``optional``.
         """
         self._check_open()
-        stub = self._scope.stubs.stub_invoke(name, optional)
-        self._environment.server.call(CheckpointServer.stub_invokes, self._scope.number, deciding(self._scope.stubs))
+        stub = self._deployment.stubs.stub_invoke(name, optional)
+        self._environment.server.call(
+            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
+        )
         return stub
 
     def verify_used(self) -> None:
@@ -282,37 +281,46 @@ class LocalDurableTestRunner(OperationLookups):
             raise NeverUsedError(complaint)
 
     def unused(self) -> str | None:
-        """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
-        stubs, scripts = self._scope.stubs, self._scope.scripts
+        stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
-        arns = self._environment.server.call(CheckpointServer.executions_of, self._scope.number)
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
     def _make_client(self) -> RunnerClient:
-        environment, use = self._environment, self._tenancy.use
+        environment, use = self._environment, self._session.use
         delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
-        return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)
+        return RunnerClient(environment.server, delay, use, await_rest, self._deployment.number)
 
     def _execution(self, arn: str) -> LocalExecution:
-        return LocalExecution(arn, self._tenancy)
+        return LocalExecution(arn, self._session)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
         settings.check_name(name, "the name of a function")
         settings.check_function(handler, f"the function registered as {name!r}")
         settings.check_execution_timeout(timeout, "execution_timeout")
-        scope, seconds = self._scope.number, _seconds(timeout)
-        self._environment.server.call(CheckpointServer.register, scope, name, durable, seconds)
+        deployment, seconds = self._deployment.number, _seconds(timeout)
+        self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
 
+    def _register_all(
+        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+    ) -> None:
+        for name, function in durable_functions.items():
+            self.register_durable_function(name, function)
+        for name, function in functions.items():
+            self.register_function(name, function)
+
     def _check_open(self) -> None:
-        if self._tenancy.closed:
+        if self._session.closed:
             raise RunnerClosedError(
-                f"this runner for {name_of(self._scope.handler)} is closed: make a new one, or stay in its with block"
+                f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
+                "with block"
             )
 
 

@@ -187,7 +187,7 @@ class ClassTests(ThreadTestCase):
         message = (
             r"nothing has happened in the environment that was set up at tests/local/test_threads.py:\d+ in thread"
         )
-        with patch.object(process, "PATIENCE", 0.05):
+        with patch.object(process, "WAIT_SECONDS", 0.05):
             ((error, *_),) = self.in_threads(1, lambda _: errors_of(Suites.First))
         self.assertRegex(error, message)
 

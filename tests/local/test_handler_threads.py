@@ -6,12 +6,12 @@ import threading
 import unittest
 from threading import Event, Thread
 
-from durabletest.local.handler_threads import FamilyRegister, found, founder_of, members
+from durabletest.local.handler_threads import HandlerThreads, mark_worker, threads_of, worker_of
 
 
 class FamilyTests(unittest.TestCase):
     def setUp(self) -> None:
-        register = FamilyRegister()
+        register = HandlerThreads()
         register.install()
         self.addCleanup(register.remove)
 
@@ -20,19 +20,19 @@ class FamilyTests(unittest.TestCase):
         go = Event()
 
         def grandchild() -> None:
-            seen.append(founder_of(threading.current_thread()))
+            seen.append(worker_of(threading.current_thread()))
             go.wait(5)
 
         def child() -> None:
             thread = Thread(target=grandchild)
             thread.start()
-            seen.append(len(members(founder)))
+            seen.append(len(threads_of(worker)))
             go.set()
             thread.join(5)
 
-        founder = Thread(target=child)
-        found(founder)
-        founder.start()
-        founder.join(5)
-        self.assertCountEqual(seen, [founder, 2])
-        self.assertEqual(members(founder), [])
+        worker = Thread(target=child)
+        mark_worker(worker)
+        worker.start()
+        worker.join(5)
+        self.assertCountEqual(seen, [worker, 2])
+        self.assertEqual(threads_of(worker), [])
