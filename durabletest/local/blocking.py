@@ -84,7 +84,7 @@ def waits_for_a_thread(thread: Thread, frame: FrameType) -> bool:
         return False
     if frame.f_code in WAITING:
         return _is_parked(frame)
-    return _FUTEX is not None and _system_call(thread) == _FUTEX
+    return _FUTEX is not None and _task_file(thread, "syscall").partition(" ")[0] == _FUTEX
 
 
 def _starts_another(frame: FrameType) -> bool:
@@ -105,10 +105,6 @@ def _runs(thread: Thread) -> bool:
     """Whether the system says that the thread runs, or is ready to run on a busy machine (state R)."""
     fields = _task_file(thread, "stat").rpartition(")")[2].split()
     return bool(fields) and fields[0] == "R"
-
-
-def _system_call(thread: Thread) -> str:
-    return _task_file(thread, "syscall").partition(" ")[0]
 
 
 def _task_file(thread: Thread, name: str) -> str:

@@ -109,7 +109,8 @@ class HandlerInvocation:
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
-                f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
+                "a dictionary with Status: whatever is wrapped around it must "
+                f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
             )
         else:
             self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
@@ -121,10 +122,6 @@ class HandlerInvocation:
         if self.turns is not None:
             self.turns.end()
         self.server.tell(CheckpointServer.revoke, self.arn)
-
-    @property
-    def _wrapper_must(self) -> str:
-        return "pass its answer" if self.event.entered else "call it, and pass its answer"
 
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
@@ -200,7 +197,8 @@ def handler_invocation(
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
     own_client = InvocationClient(client)
-    handler = deployment.handler_of(event["Target"])
+    target = event["Target"]
+    handler = deployment.handler if target is None else deployment.durable_functions[target]
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
     return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
 

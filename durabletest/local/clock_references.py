@@ -159,7 +159,7 @@ def _inside(item: Any, module: ModuleType, in_class: bool) -> Iterable[Any]:
         return gc.get_referents(item) if _is_entered(type(item), module, in_class) else ()
     if is_in(str(item.__module__), left_out()):
         return ()
-    _asked.update(*(code.co_names for code in _codes(item.__code__) if _asks(code)))
+    _asked.update(*(code.co_names for code in _codes(item.__code__) if not _READERS.isdisjoint(code.co_names)))
     inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
     inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
     if _READERS.isdisjoint(item.__code__.co_names):
@@ -187,15 +187,8 @@ def _subclasses_in_use(module: ModuleType) -> dict[str, str]:
     values = list(vars(module).values())
     classes = [value for value in values if _is(value, type) and value.__module__ == module.__name__]
     asked = [cls for cls in classes if issubclass(cls, _CLASSES) and cls.__name__ in _asked]
-    return {cls.__name__: f"inherits from {_base(cls)}" for cls in asked}
-
-
-def _base(cls: type) -> str:
-    return next(base.__name__ for base in cls.__mro__ if base in _CLASSES)
-
-
-def _asks(code: CodeType) -> bool:
-    return not _READERS.isdisjoint(code.co_names)
+    base = {cls: next(base.__name__ for base in cls.__mro__ if base in _CLASSES) for cls in asked}
+    return {cls.__name__: f"inherits from {base[cls]}" for cls in asked}
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

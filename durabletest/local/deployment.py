@@ -146,10 +146,6 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
 
-    def handler_of(self, target: str | None) -> Callable[..., Any]:
-        """The runner's own handler, or the durable function that was registered by that name."""
-        return self.handler if target is None else self.durable_functions[target]
-
     def __str__(self) -> str:
         return f"the runner for {name_of(self.handler)}, made {self.origin}"
 

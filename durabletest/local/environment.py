@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from threading import Thread, current_thread
+from threading import current_thread
 from typing import Any
 
 from durabletest import sdk, sdk_threads
@@ -62,16 +62,20 @@ class LocalEnvironment:
         self.settings = settings
         self.clock: Clock
         scheduler: Scheduler
-        self._frozen: ClockDriver | None = None
+        self._driver: ClockDriver | None = None
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = clock_drivers.driver(settings.clock, self._look_at_clock)
+            self._driver = clock_drivers.driver(
+                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+            )
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
-        self._instant = RequestInstant(self.clock.now)
-        self.server = CheckpointWorkerManager(self._make_server, before_request=self._instant.arrive)
+        instant = RequestInstant(self.clock.now)
+        self.server = CheckpointWorkerManager(
+            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+        )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
@@ -94,10 +98,10 @@ class LocalEnvironment:
     def start(self) -> None:
         """Freeze time, patch the SDK, start the threads; if a part fails, those before it are undone."""
         with ExitStack() as patches, ExitStack() as threads:
-            if self._frozen is not None:
-                self._frozen.start(self.settings.start_time)
-                patches.callback(self._frozen.stop)
-                self._virtual.followers.append(self._frozen.move_to)
+            if self._driver is not None:
+                self._driver.start(self.settings.start_time)
+                patches.callback(self._driver.stop)
+                self._virtual.followers.append(self._driver.move_to)
             for part in self._parts:
                 part.install()
                 patches.callback(part.remove)
@@ -120,14 +124,16 @@ class LocalEnvironment:
         """Undo the patches only, in a forked child: the threads are the parent's."""
         self._undo_patches.close()
 
-    def open_runner(self, deployment: Deployment) -> None:
-        """Open a runner; for the only one, time and ids begin again."""
+    def open_runner(self, make: Callable[[int], Deployment]) -> Deployment:
+        """Open a runner, whose deployment gets a new number; for the only one, time and ids begin again."""
+        deployment = make(next(self._numbers))
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._undo_patches.callback(self._sleep.remove)
         self.orchestrator.open(deployment, start)
         self._open_runners[deployment.number] = deployment
+        return deployment
 
     def reset_runner(self, deployment: Deployment) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin again."""
@@ -148,15 +154,6 @@ class LocalEnvironment:
         """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
 
-    @property
-    def thread(self) -> Thread:
-        """The server's thread, which nothing may block."""
-        return self.server.thread
-
-    def next_number(self) -> int:
-        """A number for a new runner."""
-        return next(self._numbers)
-
     def tell_of_references(self, function: Callable[..., Any]) -> None:
         """Warn if the modules of that function hold the real clock where the virtual one does not reach."""
         if self.settings.skip_time and self.settings.clock == FREEZEGUN:
@@ -165,14 +162,8 @@ class LocalEnvironment:
 
     def check_clock(self) -> None:
         """Raise :class:`ForeignClockError` if another tool holds the clock."""
-        if self._frozen is not None:
-            self._frozen.check()
-
-    def _look_at_clock(self) -> None:
-        self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
-
-    def _make_server(self) -> CheckpointServer:
-        return CheckpointServer(self._instant.now, self.orchestrator.announce)
+        if self._driver is not None:
+            self._driver.check()
 
     def _passed(self) -> float:
         """Virtual seconds since the start time."""

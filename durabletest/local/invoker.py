@@ -58,12 +58,12 @@ class Invoker:
 
     The thread is a daemon, and so are the pool threads that the SDK starts from it. A call that never returns is
     abandoned: its threads are forgotten by :mod:`concurrent.futures`, which would otherwise wait for them when the
-    interpreter exits, and the next call gets a new worker.
+    interpreter exits, and the next call gets a new worker. ``worker`` is the current one, if there is one.
     """
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._worker: Thread | None = None
+        self.worker: Thread | None = None
         self._abandoned: list[Thread] = []
         self._loops = LoopEnder()
         self._still_running: str | None = None
@@ -72,26 +72,21 @@ class Invoker:
         """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
         if self._abandoned:
             self._loops.end(self._left_over())
-        if self._worker is None:
+        if self.worker is None:
             self._calls = SimpleQueue()
-            self._worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
-            mark_worker(self._worker)
-            self._worker.start()
+            self.worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
+            mark_worker(self.worker)
+            self.worker.start()
         self._calls.put(lambda: done(_outcome(call)))
-
-    @property
-    def worker(self) -> Thread | None:
-        """The thread that calls the handlers."""
-        return self._worker
 
     @property
     def threads(self) -> list[Thread]:
         """The living threads of the current call, the worker included."""
-        return [] if self._worker is None else threads_of(self._worker)
+        return [] if self.worker is None else threads_of(self.worker)
 
     def runs(self, thread: Thread) -> bool:
         """Whether that thread works for the current call; False for threads of abandoned ones."""
-        return self._worker is not None and worker_of(thread) is self._worker
+        return self.worker is not None and worker_of(thread) is self.worker
 
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
@@ -99,14 +94,14 @@ class Invoker:
         A thread that reads the virtual clock ends there (``end_if_abandoned``), one in a loop of the author's between
         two rounds (:class:`LoopEnder`), and one that is blocked with its process.
         """
-        if self._worker is None:
+        if self.worker is None:
             return
-        self._abandoned.append(self._worker)
+        self._abandoned.append(self.worker)
         self._loops.end(self.threads)
         for thread in self.threads:
             _threads_queues.pop(thread, None)
         self._calls.put(None)
-        self._worker = None
+        self.worker = None
 
     def end_if_abandoned(self, thread: Thread) -> None:
         """End the calling thread by ``SystemExit`` if its call was given up and its author's code reads the clock.
@@ -122,12 +117,12 @@ class Invoker:
 
         Calls that were given up get a moment to end, so that they neither log nor print during later tests.
         """
-        if self._worker is not None:
+        if self.worker is not None:
             for thread in self.threads:
                 _threads_queues.pop(thread, None)
             self._calls.put(None)
-            self._worker.join(timeout)
-            self._worker = None
+            self.worker.join(timeout)
+            self.worker = None
         deadline = time.monotonic() + _GRACE_SECONDS
         self._loops.end(self._left_over())
         for thread in self._left_over():

@@ -51,7 +51,7 @@ class TurnEvent:
         self._set = True
         waiting, self._waiting = self._waiting, []
         for task in waiting:
-            task.wake()
+            task.turns.wake(task)
         if self._others is not None:
             self._others.set()
 
@@ -68,7 +68,7 @@ class TurnEvent:
             while not self._set:
                 self._waiting.append(task)
                 if not self._set:
-                    task.park()
+                    task.turns.park(task)
         if self._error is not None:
             raise self._error
         return self._set
@@ -97,7 +97,7 @@ class TurnQueue(Generic[ItemT]):
         self._items.append(item)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.wake()
+            waiting.turns.wake(waiting)
 
     def get_nowait(self) -> ItemT:
         """The next item; raises ``queue.Empty`` if there is none."""
@@ -277,14 +277,15 @@ class TurnCondition:
         self._waiting.append(task)
         self._lock.release()
         try:
-            task.park()
+            task.turns.park(task)
         finally:
             self._lock.acquire()
 
     def notify(self) -> None:
         """Wake the task that has waited longest, if there is one."""
         if self._waiting:
-            self._waiting.popleft().wake()
+            task = self._waiting.popleft()
+            task.turns.wake(task)
 
     def __enter__(self) -> None:
         self._lock.acquire()

@@ -131,8 +131,7 @@ class ProcessEnvironment:
                     f"{self._open_now()}"
                 )
             try:
-                deployment = make(environment.next_number())
-                environment.open_runner(deployment)
+                deployment = environment.open_runner(make)
             finally:
                 self._end_if_unused()
             self._progress()
@@ -169,7 +168,7 @@ class ProcessEnvironment:
         The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = worker_of(current_thread()) is not None or current_thread() is environment.thread
+        ours = worker_of(current_thread()) is not None or current_thread() is environment.server.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

@@ -79,26 +79,41 @@ class LocalDurableTestRunner(OperationLookups):
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout = execution_timeout
         self._page_size = state_page_size
-        anything = skip_time is None and start_time is None and clock is None
-        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
+        any_will_do = skip_time is None and start_time is None and clock is None
+        chosen = None if any_will_do else _settings(True if skip_time is None else skip_time, start_time, clock)
         origin = Origin()
         own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
 
-        def deployment(number: int) -> Deployment:
+        def deploy(number: int) -> Deployment:
             return Deployment(number, handler, watchdog, origin, own, state_page_size, skip_sleep, schedule)
 
-        self._session = process.open_runner(chosen, deployment)
-        self._environment, self._deployment = self._session.environment, self._session.deployment
-        self._last = None
+        self._session = process.open_runner(chosen, deploy)
         try:
-            self._client = self._make_client()
-            self._router = Router(self._client)
-            self._register_all(durable_functions or {}, functions or {})
-            self._environment.tell_of_references(handler)
-            routes.opened(self)
+            self._set_up(durable_functions or {}, functions or {})
         except BaseException:
             self._session.close()
             raise
+
+    def _set_up(
+        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+    ) -> None:
+        self._environment = environment = self._session.environment
+        self._deployment = self._session.deployment
+        self._last: LocalExecution | None = None
+        self._client = RunnerClient(
+            environment.server,
+            environment.settings.checkpoint_delay,
+            self._session.use,
+            environment.orchestrator.await_rest,
+            self._deployment.number,
+        )
+        self._router = Router(self._client)
+        for name, function in durable_functions.items():
+            self.register_durable_function(name, function)
+        for name, function in functions.items():
+            self.register_function(name, function)
+        environment.tell_of_references(self._deployment.handler)
+        routes.opened(self)
 
     # --- the process-wide environment ---
 
@@ -291,11 +306,6 @@ class LocalDurableTestRunner(OperationLookups):
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
-    def _make_client(self) -> RunnerClient:
-        environment, use = self._environment, self._session.use
-        delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
-        return RunnerClient(environment.server, delay, use, await_rest, self._deployment.number)
-
     def _execution(self, arn: str) -> LocalExecution:
         return LocalExecution(arn, self._session)
 
@@ -307,14 +317,6 @@ class LocalDurableTestRunner(OperationLookups):
         deployment, seconds = self._deployment.number, _seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
-
-    def _register_all(
-        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
-    ) -> None:
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
 
     def _check_open(self) -> None:
         if self._session.closed:

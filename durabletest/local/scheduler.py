@@ -131,11 +131,11 @@ class Scheduler(ABC):
             self.cancel(key)
 
     def has_scheduled_function(self) -> bool:
-        """Whether anything is still to come (R17.4)."""
+        """Whether an update is still to come (R17.4)."""
         return self.next_due() is not None
 
     def next_due(self) -> datetime | None:
-        """When the earliest update is due."""
+        """When the earliest update is due; None if there is none."""
         while self._heap and self._heap[0].cancelled:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None

@@ -87,11 +87,8 @@ def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
 
 
 def _at(history: History, path: str) -> list[OperationRecord]:
-    return [record for record in history.operations if record.name and _ends(history.path_of(record), path)]
-
-
-def _ends(path: str, stub: str) -> bool:
-    return f"/{path}".endswith(f"/{stub}")
+    named = [record for record in history.operations if record.name]
+    return [record for record in named if f"/{history.path_of(record)}".endswith(f"/{path}")]
 
 
 def _kind(record: OperationRecord) -> str:

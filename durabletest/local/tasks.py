@@ -63,10 +63,11 @@ class Task:
 
     ``trail`` lists what it has done, for the story of a schedule; without a schedule it holds only what the task was
     spawned with. A task that is ``busy`` with a request to the server keeps its turn while it waits. ``entries`` counts
-    how often it has entered the SDK; ``lost`` numbers the loss of its turn, which decides the order of getting in line.
+    how often it has entered the SDK; a ``permit`` is a wake that came while it was not parked; ``lost`` numbers the
+    loss of its turn, which decides the order of getting in line. The ``baton`` is free when it may go on.
     """
 
-    __slots__ = ("_permit", "baton", "begun", "busy", "entries", "lost", "run", "state", "thread", "trail", "turns")
+    __slots__ = ("baton", "begun", "busy", "entries", "lost", "permit", "run", "state", "thread", "trail", "turns")
 
     def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
         self.turns = turns
@@ -80,27 +81,7 @@ class Task:
         self.thread: Thread | None = None
         self.baton = Lock()
         self.baton.acquire()
-        self._permit = False
-
-    def park(self) -> None:
-        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
-
-        Raises :class:`Unwound` when the invocation is over.
-        """
-        self.turns.park(self)
-
-    def wake(self) -> None:
-        """Let the task go on when its turn comes; any thread may call it."""
-        self.turns.wake(self)
-
-    def take_permit(self) -> bool:
-        """Whether ``wake`` was called while the task was not parked; it counts once."""
-        permit, self._permit = self._permit, False
-        return permit
-
-    def permit(self) -> None:
-        """Keep a ``wake`` for the next ``park``."""
-        self._permit = True
+        self.permit = False
 
 
 class TaskOrder(Protocol):

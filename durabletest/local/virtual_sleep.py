@@ -45,13 +45,13 @@ class Sleeper:
             self.awake.wait()
         else:
             while not self.awake.is_set():
-                self.task.park()
+                self.task.turns.park(self.task)
 
     def wake(self) -> None:
         """Let it go on."""
         self.awake.set()
         if self.task is not None:
-            self.task.wake()
+            self.task.turns.wake(self.task)
 
 
 class Sleepers:

@@ -95,13 +95,9 @@ class Waiters:
 
     # --- news, ends and instants ---
 
-    def is_followed(self, arn: str) -> bool:
-        """Whether there was ever a watch on one of its operations; any thread may ask."""
-        return arn in self._followed
-
     def note(self, arn: str) -> None:
         """Something has happened in this execution, which is news if there is a watch on it."""
-        if self.is_followed(arn):
+        if arn in self._followed:
             self._news[arn] = None
             self._begin_news()
 
