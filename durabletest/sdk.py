@@ -40,8 +40,7 @@ def module(name: str) -> ModuleType:
         if error.name is None or not error.name.startswith(PACKAGE):
             raise
         raise MissingSdkError(
-            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' "
-            "(or aws-durable-execution-sdk-python, version 2 or 3)"
+            "the AWS Durable Execution SDK is not installed: pip install 'aws-durable-execution-sdk-python>=2,<4'"
         ) from error
 
 

@@ -49,8 +49,7 @@ class InstalledTests(unittest.TestCase):
             LocalDurableTestRunner(order)
         self.assertEqual(
             str(caught.exception),
-            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' (or "
-            "aws-durable-execution-sdk-python, version 2 or 3)",
+            "the AWS Durable Execution SDK is not installed: pip install 'aws-durable-execution-sdk-python>=2,<4'",
         )
         self.assertIsInstance(caught.exception, ImportError)
 

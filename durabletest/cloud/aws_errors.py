@@ -112,6 +112,11 @@ def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | 
 def _about_durability(error: ClientError, function: str) -> CloudSetupError | None:
     """Tell by the message, since the service has one code for all invalid parameters."""
     message = str(error).lower()
+    if "synchronously" in message:
+        return CloudSetupError(
+            f"{function!r} may run for more than 15 minutes, so it cannot be invoked synchronously: use "
+            f"invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n{error}"
+        )
     if "qualif" in message:
         return CloudFunctionNotQualifiedError(
             f"durable functions need a version or an alias, and {function!r} has none: write "

@@ -57,11 +57,12 @@ class Poller:
     """Reads the history of one execution, answers its callbacks by script, and settles futures.
 
     ``ended`` is set when the execution has ended or polling was given up; in the second case ``error`` says why. The
-    timeout is watched by a second thread, since the first one may be blocked by a slow answer. An outage of the service
-    lasts until the timeout at most. An execution that is
-    ``owned`` was started by this runner, and is stopped when polling is given up. One that is followed ``late`` may
-    have run for long before. ``on_child`` is called with the ARN of each execution that this one invokes, and returns
-    its poller if there is one; an error while that answers a callback ends this one too.
+    timeout is watched by a second thread, since the first one may be blocked by a slow answer. During an outage of the
+    service polling goes on until the timeout.
+
+    An execution that is ``owned`` was started by this runner, and is stopped when polling is given up. One that is
+    followed ``late`` may have run for long before. ``on_child`` is called with the ARN of each execution that this one
+    invokes, and returns its poller if there is one; an error while that answers a callback ends this one too.
     """
 
     def __init__(

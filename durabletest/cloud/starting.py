@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
 from durabletest.cloud.arns import unqualified
-from durabletest.cloud.aws_errors import explained, is_not_found, not_durable
+from durabletest.cloud.aws_errors import explained, is_not_found, is_outage, not_durable
 from durabletest.errors import CloudTimeoutError
 
 MIN_SECONDS = 5.0
@@ -109,10 +109,15 @@ class Starter:
                 return answer.result(min(self._poll_interval, end - now))
             now = _clock[0]()
             if now >= next_lookup:
-                arn = self._find(name)
-                if arn is not None:
-                    return arn
                 next_lookup = now + self._lookup_interval
+                try:
+                    arn = self._find(name)
+                except (BotoCoreError, ClientError) as error:
+                    if self._type != "Event" and not is_outage(error):
+                        raise
+                else:
+                    if arn is not None:
+                        return arn
         raise CloudTimeoutError(
             f"{self._function!r} was invoked, and no execution {name!r} appeared within {self._timeout:g} seconds"
         )

@@ -1,4 +1,4 @@
-"""One call of a handler or of a plain function, and what its end means to the server."""
+"""One call of a handler or of a plain function: its context, its outcome, and how it is reported to the server."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
 
 
 class Call(Protocol):
-    """Something to run when nothing else runs."""
+    """A call of the author's code, which runs when no other one does."""
 
     @property
     def arn(self) -> str:
-        """The execution that it is run for."""
+        """The execution for which it runs."""
         ...
 
     @property
     def name(self) -> str:
-        """How messages speak of what is called."""
+        """The name of the called code in messages."""
         ...
 
     @property
     def is_invocation(self) -> bool:
-        """Whether it is an invocation of that execution's own handler."""
+        """Whether it invokes the execution's own handler."""
         ...
 
     @property
     def deadline(self) -> datetime | None:
-        """When Lambda would end the call; None if it is none of Lambda's."""
+        """When Lambda would end the call; None for a function that Lambda does not call."""
         ...
 
     @property
     def turns(self) -> Turns | None:
-        """The turns that its threads take; None if they run as the system lets them."""
+        """The turns that its threads take; None if the operating system decides their order."""
         ...
 
     def run(self) -> Any:
-        """The call itself; runs in the worker thread."""
+        """Make the call, in the worker thread."""
         ...
 
     def report(self, outcome: Answered | Raised) -> Exception | None:
-        """Tell the server how the call ended; what is given back is the end of the whole run."""
+        """Report the outcome to the server; an exception that is returned ends the whole run."""
         ...
 
     def revoke(self) -> None:
-        """The call is dead: nothing that it still sends counts. Any thread may say so."""
+        """The call was given up: nothing that it still sends counts. Any thread may call this."""
         ...
 
 
@@ -83,12 +83,12 @@ class HandlerInvocation:
 
     @property
     def name(self) -> str:
-        """The handler's."""
+        """The handler's name."""
         return name_of(self.handler)
 
     @property
     def deadline(self) -> datetime:
-        """The one in its context."""
+        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -100,7 +100,7 @@ class HandlerInvocation:
             waiting_for(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
-        """Tell the server the answer, or why there is none."""
+        """Report the answer, or the error that Lambda would make of its absence."""
         crashed = isinstance(outcome, Raised) and outcome.crashed
         if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
             return self._not_durable(outcome)
@@ -110,22 +110,19 @@ class HandlerInvocation:
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
-                f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
+                "a dictionary with Status: whatever is wrapped around it must "
+                f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
             )
         else:
             self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
         return None
 
     def revoke(self) -> None:
-        """Take its token away, and its client, should a later execution get the same token; unwind its threads."""
+        """Revoke its token, and its client, as a later execution may get the same token; unwind its threads."""
         self.client.revoke()
         if self.turns is not None:
             self.turns.end()
         self.server.tell(CheckpointServer.revoke, self.arn)
-
-    @property
-    def _wrapper_must(self) -> str:
-        return "pass its answer" if self.event.entered else "call it, and pass its answer"
 
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
@@ -157,12 +154,12 @@ class FunctionCall:
 
     @property
     def name(self) -> str:
-        """The function's."""
+        """The function's name."""
         return name_of(self.function)
 
     @property
     def deadline(self) -> datetime:
-        """The one in its context."""
+        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -198,8 +195,9 @@ def handler_invocation(
     operations: OperationCache[Any],
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
-    """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
-    handler, own_client = deployment.handler_of(event["Target"]), InvocationClient(client)
+    """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
+    target, own_client = event["Target"], InvocationClient(client)
+    handler = deployment.handler if target is None else deployment.durable_functions[target]
     timeout = deployment.function_timeout if handler is deployment.handler else MAX_FUNCTION_TIMEOUT
     context = LambdaContext(
         event["RequestId"], event["FunctionName"], event["Version"], now, now(), timeout, event["TenantId"]
@@ -215,7 +213,10 @@ def function_call(
     now: Callable[[], datetime],
     refused: Callable[[str, str], None],
 ) -> FunctionCall:
-    """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
+    """The call that the server has announced.
+
+    ``refused`` is called with the reason and the place if its result cannot be encoded as JSON.
+    """
     request_id = server.call(CheckpointServer.request_id)
     context = LambdaContext(request_id, due.name, due.version, now, now(), tenant_id=due.tenant_id)
     return FunctionCall(due, deployment.functions[due.function], context, server, refused)
@@ -244,7 +245,7 @@ def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class CognitoIdentity:
-    """Who called through Amazon Cognito: nobody does so here, nor when the service invokes a durable function."""
+    """The caller's Amazon Cognito identity; empty, as it is when the service invokes a durable function."""
 
     cognito_identity_id: str | None = None
     cognito_identity_pool_id: str | None = None
@@ -252,7 +253,7 @@ class CognitoIdentity:
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """One invocation's context, with the attributes that Lambda's own has; ``tenant_id`` is None without a tenant."""
+    """The context of one invocation, with the attributes of Lambda's own; ``tenant_id`` is None without a tenant."""
 
     aws_request_id: str
     function_name: str

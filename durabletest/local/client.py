@@ -16,9 +16,9 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
-"""Entered for each request, by its method; raises if the client may not be used any more."""
+"""Entered for each request, with the name of its method; raises if the client may not be used any more."""
 AwaitRest: TypeAlias = Callable[[AbstractContextManager[object]], None]
-"""Returns when no handler code runs; a use of the client is entered to ask for it."""
+"""Returns when no handler code runs; the use of the client is entered to ask for it."""
 ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str, Any]]
 """The server's method for an operation of the API."""
 
@@ -26,9 +26,8 @@ ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str,
 class LocalLambdaClient:
     """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
 
-    ``exceptions`` holds the modelled exception classes. ``checkpoint_delay`` is a latency in real seconds that every
-    checkpoint gets. ``await_rest`` is called before a request that changes something, so that it has its place in the
-    order of what happens.
+    ``checkpoint_delay`` is a latency in real seconds that every checkpoint gets. ``await_rest`` is called before a
+    request that changes something, so that it always has the same place in the order of events.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class LocalLambdaClient:
         return self._call(CheckpointServer.send_durable_execution_callback_heartbeat, request, changes=True)
 
     def _call(self, operation: ApiOperation, request: dict[str, Any], changes: bool = False) -> dict[str, Any]:
-        """Ask the server; ``changes`` are the requests by which a test changes what happens next."""
+        """Ask the server; ``changes`` marks requests by which a test changes what happens next."""
         task = current_task()
         if task is None:
             if changes:
@@ -101,7 +100,7 @@ class LocalLambdaClient:
             task.busy = False
 
     def _answer(self, operation: ApiOperation, request: dict[str, Any]) -> dict[str, Any]:
-        """The lease is needed to send a request, not to wait for its answer: the thread that answers may end it."""
+        """Hold the lease to send the request, not to wait for the answer: the answering thread may end the lease."""
         if current_thread() is self._server.thread:
             return self._server.call(operation, **request)
         with self._use(operation.__name__):
@@ -110,7 +109,7 @@ class LocalLambdaClient:
         return answer
 
     def leased(self, use: Use, await_rest: AwaitRest = lambda _: None) -> LocalLambdaClient:
-        """Such a client for those who may use it for a time."""
+        """Such a client with a lease of its own."""
         return LocalLambdaClient(self._server, self._checkpoint_delay, use, await_rest)
 
 
@@ -134,14 +133,14 @@ class RunnerClient(LocalLambdaClient):
 
 
 class InvocationClient:
-    """The client that one invocation is given: what it may use of the API, until it is revoked."""
+    """The client of one invocation, with the part of the API that the SDK uses, until it is revoked."""
 
     def __init__(self, client: LocalLambdaClient) -> None:
         self._lease = Lease()
         self._client = client.leased(self._lease.use)
 
     def revoke(self) -> None:
-        """Take no more from this invocation."""
+        """Refuse every later request of this invocation."""
         self._lease.end(_invalid_token)
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:

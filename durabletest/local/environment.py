@@ -1,4 +1,4 @@
-"""One test environment: a clock, a server, an orchestrator, shared by the runners that are open."""
+"""One test environment: a clock, a server and an orchestrator, which all open runners share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from threading import Thread, current_thread
+from threading import current_thread
 from typing import Any, NoReturn
 
 from durabletest import sdk, sdk_threads
@@ -44,8 +44,8 @@ from durabletest.serialisers import SerialiserHooks
 class Settings:
     """How an environment is set up.
 
-    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins, ``clock`` the name of the tool
-    that shows it to code.
+    ``checkpoint_delay`` is in real seconds; virtual time begins at ``start_time``; ``clock`` names the tool that
+    shows it to code.
     """
 
     skip_time: bool = True
@@ -55,23 +55,27 @@ class Settings:
 
 
 class LocalEnvironment:
-    """Owns the threads and the clock. There is one at a time in a process, as there is one clock."""
+    """Owns the threads, the clock and all patches; a process has one at a time, as it has one clock."""
 
     def __init__(self, settings: Settings) -> None:
         sdk.require()
         self.settings = settings
         self.clock: Clock
         scheduler: Scheduler
-        self._frozen: ClockDriver | None = None
+        self._driver: ClockDriver | None = None
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = clock_drivers.driver(settings.clock, self._look_at_clock)
+            self._driver = clock_drivers.driver(
+                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+            )
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
-        self._instant = RequestInstant(self.clock.now)
-        self.server = CheckpointWorkerManager(self._make_server, before_request=self._instant.arrive)
+        instant = RequestInstant(self.clock.now)
+        self.server = CheckpointWorkerManager(
+            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+        )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
@@ -92,12 +96,12 @@ class LocalEnvironment:
         self._threads = ExitStack()
 
     def start(self) -> None:
-        """Freeze time, prepare the SDK, start the threads; what was begun is undone if a later part fails."""
+        """Freeze time, patch the SDK, start the threads; if a part fails, those before it are undone."""
         with ExitStack() as patches, ExitStack() as threads:
-            if self._frozen is not None:
-                self._frozen.start(self.settings.start_time)
-                patches.callback(self._frozen.stop)
-                self._virtual.followers.append(self._frozen.move_to)
+            if self._driver is not None:
+                self._driver.start(self.settings.start_time)
+                patches.callback(self._driver.stop)
+                self._virtual.followers.append(self._driver.move_to)
             for part in self._parts:
                 part.install()
                 patches.callback(part.remove)
@@ -109,7 +113,7 @@ class LocalEnvironment:
     def stop(self) -> None:
         """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone.
 
-        Runners that are still open are told so whenever they are used.
+        Every later use of a runner that is still open raises :class:`RunnerClosedError`.
         """
         for deployment in self._open_runners.values():
             deployment.lease.end(partial(_torn_down, deployment))
@@ -117,20 +121,22 @@ class LocalEnvironment:
             pass
 
     def forsake(self) -> None:
-        """Undo what was patched, in a forked child: the threads are the parent's."""
+        """Undo the patches only, in a forked child: the threads are the parent's."""
         self._undo_patches.close()
 
-    def open_runner(self, deployment: Deployment) -> None:
-        """A runner begins to use this environment; the only one finds it as new."""
+    def open_runner(self, make: Callable[[int], Deployment]) -> Deployment:
+        """Open a runner, whose deployment gets a new number; for the only one, time and ids begin again."""
+        deployment = make(next(self._numbers))
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._undo_patches.callback(self._sleep.remove)
         self.orchestrator.open(deployment, start)
         self._open_runners[deployment.number] = deployment
+        return deployment
 
     def reset_runner(self, deployment: Deployment) -> None:
-        """Forget the runner's executions; if it is the only one, time and ids begin anew."""
+        """Forget the runner's executions; if it is the only one, time and ids begin again."""
         deployment.lease.end(partial(_over, deployment, "the runner was reset"))
         self.orchestrator.forget(deployment.number, partial(_in_vain, "reset"))
         if [*self._open_runners] == [deployment.number]:
@@ -138,24 +144,15 @@ class LocalEnvironment:
         deployment.lease = Lease()
 
     def close_runner(self, deployment: Deployment) -> None:
-        """The runner is closed: its executions are given up."""
+        """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
             self.orchestrator.close(deployment.number, partial(_in_vain, "closed"))
 
     @property
     def open_runners(self) -> list[Deployment]:
-        """The runners that are open, in the order in which they were opened."""
+        """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
-
-    @property
-    def thread(self) -> Thread:
-        """The one that does the work, and that nothing may keep waiting."""
-        return self.server.thread
-
-    def next_number(self) -> int:
-        """A number for a new runner."""
-        return next(self._numbers)
 
     def tell_of_references(self, function: Callable[..., Any]) -> None:
         """Warn if the modules of that function hold the real clock where the virtual one does not reach."""
@@ -164,18 +161,12 @@ class LocalEnvironment:
             clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
 
     def check_clock(self) -> None:
-        """Refuse to run under a clock that another tool holds."""
-        if self._frozen is not None:
-            self._frozen.check()
-
-    def _look_at_clock(self) -> None:
-        self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
-
-    def _make_server(self) -> CheckpointServer:
-        return CheckpointServer(self._instant.now, self.orchestrator.announce)
+        """Raise :class:`ForeignClockError` if another tool holds the clock."""
+        if self._driver is not None:
+            self._driver.check()
 
     def _passed(self) -> float:
-        """Seconds of virtual time since it began."""
+        """Virtual seconds since the start time."""
         return (self.clock.now() - self.settings.start_time).total_seconds()
 
     def _sleeps_virtually(self) -> bool:
@@ -183,7 +174,7 @@ class LocalEnvironment:
         return running is not None and running.deployment.skip_sleep
 
     def _sleep_virtually(self, seconds: float) -> None:
-        """What was begun before the sleep has begun before it in the history too."""
+        """Sleep after the checkpoints that are about to be sent, so that the history has their order."""
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
 
@@ -193,7 +184,10 @@ class LocalEnvironment:
         raise SystemExit
 
     def _client_here(self) -> object | None:
-        """The client for ``@durable_execution`` in the calling thread; what was given up gets none, nor a real one."""
+        """The client for ``@durable_execution`` in the calling thread; None if it runs no handler code.
+
+        A thread of a call that was given up ends here, as it must get neither a client of ours nor a real one.
+        """
         running = self.orchestrator.calls.current()
         if running is not None:
             return running.call.event.enter() if isinstance(running.call, HandlerInvocation) else None

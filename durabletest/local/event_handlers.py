@@ -1,4 +1,4 @@
-"""What the orchestrator does about each thing that the server announces (R18)."""
+"""The handlers of the server's announcements: they turn them into timers, calls, scripted answers and news."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ from durabletest.scripts import Action, ScriptedCallback, Use
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What an orchestrator is made of.
+    """The parts of an orchestrator that the event handlers use.
 
-    Time moves to one of the ``limits`` on its way to something else, but never for its own sake.
+    ``limits`` are the timeouts of whole executions: time stops at one on its way to a later timer, but never moves for
+    its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new invocation.
     """
 
     server: CheckpointWorkerManager
@@ -64,9 +65,9 @@ class Parts:
 
 
 class EventHandlers:
-    """Turns announcements into timers, calls, scripted answers and news for those who wait.
+    """One method for each type of announcement.
 
-    What is still announced of executions that were given up is not heard, until ``all_forgotten``.
+    Announcements of executions that were given up are ignored until ``all_forgotten``.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -88,12 +89,11 @@ class EventHandlers:
         }
 
     def handle(self, announcement: Announcement) -> None:
-        """Do what the announcement asks for."""
         if announcement.arn not in self._forgotten:
             self._by_type[type(announcement)](announcement)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
-        """The execution is given up; ``reason`` is for those who wait for it."""
+        """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
         for part in (self._parts.failures, self._parts.calls.logs, self._parts.values, self._parts.deployments):
@@ -101,7 +101,7 @@ class EventHandlers:
         self._parts.waiters.forget(arn, reason)
 
     def all_forgotten(self) -> None:
-        """Whatever the server had announced of forgotten executions has come: their ARNs may be given out anew."""
+        """All announcements of forgotten executions have arrived: their ARNs may be used again."""
         self._forgotten.clear()
 
     # --- timers ---
@@ -178,7 +178,7 @@ class EventHandlers:
         self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
 
     def _drop(self, arn: str) -> None:
-        """Nothing of what is to come for this execution is wanted (R17.5)."""
+        """Drop the calls and timers of an execution (R17.5)."""
         self._operations.pop(arn, None)
         self._parts.calls.drop(arn)
         self._parts.scheduler.drop(arn)
@@ -189,7 +189,7 @@ REASON = "scripted answer"
 
 
 class ScriptedAnswers:
-    """Plays the scripts of test authors against the callbacks that their workflows create."""
+    """Answers callbacks as the scripts of ``on_callback`` say."""
 
     def __init__(self, client: Any, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:
         self._client = client
@@ -198,7 +198,7 @@ class ScriptedAnswers:
         self._calls = calls
 
     def created(self, created: CallbackCreated, deployment: Deployment) -> None:
-        """Schedule what the runner's scripts have for this callback; nothing, if they have nothing."""
+        """Schedule the answers that the runner's scripts have for this callback, if any."""
         name = created.names[0] if created.names else None
         callback = ScriptedCallback(created.callback_id, name, created.arn, created.timeout, created.heartbeat_timeout)
         use = deployment.scripts.take(created.names, callback)
@@ -211,7 +211,7 @@ class ScriptedAnswers:
             self._scheduler.schedule(key, due, partial(self._act, scripted, deployment), created.arn)
 
     def _act(self, scripted: ScriptedAction, deployment: Deployment) -> None:
-        """Answer at once; a function of the author's is called as handlers are, so that it may block or fail."""
+        """Answer at once, or queue the author's function, which may block or fail as a handler may."""
         if scripted.action.decide is None:
             scripted.run()
         else:
@@ -220,7 +220,7 @@ class ScriptedAnswers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScriptedAction:
-    """One action of a script for one callback, which can also be run as a call."""
+    """One action of a script for one callback; a function of the author's is run as a :class:`Call`."""
 
     use: Use
     action: Action
@@ -240,7 +240,7 @@ class ScriptedAction:
         return f"{self.use.script}.call({name_of(self.action.decide)})"
 
     def run(self) -> None:
-        """An answer that comes too late is refused as any other; the script keeps the service's words."""
+        """Send the answer; the script keeps the words of a refusal, of an answer that comes too late for example."""
         try:
             self.use.send(self.action, self.client)
         except ClientError as refusal:

@@ -1,4 +1,4 @@
-"""A local execution, as the model reads it and as the test holds it."""
+"""A local execution: the source of its history, and what a test can do with it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from durabletest.model.wait_for_data import Watch
 
 
 class LocalExecution:
-    """Reads one execution's history from the server as it grows; once ended, it is kept and never asked for again.
+    """Reads one execution's history from the server as it grows, and keeps it.
 
-    It belongs to its runner until the next reset: afterwards it tells what it has kept, and refuses all else.
+    It belongs to its runner until the next reset; afterwards it only has what it has kept. It is the
+    :class:`durabletest.execution.ExecutionControl` of local runs.
     """
 
     def __init__(self, arn: str, session: RunnerSession) -> None:
@@ -70,7 +71,7 @@ class LocalExecution:
         return self._orchestrator.values.decode(self._arn, payload, record)
 
     def refused_place(self, error: ErrorDetails) -> str | None:
-        """As it was noted when it was refused."""
+        """The place inside a value that was refused with this error; None if it is not known."""
         return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
@@ -83,7 +84,7 @@ class LocalExecution:
 
     @contextmanager
     def blocking(self, future: Future[Any] | None = None) -> Iterator[None]:
-        """The thread counts as one that waits, until the future is done."""
+        """Count the calling thread as one that waits, until the future is done."""
         with self._waiting("result() of a future of wait_for_data()", followed=future):
             yield
 
@@ -98,16 +99,16 @@ class LocalExecution:
             return LocalExecution(arn, self._session)
 
     def heartbeats(self, record: OperationRecord) -> int:
-        """The server counts them."""
+        """The number of heartbeats of a callback so far."""
         with self._lease.use():
             return self._server.call(CheckpointServer.heartbeats, record.callback_id or "")
 
-    def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
-        """Nothing is left out."""
+    def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002
+        """Zero: local scripts wait for their delays."""
         return timedelta(0)
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """For what needs virtual time."""
+        """The error for something that local runs do not have."""
         return NotAvailableError(what)
 
     def wait_until_ended(self, timeout: float | None) -> None:
@@ -144,7 +145,7 @@ class LocalExecution:
         self._orchestrator.next_due().result()
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
-        """What is due, and when."""
+        """The timers: the operation's id (None for the execution itself), the kind, and when they are due."""
         with self._lease.use():
             due_times = self._orchestrator.due_times(self._arn)
         return due_times.result()
@@ -158,7 +159,7 @@ class LocalExecution:
         followed: Future[Any] | None = None,
         seen: int = 0,
     ) -> Iterator[Future[Any]]:
-        """For the block the thread counts as one that waits, for what settles the future."""
+        """Count the calling thread as one that waits during the block, for the future that is given."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
             wait = self._orchestrator.wait(self._deployment, arn, until, followed, seen)

@@ -1,4 +1,4 @@
-"""Runs that end by an error of their own instead of the execution's outcome."""
+"""Runs that end with an error of the test tool instead of the execution's outcome, and the texts of these errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from durabletest.scripts import CallbackScript
 
 
 class Failures:
-    """Remembers why runs were broken off: a stuck handler, an unknown function, a handler that is not durable."""
+    """Aborts runs, and keeps the errors: a stuck handler, an unknown function, a handler that is not durable."""
 
     def __init__(self, server: CheckpointWorkerManager, client: Any, deployments: Deployments) -> None:
         self._server = server
@@ -36,7 +36,7 @@ class Failures:
         self._aborted: dict[str, Exception] = {}
 
     def abort(self, arn: str, error: Exception) -> None:
-        """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
+        """End the whole run that this execution belongs to; the error is raised in every thread that waits for it."""
         while (parent := self._server.call(CheckpointServer.parent_of, arn)) is not None:
             self._client.stop_durable_execution(DurableExecutionArn=arn)
             arn = parent
@@ -44,23 +44,23 @@ class Failures:
         self._client.stop_durable_execution(DurableExecutionArn=arn)
 
     def of(self, arn: str) -> Exception | None:
-        """Why the run of this execution was broken off; None if it was not."""
+        """The error with which the run of this execution was aborted; None if it was not."""
         return self._aborted.get(arn)
 
     def stuck(self, arn: str, watch: Watch | None) -> DurableTestError:
-        """What to tell those who wait for an execution, or an operation of it, that nothing can move any more."""
+        """The error for a thread that waits for an execution, or for an operation of it, that nothing can move."""
         deployment = self._deployments.of(arn)
         if deployment is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
         return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out anew."""
+        """The execution is given up; its ARN may be used again."""
         self._aborted.pop(arn, None)
 
 
 def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
-    """The execution waits for something that nobody will do; ``watch`` is for an operation of it."""
+    """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
     lines = [_waiting_for(record, history, deployment) for record in history.operations if _is_waited_for(record)]
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
     text = (
@@ -103,7 +103,7 @@ def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
 
 
 def not_registered(function: str, deployment: Deployment) -> str:
-    """A chained invoke has no target."""
+    """The text for a chained invoke of a function that is not registered."""
     known = [*deployment.durable_functions, *deployment.functions]
     close = get_close_matches(function, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -122,7 +122,7 @@ def _used_up(function: str, deployment: Deployment) -> str:
 
 
 def without_end(arn: str, bound: str) -> EndlessExecutionError:
-    """The execution invokes others, on and on."""
+    """The error for executions that invoke others on and on."""
     return EndlessExecutionError(
         f"{execution_title(arn)} has no end: {bound}\nIf the payload says when to stop, see that it changes with each "
         "invoke; stub_invoke(name).succeeds(...) ends a chain at a target of your choice"
@@ -130,7 +130,7 @@ def without_end(arn: str, bound: str) -> EndlessExecutionError:
 
 
 def called_by_handler(call: str) -> UsageError:
-    """Handler code has made a call that waits for handler code to end."""
+    """The error for a call from handler code that would wait for handler code to end."""
     return UsageError(
         f"{call} was called by handler code, whose own invocation has to end before another one can run: it would wait "
         "for itself. To run another durable function, write context.invoke(name, payload) and durable_functions = "
@@ -139,7 +139,7 @@ def called_by_handler(call: str) -> UsageError:
 
 
 def stuck_handler(call: Call, deployment: Deployment, stacks: str) -> str:
-    """A handler has stopped to make progress."""
+    """The text for a handler that makes no progress."""
     return (
         f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
         "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "

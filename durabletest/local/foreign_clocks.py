@@ -1,4 +1,4 @@
-"""Clocks that other tools hold: virtual time does not move under them, and errors say what holds them.
+"""Clocks of other tools, under which virtual time cannot move, and the errors that say where they were begun.
 
 freezegun and time-machine each keep a stack of clocks, of which the last one is shown. ``own`` is the clock of
 durabletest on one of them.
@@ -83,7 +83,7 @@ class ForeignClockWatch:
             raise ForeignClockError(complaint)
 
     def complaint(self, own: object) -> str | None:
-        """Which clock is in the way, what holds it, and what to do about it."""
+        """The text about a clock that is in the way: its tool, where it was begun, and the remedy; None without one."""
         for tool, stack, shown in (
             (_FREEZE_TIME, freezegun.api.freeze_factories, _shown_by_freezegun),
             (_TRAVEL, travellers(), _shown_by_time_machine),
@@ -129,7 +129,7 @@ def _stop_if_shown(freezer: Any, factory: Any) -> None:
 
 @contextmanager
 def naming_foreign_clocks() -> Iterator[None]:
-    """What time-machine itself refuses while time is frozen is told as :class:`ForeignClockError`."""
+    """Raise :class:`ForeignClockError` where time-machine refuses to start while time is frozen."""
     try:
         yield
     except RuntimeError as error:
@@ -140,7 +140,7 @@ def naming_foreign_clocks() -> Iterator[None]:
 
 
 def advice(tool: str, details: str = "") -> str:
-    """That the tool is active, and what to write instead."""
+    """The text that the tool is active, with the remedy."""
     return (
         f"{tool} is active, and virtual time cannot move under it.{details} Leave it out: set start_time on the test "
         "class (or in setup_test_environment) to choose the time at which a test begins, and let waits, "

@@ -62,8 +62,8 @@ class FrozenTime:
     """What ``datetime.now()``, ``date.today()`` and ``time.time()`` answer in this process, from ``start`` to ``stop``.
 
     Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
-    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called whenever anybody looks at
-    the virtual time, in the thread that does.
+    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called in every thread that reads
+    the virtual time.
     """
 
     def __init__(self, before_reading: Callable[[], None]) -> None:

@@ -149,7 +149,8 @@ def stacks_of(threads: Iterable[Thread]) -> str:
     stacks = {t.name: traceback.extract_stack(frames[t.ident]) for t in threads if t.ident in frames}
     authored = {name: authored_part(stack) for name, stack in stacks.items()}
     chosen = {name: stack for name, stack in authored.items() if stack} or stacks
-    return "\n\n".join(f"Thread {name!r}:\n{_text(stack)}" for name, stack in chosen.items())
+    texts = {name: "".join(traceback.format_list(list(stack))).rstrip() for name, stack in chosen.items()}
+    return "\n\n".join(f"Thread {name!r}:\n{text}" for name, text in texts.items())
 
 
 def authored_part(stack: StackSummary) -> list[FrameSummary]:
@@ -178,7 +179,3 @@ def _is_machinery(file: str) -> bool:
 
 def _is_standard_library(file: str) -> bool:
     return file.startswith(_STANDARD_LIBRARY) and not file.startswith(_THIRD_PARTY)
-
-
-def _text(stack: Iterable[FrameSummary]) -> str:
-    return "".join(traceback.format_list(list(stack))).rstrip()

@@ -1,4 +1,4 @@
-"""The one environment that a process can have at a time: who has set it up, who uses it, and when it ends."""
+"""The one environment that a process can have at a time: it begins with a set-up or a runner, and ends with it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from durabletest.local.handler_threads import unmark, worker_of
 from durabletest.local.invoker import forget_pools
 
 WAIT_SECONDS = 60.0
-"""Real seconds for which a thread waits until the environment of another one ends, while nothing happens in it."""
+"""Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""
 
 
 class RunnerSession:
-    """A runner's place in the environment, from its opening to its end.
+    """A runner's use of an environment, from its opening to its end.
 
-    The runner holds it, and so do the handles on its executions: once nobody does, it is given up with a warning.
+    The runner holds it, and so do the handles on its executions. A session that is garbage collected without having
+    been closed is closed then, with a ``ResourceWarning``.
     """
 
     def __init__(self, process: ProcessEnvironment, environment: LocalEnvironment, deployment: Deployment) -> None:
@@ -34,13 +35,13 @@ class RunnerSession:
         self._process = process
 
     def use(self, purpose: str = "") -> Any:
-        """Entered for each use of what belongs to the runner, see :class:`durabletest.local.deployment.Lease`."""
+        """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
         return self.deployment.lease.use(purpose)
 
     def reset(self) -> None:
-        """Begin again, without executions."""
-        with self.use():
-            """It goes on, in this process."""
+        """Give up the runner's executions."""
+        with self.use():  # raises if it has ended, or in a forked child
+            pass
         self._process.reset(self)
 
     def close(self) -> None:
@@ -53,10 +54,10 @@ class RunnerSession:
 
 
 class ProcessEnvironment:
-    """Makes and ends environments; one lock is around all that begins or ends.
+    """Makes and ends environments, one at a time, under one lock.
 
-    Runners join the environment that is there, of whatever thread, and share its time. An environment that was set up
-    is for one at a time: another thread waits its turn.
+    Runners of all threads join the current environment, and share its time. A thread that wants to set one up waits
+    until that of another thread has ended.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class ProcessEnvironment:
         self._collecting = False
         gc.callbacks.append(self._collect)
 
-    # --- those who set up ---
+    # --- set-up ---
 
     def set_up(self, settings: Settings) -> None:
         """Make an environment that lasts until ``tear_down``; while another thread has one, wait for its end."""
@@ -94,7 +95,7 @@ class ProcessEnvironment:
             self._end()
 
     def _refuse_in_vain(self) -> None:
-        """Nobody waits for what only the waiting thread itself could end, or a thread that is no more."""
+        """Raise if only the calling thread, or one that has ended, could end the current environment."""
         if self._set_up_by is not None:
             if self._set_up_by.is_done:
                 raise EnvironmentAlreadySetUpError(
@@ -115,10 +116,10 @@ class ProcessEnvironment:
             f"{holder}: run what needs an environment of its own one after the other, or in processes"
         )
 
-    # --- those who make runners ---
+    # --- runners ---
 
     def open_runner(self, settings: Settings | None, make: Callable[[int], Deployment]) -> RunnerSession:
-        """A place in the environment that is there, else in a new one, which ends with its last runner."""
+        """Open a runner in the current environment, or in a new one that ends with its last runner."""
         self._refuse_handlers("LocalDurableTestRunner()")
         with self._changed:
             self._close_dropped()
@@ -130,8 +131,7 @@ class ProcessEnvironment:
                     f"{self._open_now()}"
                 )
             try:
-                deployment = make(environment.next_number())
-                environment.open_runner(deployment)
+                deployment = environment.open_runner(make)
             finally:
                 self._end_if_unused()
             self._progress()
@@ -145,7 +145,7 @@ class ProcessEnvironment:
             self._progress()
 
     def close(self, session: RunnerSession) -> None:
-        """The runner ends."""
+        """Close the runner; does nothing the second time, and in a forked child."""
         if session.closed or session.deployment.lease.inherited:
             return
         self._refuse_handlers("close()")
@@ -160,15 +160,15 @@ class ProcessEnvironment:
         finally:
             self._end_if_unused()
 
-    # --- those who forgot to close ---
+    # --- runners that were not closed ---
 
     def dropped(self, environment: LocalEnvironment, deployment: Deployment) -> None:
-        """Nobody can close this runner any more: do it now, or, where that might wait for itself, at the next occasion.
+        """Close a runner that was garbage collected: now, or with the next call where that might be a deadlock.
 
-        The garbage collector calls from any place in any thread, with any lock held.
+        The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = worker_of(current_thread()) is not None or current_thread() is environment.thread
+        ours = worker_of(current_thread()) is not None or current_thread() is environment.server.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()
@@ -203,9 +203,9 @@ class ProcessEnvironment:
             environment.stop()
 
     def _progress(self) -> None:
-        """Something happens in what was set up: those who wait for its end go on waiting.
+        """Something happens in an environment that was set up: threads that wait for its end go on waiting.
 
-        Runners without a set-up get no such extension, as those of several threads may overlap for ever.
+        They do not for runners without a set-up, as those of several threads may overlap for ever.
         """
         if self._set_up_by is not None:
             self._changed.notify_all()
@@ -227,7 +227,7 @@ class ProcessEnvironment:
     # --- processes ---
 
     def forget_parent(self) -> None:
-        """This is a forked child: real time, no patches, and nothing of the parent's."""
+        """In a forked child: take the patches back, and forget the parent's environment, whose threads are not here."""
         environment, self._current, self._set_up_by = self._current, None, None
         self._changed = Condition(Lock())
         self._dropped.clear()

@@ -98,14 +98,37 @@ class LocalDurableTestRunner(OperationLookups):
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
         deployment = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
         self._session = process.open_runner(chosen, deployment)
-        self._environment, self._deployment = self._session.environment, self._session.deployment
-        self._deployment.function_timeout = duration(function_timeout, "function_timeout")
-        self._last = None
+        self._session.deployment.function_timeout = duration(function_timeout, "function_timeout")
         try:
-            self._prepare(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
         except BaseException:
             self._session.close()
             raise
+
+    def _set_up(
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
+    ) -> None:
+        self._environment = environment = self._session.environment
+        self._deployment = self._session.deployment
+        self._last: LocalExecution | None = None
+        self._client = RunnerClient(
+            environment.server,
+            environment.settings.checkpoint_delay,
+            self._session.use,
+            environment.orchestrator.await_rest,
+            self._deployment.number,
+        )
+        self._router = Router(self._client)
+        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
+        for name, function in durable_functions.items():
+            self.register_durable_function(name, function)
+        for name, function in functions.items():
+            self.register_function(name, function)
+        environment.tell_of_references(self._deployment.handler)
+        routes.opened(self)
 
     # --- the process-wide environment ---
 
@@ -140,7 +163,7 @@ class LocalDurableTestRunner(OperationLookups):
         return self.start(payload, name=name, tenant_id=tenant_id).result()
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands until somebody waits for something."""
+        """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
         self._environment.orchestrator.await_rest(self._session.use())
@@ -174,7 +197,7 @@ class LocalDurableTestRunner(OperationLookups):
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
-        If no other runner is open, virtual time and all ids begin anew.
+        If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
         self._session.reset()
@@ -183,7 +206,7 @@ class LocalDurableTestRunner(OperationLookups):
         self._last = None
 
     def close(self) -> None:
-        """Give everything back; executions that still run are given up. Calling it twice does no harm."""
+        """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             routes.closed(self)
             self._router.close()
@@ -202,7 +225,7 @@ class LocalDurableTestRunner(OperationLookups):
         finally:
             self.close()
 
-    # --- the world around ---
+    # --- clients, functions, scripts and stubs ---
 
     @property
     def client(self) -> Any:
@@ -289,7 +312,7 @@ class LocalDurableTestRunner(OperationLookups):
             raise NeverUsedError(complaint)
 
     def unused(self) -> str | None:
-        """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
@@ -298,27 +321,6 @@ class LocalDurableTestRunner(OperationLookups):
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
-
-    def _make_client(self) -> RunnerClient:
-        environment, use = self._environment, self._session.use
-        delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
-        return RunnerClient(environment.server, delay, use, await_rest, self._deployment.number)
-
-    def _prepare(
-        self,
-        quotas: Quotas,
-        durable_functions: Mapping[str, Callable[..., Any]],
-        functions: Mapping[str, Callable[..., Any]],
-    ) -> None:
-        self._client = self._make_client()
-        self._router = Router(self._client)
-        self._environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
-        self._environment.tell_of_references(self._deployment.handler)
-        routes.opened(self)
 
     def _execution(self, arn: str) -> LocalExecution:
         return LocalExecution(arn, self._session)

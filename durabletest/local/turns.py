@@ -79,7 +79,7 @@ class Turns:
         return task
 
     def spawn_sender(self, run: Callable[[], None]) -> Task:
-        """The task that sends checkpoints: it has its turn when there is something to send and nobody else can run."""
+        """The task that sends checkpoints: it has its turn when there is something to send and no other can run."""
         self.sender = task = Task(self, run, None)
         with self._lock:
             self._check()
@@ -115,9 +115,13 @@ class Turns:
     # --- turns ---
 
     def park(self, task: Task) -> None:
-        """See :meth:`Task.park`."""
+        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
+
+        Called by the task's thread. Raises :class:`Unwound` when the invocation is over.
+        """
         with self._lock:
-            if not self.over and task.take_permit():
+            if task.permit and not self.over:
+                task.permit = False
                 return
             chosen, idle = self._leave_turn(task, TaskState.BLOCKED)
         self._hand_to(chosen, idle)
@@ -151,10 +155,10 @@ class Turns:
         self._await_turn(task)
 
     def wake(self, task: Task) -> None:
-        """See :meth:`Task.wake`."""
+        """Let the task go on when its turn comes; any thread may call this."""
         with self._lock:
             if task.state is not TaskState.BLOCKED:
-                task.permit()
+                task.permit = True
                 return
             task.state = TaskState.READY
             self._ready.append(task)
@@ -353,7 +357,7 @@ class Turns:
     # --- threads ---
 
     def _hand_to(self, chosen: Task | None, idle: bool = False) -> None:
-        """Let the task go on that was given the turn, in a new thread if it has none; tell of idleness."""
+        """Let the task go on that was given the turn, in a new thread if it has none; report idleness."""
         if chosen is not None and chosen.begun:
             chosen.baton.release()
         elif chosen is not None:

@@ -32,7 +32,7 @@ _SLEEP = "sleep"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sleeper:
-    """A thread that sleeps until ``awake`` is set."""
+    """A thread that sleeps for so many virtual seconds, until ``awake`` is set."""
 
     thread: Thread
     seconds: float
@@ -45,22 +45,22 @@ class Sleeper:
             self.awake.wait()
         else:
             while not self.awake.is_set():
-                self.task.park()
+                self.task.turns.park(self.task)
 
     def wake(self) -> None:
         """Let it go on."""
         self.awake.set()
         if self.task is not None:
-            self.task.wake()
+            self.task.turns.wake(self.task)
 
 
 class Sleepers:
-    """Those threads of the running invocation that sleep in virtual time.
+    """The threads of the running invocation that sleep in virtual time.
 
-    Time moves on while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one
-    waits for another thread. One that computes, reads or waits in any other way keeps time standing, and so does the
-    SDK's checkpoint thread while it holds updates. Whether a thread waits cannot be asked; it is seen in two looks at
-    its stack. All but ``sleep`` belongs to the orchestrator's thread.
+    Time moves while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one waits
+    for another thread. A thread that computes, reads or waits in any other way keeps time from moving, and so does the
+    SDK's checkpoint thread while it holds updates. That a thread waits is seen in two looks at its stack. All methods
+    but ``sleep`` belong to the orchestrator's thread.
 
     An invocation that sleeps past its deadline has timed out, as in Lambda.
     """
@@ -77,11 +77,11 @@ class Sleepers:
         """Whether the running invocation was at rest when it was last looked at."""
 
     def __bool__(self) -> bool:
-        """Whether anybody sleeps."""
+        """Whether a thread sleeps."""
         return bool(self._asleep)
 
     def sleep(self, seconds: float) -> None:
-        """Return when virtual time has moved by so many seconds; called by the thread that sleeps."""
+        """Block the calling thread until virtual time has moved by so many seconds."""
         sleeper = Sleeper(current_thread(), seconds, current_task())
         self._post(lambda: self._fall_asleep(sleeper))
         sleeper.wait()
@@ -106,7 +106,7 @@ class Sleepers:
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """While time moves, no thread goes on; False if one does."""
+        """Keep all threads from going on while time moves; gives False if one does go on."""
         turns = self._turns()
         if turns is None:
             yield True
@@ -124,7 +124,7 @@ class Sleepers:
         return None if running is None else running.call.turns
 
     def wake_all(self) -> None:
-        """The invocation was given up: its threads go on, and end."""
+        """The invocation was given up: wake its threads, so that they end."""
         for sleeper in self._asleep.values():
             sleeper.wake()
         self._asleep.clear()
@@ -148,9 +148,9 @@ class Sleepers:
         sleeper.wake()
 
     def _waiting_threads(self) -> dict[Thread, object] | None:
-        """Where each thread is that does not sleep; None if one of them does not wait for another.
+        """The place of each thread that does not sleep; None if one of them does not wait for another.
 
-        Threads that take turns need no look, but for those that have lost theirs while they waited elsewhere.
+        Threads that take turns need no look, except those that have lost theirs while they waited elsewhere.
         """
         places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._asked()}
         if None in places.values():
@@ -164,7 +164,7 @@ class Sleepers:
         return places
 
     def _asked(self) -> list[Thread]:
-        """Threads that may be about to begin with what they were given to do: those of pools, if there is such work."""
+        """Pool threads that may be about to begin with work of the handler's, if there is such work."""
         if not has_queued_work():
             return []
         return [thread for thread in pool_threads() if not self._calls.invoker.runs(thread)]
@@ -238,13 +238,18 @@ class VirtualSleep:
         return clock
 
 
+_TIMED_WAITS = ("queue", "threading", "concurrent", "multiprocessing", "selectors", "asyncio")
+"""Packages whose waits count by the monotonic clock, and end in real time: a clock that is ahead, and real again once
+the invocation is given up, would make them last for the whole difference."""
+
+
 def _holders(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[ModuleType, str, Any]]:
     """The global names of all modules that hold the first object of a pair, each with the second one."""
     others = {id(held): (held, other) for held, other in pairs}
     return [
         (module, name, others[id(value)][1])
         for module in list(sys.modules.values())
-        if isinstance(module, ModuleType)
+        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _TIMED_WAITS
         for name, value in list(vars(module).items())
         if id(value) in others
     ]

@@ -68,7 +68,7 @@ def wrong_lines() -> str:
 def mypy(folder: Path) -> Started | str:
     """A type checker at work on the files of the folder, or why there is none."""
     if importlib.util.find_spec("mypy") is None:
-        return "mypy is not installed: pip install durabletest[lint]"
+        return "mypy is not installed: pip install -e '.[lint]'"
     options = ("--strict", f"--cache-dir={folder / 'cache'}", "--config-file=", "--follow-imports=silent")
     return Started("-m", "mypy", *options, *map(str, files(folder)), MYPYPATH=str(ROOT))
 
@@ -76,7 +76,7 @@ def mypy(folder: Path) -> Started | str:
 def pyright(folder: Path) -> Started | str:
     found = importlib.util.find_spec("pyright")
     if found is None or found.origin is None:
-        return "pyright is not installed: pip install durabletest[lint]"
+        return "pyright is not installed: pip install -e '.[lint]'"
     if not Path(found.origin).with_name("dist").exists() or not shutil.which("node"):
         return "pyright would be downloaded: install node and a pyright that comes with its program"
     command = ("-m", "pyright", "--pythonpath", sys.executable, *map(str, files(folder)))

@@ -193,6 +193,17 @@ class FunctionTests(RefusalTestCase):
             "orders",
         )
 
+    def test_too_long_for_a_synchronous_invoke(self) -> None:
+        words = "You cannot synchronously invoke a durable function with an executionTimeout greater than 15 minutes."
+        self.endpoint.faults.add("Invoke", faults.Refused(400, "InvalidParameterValueException", words))
+        self.assertRefused(
+            CloudSetupError,
+            "'orders:live' may run for more than 15 minutes, so it cannot be invoked synchronously: use "
+            "invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n"
+            f"An error occurred (InvalidParameterValueException) when calling the Invoke operation: {words}",
+            invocation_type="RequestResponse",
+        )
+
     def test_all_these_are_errors_of_the_setup(self) -> None:
         with self.assertRaises(CloudSetupError):
             self.runner("orders").run()

@@ -115,6 +115,13 @@ class TransportFaultTests(EndpointTestCase):
         self.assertWhole(self.run_order())
         held.release()
 
+    def test_a_list_that_is_denied_does_not_fail_an_invoke_that_is_answered(self) -> None:
+        self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.01))
+        self.endpoint.faults.add("Invoke", faults.Slow(0.1))
+        self.endpoint.faults.always("ListDurableExecutionsByFunction", faults.forbidden)
+        self.assertWhole(self.run_order())
+        self.assertIn("ListDurableExecutionsByFunction", self.endpoint.log.counts())
+
     def test_an_execution_on_the_second_page_of_the_list_is_found(self) -> None:
         listing = "ListDurableExecutionsByFunction"
         self.endpoint.faults.always(listing, faults.OnSecondPage("DurableExecutions"))
