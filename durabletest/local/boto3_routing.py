@@ -29,11 +29,14 @@ from durabletest.routes import Route
 
 API_OPERATIONS = (
     "CheckpointDurableExecution",
+    "DeleteDurableExecution",
     "GetDurableExecution",
     "GetDurableExecutionHistory",
     "GetDurableExecutionState",
     "Invoke",
     "ListDurableExecutionsByFunction",
+    "PauseDurableExecution",
+    "ResumeDurableExecution",
     "SendDurableExecutionCallbackFailure",
     "SendDurableExecutionCallbackHeartbeat",
     "SendDurableExecutionCallbackSuccess",
@@ -120,7 +123,8 @@ class Router:
         if api_operation not in API_OPERATIONS:
             raise NotAvailableError(
                 f"{name} is not answered locally: of Lambda's API there is what concerns durable executions (to read, "
-                "list and stop them, to answer their callbacks) and invoke. Replace this call in the test"
+                "list, stop, pause, resume and delete them, to answer their callbacks) and invoke. Replace this call "
+                "in the test"
             )
         method: Callable[..., Any] = getattr(self._target, name)
         return method

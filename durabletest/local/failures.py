@@ -18,7 +18,7 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
-from durabletest.model.enums import OperationType
+from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.naming import as_written, execution_title
 from durabletest.model.records import OperationRecord
@@ -62,6 +62,8 @@ class Failures:
 def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
     """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
     lines = [_waiting_for(record, history, deployment) for record in history.operations if _is_waited_for(record)]
+    if history.execution.status is ExecutionStatus.PAUSED:
+        lines.insert(0, "the end of its pause: write execution.resume() before you wait for its result")
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
     text = (
         f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"

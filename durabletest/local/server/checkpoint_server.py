@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,8 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
-from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, Pause, StartRequest
+from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
 from durabletest.local.server.identifiers import (
     FunctionSpec,
@@ -24,6 +25,7 @@ from durabletest.local.server.identifiers import (
 )
 from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
+from durabletest.local.server.pauses import PauseManager
 from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
@@ -42,6 +44,8 @@ class CheckpointServer:
         self._directories: defaultdict[int, FunctionDirectory] = defaultdict(FunctionDirectory)
         self._callbacks = CallbackRegistry(self._ids, now, announce)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
+        self._now = now
+        self._pauses = PauseManager(self._executions, now, announce)
         self._invokes = InvokeManager(self._executions, self._directories, now, announce)
 
     # --- the API ---
@@ -84,7 +88,9 @@ class CheckpointServer:
             },
         }
         if execution.running and _has_expected_timeout():
-            answer["ExpectedExecutionTimeoutTimestamp"] = execution.started_at + timedelta(seconds=execution.timeout)
+            answer["ExpectedExecutionTimeoutTimestamp"] = execution.times_out_at
+        if execution.pause is not None:
+            answer["PauseDetails"] = _pause_details(execution.pause)
         if included:
             data = {
                 "InputPayload": execution.request.payload,
@@ -129,6 +135,35 @@ class CheckpointServer:
         if execution.running:
             self._executions.stop(execution, request.get("Error"))
         return {"StopTimestamp": execution.ended_at}
+
+    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Pause a running execution; see :class:`PauseManager`."""
+        validate_request("PauseDurableExecution", request)
+        self._pauses.pause(self._executions.get(request["DurableExecutionArn"], "PauseDurableExecution"), request)
+        return {}
+
+    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Resume a paused execution, or cancel a pause that has not begun."""
+        validate_request("ResumeDurableExecution", request)
+        self._pauses.resume(self._executions.get(request["DurableExecutionArn"], "ResumeDurableExecution"), request)
+        return {}
+
+    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Forget an execution that has ended; the service takes a while (DELETING), here it is done by the answer."""
+        validate_request("DeleteDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "DeleteDurableExecution")
+        if execution.running:
+            raise modelled_error(
+                "ResourceConflictException",
+                f"Durable execution {execution.name!r} is {execution.status}: it must have ended",
+                "DeleteDurableExecution",
+            )
+        self._drop(execution.arn)
+        return {"DeletionRequestTimestamp": self._now()}
+
+    def _drop(self, arn: str) -> None:
+        for owner in (self._executions, self._invokes, self._pauses):
+            owner.drop(arn)
 
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback; ``Result`` is bytes, and reaches the handler as text."""
@@ -184,8 +219,7 @@ class CheckpointServer:
         """Drop all executions of a runner without a trace in any history, and return their ARNs."""
         arns = self._executions.of_deployment(deployment)
         for arn in arns:
-            self._executions.drop(arn)
-            self._invokes.drop(arn)
+            self._drop(arn)
         return arns
 
     def restart_ids(self) -> None:
@@ -282,6 +316,11 @@ def _has_expected_timeout() -> bool:
     """Whether the installed botocore knows this member, which is newer than the rest."""
     operation: Any = service_model().operation_model("GetDurableExecution")
     return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
+
+
+def _pause_details(pause: Pause) -> dict[str, Any]:
+    details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
+    return details if pause.reason is None else {**details, "Reason": pause.reason}
 
 
 def _summary(execution: DurableExecution) -> dict[str, Any]:

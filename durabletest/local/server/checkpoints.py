@@ -112,7 +112,7 @@ def _invalid_marker(marker: str, api_operation: str) -> ClientError:
 
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
-_CLIENT_TOKEN_LIFE = timedelta(minutes=15)
+CLIENT_TOKEN_LIFE = timedelta(minutes=15)
 """How long a repeated request is known by its client token (API documentation)."""
 _CLIENT_TOKENS = 100
 """How many are known at most; a client repeats a request before it sends many others."""
@@ -146,6 +146,8 @@ class CheckpointManager:
 
     exceeded: Callable[[ErrorObject], None]
     """Called with the error by which the execution ends, when a quota is exceeded; set by the ExecutionManager."""
+    interrupted: Callable[[], None]
+    """Called when a checkpoint was the last one of its invocation, because of a pause; set by the ExecutionManager."""
 
     def __init__(
         self,
@@ -176,6 +178,8 @@ class CheckpointManager:
         self.journal = changes.journal
         self.usage = Usage(quotas, self.journal)
         self.invocation: ActiveInvocation | None = None
+        self.ends_with_next_checkpoint = False
+        """Whether the invocation may write no more after its next checkpoint, whose answer has no token."""
         self.outcome: Update | None = None
         """The EXECUTION update of a handler whose result or error is too large to be returned."""
 
@@ -251,6 +255,8 @@ class CheckpointManager:
         if updates:
             self._announce(Changed(self._arn))
         answer = self._answer()
+        if self.ends_with_next_checkpoint and self.outcome is None:
+            self.interrupted()
         if client_token is not None:
             self._answered.pop(client_token, None)
             self._answered[client_token] = AnsweredRequest(token, updates, self._now(), answer)
@@ -261,7 +267,7 @@ class CheckpointManager:
     def _repeated(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any] | None:
         """The answer to a request that was taken before; its client token must not stand for another request."""
         first = self._answered.get(client_token or "")
-        if first is None or self._now() - first.at > _CLIENT_TOKEN_LIFE:
+        if first is None or self._now() - first.at > CLIENT_TOKEN_LIFE:
             return None
         if token not in (first.token, self._token):
             raise _invalid_token("CheckpointDurableExecution")
@@ -306,7 +312,7 @@ class CheckpointManager:
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
         page = self._pages.first(self.journal.take_changed())
-        if self.outcome is not None:
+        if self.outcome is not None or self.ends_with_next_checkpoint:
             self._token = None
             return {"NewExecutionState": page}
         return {"CheckpointToken": self._renew_token(), "NewExecutionState": page}

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from durabletest.errors import NotAvailableError
 from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
-from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, StartRequest
+from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
 from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
