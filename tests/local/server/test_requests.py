@@ -124,7 +124,7 @@ REFUSED: list[tuple[str, Request, str]] = [
         updated(Action="BEGIN"),
         "Updates[0].Action is 'BEGIN': it must be one of CANCEL, F",
     ),
-    (LIST, {"Statuses": ["DONE"]}, "Statuses[0] is 'DONE': it must be one of DELETING, F"),
+    (LIST, {"Statuses": ["DONE"]}, "Statuses[0] is 'DONE': it must be one of "),
     # lower bounds
     (CHECKPOINT, updated(Id=""), "Invalid length for parameter Updates[0].Id, value: 0"),
     (CHECKPOINT, started("WAIT", WaitOptions={"WaitSeconds": 0}), "WaitSeconds, value: 0, valid min"),
