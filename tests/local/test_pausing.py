@@ -10,7 +10,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 
-from durabletest import DurableTestCase, Execution, ExecutionStuckError, LocalDurableTestRunner, NotAvailableError
+from durabletest import DurableTestCase, Execution, ExecutionStuckError, LocalDurableTestRunner, NotAvailableError, sdk
 from durabletest.local.server import service_model
 from tests.local.server.test_pauses import needs_pauses
 
@@ -110,6 +110,7 @@ class SuspendedTests(PauseCase):
     def test_twice_and_after_the_end(self) -> None:
         conflict = self.runner.client.exceptions.ResourceConflictException
         execution = self.start()
+        execution.advance(timedelta(minutes=1))
         with self.assertRaisesRegex(conflict, "is RUNNING: it must be PAUSED or PAUSING"):
             execution.resume()
         execution.pause()
@@ -123,6 +124,7 @@ class SuspendedTests(PauseCase):
 
     def test_waiting_for_the_result_of_a_paused_execution_says_what_to_do(self) -> None:
         execution = self.start()
+        execution.advance(timedelta(minutes=1))
         execution.pause()
         with self.assertRaisesRegex(ExecutionStuckError, r"\n  - the end of its pause: write execution\.resume\(\)"):
             execution.result()
@@ -145,7 +147,8 @@ class RunningTests(PauseCase):
         execution.result()
         self.assertExecution().succeeded(["yes"])
         self.assertOperation("pack").attempts(1)
-        self.assertInvocations().each.never.failed()
+        if sdk.can_wake_up():  # an SDK that is older fails when it gets no token, which does not count either
+            self.assertInvocations().each.never.failed()
 
     def test_a_pause_that_is_cancelled_in_time_leaves_no_trace(self) -> None:
         def change_of_mind(_: Any) -> None:
