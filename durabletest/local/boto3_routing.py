@@ -39,7 +39,7 @@ API_OPERATIONS = (
     "SendDurableExecutionCallbackSuccess",
     "StopDurableExecution",
 )
-"""What the local server answers."""
+"""The operations that the local server answers."""
 _REQUEST_SPACE = 3 << 96
 """Request ids are UUIDs that count from here."""
 _BUILD = "before-parameter-build.lambda"

@@ -91,7 +91,7 @@ class LocalDurableTestRunner(OperationLookups):
         try:
             self._set_up(durable_functions or {}, functions or {})
         except BaseException:
-            self._session.close()
+            process.close(self._session)
             raise
 
     def _set_up(
@@ -184,7 +184,7 @@ class LocalDurableTestRunner(OperationLookups):
         If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._session.reset()
+        process.reset(self._session)
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
         self._last = None
@@ -195,7 +195,7 @@ class LocalDurableTestRunner(OperationLookups):
             routes.closed(self)
             self._router.close()
         finally:
-            self._session.close()
+            process.close(self._session)
 
     def __enter__(self) -> Self:
         return self
