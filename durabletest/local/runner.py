@@ -99,7 +99,6 @@ class LocalDurableTestRunner(OperationLookups):
     ) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
-        self._last: LocalExecution | None = None
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
