@@ -161,8 +161,8 @@ class Deployments:
     def add(self, deployment: Deployment) -> None:
         self._by_number[deployment.number] = deployment
 
-    def remove(self, number: int) -> None:
-        self._by_number.pop(number, None)
+    def remove(self, deployment: Deployment) -> None:
+        self._by_number.pop(deployment.number, None)
 
     def of(self, arn: str) -> Deployment | None:
         """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""

@@ -138,7 +138,7 @@ class LocalEnvironment:
     def reset_runner(self, deployment: Deployment) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin again."""
         deployment.lease.end(partial(_over, deployment, "the runner was reset"))
-        self.orchestrator.forget(deployment.number, partial(_in_vain, "reset"))
+        self.orchestrator.forget(deployment, partial(_in_vain, "reset"))
         if [*self._open_runners] == [deployment.number]:
             self.orchestrator.restart(self.settings.start_time)
         deployment.lease = Lease()
@@ -147,7 +147,7 @@ class LocalEnvironment:
         """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
-            self.orchestrator.close(deployment.number, partial(_in_vain, "closed"))
+            self.orchestrator.close(deployment, partial(_in_vain, "closed"))
 
     @property
     def open_runners(self) -> list[Deployment]:

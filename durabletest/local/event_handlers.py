@@ -115,16 +115,17 @@ class EventHandlers:
 
     def _on_timer(self, timer: Timer) -> None:
         key = (timer.kind, timer.arn, timer.operation_id)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.scheduler.schedule(key, timer.due, fire, timer.arn)
+        self._parts.scheduler.schedule(key, timer.due, lambda: self._fire(timer), timer.arn)
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
 
     def _on_limit(self, limit: Limit) -> None:
         timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
+        self._parts.limits.schedule(limit.arn, limit.due, lambda: self._fire(timer), limit.arn)
+
+    def _fire(self, timer: Timer) -> None:
+        self._parts.server.call(CheckpointServer.fire, timer)
 
     # --- calls ---
 

@@ -33,7 +33,7 @@ class LocalExecution:
         environment = session.environment
         self._arn = arn
         self._session = session
-        self._deployment = session.deployment.number
+        self._deployment = session.deployment
         self._lease = session.deployment.lease
         self._server = environment.server
         self._orchestrator = environment.orchestrator
@@ -63,7 +63,7 @@ class LocalExecution:
             return self._history
 
     def logs(self) -> list[LogEntry]:
-        """What was logged so far."""
+        """The log records so far."""
         return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:

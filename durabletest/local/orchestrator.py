@@ -128,13 +128,13 @@ class TestExecutionOrchestrator:
         """Reset timers, ids and virtual time; there is no execution."""
         self._inbox.ask(partial(self._restart, start)).result()
 
-    def forget(self, deployment: int, reason: Reason) -> None:
+    def forget(self, deployment: Deployment, reason: Reason) -> None:
         """Give up the executions of a runner that is reset or closed; threads that wait for them get the ``reason``."""
         future: Future[None] = Future()
         self._inbox.send(partial(self._forget, deployment, reason, future), future)
         future.result()
 
-    def close(self, deployment: int, reason: Reason) -> None:
+    def close(self, deployment: Deployment, reason: Reason) -> None:
         """A runner is closed. If a thread has died, so have its executions, and every wait has been settled."""
         if not self._inbox.closed and self._server.thread.is_alive():
             self.forget(deployment, reason)
@@ -152,7 +152,7 @@ class TestExecutionOrchestrator:
 
     def wait(
         self,
-        deployment: int,
+        deployment: Deployment,
         arn: str | None,
         until: datetime | None = None,
         followed: Future[Any] | None = None,
@@ -172,7 +172,7 @@ class TestExecutionOrchestrator:
             self._inbox.drop(wait.future)
             self._inbox.post(partial(self._waiters.withdraw, wait))
 
-    def watch(self, deployment: int, arn: str, watch: Watch) -> None:
+    def watch(self, deployment: Deployment, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
         add = partial(self._waiters.add_watch, deployment, arn, watch, current_thread())
         self._inbox.send(partial(failing, watch.future, add), watch.future)
@@ -371,11 +371,11 @@ class TestExecutionOrchestrator:
         if self._virtual is not None:
             self._virtual.restart(start)
 
-    def _forget(self, deployment: int, reason: Reason, future: Future[None]) -> None:
+    def _forget(self, deployment: Deployment, reason: Reason, future: Future[None]) -> None:
         running = self.calls.running
-        if running is not None and running.deployment.number == deployment:
+        if running is not None and running.deployment is deployment:
             self.calls.abandon()
-        for arn in self._server.call(CheckpointServer.forget, deployment):
+        for arn in self._server.call(CheckpointServer.forget, deployment.number):
             self._event_handlers.forget(arn, reason)
         self._waiters.leave(deployment, reason)
         self._inbox.post(partial(self._forgot, future))

@@ -28,29 +28,18 @@ class RunnerSession:
     been closed is closed then, with a ``ResourceWarning``.
     """
 
-    def __init__(self, process: ProcessEnvironment, environment: LocalEnvironment, deployment: Deployment) -> None:
+    def __init__(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         self.environment = environment
         self.deployment = deployment
         self.closed = False
-        self._process = process
 
     def use(self, purpose: str = "") -> Any:
         """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
         return self.deployment.lease.use(purpose)
 
-    def reset(self) -> None:
-        """Give up the runner's executions."""
-        with self.use():  # raises if it has ended, or in a forked child
-            pass
-        self._process.reset(self)
-
-    def close(self) -> None:
-        """End it; calling this twice, or in a forked child, does no harm."""
-        self._process.close(self)
-
     def __del__(self) -> None:
         if not self.closed and not self.deployment.lease.inherited and not sys.is_finalizing():
-            self._process.dropped(self.environment, self.deployment)
+            process.dropped(self.environment, self.deployment)
 
 
 class ProcessEnvironment:
@@ -135,10 +124,12 @@ class ProcessEnvironment:
             finally:
                 self._end_if_unused()
             self._progress()
-            return RunnerSession(self, environment, deployment)
+            return RunnerSession(environment, deployment)
 
     def reset(self, session: RunnerSession) -> None:
-        """Give up the runner's executions."""
+        """Give up the runner's executions; raises if the runner is closed, and in a forked child."""
+        with session.use():
+            pass
         self._refuse_handlers("reset()")
         with self._changed:
             session.environment.reset_runner(session.deployment)

@@ -91,7 +91,7 @@ class LocalDurableTestRunner(OperationLookups):
         try:
             self._set_up(durable_functions or {}, functions or {})
         except BaseException:
-            self._session.close()
+            process.close(self._session)
             raise
 
     def _set_up(
@@ -99,7 +99,6 @@ class LocalDurableTestRunner(OperationLookups):
     ) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
-        self._last: LocalExecution | None = None
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -184,7 +183,7 @@ class LocalDurableTestRunner(OperationLookups):
         If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._session.reset()
+        process.reset(self._session)
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
         self._last = None
@@ -195,7 +194,7 @@ class LocalDurableTestRunner(OperationLookups):
             routes.closed(self)
             self._router.close()
         finally:
-            self._session.close()
+            process.close(self._session)
 
     def __enter__(self) -> Self:
         return self
