@@ -15,7 +15,9 @@ from durabletest.assertions.snapshots import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
+    EVENT,
     FREEZEGUN,
+    MAX_FUNCTION_TIMEOUT,
     NoFunctions,
     NoTests,
     refuse_late_changes,
@@ -73,6 +75,15 @@ class DurableTestCase(ExploredTestCase):
     """The execution's timeout in virtual time; None is the service's maximum of 366 days.
 
     The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    function_timeout: Duration = MAX_FUNCTION_TIMEOUT
+    """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
+    invocation_type: str = EVENT
+    """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
+    and result instead of 1 MB."""
+    operation_limit: int | None = None
+    """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
+    storage_limit: int | None = None
+    """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
@@ -302,6 +313,10 @@ class DurableTestCase(ExploredTestCase):
             functions=cls.functions,
             function_name=cls.function_name,
             execution_timeout=cls.execution_timeout,
+            function_timeout=cls.function_timeout,
+            invocation_type=cls.invocation_type,
+            operation_limit=cls.operation_limit,
+            storage_limit=cls.storage_limit,
             watchdog=cls.watchdog,
             state_page_size=cls.state_page_size,
             skip_sleep=cls.skip_sleep,

@@ -159,7 +159,7 @@ class CallQueue:
             self._report(running, Raised(running.crashed, crashed=True))
 
     def limit(self) -> None:
-        """Have the running call time out at its deadline, 15 minutes after it began, as in Lambda.
+        """Have the running call time out at its deadline, when its function times out.
 
         In virtual time that can happen only to a call that sleeps.
         """

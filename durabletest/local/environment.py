@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import current_thread
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import sdk, sdk_threads
-from durabletest.configuration import FREEZEGUN
+from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.calls import HandlerInvocation
@@ -178,6 +178,11 @@ class LocalEnvironment:
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
 
+    def _time_out(self) -> NoReturn:
+        """The function times out in the step that calls this; its thread ends when its invocation has been given up."""
+        self._sleep_virtually(2 * MAX_FUNCTION_TIMEOUT.total_seconds())
+        raise SystemExit
+
     def _client_here(self) -> object | None:
         """The client for ``@durable_execution`` in the calling thread; None if it runs no handler code.
 
@@ -194,7 +199,7 @@ class LocalEnvironment:
         running = self.orchestrator.calls.running
         if running is None or running.call.arn != arn or not running.deployment.stubs.has_steps:
             return None
-        return replacing(running.deployment.stubs, arn)
+        return replacing(running.deployment.stubs, arn, self._time_out)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

@@ -39,7 +39,6 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
-from durabletest.model.history import History
 from durabletest.scripts import Action, ScriptedCallback, Use
 
 
@@ -163,9 +162,7 @@ class EventHandlers:
             self._parts.failures.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     def _on_endless(self, endless: Endless) -> None:
-        parts = self._parts
-        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
-        parts.abort(endless.arn, without_end(endless.arn, endless.bound, history))
+        self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
 
     # --- news ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -45,7 +47,10 @@ class LocalDurableTestRunner(OperationLookups):
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
-    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
+    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
+    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
+    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -66,36 +71,45 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
+        function_timeout: Duration = settings.MAX_FUNCTION_TIMEOUT,
+        invocation_type: str = settings.EVENT,
+        operation_limit: int | None = None,
+        storage_limit: int | None = None,
     ) -> None:
         settings.check_handler(handler, "handler")
-        settings.check_functions(durable_functions or {}, "durable_functions")
-        settings.check_functions(functions or {}, "functions")
-        settings.check_execution_timeout(execution_timeout, "execution_timeout")
-        settings.check_seconds(watchdog, "watchdog")
-        settings.check_page_size(state_page_size, "state_page_size")
-        settings.check_flag(skip_sleep, "skip_sleep")
-        if function_name is not None:
-            settings.check_name(function_name, "function_name")
+        settings.check_arguments(
+            durable_functions=durable_functions or {},
+            functions=functions or {},
+            function_name=function_name,
+            execution_timeout=execution_timeout,
+            watchdog=watchdog,
+            state_page_size=state_page_size,
+            skip_sleep=skip_sleep,
+            function_timeout=function_timeout,
+            invocation_type=invocation_type,
+            operation_limit=operation_limit,
+            storage_limit=storage_limit,
+        )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout = execution_timeout
-        self._page_size = state_page_size
-        any_will_do = skip_time is None and start_time is None and clock is None
-        chosen = None if any_will_do else _settings(True if skip_time is None else skip_time, start_time, clock)
-        origin = Origin()
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
-
-        def deploy(number: int) -> Deployment:
-            return Deployment(number, handler, watchdog, origin, own, state_page_size, skip_sleep, schedule)
-
+        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
+        self._invocation_type = invocation_type
+        chosen = _chosen_settings(skip_time, start_time, clock)
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
+        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
         self._session = process.open_runner(chosen, deploy)
         try:
-            self._set_up(durable_functions or {}, functions or {})
+            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
             process.close(self._session)
             raise
 
     def _set_up(
-        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
     ) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
@@ -107,6 +121,7 @@ class LocalDurableTestRunner(OperationLookups):
             self._deployment.number,
         )
         self._router = Router(self._client)
+        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         for name, function in durable_functions.items():
             self.register_durable_function(name, function)
         for name, function in functions.items():
@@ -158,9 +173,10 @@ class LocalDurableTestRunner(OperationLookups):
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
-                timeout=_seconds(self._timeout),
+                timeout=self._timeout,
                 tenant_id=tenant_id,
                 page_size=self._page_size,
+                invocation_type=self._invocation_type,
             )
             self._last = execution = self._execution(arn)
         return Execution(execution)
@@ -323,6 +339,13 @@ class LocalDurableTestRunner(OperationLookups):
                 f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
                 "with block"
             )
+
+
+def _chosen_settings(skip_time: bool | None, start_time: datetime | None, clock: str | None) -> Settings | None:
+    """The environment that a runner asks for; None if any will do."""
+    if skip_time is None and start_time is None and clock is None:
+        return None
+    return _settings(True if skip_time is None else skip_time, start_time, clock)
 
 
 def _settings(

@@ -62,7 +62,7 @@ class Sleepers:
     SDK's checkpoint thread while it holds updates. That a thread waits is seen in two looks at its stack. All methods
     but ``sleep`` belong to the orchestrator's thread.
 
-    An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
+    An invocation that sleeps past its deadline has timed out, as in Lambda.
     """
 
     def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:

@@ -24,6 +24,7 @@ from durabletest.local.server.identifiers import (
 )
 from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30
@@ -163,6 +164,10 @@ class CheckpointServer:
         directory = self._directories[deployment]
         directory.own, directory.page_size = own, page_size
 
+    def set_quotas(self, deployment: int, quotas: Quotas) -> None:
+        """Set the quotas of each execution of a runner."""
+        self._directories[deployment].quotas = quotas
+
     def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
@@ -198,15 +203,26 @@ class CheckpointServer:
         timeout: int | None = None,
         tenant_id: str | None = None,
         page_size: int | None = None,
+        invocation_type: str = "Event",
     ) -> str:
         """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state."""
-        check_input_size(payload)
+        check_input_size(payload, invocation_type)
         given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
         validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
         bare, qualifier = split_name(function)
         check_durable_name(bare)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
-        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, deployment=deployment)
+        request = StartRequest(
+            spec,
+            payload,
+            name,
+            timeout,
+            tenant_id,
+            page_size=page_size,
+            deployment=deployment,
+            invocation_type=invocation_type,
+            quotas=self._directories[deployment].quotas,
+        )
         return self._executions.start(request).arn
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from durabletest.local.server.announcements import (
     Announce,
     Changed,
     Ended,
+    Endless,
     InvocationDue,
     Limit,
     Timer,
@@ -24,8 +25,9 @@ from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistr
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec, IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
-from durabletest.local.server.limits import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, InvokeTree, too_large_result
+from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.service_model import modelled_error
 
 DEFAULT_EXECUTION_TIMEOUT = 31_622_400
@@ -44,7 +46,7 @@ class StartRequest:
 
     ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
     registered; both are None for an execution that a test started. ``deployment`` is the number of a runner: the names
-    of executions are unique within it.
+    of executions are unique within it. ``invocation_type`` is ``"Event"`` or ``"RequestResponse"``.
     """
 
     function: FunctionSpec
@@ -56,6 +58,8 @@ class StartRequest:
     page_size: int | None = None
     target: str | None = None
     deployment: int = 0
+    invocation_type: str = "Event"
+    quotas: Quotas = SERVICE_QUOTAS
 
     def identity(self, name: str) -> tuple[int, str, str]:
         """What an execution of that name is known by."""
@@ -170,7 +174,9 @@ class ExecutionManager:
         else:
             self._announce(Limit(due, execution.arn))
         self._announce(InvocationDue(execution.arn))
-        execution.invoke_tree.add(execution.depth, execution.checkpoints.bounds)
+        bound = execution.invoke_tree.add(execution.depth)
+        if bound is not None:
+            self._announce(Endless(execution.arn, bound))
         return execution
 
     def _create(self, request: StartRequest) -> DurableExecution:
@@ -178,7 +184,16 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
-        checkpoints = CheckpointManager(execution_id, changes, self.start_invoke, self._ids, request.page_size)
+        checkpoints = CheckpointManager(
+            execution_id,
+            changes,
+            self.start_invoke,
+            self._ids,
+            request.page_size,
+            request.invocation_type,
+            request.quotas,
+        )
+        checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
         tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
         return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)
@@ -230,6 +245,10 @@ class ExecutionManager:
         """
         execution = self.get(arn)
         if not execution.running:
+            return None
+        error = execution.checkpoints.usage.invoked()
+        if error is not None:
+            self._end(execution, "FAIL", error=error)
             return None
         if execution.failures:  # this invocation takes the place of the repetition that is due
             self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, arn))
@@ -296,7 +315,7 @@ class ExecutionManager:
             result, error = checkpointed.get("Payload"), checkpointed.get("Error")
         execution.checkpoints.end_invocation()
         if succeeded and result is not None:
-            error = too_large_result(result, MAX_INVOKE_PAYLOAD if execution.request.parent else MAX_EXECUTION_PAYLOAD)
+            error = too_large_result(result, MAX_EXECUTION_PAYLOADS[execution.request.invocation_type])
             succeeded = error is None
         if succeeded:
             self._end(execution, "SUCCEED", result)

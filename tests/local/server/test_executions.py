@@ -355,11 +355,13 @@ class EndTests(unittest.TestCase):
         execution.stop()
         self.assertEqual(execution.details("ExecutionStopped")["Error"]["Payload"]["ErrorType"], "ExecutionStopped")
 
-    def test_a_reason_has_32_kib_at_most(self) -> None:
+    def test_a_reason_has_1_mb_at_most(self) -> None:
         execution = Harness().start()
-        with self.assertRaisesRegex(ClientError, "an error may have 32768"):
-            execution.stop(ErrorMessage="x" * 32_768)
+        with self.assertRaisesRegex(ClientError, "an error may have 1048576"):
+            execution.stop(ErrorMessage="x" * 1_048_577)
         self.assertEqual(execution.status, "RUNNING")
+        execution.stop(ErrorMessage="x" * 1_048_576)
+        self.assertEqual(execution.status, "STOPPED")
 
 
 class CancelTests(unittest.TestCase):
