@@ -22,6 +22,7 @@ from durabletest.model.records import (
     OperationId,
     OperationRecord,
 )
+from durabletest.report.fitting import width_of
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import glyphs_for, timeline
 
@@ -115,15 +116,21 @@ class TestResult:
         return tuple(logs)
 
     def print(self, columns: Sequence[str] | None = None) -> None:
-        """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""
-        print(operation_table(self._view.history().operations, columns))
+        """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns.
+
+        On a terminal, errors are cut to fit into its width, elsewhere to fit into 100 columns.
+        """
+        history = self._view.history()
+        width = width_of(sys.stdout)
+        print(operation_table(history.operations, columns, width=width, start=history.execution.started_at))
 
     def timeline(self) -> str:
-        """A timeline as text of at most 100 columns: one line an operation, contexts before the operations in them.
+        """A timeline as text: one line an operation, contexts before the operations in them.
 
+        It is as wide as the terminal if stdout is one, otherwise at most 100 columns.
         It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
         """
-        return timeline(self._view.history(), glyphs_for(sys.stdout))
+        return timeline(self._view.history(), glyphs_for(sys.stdout), width=width_of(sys.stdout))
 
     def __repr__(self) -> str:
         count = len(self._view.history().operations)
