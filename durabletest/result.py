@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from textwrap import indent
 from typing import Any
 
@@ -131,6 +133,21 @@ class TestResult:
         It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
         """
         return timeline(self._view.history(), glyphs_for(sys.stdout), width=width_of(sys.stdout))
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page about this execution and those that it has invoked to a file, and return its path.
+
+        The page is one file for any browser, which loads nothing from a network: timeline, operations, attempts, events
+        with their payloads, and log lines. It needs Jinja2: ``pip install 'durabletest[report]'``. Folders that do not
+        exist are made.
+        """
+        from durabletest.report.page import page_of, recorded  # few tests need pages
+
+        text = page_of(recorded(self._view))
+        file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
 
     def __repr__(self) -> str:
         count = len(self._view.history().operations)

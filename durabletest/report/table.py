@@ -69,8 +69,8 @@ class _Times:
         return span(max(moment - self.start, timedelta()))
 
 
-def _error(error: ErrorDetails | None) -> str:
-    """Type and message on one line, the type without the module that it is in."""
+def error_text(error: ErrorDetails | None) -> str:
+    """Type and message on one line, the type without the module that it is in; nothing without an error."""
     if error is None:
         return ""
     dotted = all(part.isidentifier() for part in (error.type or "").split("."))
@@ -89,7 +89,7 @@ _CELLS: dict[str, Callable[[Row, _Times], str]] = {
     "after": lambda row, times: times.after(row.operation.started_at),
     "duration": lambda row, _: "" if row.operation.duration is None else span(row.operation.duration),
     "attempts": lambda row, _: str(row.operation.attempts or ""),
-    "error": lambda row, _: _error(row.operation.error),
+    "error": lambda row, _: error_text(row.operation.error),
     "id": lambda row, _: row.operation.id,
     "parent": lambda row, _: row.operation.parent_id or "",
 }

@@ -135,7 +135,7 @@ def timeline(
     ]
     notes = [_note(row.operation) for row in rows]
     margin = max(map(len, names))
-    ends = [end for record in history.operations if (end := _end(record)) is not None]
+    ends = [end for record in history.operations if (end := end_of(record)) is not None]
     instants = [event["EventTimestamp"] for event in history.events] + ends
     axis = Axis(instants, width - margin - max(map(len, notes)) - 4)
     lines = [f"{'':{margin}}  {axis.labels()}"]
@@ -152,7 +152,7 @@ def _note(record: OperationRecord) -> str:
     return shortened(", ".join(part for part in (status, duration, attempts) if part), _WIDEST_NOTE)
 
 
-def _end(record: OperationRecord) -> datetime | None:
+def end_of(record: OperationRecord) -> datetime | None:
     """When it ended or is due to go on, ``None`` if that is not known."""
     return record.ended_at or record.next_attempt_at or record.scheduled_end
 
@@ -160,18 +160,18 @@ def _end(record: OperationRecord) -> datetime | None:
 def _bar(record: OperationRecord, axis: Axis, glyphs: Glyphs) -> str:
     """From the start to the end, or if that is not known to the end of the axis."""
     start = axis.column(record.started_at)
-    ended_at = _end(record)
+    ended_at = end_of(record)
     end = axis.width - 1 if ended_at is None else axis.column(ended_at)
     cells = dict.fromkeys(range(start, end), glyphs.bars[record.type])
     cells[start] = glyphs.context_start if record.type is OperationType.CONTEXT else glyphs.start
     if record.type is OperationType.STEP:
-        cells.update(_attempt_cells(_attempts(record), end, axis, glyphs))
+        cells.update(_attempt_cells(attempts_of(record), end, axis, glyphs))
     cells[end] = glyphs.marks[record.status]
     return "".join(cells.get(column, " ") for column in range(axis.width))
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """One attempt of a step; ``ended_at`` is ``None`` while it runs."""
 
     started_at: datetime
@@ -179,19 +179,20 @@ class _Attempt:
     failed: bool
 
 
-def _attempts(record: OperationRecord) -> list[_Attempt]:
-    attempts: list[_Attempt] = []
+def attempts_of(record: OperationRecord) -> list[Attempt]:
+    """The attempts of a step, of which the last may still run."""
+    attempts: list[Attempt] = []
     for event in record.events:
         at = event["EventTimestamp"]
         if event["EventType"].endswith("Started"):
-            attempts.append(_Attempt(at, None, False))
+            attempts.append(Attempt(at, None, False))
         else:
             started_at = attempts.pop().started_at if attempts and attempts[-1].ended_at is None else at
-            attempts.append(_Attempt(started_at, at, "Error" in details_of(event)))
+            attempts.append(Attempt(started_at, at, "Error" in details_of(event)))
     return attempts
 
 
-def _attempt_cells(attempts: Sequence[_Attempt], end: int, axis: Axis, glyphs: Glyphs) -> dict[int, str]:
+def _attempt_cells(attempts: Sequence[Attempt], end: int, axis: Axis, glyphs: Glyphs) -> dict[int, str]:
     """The end of each attempt, and the pause until the next one."""
     cells: dict[int, str] = {}
     next_starts = [axis.column(attempt.started_at) for attempt in attempts[1:]]
