@@ -7,14 +7,17 @@ import unittest
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.execution_view import ExecutionView
+from durabletest.model.enums import OperationStatus
+from durabletest.model.execution_view import Child, ExecutionView, children_of
 from durabletest.model.naming import execution_title
-from durabletest.report.failure_report import failure_report
+from durabletest.model.records import OperationRecord
+from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 
 __unittest = True
 __tracebackhide__ = True
@@ -138,10 +141,21 @@ class CurrentTest:
 
 def _report(view: ExecutionView, operations: frozenset[str]) -> str:
     title = execution_title(view.arn)
+    children: list[Child] = []
+    excuse = ""
     try:
-        return failure_report(view.history(), title, view.logs(), sys.stderr, operations)
+        history = view.history()
+        try:
+            children.extend(islice(children_of(view, _has_not_succeeded), MOST_CHILDREN))
+        except DurableTestError as error:
+            excuse = f"\n\nAn execution that {title} has invoked cannot be shown: {error}"
+        return failure_report(history, title, view.logs(), sys.stderr, operations, children) + excuse
     except DurableTestError as error:  # must not hide the failure that is reported
         return f"The operations of {title} cannot be shown: {error}"
+
+
+def _has_not_succeeded(invoke: OperationRecord) -> bool:
+    return invoke.status is not OperationStatus.SUCCEEDED
 
 
 def trim_traceback(error: BaseException) -> None:
