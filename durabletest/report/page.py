@@ -60,7 +60,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Call:
+class HandlerCall:
     """An invocation with its log lines."""
 
     title: str
@@ -75,7 +75,7 @@ class Run:
     """The invocations of an execution; ``no_logs`` says why their log lines are missing."""
 
     title: str
-    calls: list[Call]
+    calls: list[HandlerCall]
     no_logs: str
 
 
@@ -202,9 +202,9 @@ def _run(execution: Recorded) -> Run:
         lines = by_invocation.pop(invocation.index, [])
         when = f"{stamp(invocation.started_at)}" + (f", {span(invocation.duration)}" if invocation.duration else "")
         error = f"crashed: {error_text(invocation.error)}" if invocation.error else ""
-        calls.append(Call(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
+        calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
     for number, lines in sorted(by_invocation.items()):
-        calls.append(Call(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
+        calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
     no_logs = "What a deployed function logs is in CloudWatch." if execution.logs is None else ""
     return Run(execution_title(execution.arn), calls, no_logs)
 
