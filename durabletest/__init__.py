@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from durabletest.case import DurableTestCase
     from durabletest.cloud.runner import CloudDurableTestRunner
-    from durabletest.execution import Execution, Pending
+    from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
     from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
@@ -190,7 +190,7 @@ _MODULES = {
     ),
     "durabletest.case": ("DurableTestCase",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
-    "durabletest.execution": ("Execution", "Pending"),
+    "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),
     "durabletest.model.enums": ("ExecutionStatus", "OperationStatus", "OperationType", "WaitingStatus"),

@@ -2,7 +2,7 @@
 
 import sys
 
-from durabletest.parity.command import main
+from durabletest.parity import main
 
 if __name__ == "__main__":
     sys.exit(main())

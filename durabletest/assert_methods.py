@@ -12,7 +12,7 @@ from typing import Any
 from durabletest import assertions
 from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.execution import Execution
+from durabletest.execution_handle import Execution
 from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
 from durabletest.result import TestResult

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from durabletest.assertions.snapshots import updating
 from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
-from durabletest.cloud.suite import CloudSuite, telling_where
+from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
     FREEZEGUN,
     NoFunctions,
@@ -26,7 +26,7 @@ from durabletest.configuration import (
     values_of,
 )
 from durabletest.errors import DurableTestError, UsageError
-from durabletest.execution import Execution
+from durabletest.execution_handle import Execution
 from durabletest.explored_case import ExploredTestCase, options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
@@ -286,7 +286,7 @@ class DurableTestCase(ExploredTestCase):
         """In the cloud, add to a failure where to look at the execution."""
         if type(self).__cloud is None:
             return nullcontext()
-        return telling_where(lambda: None if (last := self._durable_last()) is None else last.arn)
+        return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)

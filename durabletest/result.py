@@ -14,14 +14,7 @@ from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import member
 from durabletest.model.naming import execution_title
 from durabletest.model.operation import DurableOperation
-from durabletest.model.records import (
-    ErrorDetails,
-    ExecutionRecord,
-    Invocation,
-    LogEntry,
-    OperationId,
-    OperationRecord,
-)
+from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, LogEntry, OperationId, OperationRecord
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import glyphs_for, timeline
 

@@ -40,8 +40,7 @@ def module(name: str) -> ModuleType:
         if error.name is None or not error.name.startswith(PACKAGE):
             raise
         raise MissingSdkError(
-            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' "
-            "(or aws-durable-execution-sdk-python, version 2 or 3)"
+            "the AWS Durable Execution SDK is not installed: pip install 'aws-durable-execution-sdk-python>=2,<4'"
         ) from error
 
 
@@ -102,6 +101,8 @@ def decorated(handler: Any) -> Any:
 
     It is needed for the function's name, which the wrapper of version 2 does not carry.
     """
+    if getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.plugin":
+        handler = handler.__wrapped__  # version 2.0 puts a wrapper for plugins around its own
     if not is_decorated(handler):
         return handler
     inside = dict(zip(handler.__code__.co_freevars, handler.__closure__ or (), strict=True))

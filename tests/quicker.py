@@ -1,4 +1,4 @@
-"""What takes long and is not what the tests are about, done quicker."""
+"""Slow things that the tests are not about, done quicker."""
 
 from __future__ import annotations
 

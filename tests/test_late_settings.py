@@ -12,7 +12,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase
-from durabletest.parity.command import tests_in as cases_in
+from durabletest.parity import tests_in as cases_in
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 SEEN: list[object] = []

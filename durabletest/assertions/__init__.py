@@ -6,7 +6,7 @@ The functions are the entry points. ``view`` is the execution to make claims abo
 
 from __future__ import annotations
 
-from durabletest.assertions.check import CheckContext
+from durabletest.assertions.check import CheckContext, SoftScope
 from durabletest.assertions.failing import CurrentTest
 from durabletest.assertions.history_checks import HistorySubject
 from durabletest.assertions.invocation_checks import EachInvocation, InvocationsSubject, InvocationSubject
@@ -16,7 +16,6 @@ from durabletest.assertions.operation_sets import (
     OperationSetFacts,
     OperationsSubject,
 )
-from durabletest.assertions.soft import SoftScope
 from durabletest.assertions.subjects import ExecutionSubject, OperationSubject, execution_subject, operation_subject
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.naming import execution_title

@@ -9,7 +9,7 @@ from typing import Any
 
 from durabletest.assertions.check import Claim, LazyText
 from durabletest.assertions.formatting import call, counted, shortened, show
-from durabletest.execution import Pending
+from durabletest.execution_handle import Pending
 from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,

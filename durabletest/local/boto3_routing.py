@@ -24,7 +24,7 @@ from botocore.response import StreamingBody
 from botocore.utils import parse_to_aware_datetime
 
 from durabletest.errors import NotAvailableError, RunnerClosedError, UsageError
-from durabletest.local.server.naming import REGION
+from durabletest.local.server.identifiers import REGION
 from durabletest.routes import Route
 
 API_OPERATIONS = (

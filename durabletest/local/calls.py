@@ -16,8 +16,8 @@ from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import ACCOUNT, REGION
 from durabletest.local.server.journal import OperationCache
-from durabletest.local.server.naming import ACCOUNT, REGION
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import waiting_for
 from durabletest.local.turns import Turns

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from durabletest import configuration as settings
 from durabletest.errors import ConfigurationError, ForeignClockError
-from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again, travellers
+from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again, travellers
 from durabletest.local.freezing import FrozenTime
 
 CLOCK_VARIABLE = "DURABLETEST_CLOCK"
@@ -52,7 +52,7 @@ def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_INSTALL = "pip install 'durabletest[time-machine]'"
+_INSTALL = "pip install 'time-machine>=3'"
 
 
 class TravelledTime:
@@ -66,7 +66,7 @@ class TravelledTime:
         self._time_machine = _require()
         self._before_reading = before_reading
         self._nanoseconds = 0
-        self._watch = Watch()
+        self._watch = ForeignClockWatch()
         self._travel: Any = None
         self._traveller: Any = None
 

@@ -15,6 +15,7 @@ import warnings
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
@@ -33,6 +34,7 @@ _LIMIT = 5_000
 _TRANSPARENT = ("builtins", "functools", "dataclasses", "collections")
 """Modules whose objects are looked into, for what they hold is their owner's; those of others hold what is theirs."""
 _ELSEWHERE = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_SITES = frozenset({"site-packages", "dist-packages"})
 
 _searched: WeakSet[ModuleType] = WeakSet()
 _asked: set[str] = set()
@@ -209,7 +211,12 @@ def _is_authors(module: ModuleType, packages: Collection[str]) -> bool:
     if is_in(module.__name__, left_out()):
         return False
     file = getattr(module, "__file__", None)
-    return is_in(module.__name__, tuple(packages)) or (file is not None and not file.startswith(_ELSEWHERE))
+    return is_in(module.__name__, tuple(packages)) or (file is not None and not _is_installed(file))
+
+
+def _is_installed(file: str) -> bool:
+    """Whether it belongs to Python or to an installed package, of whichever site directory."""
+    return file.startswith(_ELSEWHERE) or not _SITES.isdisjoint(PurePath(file).parts)
 
 
 def _line_of(file: str, name: str) -> int:

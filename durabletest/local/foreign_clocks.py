@@ -56,7 +56,7 @@ class Begun:
     where: str
 
 
-class Watch:
+class ForeignClockWatch:
     """While installed, notes where other tools begin their clocks."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ import freezegun.config
 from durabletest.errors import ForeignClockError
 from durabletest.local import clock_references
 from durabletest.local.clock_references import as_prefixes, configured, is_in, left_out
-from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again
+from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again
 from durabletest.patches import Patches
 
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
@@ -68,7 +68,7 @@ class FrozenTime:
 
     def __init__(self, before_reading: Callable[[], None]) -> None:
         self._before_reading = before_reading
-        self._watch = Watch()
+        self._watch = ForeignClockWatch()
         self._imports = LateImports(_REALS, self._patch)
         self._left_out: tuple[str, ...] = ()
         self._fakes: list[tuple[Any, Any]] = []

@@ -15,7 +15,7 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.execution import Execution, OperationLookups
+from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
@@ -26,7 +26,7 @@ from durabletest.local.process import process
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.naming import FunctionSpec, split_name
+from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -28,7 +27,7 @@ def real_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-_monotonic = [time.monotonic]
+_monotonic: list[Callable[[], float]] = [freezegun.api.real_monotonic]
 """In a list, where tools that replace the clocks in modules do not look for it."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from durabletest import sdk
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
-from durabletest.local.server.naming import split_name
+from durabletest.local.server.identifiers import split_name
 from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest

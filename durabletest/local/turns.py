@@ -11,11 +11,12 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 from threading import Lock, Thread
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Task, TaskOrder, TaskState, Unwound, set_current_task
+from durabletest.local.tasks import Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
 
 
 class Turns:
@@ -362,7 +363,7 @@ class Turns:
         elif chosen is not None:
             chosen.begun = True
             name = f"durabletest-handler-{next(self._numbers)}"
-            thread = Thread(target=self._work, args=(chosen,), name=name, daemon=True)
+            thread = TaskThread(partial(self._work, chosen), name)
             self._threads.append(thread)
             thread.start()
         if idle:

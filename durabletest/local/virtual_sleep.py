@@ -233,13 +233,18 @@ class VirtualSleep:
         return clock
 
 
+_TIMED_WAITS = ("queue", "threading", "concurrent", "multiprocessing", "selectors", "asyncio")
+"""Packages whose waits count by the monotonic clock, and end in real time: a clock that is ahead, and real again once
+the invocation is given up, would make them last for the whole difference."""
+
+
 def _holders(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[ModuleType, str, Any]]:
     """The global names of all modules that hold the first object of a pair, each with the second one."""
     others = {id(held): (held, other) for held, other in pairs}
     return [
         (module, name, others[id(value)][1])
         for module in list(sys.modules.values())
-        if isinstance(module, ModuleType)
+        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _TIMED_WAITS
         for name, value in list(vars(module).items())
         if id(value) in others
     ]

@@ -1,4 +1,4 @@
-"""What an execution in the cloud tells and cannot tell."""
+"""Handles on executions in the cloud."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class ExecutionTests(EndpointTestCase):
         runner = self.runner("orders:live")
         arn = runner.run({"order": 1}).arn
         with (
-            mock.patch("durabletest.cloud.follower.FRESH_SECONDS", 0.05),
+            mock.patch("durabletest.cloud.poller.FRESH_SECONDS", 0.05),
             self.assertRaises(CloudServiceError) as caught,
         ):
             runner.execution(f"{arn}0")

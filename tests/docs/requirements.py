@@ -6,24 +6,25 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from tests.acceptance.criteria import numbers
 from tests.docs.pages import GUIDE, ROOT
 
 PAGE = GUIDE / "requirements.md"
-TEST = re.compile(r"^class (?P<cls>\w+)|^ +(?:async )?def (?P<name>test(?P<numbers>(?:_r\d+_\d+)+)_\w+)\(", re.M)
+LINE = re.compile(r"^class (?P<cls>\w+)|^ +(?:async )?def (?P<test>test_r\d+_\w+)\(", re.MULTILINE)
 CRITERION = re.compile(
     r"^- \*\*(?P<id>R\d+\.\d+)\*\* (?P<text>.+(?:\n  (?!- ).+)*)(?P<tests>(?:\n  - `[\w.]+`)*)", re.M
 )
 
 
 def proofs(tests: Path = ROOT / "tests") -> dict[str, list[str]]:
-    """The tests whose names carry the number of each criterion; some carry several: ``test_r3_1_r3_2_success``."""
+    """The tests of each criterion, as the index goes by their names, without loading them."""
     found: dict[str, set[str]] = defaultdict(set)
     for file in tests.rglob("*.py"):
         cls = ""
-        for line in TEST.finditer(file.read_text(encoding="utf-8")):
+        for line in LINE.finditer(file.read_text(encoding="utf-8")):
             cls = line["cls"] or cls
-            for requirement, criterion in re.findall(r"_r(\d+)_(\d+)", line["numbers"] or ""):
-                found[f"R{requirement}.{criterion}"].add(f"{cls}.{line['name']}")
+            for number in numbers(line["test"] or ""):
+                found[number].add(f"{cls}.{line['test']}")
     return {number: sorted(names) for number, names in found.items()}
 
 

@@ -387,6 +387,7 @@ def ready() -> None:
 
 
 class ControlC(DurableTestCase):
+    watchdog = 600.0  # it is started before somebody interrupts it
     handler = in_step(ready)
 
     def test(self) -> None:

@@ -5,9 +5,8 @@ Cases of one kind share a process or two, one after the other: what one leaves b
 
 from __future__ import annotations
 
-import unittest
-
 from tests.hangs.processes import CaseProcess, pytest_process, unittest_process
+from tests.subprocesses import ProcessTestCase
 
 STUCK = r"durabletest\.errors\.HandlerStuckError: .*made no progress for 0\.3 real seconds"
 SERVER = r"durabletest\.errors\.CheckpointServerError: the checkpoint server's thread died of SystemExit\('killed by"
@@ -24,6 +23,8 @@ BLOCKING = {
     "TooLargeBesideItsStart": [STUCK, r"more from a step than the SDK sends at once"],
 }
 """What the error of each says."""
+BLOCKING_PROCESSES = {"blocking": list(BLOCKING)[::2], "blocking too": list(BLOCKING)[1::2]}
+"""They wait most of the time, and two processes can wait at once."""
 
 DYING = {
     "ServerDiesBusy": [SERVER, r"Ran 1 test"],
@@ -49,25 +50,20 @@ INTERRUPTED_BY_SIGNAL = -2
 INTERRUPTED_UNDER_PYTEST = 2
 
 
-class HangTests(unittest.TestCase):
-    processes: dict[str, CaseProcess]
-
+class HangTests(ProcessTestCase):
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.processes = {
-            "blocking": unittest_process(*list(BLOCKING)[::2]),
-            "blocking too": unittest_process(*list(BLOCKING)[1::2]),
+    def start_processes(cls) -> dict[str, CaseProcess]:
+        return {
+            **{name: unittest_process(*cases) for name, cases in BLOCKING_PROCESSES.items()},
             "passing": unittest_process(*PASSING),
             **{name: unittest_process(name) for name in [*DYING, "ControlC"]},
             "ControlC under pytest": pytest_process("ControlC"),
             "never closed": CaseProcess("-c", "from tests.hangs.cases import never_closed; never_closed()"),
         }
-        for process in cls.processes.values():
-            cls.addClassCleanup(process.kill)
 
     def test_what_blocks_ends_in_an_error_with_the_stacks_of_its_threads(self) -> None:
-        for which, names in (("blocking", list(BLOCKING)[::2]), ("blocking too", list(BLOCKING)[1::2])):
-            ended = self.processes[which].ended()
+        for process, names in BLOCKING_PROCESSES.items():
+            ended = self.processes[process].ended()
             self.assertEqual(ended.code, 1, ended.output)
             self.assertRegex(ended.output, rf"Ran {len(names)} tests")
             for name in names:

@@ -25,6 +25,7 @@ from durabletest import (
 )
 from durabletest.local import calls as call_module
 from tests.acceptance.workflows import ONCE
+from tests.sdk_versions import needs_turns
 
 
 @durable_execution
@@ -187,6 +188,7 @@ class WaitTests(EnvironmentTestCase):
 
 
 class TimerTests(EnvironmentTestCase):
+    @needs_turns  # see test_sleep, of an invocation that sleeps longer
     def test_the_deadline_of_a_sleeper_ends_with_its_invocation(self) -> None:
         runner = self.runner(sleeping, skip_sleep=True)
         execution = runner.start(0)
@@ -208,6 +210,7 @@ class TimerTests(EnvironmentTestCase):
                 self.assertEqual((now.now, execution.pending()[1:]), (begun, []))
                 now.close()
 
+    @needs_turns
     def test_a_sleeper_past_its_deadline_has_timed_out_all_the_same(self) -> None:
         @durable_execution
         def too_long(event: Any, context: DurableContext) -> None:

@@ -13,9 +13,9 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, TestResult, sdk
-from durabletest.local.server import paging
+from durabletest.local.server import checkpoints
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.paging import DEFAULT_ITEMS, PAGE_BYTES
+from durabletest.local.server.checkpoints import DEFAULT_ITEMS, PAGE_BYTES
 from tests.local.server.harness import Harness, succeed
 from tests.sdk_versions import needs_turns
 
@@ -159,7 +159,7 @@ class SharedStateTests(DurableTestCase):
     def test_an_operation_is_measured_and_made_ready_for_the_sdk_once(self) -> None:
         with (
             mock.patch.object(sdk, "operation", mock.Mock(wraps=sdk.operation)) as made,
-            mock.patch.object(paging, "_size", mock.Mock(wraps=paging._size)) as measured,
+            mock.patch.object(checkpoints, "_size", mock.Mock(wraps=checkpoints._size)) as measured,
         ):
             result = self.execute({"steps": 3, "pad": ""})
         ids = [call.args[0]["Id"] for call in made.call_args_list]

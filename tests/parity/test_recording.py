@@ -12,7 +12,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from durabletest import DurableTestCase, local_only
 from durabletest.model.comparison import Canonical
 from durabletest.modes import Mode
-from durabletest.parity.recording import Comparison, Parity, Recording, compare, in_mode, record
+from durabletest.parity import Comparison, Parity, Recording, compare, in_mode, record
 
 
 @durable_execution

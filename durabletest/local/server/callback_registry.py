@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from durabletest.local.server.announcements import Announce, CallbackCreated, Timer, TimerCancelled, TimerKind
-from durabletest.local.server.naming import IdSource
+from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.service_model import modelled_error
 
 TIMEOUTS = {

@@ -12,12 +12,18 @@ from botocore.utils import parse_to_aware_datetime
 
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
+from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
 from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
+from durabletest.local.server.identifiers import (
+    FunctionSpec,
+    IdSource,
+    check_durable_name,
+    executed_version,
+    split_name,
+)
 from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
-from durabletest.local.server.naming import FunctionSpec, IdSource, check_durable_name, executed_version, split_name
-from durabletest.local.server.paging import DEFAULT_ITEMS, list_page
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30

@@ -1,22 +1,114 @@
-"""The checkpoints of one execution: its tokens, its invocations, and the changes that its handler has not seen yet."""
+"""The checkpoints of one execution: its token, the batches of updates, and its state in pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.announcements import Announce, Changed, InvocationDue
+from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.batch_rules import check_batch
-from durabletest.local.server.journal import ErrorObject, Journal, Update, error_of
-from durabletest.local.server.limits import Bounds
-from durabletest.local.server.naming import IdSource
+from durabletest.local.server.identifiers import IdSource
+from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
+from durabletest.local.server.limits import Bounds, size
 from durabletest.local.server.operation_changes import OperationChanges
-from durabletest.local.server.paging import StatePages
 from durabletest.local.server.service_model import modelled_error
+
+PAGE_BYTES = 5_000_000
+"""The first page of an invocation's state holds up to 5 MB (service behaviour)."""
+DEFAULT_ITEMS = 100
+"""The items of a page when the request does not say, or says 0 (API documentation)."""
+_OVERHEAD_BYTES = 400
+
+ItemT = TypeVar("ItemT")
+
+
+class StatePages:
+    """Cuts lists of operations into pages; a marker is valid during the invocation in which it was issued."""
+
+    def __init__(self, page_size: int | None = None) -> None:
+        self._page_size = page_size
+        self._rest: dict[str, tuple[Sequence[Operation], int]] = {}
+        self._sizes = OperationCache(_size)
+        self._numbers = itertools.count(1)
+
+    def forget(self) -> None:
+        """Invalidate all markers, at the start of an invocation."""
+        self._rest.clear()
+
+    def first(self, operations: Sequence[Operation], limit: int | None = None) -> dict[str, Any]:
+        """The first page: ``{"Operations": [...]}`` and ``NextMarker`` if there is more."""
+        return self._page(operations, 0, limit)
+
+    def next(self, marker: str, limit: int | None) -> dict[str, Any]:
+        """The marker's page, which can be fetched again, as by a repeated request."""
+        if marker not in self._rest:
+            raise _invalid_marker(marker, "GetDurableExecutionState")
+        return self._page(*self._rest[marker], limit)
+
+    def _page(self, operations: Sequence[Operation], start: int, limit: int | None) -> dict[str, Any]:
+        end = self._end_of_page(operations, start, limit)
+        page: dict[str, Any] = {"Operations": list(operations[start:end])}
+        if end < len(operations):
+            marker = f"page-{next(self._numbers)}"
+            self._rest[marker] = operations, end
+            page["NextMarker"] = marker
+        return page
+
+    def _end_of_page(self, operations: Sequence[Operation], start: int, limit: int | None) -> int:
+        allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
+        total = 0
+        for index in range(start, start + allowed):
+            total += self._sizes.of(operations[index])
+            if total > PAGE_BYTES and index > start:
+                return index
+        return start + allowed
+
+
+def _size(operation: Operation) -> int:
+    """The approximate bytes of the operation on the wire; only what users put into it can be large."""
+    details = operation.get(DETAILS[operation["Type"]], {})
+    error = details.get("Error", {})
+    texts = (details.get("Result"), details.get("InputPayload"), *error.values(), *error.get("StackTrace", ()))
+    return _OVERHEAD_BYTES + sum(size(text) for text in texts if isinstance(text, str))
+
+
+def list_page(
+    items: Sequence[ItemT],
+    backwards: bool,
+    request: Mapping[str, Any],
+    api_operation: str,
+    wanted: Callable[[ItemT], bool] = lambda _: True,
+) -> tuple[list[ItemT], dict[str, str]]:
+    """The wanted items of the requested page, and ``{"NextMarker": ...}`` if there are more.
+
+    The marker is the index of an item: items are only ever added at the end, so that it stays valid.
+    """
+    start = _index_of(request.get("Marker"), api_operation)
+    last = len(items) - 1
+    indexes = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
+    count = request.get("MaxItems") or DEFAULT_ITEMS
+    found = list(islice((index for index in indexes if wanted(items[index])), count + 1))
+    return [items[index] for index in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
+
+
+def _index_of(marker: str | None, api_operation: str) -> int | None:
+    if not marker:
+        return None
+    prefix, _, number = marker.partition("-")
+    if prefix != "item" or not number.isdecimal():
+        raise _invalid_marker(marker, api_operation)
+    return int(number)
+
+
+def _invalid_marker(marker: str, api_operation: str) -> ClientError:
+    return modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
+
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
 _CLIENT_TOKEN_LIFE = timedelta(minutes=15)
@@ -54,20 +146,15 @@ class CheckpointManager:
     def __init__(
         self,
         execution_id: str,
-        journal: Journal,
         changes: OperationChanges,
         start_invoke: Callable[[str, Update], None],
         ids: IdSource,
-        now: Callable[[], datetime],
-        announce: Announce,
         page_size: int | None = None,
     ) -> None:
         self._execution_id = execution_id
-        self._arn = changes.arn
         self._start_invoke = start_invoke
         self._ids = ids
-        self._now = now
-        self._announce = announce
+        self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
@@ -78,9 +165,9 @@ class CheckpointManager:
         """Changed from outside during this invocation, and in no answer yet."""
         self._unconsumed: set[str | None] = set()
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
-        self.bounds = Bounds(self._arn, announce)
-        self.journal = journal
+        self.bounds = Bounds(self._arn, self._announce)
         self.changes = changes
+        self.journal = changes.journal
         self.invocation: ActiveInvocation | None = None
         self.outcome: Update | None = None
         """The EXECUTION update of a handler whose result or error is too large to be returned."""

@@ -22,9 +22,9 @@ from durabletest.local.server.announcements import (
 )
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
+from durabletest.local.server.identifiers import FunctionSpec, IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
 from durabletest.local.server.limits import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, InvokeTree, too_large_result
-from durabletest.local.server.naming import FunctionSpec, IdSource
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.service_model import modelled_error
 
@@ -177,18 +177,8 @@ class ExecutionManager:
         execution_id = self._ids.execution()
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
-        journal = Journal(self._now)
-        changes = OperationChanges(arn, journal, self._callbacks, self._now, self._announce)
-        checkpoints = CheckpointManager(
-            execution_id,
-            journal,
-            changes,
-            self.start_invoke,
-            self._ids,
-            self._now,
-            self._announce,
-            request.page_size,
-        )
+        changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
+        checkpoints = CheckpointManager(execution_id, changes, self.start_invoke, self._ids, request.page_size)
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
         tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
         return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from durabletest.errors import NotAvailableError
 from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
 from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
 from durabletest.local.server.limits import MAX_INVOKE_PAYLOAD, check_input_size, too_large_result
-from durabletest.local.server.naming import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.service_model import modelled_error, validate_request
 
 ACCEPTED = 202

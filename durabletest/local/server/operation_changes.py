@@ -24,7 +24,8 @@ from durabletest.local.server.journal import (
     result_of,
 )
 
-Details: TypeAlias = dict[str, Any]
+Details: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""The details that a change gives its operation, and those of its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,24 @@ class OperationChanges:
             if operation["Status"] not in TERMINAL:
                 self.journal.put(operation, status, {}, self.now())
 
-    # --- one method for each kind of change: the operation's details, and those of the event ---
+    # --- one method for each kind of change ---
 
-    def no_details(self, _operation: Operation, _update: Update) -> tuple[Details, Details]:
+    def no_details(self, _operation: Operation, _update: Update) -> Details:
         return {}, {}
 
-    def outcome(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def outcome(self, _operation: Operation, update: Update) -> Details:
         return {"Result": update.get("Payload"), "Error": update.get("Error")}, _outcome(update)
 
-    def start_step(self, operation: Operation, _update: Update) -> tuple[Details, Details]:
+    def start_step(self, operation: Operation, _update: Update) -> Details:
         attempts = operation["StepDetails"].get("Attempt", 0)
         return {"Attempt": attempts, "NextAttemptTimestamp": None}, {}
 
-    def end_attempt(self, operation: Operation, update: Update) -> tuple[Details, Details]:
+    def end_attempt(self, operation: Operation, update: Update) -> Details:
         attempt = operation["StepDetails"].get("Attempt", 0) + 1
         details = {"Attempt": attempt, "Result": update.get("Payload"), "Error": update.get("Error")}
         return details, {**_outcome(update), "RetryDetails": {"CurrentAttempt": attempt}}
 
-    def retry_step(self, operation: Operation, update: Update) -> tuple[Details, Details]:
+    def retry_step(self, operation: Operation, update: Update) -> Details:
         delay = update["StepOptions"]["NextAttemptDelaySeconds"]
         due = self.now() + timedelta(seconds=delay)
         self.announce(Timer(due, TimerKind.STEP_RETRY, self.arn, update["Id"]))
@@ -82,25 +83,25 @@ class OperationChanges:
         event["RetryDetails"]["NextAttemptDelaySeconds"] = delay
         return {**details, "NextAttemptTimestamp": due}, event
 
-    def succeed_context(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def succeed_context(self, _operation: Operation, update: Update) -> Details:
         replay_children = update.get("ContextOptions", {}).get("ReplayChildren") or None
         return {"Result": update.get("Payload"), "ReplayChildren": replay_children}, _outcome(update)
 
-    def start_wait(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def start_wait(self, _operation: Operation, update: Update) -> Details:
         seconds = update["WaitOptions"]["WaitSeconds"]
         due = self.now() + timedelta(seconds=seconds)
         self.announce(Timer(due, TimerKind.WAIT, self.arn, update["Id"]))
         return {"ScheduledEndTimestamp": due}, {"Duration": seconds, "ScheduledEndTimestamp": due}
 
-    def end_wait(self, operation: Operation, _update: Update) -> tuple[Details, Details]:
+    def end_wait(self, operation: Operation, _update: Update) -> Details:
         duration = operation["WaitDetails"]["ScheduledEndTimestamp"] - operation["StartTimestamp"]
         return {}, {"Duration": round(duration.total_seconds())}
 
-    def cancel_wait(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def cancel_wait(self, _operation: Operation, update: Update) -> Details:
         self.announce(TimerCancelled(TimerKind.WAIT, self.arn, update["Id"]))
         return {}, {"Error": error_of(update["Error"])} if "Error" in update else {}
 
-    def start_callback(self, operation: Operation, update: Update) -> tuple[Details, Details]:
+    def start_callback(self, operation: Operation, update: Update) -> Details:
         options = update.get("CallbackOptions", {})
         parent = self.journal.operations.get(operation.get("ParentId", ""), {})
         outer = parent.get("Name") if parent.get("SubType") == "WaitForCallback" else None
@@ -115,35 +116,35 @@ class OperationChanges:
         details = {"CallbackId": callback.callback_id}
         return details, details | {name: seconds for name, seconds in timeouts.items() if seconds is not None}
 
-    def answer_callback(self, operation: Operation, update: Update) -> tuple[Details, Details]:
+    def answer_callback(self, operation: Operation, update: Update) -> Details:
         status = CHANGES["CALLBACK", update["Action"]].status
         self._close(operation, f"it has {status}, and the first answer stands")
         return self.outcome(operation, update)
 
-    def time_out_callback(self, operation: Operation, update: Update) -> tuple[Details, Details]:
+    def time_out_callback(self, operation: Operation, update: Update) -> Details:
         self._close(operation, "it has timed out")
         return self.outcome(operation, update)
 
-    def cancel_callback(self, operation: Operation, _update: Update) -> tuple[Details, Details]:
+    def cancel_callback(self, operation: Operation, _update: Update) -> Details:
         self._close(operation, "it was cancelled")
         return {}, {}
 
     def _close(self, operation: Operation, how: str) -> None:
         self.callbacks.close(operation["CallbackDetails"]["CallbackId"], how)
 
-    def start_invoke(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def start_invoke(self, _operation: Operation, update: Update) -> Details:
         options = update["ChainedInvokeOptions"]
         named = {name: options[name] for name in ("FunctionName", "TenantId") if name in options}
         return {}, {**named, "Input": result_of(update.get("Payload"))}
 
-    def start_execution(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def start_execution(self, _operation: Operation, update: Update) -> Details:
         return {"InputPayload": update["Payload"]}, {"Input": result_of(update["Payload"])}
 
-    def end_execution(self, _operation: Operation, update: Update) -> tuple[Details, Details]:
+    def end_execution(self, _operation: Operation, update: Update) -> Details:
         return {}, _outcome(update)
 
 
-def _outcome(update: Update) -> Details:
+def _outcome(update: Update) -> dict[str, Any]:
     if update["Action"] in ("SUCCEED", "POLL"):
         return {"Result": result_of(update.get("Payload"))}
     return {"Error": error_of(update.get("Error"))}
@@ -154,7 +155,7 @@ class Change(NamedTuple):
 
     status: str
     event_type: str | None
-    details: Callable[[OperationChanges, Operation, Update], tuple[Details, Details]]
+    details: Callable[[OperationChanges, Operation, Update], Details]
 
 
 CHANGES: Mapping[tuple[str, str], Change] = {
@@ -163,7 +164,7 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("STEP", "FAIL"): Change("FAILED", "StepFailed", OperationChanges.end_attempt),
     ("STEP", "RETRY"): Change("PENDING", "StepFailed", OperationChanges.retry_step),
     ("STEP", "POLL"): Change("PENDING", "StepSucceeded", OperationChanges.retry_step),
-    ("STEP", "READY"): Change("READY", None, OperationChanges.no_details),
+    ("STEP", "READY"): Change("READY", None, OperationChanges.no_details),  # StepStarted of the next attempt tells
     ("CONTEXT", "START"): Change("STARTED", "ContextStarted", OperationChanges.no_details),
     ("CONTEXT", "SUCCEED"): Change("SUCCEEDED", "ContextSucceeded", OperationChanges.succeed_context),
     ("CONTEXT", "FAIL"): Change("FAILED", "ContextFailed", OperationChanges.outcome),
@@ -187,4 +188,4 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("EXECUTION", "TIME_OUT"): Change("TIMED_OUT", "ExecutionTimedOut", OperationChanges.end_execution),
     ("EXECUTION", "STOP"): Change("STOPPED", "ExecutionStopped", OperationChanges.end_execution),
 }
-"""By the operation's type and the update's action."""
+"""By the operation's type and the update's action. The model has no events for cancelled callbacks and invokes."""

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from durabletest.local.boto3_routing import API_OPERATIONS
 from durabletest.local.server.announcements import Timer, TimerCancelled
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.naming import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = 1

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from durabletest.errors import ConfigurationError
 from durabletest.local.server.announcements import Ended
 from durabletest.local.server.function_invokes import FunctionDirectory
-from durabletest.local.server.naming import split_name
+from durabletest.local.server.identifiers import split_name
 from tests.local.server.harness import START, Harness, Started, cancel, code_of, retry, start, succeed
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"

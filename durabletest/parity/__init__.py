@@ -1,1 +1,0 @@
-"""``durabletest verify-parity``: runs a suite locally and in the cloud, and compares the executions."""
