@@ -280,10 +280,9 @@ class TestExecutionOrchestrator:
         They are told at once if the operating system decides the order, and after some real time in any case. When
         nothing runs, ``_settle`` tells them, once no call is due.
         """
-        waiters, running = self._waiters, self.calls.running
-        if not waiters.has_news or (self._take_turns and running is None):
+        waiters, turns = self._waiters, self.calls.turns
+        if not waiters.has_news or (self._take_turns and self.calls.idle):
             return
-        turns = None if running is None else running.call.turns
         rests = turns.resting if turns is not None else not self._take_turns
         too_late = self.calls.idle_seconds() >= NEWS_SECONDS or waiters.age_of_news >= OLD_NEWS_SECONDS
         if rests or too_late:
