@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from durabletest.local.calls import Call
 from durabletest.local.deployment import Deployment
-from durabletest.local.invoker import Answered, InvocationTimedOut, Invoker, Raised
+from durabletest.local.handler_worker import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
+from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
 from durabletest.local.turns import Turns
 

@@ -20,9 +20,9 @@ from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock_drivers import ClockDriver
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
 from durabletest.local.handler_threads import HandlerThreads, worker_of
-from durabletest.local.invoker import ExitGuard
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
+from durabletest.local.process_exit import ExitGuard
 from durabletest.local.scheduler import (
     DEFAULT_START,
     Clock,
@@ -41,7 +41,7 @@ from durabletest.serialisers import SerialiserHooks
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EnvironmentSettings:
     """How an environment is set up.
 
     ``checkpoint_delay`` is in real seconds; virtual time begins at ``start_time``; ``clock`` names the tool that
@@ -57,7 +57,7 @@ class Settings:
 class LocalEnvironment:
     """Owns the threads, the clock and all patches; a process has one at a time, as it has one clock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EnvironmentSettings) -> None:
         sdk.require()
         self.settings = settings
         self.clock: Clock

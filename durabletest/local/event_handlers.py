@@ -16,8 +16,8 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, name_of
-from durabletest.local.failures import Failures, not_registered, without_end
-from durabletest.local.invoker import Answered, Raised
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.run_errors import Failures, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
     Announcement,

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.process import RunnerSession
+from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
@@ -26,7 +26,7 @@ class LocalExecution:
     """Reads one execution's history from the server as it grows, and keeps it.
 
     It belongs to its runner until the next reset; afterwards it only has what it has kept. It is the
-    :class:`durabletest.execution.ExecutionControl` of local runs.
+    :class:`durabletest.execution_handle.ExecutionControl` of local runs.
     """
 
     def __init__(self, arn: str, session: RunnerSession) -> None:

@@ -16,10 +16,10 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.event_handlers import EventHandlers, Parts
-from durabletest.local.failures import Failures, called_by_handler
 from durabletest.local.handler_threads import worker_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
+from durabletest.local.run_errors import Failures, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
