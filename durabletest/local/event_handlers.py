@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -75,22 +75,32 @@ class EventHandlers:
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.calls)
         self._forgotten: set[str] = set()
         self._operations: dict[str, OperationCache[Any]] = {}
-        self._by_type: Mapping[type, Callable[[Any], None]] = {
-            Timer: self._on_timer,
-            TimerCancelled: self._on_timer_cancelled,
-            InvocationDue: self._on_invocation_due,
-            FunctionCallDue: self._on_function_call_due,
-            FunctionUnknown: self._on_function_unknown,
-            CallbackCreated: self._on_callback_created,
-            Limit: self._on_limit,
-            Endless: self._on_endless,
-            Changed: self._on_changed,
-            Ended: self._on_ended,
-        }
 
     def handle(self, announcement: Announcement) -> None:
-        if announcement.arn not in self._forgotten:
-            self._by_type[type(announcement)](announcement)
+        """Do what the announcement asks for."""
+        if announcement.arn in self._forgotten:
+            return
+        match announcement:
+            case Timer():
+                self._on_timer(announcement)
+            case TimerCancelled():
+                self._on_timer_cancelled(announcement)
+            case InvocationDue():
+                self._on_invocation_due(announcement)
+            case FunctionCallDue():
+                self._on_function_call_due(announcement)
+            case FunctionUnknown():
+                self._on_function_unknown(announcement)
+            case CallbackCreated():
+                self._on_callback_created(announcement)
+            case Limit():
+                self._on_limit(announcement)
+            case Endless():
+                self._on_endless(announcement)
+            case Changed():
+                self._on_changed(announcement)
+            case Ended():
+                self._on_ended(announcement)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
