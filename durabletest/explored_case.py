@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
 from durabletest import sdk_threads
-from durabletest.assert_methods import DurableAssertions
+from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
 from durabletest.local.schedules import Schedule, read, written
@@ -110,7 +110,7 @@ def _check_count(value: object, name: str, least: int) -> None:
         raise UsageError(f"@explore({name}={value!r}): give a number from {least} on")
 
 
-class ExploredTestCase(DurableAssertions):
+class ExploredTestCase(DurableMethods, unittest.TestCase):
     """A test case that runs copies of itself by many schedules, and then itself by the one that is to be reported."""
 
     __trial = False

@@ -42,7 +42,7 @@ API_OPERATIONS = (
     "SendDurableExecutionCallbackSuccess",
     "StopDurableExecution",
 )
-"""What the local server answers."""
+"""The operations that the local server answers."""
 _REQUEST_SPACE = 3 << 96
 """Request ids are UUIDs that count from here."""
 _BUILD = "before-parameter-build.lambda"
@@ -99,6 +99,7 @@ class Router:
         if self._closed:
             raise RunnerClosedError("this Lambda client belongs to a closed runner: get one from a runner that is open")
         method = self._method(model.name)
+        parsed: dict[str, Any]
         try:
             parsed = _copied(model.output_shape, method(**_copied(model.input_shape, context[_MEMBERS])))
             status = parsed.get("StatusCode", 200)
@@ -106,8 +107,8 @@ class Router:
                 member = model.output_shape.serialization["payload"]
                 parsed[member] = StreamingBody(BytesIO(parsed[member]), len(parsed[member]))
         except ClientError as error:
-            parsed = {**error.response}
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            response: Any = error.response
+            parsed, status = {**response}, response["ResponseMetadata"]["HTTPStatusCode"]
         request_id = next(self._request_ids)
         headers = {"x-amzn-requestid": request_id}
         parsed["ResponseMetadata"] = {

@@ -14,7 +14,8 @@ from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
-from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import ACCOUNT, REGION

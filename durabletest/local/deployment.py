@@ -128,11 +128,11 @@ class Deployment:
     """The functions of one runner, and how their executions run.
 
     ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
-    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` is the number of operations
-    in a page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code
-    passes in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The
-    ``lease`` on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions``
-    are the targets of chained invokes by their names.
+    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` the number of operations in a
+    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
+    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
+    the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
+    of chained invokes by their names.
     """
 
     number: int
@@ -165,8 +165,8 @@ class Deployments:
     def add(self, deployment: Deployment) -> None:
         self._by_number[deployment.number] = deployment
 
-    def remove(self, number: int) -> None:
-        self._by_number.pop(number, None)
+    def remove(self, deployment: Deployment) -> None:
+        self._by_number.pop(deployment.number, None)
 
     def of(self, arn: str) -> Deployment | None:
         """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""

@@ -8,8 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import configuration as settings
-from durabletest import routes, sdk
+from durabletest import configuration, routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -21,9 +20,9 @@ from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
 from durabletest.local.deployment import Deployment, Origin, name_of
-from durabletest.local.environment import Settings
+from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.process import process
+from durabletest.local.process_environment import process_environment
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -71,13 +70,13 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
-        function_timeout: Duration = settings.MAX_FUNCTION_TIMEOUT,
-        invocation_type: str = settings.EVENT,
+        function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        invocation_type: str = configuration.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
     ) -> None:
-        settings.check_handler(handler, "handler")
-        settings.check_arguments(
+        configuration.check_handler(handler, "handler")
+        configuration.check_arguments(
             durable_functions=durable_functions or {},
             functions=functions or {},
             function_name=function_name,
@@ -96,13 +95,13 @@ class LocalDurableTestRunner(OperationLookups):
         chosen = _chosen_settings(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
-        deployment = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
-        self._session = process.open_runner(chosen, deployment)
-        self._session.deployment.function_timeout = duration(function_timeout, "function_timeout")
+        deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
+        self._session = process_environment.open_runner(chosen, deploy)
         try:
             self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
-            self._session.close()
+            process_environment.close(self._session)
             raise
 
     def _set_up(
@@ -113,7 +112,6 @@ class LocalDurableTestRunner(OperationLookups):
     ) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
-        self._last: LocalExecution | None = None
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -145,13 +143,13 @@ class LocalDurableTestRunner(OperationLookups):
         latency in real seconds for every checkpoint. ``clock`` is the tool that shows virtual time to code,
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
-        settings.check_delay(checkpoint_delay, "checkpoint_delay")
-        process.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        configuration.check_delay(checkpoint_delay, "checkpoint_delay")
+        process_environment.set_up(_environment_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
         """End the process-wide environment and restore the real clock (R2.4)."""
-        process.tear_down()
+        process_environment.tear_down()
 
     # --- run ---
 
@@ -200,7 +198,7 @@ class LocalDurableTestRunner(OperationLookups):
         If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._session.reset()
+        process_environment.reset(self._session)
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
         self._last = None
@@ -211,7 +209,7 @@ class LocalDurableTestRunner(OperationLookups):
             routes.closed(self)
             self._router.close()
         finally:
-            self._session.close()
+            process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -327,9 +325,9 @@ class LocalDurableTestRunner(OperationLookups):
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
-        settings.check_name(name, "the name of a function")
-        settings.check_function(handler, f"the function registered as {name!r}")
-        settings.check_execution_timeout(timeout, "execution_timeout")
+        configuration.check_name(name, "the name of a function")
+        configuration.check_function(handler, f"the function registered as {name!r}")
+        configuration.check_execution_timeout(timeout, "execution_timeout")
         deployment, seconds = self._deployment.number, _seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
@@ -342,21 +340,23 @@ class LocalDurableTestRunner(OperationLookups):
             )
 
 
-def _chosen_settings(skip_time: bool | None, start_time: datetime | None, clock: str | None) -> Settings | None:
+def _chosen_settings(
+    skip_time: bool | None, start_time: datetime | None, clock: str | None
+) -> EnvironmentSettings | None:
     """The environment that a runner asks for; None if any will do."""
     if skip_time is None and start_time is None and clock is None:
         return None
-    return _settings(True if skip_time is None else skip_time, start_time, clock)
+    return _environment_settings(True if skip_time is None else skip_time, start_time, clock)
 
 
-def _settings(
+def _environment_settings(
     skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-) -> Settings:
-    settings.check_flag(skip_time, "skip_time")
-    settings.optional(settings.check_clock)(clock, "clock")
+) -> EnvironmentSettings:
+    configuration.check_flag(skip_time, "skip_time")
+    configuration.optional(configuration.check_clock)(clock, "clock")
     if start_time is not None:
-        settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+        configuration.check_start_time(start_time, "start_time")
+    return EnvironmentSettings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

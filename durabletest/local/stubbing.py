@@ -19,7 +19,7 @@ from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRe
 def replacing(registry: StubRegistry, arn: str, time_out: Callable[[], NoReturn]) -> sdk.Replace:
     """A function that replaces the functions of an execution's steps by their stubs.
 
-    ``time_out`` lets the function time out in the calling thread.
+    ``time_out`` lets the invocation time out.
     """
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:

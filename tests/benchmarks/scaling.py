@@ -191,7 +191,8 @@ def flushes(count: int) -> Measured:
 @spot("waiters: n threads wait for n executions")
 def waits(count: int) -> Measured:
     waiters = Waiters(lambda _arn, _seen: [])
-    waits = [Wait(1, f"arn-{number}", Thread()) for number in range(count)]
+    deployment: Any = object()
+    waits = [Wait(deployment, f"arn-{number}", Thread()) for number in range(count)]
 
     def run() -> None:
         for wait in waits:

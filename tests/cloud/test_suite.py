@@ -14,6 +14,7 @@ from unittest import mock
 
 from durabletest import (
     CloudDurableTestRunner,
+    DurableTest,
     DurableTestCase,
     NotAvailableError,
     UsageError,
@@ -370,3 +371,47 @@ class FailureTests(SuiteTestCase):
                 self.assertOperation("approval").waited(hours=2)
 
         self.assertPasses(Waiting)
+
+
+class WithoutTestCaseTests(SuiteTestCase):
+    def test_a_durable_test_runs_there(self) -> None:
+        with DurableTest(
+            function_name="orders", poll_interval=POLL_INTERVAL, test_id="orders.py::test_parcel"
+        ) as orders:
+            result = orders.execute({"order": 42})
+            orders.assertExecution().succeeded({"parcel": "parcel 42"})
+        self.assertIn(":function:orders-staging:", result.arn)
+        self.assertIn("/orders-py-test_parcel-", result.arn)
+
+    def test_its_function_can_be_known_by_the_name_of_the_handler(self) -> None:
+        self.set(DURABLETEST_FUNCTION_NAMES=json.dumps({"order": "orders-staging:live"}))
+        with DurableTest(order, poll_interval=POLL_INTERVAL) as orders:
+            orders.execute({"order": 42})
+            orders.assertExecution().succeeded()
+
+    def test_a_failure_says_where_to_look(self) -> None:
+        with (
+            self.assertRaises(AssertionError) as raised,
+            DurableTest(function_name="orders", poll_interval=0.005) as orders,
+        ):
+            orders.execute({"order": 42})
+            raise AssertionError("no")
+        notes = "\n".join(raised.exception.__notes__)
+        self.assertIn(f"Execution: {orders._durable_executions()[0].arn}", notes)
+        self.assertIn("reserve", notes)
+
+    def test_what_is_local_skips_it_or_is_an_error(self) -> None:
+        with self.assertRaises(unittest.SkipTest), DurableTest(function_name="orders") as orders:
+            orders.stub_step("charge")
+        with (
+            self.assertRaises(NotAvailableError) as raised,
+            DurableTest(function_name="orders", cloud="strict") as orders,
+        ):
+            orders.stub_step("charge")
+        self.assertNotIsInstance(raised.exception, unittest.SkipTest)
+
+    def test_without_a_name_nothing_can_be_invoked(self) -> None:
+        with self.assertRaisesRegex(
+            UsageError, r"DurableTest\(\.\.\.\) has no function_name, so nothing can be invoked"
+        ):
+            DurableTest(order)

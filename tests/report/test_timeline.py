@@ -5,7 +5,8 @@ import itertools
 import unittest
 
 from durabletest.model.history import History
-from durabletest.report.timeline import ASCII, BOX, WIDTH, Axis, glyphs_for, timeline
+from durabletest.report.fitting import WIDTH
+from durabletest.report.timeline import ASCII, BOX, Axis, glyphs_for, timeline
 from tests.model.histories import Script, error, history_of, order, retry, seconds
 
 
@@ -106,6 +107,13 @@ b  ●
             lines = timeline(history_of(script), glyphs).splitlines()
             self.assertEqual(len(lines), 303)
             self.assertLessEqual(max(map(len, lines)), WIDTH)
+
+    def test_the_legend_takes_as_many_lines_as_it_needs(self) -> None:
+        script = Script().wait("9", 60)
+        for id_, end in enumerate(("Failed", "TimedOut", "Stopped", "Succeeded"), 1):
+            script.op("ChainedInvokeStarted", str(id_)).op(f"ChainedInvoke{end}", str(id_), {"Error": error()})
+        drawn = timeline(history_of(script), width=60).splitlines()
+        self.assertEqual(drawn[-2:], ["● succeeded   ✗ failed   ◷ timed out   ■ stopped", "▶ not ended"])
 
     def test_the_callback_example(self) -> None:
         self.assertIn("approval create callback id", timeline(history_of(order())))

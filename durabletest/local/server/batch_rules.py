@@ -14,7 +14,7 @@ from durabletest.local.server.limits import (
     error_size,
     size,
 )
-from durabletest.local.server.operation_changes import CHANGES
+from durabletest.local.server.operation_events import CHANGES
 from durabletest.local.server.service_model import modelled_error
 
 Operations: TypeAlias = Mapping[str, Mapping[str, Any]]

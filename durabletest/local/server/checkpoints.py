@@ -16,7 +16,7 @@ from durabletest.local.server.batch_rules import check_batch
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.limits import size
-from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.operation_events import OperationChanges
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage
 from durabletest.local.server.service_model import modelled_error
 

@@ -26,7 +26,7 @@ from durabletest.local.server.execution_state import DurableExecution, StartRequ
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
 from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
-from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.operation_events import OperationChanges
 from durabletest.local.server.service_model import modelled_error
 
 MAX_FAILED_INVOCATIONS = 5

@@ -124,7 +124,7 @@ def _used_up(function: str, deployment: Deployment) -> str:
 
 
 def without_end(arn: str, bound: str) -> EndlessExecutionError:
-    """The error for executions that invoke others on and on."""
+    """The error for an execution whose invokes exceed a bound of the server's."""
     return EndlessExecutionError(
         f"{execution_title(arn)} has no end: {bound}\nIf the payload says when to stop, see that it changes with each "
         "invoke; stub_invoke(name).succeeds(...) ends a chain at a target of your choice"
