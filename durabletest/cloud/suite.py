@@ -35,6 +35,7 @@ class CloudSuite:
         self._function = _deployed_name(cls)
         self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
         self._poll_interval = _poll_interval(cls)
+        self._invocation_type = cls.invocation_type
         self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
@@ -43,6 +44,7 @@ class CloudSuite:
         return CloudDurableTestRunner(
             self._function,
             client=self._client,
+            invocation_type=self._invocation_type,
             poll_interval=self._poll_interval,
             timeout=self._timeout,
             execution_prefix=test_id,

@@ -83,6 +83,15 @@ class ModeTests(SuiteTestCase):
         self.assertEqual((first["DurableExecutionName"], first["TenantId"]), ("order-1", "acme"))
         self.assertEqual((second["DurableExecutionName"], second.get("TenantId")), ("order-2", None))
 
+    def test_the_class_says_how_executions_are_started(self) -> None:
+        for expected in ("Event", "RequestResponse"):
+
+            class Started(suites.Orders):
+                invocation_type = expected
+
+            self.assertPasses(Started)
+            self.assertEqual(self.endpoint.log.members("Invoke")[-1]["InvocationType"], expected)
+
     def test_so_does_the_class(self) -> None:
         class InTheCloud(suites.Orders):
             mode = "cloud"
