@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History, details_of
@@ -20,6 +20,7 @@ _WIDEST_NAME = 0.36
 """The part of the width that names may take."""
 _WIDEST_NOTE = 24
 _WIDEST_GAP = 14
+_PAUSED = "(paused)"
 
 
 @dataclass(frozen=True)
@@ -134,14 +135,51 @@ def timeline(
         shortened("  " * len(row.ancestors) + one_line(row.operation.name), int(_WIDEST_NAME * width)) for row in rows
     ]
     notes = [_note(row.operation) for row in rows]
+    pauses = pauses_of(history)
+    if pauses:
+        names.append(_PAUSED)
+        notes.append(_length(pauses, history))
     margin = max(map(len, names))
     ends = [end for record in history.operations if (end := end_of(record)) is not None]
     instants = [event["EventTimestamp"] for event in history.events] + ends
     axis = Axis(instants, width - margin - max(map(len, notes)) - 4)
     lines = [f"{'':{margin}}  {axis.labels()}"]
+    if pauses:
+        cells = _pause_cells(pauses, axis, glyphs)
+        lines.append(f"{names.pop():{margin}}  {cells:{axis.width}}  {notes.pop()}")
     for row, name, note in zip(rows, names, notes, strict=True):
         lines.append(f"{name:{margin}}  {_bar(row.operation, axis, glyphs):{axis.width}}  {note}")
     return "\n".join(line.rstrip() for line in [*lines, *_legend(rows, glyphs, width)])
+
+
+Interval: TypeAlias = tuple[datetime, datetime | None]
+"""The beginning and the end of a pause; ``None`` if the execution is still paused."""
+
+
+def pauses_of(history: History) -> list[Interval]:
+    """The pauses of an execution, the last of which ends with the execution at the latest."""
+    pauses: list[Interval] = []
+    for event in history.events:
+        if event["EventType"] == "ExecutionPaused":
+            pauses.append((event["EventTimestamp"], history.execution.ended_at))
+        elif event["EventType"] == "ExecutionResumed" and pauses:
+            pauses[-1] = pauses[-1][0], event["EventTimestamp"]
+    return pauses
+
+
+def _length(pauses: Sequence[Interval], history: History) -> str:
+    """The length of all pauses together, or that the execution is paused."""
+    if pauses[-1][1] is None:
+        return str(history.execution.status)
+    return span(sum((end - start for start, end in pauses if end is not None), timedelta(0)))
+
+
+def _pause_cells(pauses: Sequence[Interval], axis: Axis, glyphs: Glyphs) -> str:
+    cells = [" "] * axis.width
+    for start, end in pauses:
+        for column in range(axis.column(start), axis.width if end is None else axis.column(end) + 1):
+            cells[column] = glyphs.pause
+    return "".join(cells)
 
 
 def _note(record: OperationRecord) -> str:

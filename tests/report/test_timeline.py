@@ -58,6 +58,27 @@ charge  ✗╌╌╌╌╌╌╌╌╌╌▶                   PENDING
 ▶ not ended   ╌ until the next attempt
 """)  # fmt: skip
 
+    def test_pauses_have_a_line_of_their_own(self) -> None:
+        script = Script().wait("1", 3600, name="nap").at(600).add("ExecutionPaused").at(1200).add("ExecutionResumed")
+        script.at(1800).add("ExecutionPaused")
+        self.assertTimeline(script, """
+          0s            10m          20m           30m           1h
+(paused)                ╌╌╌╌╌╌╌╌╌╌╌╌╌╌             ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  PAUSED
+nap       ├───────────────────────────────────────────────────────▶  STARTED
+▶ not ended
+""")  # fmt: skip
+        script.at(3600).op("WaitSucceeded", "1").add("ExecutionResumed").succeeded()
+        self.assertTimeline(script, """
+          0s            10m          20m           30m           1h
+(paused)                ╌╌╌╌╌╌╌╌╌╌╌╌╌╌             ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  40m
+nap       ├───────────────────────────────────────────────────────●  1h
+● succeeded
+""")  # fmt: skip
+
+    def test_a_pause_ends_with_its_execution(self) -> None:
+        script = Script().wait("1", 3600, name="nap").at(600).add("ExecutionPaused").at(1200)
+        self.assertIn("10m", timeline(history_of(script.add("ExecutionStopped"))).splitlines()[1])
+
     def test_polls_are_no_failures(self) -> None:
         script = Script().op("StepStarted", "1", name="ready", sub_type="WaitForCondition")
         script.op("StepSucceeded", "1", {"RetryDetails": retry(1, 60)}).at(60)
