@@ -219,7 +219,9 @@ def _run(execution: Recorded) -> Run:
         calls.append(Call(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
     for number, lines in sorted(by_invocation.items()):
         calls.append(Call(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
-    no_logs = "What a deployed function logs is in CloudWatch." if execution.logs is None else ""
+    no_logs = (
+        "A history has no log lines: what a deployed function logs is in CloudWatch." if execution.logs is None else ""
+    )
     return Run(execution_title(execution.arn), calls, no_logs)
 
 

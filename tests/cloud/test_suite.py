@@ -331,7 +331,7 @@ class FailureTests(SuiteTestCase):
             "but: SUCCEEDED",
             "StepSucceeded",
             "parcel 42",
-            "What a deployed function logs is in CloudWatch",
+            "what a deployed function logs is in CloudWatch",
         ):
             self.assertIn(text, page)
 
