@@ -25,9 +25,10 @@ from durabletest.configuration import (
     validate,
     values_of,
 )
+from durabletest.durability import DurabilityTestCase
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution_handle import Execution
-from durabletest.explored_case import ExploredTestCase, options_of
+from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
@@ -43,7 +44,7 @@ __tracebackhide__ = True
 _NO_MESSAGE: Any = object()
 
 
-class DurableTestCase(ExploredTestCase):
+class DurableTestCase(DurabilityTestCase):
     """A unittest test case for one durable function.
 
     The configuration is class attributes, see below. Each test has a runner of its own, ``self.runner``, and begins at
@@ -148,11 +149,11 @@ class DurableTestCase(ExploredTestCase):
         else:
             LocalDurableTestRunner.teardown_test_environment()
 
-    @classmethod
     @contextmanager
-    def __environment(cls) -> Iterator[None]:
+    def __environment(self) -> Iterator[None]:
         """The environment of the class, or a new one for this block."""
-        if cls.__durable_ready:
+        cls = type(self)
+        if cls.__durable_ready or self._durable_shared is not None:
             yield
             return
         cls.__prepare()
@@ -293,6 +294,9 @@ class DurableTestCase(ExploredTestCase):
         self._durable_began()
         refuse_late_changes(cls, cls.__read, runner=False)
         self.__read = values_of(cls)
+        if self._durable_shared is not None:
+            self.runner = self._durable_shared
+            return nullcontext()
         if cls.__cloud is not None:
             self.runner = cls.__cloud.runner(self)
             return self.runner

@@ -227,7 +227,9 @@ def can_stub_steps() -> bool:
 
 
 Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
-"""Returns what to call instead of the function of the step at this path, which leads through the named contexts."""
+"""Returns what to call instead of the function of the step at this path, which leads through the named contexts.
+
+The path of a step without a name is empty."""
 
 
 @functools.cache
@@ -354,11 +356,29 @@ class Hooks:
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif operation_identifier.name and (replace := replacing(state.durable_execution_arn)) is not None:
-                user_function = replace(_path(state, operation_identifier), user_function)
+            elif (replace := replacing(state.durable_execution_arn)) is not None:
+                path = _path(state, operation_identifier) if operation_identifier.name else ""
+                user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)
 
         return wrap_user_function
+
+
+def step_here() -> tuple[str, bool]:
+    """The id of the step whose function the SDK is about to run in the calling thread, and whether at most once.
+
+    Asked by what ``Hooks`` is given to replace the function: the step is in the frame of the SDK's executor (since
+    2.0).
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        executor = frame.f_locals.get("self")
+        identifier = getattr(executor, "operation_identifier", None)
+        if identifier is not None:
+            semantics = getattr(getattr(executor, "config", None), "step_semantics", None)
+            return identifier.operation_id, getattr(semantics, "name", "").startswith("AT_MOST_ONCE")
+        frame = frame.f_back
+    return "", False
 
 
 def _contexts(state: Any) -> dict[str, Any]:

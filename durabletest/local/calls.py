@@ -196,7 +196,7 @@ def handler_invocation(
 ) -> HandlerInvocation:
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
     context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
-    own_client = InvocationClient(client)
+    own_client = InvocationClient(client, deployment.faults)
     target = event["Target"]
     handler = deployment.handler if target is None else deployment.durable_functions[target]
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)

@@ -77,7 +77,7 @@ class LocalEnvironment:
             lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
         )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
-        take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
+        self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self._hooks = sdk.Hooks(self.orchestrator.calls.crash, self._replacing)
         self._parts: tuple[Any, ...] = (
@@ -192,9 +192,9 @@ class LocalEnvironment:
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running
-        if running is None or running.call.arn != arn or not running.deployment.stubs.has_steps:
+        if running is None or running.call.arn != arn:
             return None
-        return replacing(running.deployment.stubs, arn)
+        return replacing(running.deployment.stubs, running.deployment.faults, arn)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

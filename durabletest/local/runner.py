@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from durabletest import configuration as settings
 from durabletest import routes, sdk
+from durabletest.crashes import CrashMatrix, observed_anew
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -22,6 +25,7 @@ from durabletest.local.client import RunnerClient
 from durabletest.local.deployment import Deployment, Origin, name_of
 from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
+from durabletest.local.faults import FaultInjector, read_injection
 from durabletest.local.process import process
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
@@ -178,16 +182,68 @@ class LocalDurableTestRunner(OperationLookups):
             raise UsageError("stop() without an execution: call start(payload) first")
         Execution(self._last).stop(error, message)
 
+    @contextmanager
+    def with_fault(self, fault: str | None = None) -> Iterator[FaultInjector]:
+        """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
+
+        What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
+        """
+        self._check_open()
+        if not self._environment.can_take_turns:
+            raise NotAvailableError(
+                "faults need virtual time and version 3 of the AWS SDK: otherwise checkpoint 7 is not the same one in "
+                "every run"
+            )
+        injection = None if fault is None else read_injection(fault)
+        injector = FaultInjector(self._environment.orchestrator.calls.crash, injection)
+        self._deployment.faults = injector
+        try:
+            yield injector
+        finally:
+            self._deployment.faults = None
+
+    def verify_crashes(
+        self,
+        payload: Any = None,
+        *,
+        faults: Iterable[str] | str | None = None,
+        operations: Iterable[str] | str | None = None,
+        reset: Callable[[], object] = lambda: None,
+        key: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
+        run = partial(observed_anew, self, payload, reset)
+        if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
+            raise AssertionError(complaint)
+
+    @contextmanager
+    def afresh(self) -> Iterator[None]:
+        """In the block, the runner has no executions, scripts and stubs; afterwards those from before, but rewound."""
+        self.rewind()
+        with self._deployment.set_aside():
+            self._decide_invokes()
+            try:
+                yield
+            finally:
+                self._session.reset()
+        self._decide_invokes()
+
+    def rewind(self) -> None:
+        """Forget all executions; scripts and stubs begin with their first answers again."""
+        self._check_open()
+        self._session.reset()
+        self._deployment.scripts.rewind()
+        self._deployment.stubs.rewind()
+        self._last = None
+
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
         If no other runner is open, virtual time and all ids begin again.
         """
-        self._check_open()
-        self._session.reset()
+        self.rewind()
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
-        self._last = None
 
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
@@ -281,9 +337,7 @@ class LocalDurableTestRunner(OperationLookups):
         """
         self._check_open()
         stub = self._deployment.stubs.stub_invoke(name, optional)
-        self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
-        )
+        self._decide_invokes()
         return stub
 
     def verify_used(self) -> None:
@@ -305,6 +359,12 @@ class LocalDurableTestRunner(OperationLookups):
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
+
+    def _decide_invokes(self) -> None:
+        """Have the stubs of this runner decide its chained invokes."""
+        self._environment.server.call(
+            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
+        )
 
     def _execution(self, arn: str) -> LocalExecution:
         return LocalExecution(arn, self._session)

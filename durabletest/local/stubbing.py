@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from durabletest import sdk
+from durabletest.local.faults import FaultInjector
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.enums import OperationType
@@ -16,21 +18,28 @@ from durabletest.serialisers import decode
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry
 
 
-def replacing(registry: StubRegistry, arn: str) -> sdk.Replace:
-    """A function that replaces the functions of an execution's steps by their stubs."""
+def replacing(registry: StubRegistry, faults: FaultInjector | None, arn: str) -> sdk.Replace | None:
+    """A function that replaces the functions of an execution's steps by their stubs, with faults around them."""
+    if faults is not None:
+        return lambda path, function: faults.around(path, function, partial(_response, registry, arn, path))
+    return partial(_stubbed, registry, arn) if registry.has_steps else None
 
-    def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        stub = registry.for_step(path)
-        if stub is None:
-            return function
 
-        def stubbed(*arguments: Any) -> Any:
-            replacement = stub.respond(StepCall(path, arguments[-1].attempt, arn))
-            return (replacement or function)(*arguments)
+def _stubbed(registry: StubRegistry, arn: str, path: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    if registry.for_step(path) is None:
+        return function
 
-        return stubbed
+    def stubbed(*arguments: Any) -> Any:
+        replacement = _response(registry, arn, path, arguments[-1].attempt)
+        return (replacement or function)(*arguments)
 
-    return replace
+    return stubbed
+
+
+def _response(registry: StubRegistry, arn: str, path: str, attempt: int) -> Callable[..., Any] | None:
+    """The stub's response to this attempt of a step; None if the step's own function has to run."""
+    stub = registry.for_step(path)
+    return None if stub is None else stub.respond(StepCall(path, attempt, arn))
 
 
 def deciding(registry: StubRegistry) -> Decide:

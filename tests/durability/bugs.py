@@ -1,0 +1,146 @@
+"""Workflows with a bug that a clean run does not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
+from aws_durable_execution_sdk_python.retries import RetryDecision
+
+world: dict[str, Any] = {}
+"""The world outside, which the tests empty before each run."""
+
+ONCE = StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+NEVER_AGAIN = StepConfig(
+    step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=lambda _error, _count: RetryDecision.no_retry()
+)
+
+
+def happen(what: str) -> int:
+    """Something that happens in the world, and how often it has by now."""
+    world[what] = world.get(what, 0) + 1
+    count: int = world[what]
+    return count
+
+
+@durable_execution
+def mutated_closure(event: Any, context: DurableContext) -> int:
+    """A list is filled inside of a step, which does not run again in a replay."""
+    receipts: list[str] = []
+    context.step(lambda _: receipts.append("paid"), name="charge")
+    context.step(lambda _: "sent", name="send receipt")
+    return len(receipts)
+
+
+@durable_execution
+def nonlocal_total(event: Any, context: DurableContext) -> int:
+    total = 0
+
+    def add(step: StepContext) -> None:
+        nonlocal total
+        total += 10
+
+    for item in ("tea", "salt"):
+        context.step(add, name=f"price {item}")
+    return total
+
+
+@durable_execution
+def effect_in_the_body(event: Any, context: DurableContext) -> int:
+    """A mail is sent outside of any step: every replay sends it again."""
+    mails = happen("mail")
+    context.step(lambda _: "packed", name="pack")
+    return mails
+
+
+@durable_execution
+def not_idempotent(event: Any, context: DurableContext) -> int:
+    """The stock is lowered by one, each time that the step runs."""
+    return context.step(lambda _: 100 - happen("lowered"), name="lower stock")
+
+
+@durable_execution
+def already_seen(event: Any, context: DurableContext) -> str:
+    """Duplicates are recognised by the memory of the process, and a replay looks like one."""
+    if "order-42" in world:
+        return "duplicate"
+    world["order-42"] = True
+    context.step(lambda _: "packed", name="pack")
+    return "shipped"
+
+
+@durable_execution
+def name_from_a_counter(event: Any, context: DurableContext) -> str:
+    context.step(lambda _: "packed", name="pack")
+    return context.step(lambda _: "shipped", name=f"ship {happen('name')}")
+
+
+@durable_execution
+def warm_cache(event: Any, context: DurableContext) -> str:
+    """A step is left out when the process knows the answer from an earlier invocation."""
+    if "rate" not in world:
+        world["rate"] = context.step(lambda _: "1.1", name="fetch rate")
+    return context.step(lambda _: f"at {world['rate']}", name="convert")
+
+
+@durable_execution
+def swallowed_interruption(event: Any, context: DurableContext) -> str:
+    """A payment that was interrupted is taken for one that was refused."""
+    try:
+        return context.step(lambda _: "paid", name="charge", config=NEVER_AGAIN)
+    except Exception:
+        return "refused"
+
+
+@durable_execution
+def not_interruptible(event: Any, context: DurableContext) -> str:
+    """A step that must not run twice, and no plan for its interruption: the execution fails."""
+    return context.step(lambda _: "paid", name="charge", config=NEVER_AGAIN)
+
+
+@durable_execution
+def first_invocation_only(event: Any, context: DurableContext) -> str:
+    """The greeting depends on how many invocations there were."""
+    number = happen("invocation")
+    context.wait(Duration.from_seconds(1), name="pause")
+    context.step(lambda _: "ok", name="greet")
+    return "hello" if number <= 2 else "hello again"
+
+
+@durable_execution
+def rejected_twice(event: Any, context: DurableContext) -> str:
+    """The world refuses to do a thing twice, and the step does not ask whether it is done already."""
+
+    def reserve(step: StepContext) -> str:
+        return "reserved" if happen("seat 7") == 1 else "seat taken"
+
+    return context.step(reserve, name="reserve")
+
+
+@durable_execution
+def half_written(event: Any, context: DurableContext) -> int:
+    """Two things are done in one step, of which the first is done again."""
+
+    def book(step: StepContext) -> int:
+        return happen("debit") - world.setdefault("credit", 0)
+
+    context.step(book, name="book")
+    return context.step(lambda _: world["debit"], name="audit")
+
+
+CRASHES = {
+    mutated_closure: "step 'send receipt'",
+    nonlocal_total: "step 'price salt'",
+    effect_in_the_body: "step 'pack'",
+    not_idempotent: "step 'lower stock'",
+    already_seen: "step 'pack'",
+    name_from_a_counter: "step 'ship 1'",
+    warm_cache: "checkpoint='fetch rate' current='convert'",
+    swallowed_interruption: "step 'charge'",
+    not_interruptible: "step 'charge'",
+    first_invocation_only: "wait 'pause'",
+    rejected_twice: "step 'reserve'",
+    half_written: "step 'book'",
+}
+"""The workflows that do not survive crashes, and what the report names."""
