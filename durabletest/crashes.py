@@ -6,7 +6,7 @@ A run happens through a function, so that it can be that of a runner, or that of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -33,7 +33,8 @@ class CrashRun:
     """What is compared of one run.
 
     ``error`` is the text of the error with which the run ended instead of an outcome. ``effects`` maps the name of each
-    side effect to how often it has happened; ``complaints`` are the rules of side effects that were broken.
+    side effect to how often it has happened, and how often outside of any step; ``complaints`` are the rules of side
+    effects that were broken.
     """
 
     status: str
@@ -43,7 +44,7 @@ class CrashRun:
     points: Sequence[Point] = ()
     steps: Sequence[StepRun] = ()
     happened: bool = False
-    effects: Counter[str] = field(default_factory=Counter)
+    effects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     complaints: Sequence[str] = ()
 
 
@@ -61,16 +62,12 @@ class FaultyRunner(Protocol):
         """In the block, put a fault into what is run."""
         ...
 
-    def run(self, payload: Any = None) -> TestResult:
-        """Execute the handler until the execution ends."""
-        ...
 
-
-def observed(runner: FaultyRunner, payload: Any, injection: Injection | None) -> CrashRun:
-    """Run with that fault, and keep what the crash matrix compares; errors of the run are part of it."""
+def observed(runner: FaultyRunner, execute: Callable[[], TestResult], injection: Injection | None) -> CrashRun:
+    """Execute with that fault, and keep what the crash matrix compares; errors of the run are part of it."""
     with runner.with_fault(None if injection is None else str(injection)) as injector:
         try:
-            result = runner.run(payload)
+            result = execute()
             history, status = result.view.history(), result.get_status()
             error = history.execution.error
             value = plain(result.get_result()) if status is ExecutionStatus.SUCCEEDED else error and str(error)
@@ -80,12 +77,12 @@ def observed(runner: FaultyRunner, payload: Any, injection: Injection | None) ->
 
 
 def observed_anew(
-    runner: FaultyRunner, payload: Any, reset: Callable[[], object], injection: Injection | None
+    runner: FaultyRunner, execute: Callable[[], TestResult], reset: Callable[[], object], injection: Injection | None
 ) -> CrashRun:
     """As ``observed``, in a runner that begins again, after ``reset`` was called."""
     runner.rewind()
     reset()
-    return observed(runner, payload, injection)
+    return observed(runner, execute, injection)
 
 
 class CrashMatrix:
@@ -171,9 +168,7 @@ class CrashMatrix:
         yield from operation_differences(clean.history, run.history)
         yield from _repeated(run.steps)
         yield from run.complaints
-        for name, count in clean.effects.items():
-            if run.effects[name] < count:
-                yield f"side effect {name!r} happened {run.effects[name]} times instead of {count}"
+        yield from _effect_differences(clean, run)
 
     def _outcome_differences(self, clean: CrashRun, run: CrashRun) -> Iterator[str]:
         if run.status != clean.status:
@@ -205,6 +200,18 @@ class CrashMatrix:
             + "\n".join(lines)
             + f"\nTo run just the first of them again: {again}"
         )
+
+
+def _effect_differences(clean: CrashRun, run: CrashRun) -> Iterator[str]:
+    for name, (count, outside) in run.effects.items():
+        expected, expected_outside = clean.effects.get(name, (0, 0))
+        if count < expected:
+            yield f"side effect {name!r} happened {count} times instead of {expected}"
+        if outside > expected_outside:
+            yield (
+                f"side effect {name!r} happened {outside} times instead of {expected_outside} outside of any step, "
+                "where each replay repeats it: put it into a step"
+            )
 
 
 def _repeated(steps: Sequence[StepRun]) -> Iterator[str]:

@@ -6,14 +6,17 @@ import contextlib
 import io
 import unittest
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NoReturn
 
-from durabletest.crashes import CrashMatrix, CrashRun, observed, observed_anew
+from durabletest.crashes import CrashMatrix, CrashRun, Run, observed, observed_anew
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.local.faults import Injection
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
+from durabletest.side_effects import SideEffect, SideEffects
 
 __unittest = True
 __tracebackhide__ = True
@@ -36,6 +39,25 @@ class DurabilityTestCase(ExploredTestCase):
     __wanted = 0
     __asserted = 0
     __observed: CrashRun | None = None
+    __effects: SideEffects
+
+    def side_effect(self, name: str) -> SideEffect:
+        """A recorder of something that happens in the world outside; see :class:`durabletest.SideEffect`."""
+        self.__local_runner()
+        return self.__effects.named(name)
+
+    def _durable_began(self) -> None:
+        super()._durable_began()
+        self.__effects = SideEffects(self.__fail)
+
+    def _durable_finish(self) -> None:
+        super()._durable_finish()
+        complaints = self.__effects.complaints()
+        if complaints:
+            self.__fail("\n".join(complaints))
+
+    def __fail(self, text: str) -> NoReturn:
+        raise self.failureException(text)
 
     def assertSurvivesCrashes(
         self,
@@ -59,7 +81,8 @@ class DurabilityTestCase(ExploredTestCase):
 
         Each run is that of a copy of this test, from its ``setUp`` to this line and then its cleanups. With ``reset``
         no copies are made: it is called before each run, and has to make the test's fakes begin again. Scripts and
-        stubs begin with their first answers in each run. Executions that the test has started before are forgotten.
+        stubs begin with their first answers in each run. Executions that the test has started before are forgotten;
+        the results of those that have ended can be read.
 
         Returns the result of a clean run, which the assertions that follow are about.
         """
@@ -74,18 +97,42 @@ class DurabilityTestCase(ExploredTestCase):
                 "loop runs; give a function that makes its fakes begin again"
             )
 
-        def again(injection: Injection | None) -> CrashRun:
-            if reset is None:
-                return self.__observe_copy(runner, injection)
-            return observed_anew(runner, payload, reset, injection)
+        if reset is None:
+            return self.__compare_copies(matrix, runner, payload, msg)
 
-        complaint = matrix.complaint(again)
+        def again(injection: Injection | None) -> CrashRun:
+            self.__effects.clear()
+            return self.__with_effects(observed_anew(runner, partial(runner.run, payload), reset, injection))
+
+        self.__report_crashes(matrix, again, msg)
+        self.__effects.clear()
         runner.rewind()
-        if reset is not None:
-            reset()
+        reset()
+        return self.__execute(payload)
+
+    def __compare_copies(
+        self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, msg: Any
+    ) -> TestResult:
+        """The clean run is that of this test, whose fakes are as it has made them; all others are those of copies."""
+        results: list[TestResult] = []
+
+        def again(injection: Injection | None) -> CrashRun:
+            if injection is not None:
+                return self.__observe_copy(runner, injection)
+            self.__effects.clear()
+            return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), None))
+
+        def keep(result: TestResult) -> TestResult:
+            results.append(result)
+            return result
+
+        self.__report_crashes(matrix, again, msg)
+        return results[0]
+
+    def __report_crashes(self, matrix: CrashMatrix, run: Run, msg: Any) -> None:
+        complaint = matrix.complaint(run)
         if complaint is not None:
             raise self.failureException(self._formatMessage(msg, complaint))
-        return self.__execute(payload)
 
     def __local_runner(self) -> LocalDurableTestRunner:
         runner = self.runner
@@ -98,10 +145,16 @@ class DurabilityTestCase(ExploredTestCase):
         """In a copy, at the assertion that it was made for: one run, and the end of the copy."""
         if self.__asserted < self.__wanted:
             return self.__execute(payload)
-        self.__observed = observed(self.runner, payload, self.__injection)
+        self.__effects.clear()
+        self.__observed = self.__with_effects(
+            observed(self.runner, partial(self.runner.run, payload), self.__injection)
+        )
         raise _RunIsOverError("the copy of the test has done its run")
 
-    def __observe_copy(self, runner: LocalDurableTestRunner, injection: Injection | None) -> CrashRun:
+    def __with_effects(self, run: CrashRun) -> CrashRun:
+        return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
+
+    def __observe_copy(self, runner: LocalDurableTestRunner, injection: Injection) -> CrashRun:
         """Run a copy of this test until the assertion that has been reached."""
         copy = self._durable_copy()
         copy.__become_copy(runner, injection, self.__asserted)
@@ -111,10 +164,9 @@ class DurabilityTestCase(ExploredTestCase):
         run = copy.__observed
         if run is None or result.failures or result.errors:
             texts = [text for _, text in (*result.errors, *result.failures, *result.skipped)]
-            fault = "" if injection is None else f" with the fault {str(injection)!r}"
             raise self.failureException(
-                f"the test fails when it is run again{fault}, outside of the workflow: give reset= a function that "
-                f"makes its fakes begin again, if it cannot be run twice\n\n{texts[0] if texts else ''}"
+                f"the test fails when it is run again with the fault {str(injection)!r}, outside of the workflow: give "
+                f"reset= a function that makes its fakes begin again, if it cannot be run twice\n\n{''.join(texts[:1])}"
             )
         return run
 

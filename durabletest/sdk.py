@@ -364,23 +364,6 @@ class Hooks:
         return wrap_user_function
 
 
-def step_here() -> tuple[str, bool]:
-    """The id of the step whose function the SDK is about to run in the calling thread, and whether at most once.
-
-    Asked by what ``Hooks`` is given to replace the function: the step is in the frame of the SDK's executor (since
-    2.0).
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        executor = frame.f_locals.get("self")
-        identifier = getattr(executor, "operation_identifier", None)
-        if identifier is not None:
-            semantics = getattr(getattr(executor, "config", None), "step_semantics", None)
-            return identifier.operation_id, getattr(semantics, "name", "").startswith("AT_MOST_ONCE")
-        frame = frame.f_back
-    return "", False
-
-
 def _contexts(state: Any) -> dict[str, Any]:
     """The contexts that this invocation has entered, by id; the SDK's own state learns of them a moment later."""
     contexts: dict[str, Any] = vars(state).setdefault("_durabletest_contexts", {})

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 from typing import Any, TypeAlias
 
-from durabletest import sdk
 from durabletest.errors import UsageError
 from durabletest.local.invoker import InvocationTimedOut
 from durabletest.local.server.service_model import modelled_error
 from durabletest.model.lookup import nearest
 from durabletest.model.naming import word_for
+from durabletest.sdk_threads import running_step
 
 _KILLED = 137
 """The exit status of a process that was killed (128 + SIGKILL)."""
@@ -135,10 +134,6 @@ class StepRun:
     at_most_once: bool
 
 
-current_step: ContextVar[StepRun | None] = ContextVar("current_step", default=None)
-"""The step whose function the calling thread runs; the SDK passes contexts on to its branches."""
-
-
 @dataclass(slots=True, eq=False)
 class FaultInjector:
     """Numbers the points of one run, and puts at most one fault into it.
@@ -183,7 +178,8 @@ class FaultInjector:
 
         An attempt that runs again after a crash gets the response of its stub again.
         """
-        operation_id, at_most_once = sdk.step_here()
+        here = running_step()
+        operation_id, at_most_once = ("", False) if here is None else (here.operation_id, here.at_most_once)
 
         def run(*arguments: Any) -> Any:
             step = StepRun(operation_id, path, arguments[-1].attempt, at_most_once)
@@ -193,11 +189,9 @@ class FaultInjector:
                 raise self._ended(InvocationTimedOut())
             if (operation_id, step.attempt) not in self._stubs:
                 self._stubs[operation_id, step.attempt] = stubbed(step.attempt)
-            token = current_step.set(step)
             try:
                 return (self._stubs[operation_id, step.attempt] or function)(*arguments)
             finally:
-                current_step.reset(token)
                 if fault is Fault.KILLED:
                     raise self._ended(SystemExit(_KILLED))
 

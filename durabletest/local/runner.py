@@ -212,14 +212,14 @@ class LocalDurableTestRunner(OperationLookups):
         key: Callable[[Any], Any] | None = None,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
-        run = partial(observed_anew, self, payload, reset)
+        run = partial(observed_anew, self, partial(self.run, payload), reset)
         if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
             raise AssertionError(complaint)
 
     @contextmanager
     def afresh(self) -> Iterator[None]:
-        """In the block, the runner has no executions, scripts and stubs; afterwards those from before, but rewound."""
-        self.rewind()
+        """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
+        self._session.reset()
         with self._deployment.set_aside():
             self._decide_invokes()
             try:

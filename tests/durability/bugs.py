@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
@@ -144,3 +146,67 @@ CRASHES = {
     half_written: "step 'book'",
 }
 """The workflows that do not survive crashes, and what the report names."""
+
+
+# --- side effects: the workflow gets what happens as ``world["effect"]`` ---
+
+
+def charge(**arguments: Any) -> str:
+    """The call of the payment service, which a test records."""
+    world["effect"](**arguments)
+    return "paid"
+
+
+@durable_execution
+def key_by_chance(event: Any, context: DurableContext) -> str:
+    """A new idempotency key in each run of the step: the service cannot know that it is the same payment."""
+    return context.step(lambda _: charge(key=str(uuid.uuid4())), name="charge")
+
+
+@durable_execution
+def key_of_the_attempt(event: Any, context: DurableContext) -> str:
+    def pay(step: StepContext) -> str:
+        charge(key=f"order-42-{step.attempt}")
+        if step.attempt == 1:
+            raise ConnectionError("the answer was lost")
+        return "paid"
+
+    return context.step(pay, name="charge")
+
+
+@durable_execution
+def key_of_the_time(event: Any, context: DurableContext) -> str:
+    return context.step(lambda _: charge(key=datetime.now(UTC).isoformat()), name="charge")
+
+
+@durable_execution
+def charge_in_the_body(event: Any, context: DurableContext) -> str:
+    """The charge is outside of any step."""
+    charge(key="order-42")
+    return context.step(lambda _: "sent", name="send receipt")
+
+
+@durable_execution
+def charged_twice(event: Any, context: DurableContext) -> str:
+    """A step that runs at least once, and charges without a key."""
+    return context.step(lambda _: charge(), name="charge")
+
+
+@durable_execution
+def left_out(event: Any, context: DurableContext) -> str:
+    """Only the first invocation of the process charges; one that is interrupted before never does."""
+    first = "seen" not in world
+    world["seen"] = True
+    context.step(lambda _: charge(key="order-42") if first else "paid before", name="charge")
+    return "paid"
+
+
+EFFECTS = {
+    key_by_chance: "the key of side effect 'charge-card' in step 'charge' was",
+    key_of_the_attempt: "'order-42-1', and 'order-42-2' when the step ran again",
+    key_of_the_time: "the key of side effect 'charge-card' in step 'charge' was '2026-01-01T00:00:00+00:00', and",
+    charge_in_the_body: "'charge-card' happened 2 times instead of 1 outside of any step",
+    charged_twice: "'charge-card' may happen at most once in step 'charge', and happened 2 times",
+    left_out: "side effect 'charge-card' happened 0 times instead of 1",
+}
+"""The workflows whose side effects show it, and what the report says."""

@@ -110,6 +110,22 @@ def first_of_two(event: Any, context: DurableContext) -> int:
 
 
 @durable_execution
+def first_at_once(event: Any, context: DurableContext) -> int:
+    """How far the branch comes that is left behind is chance."""
+
+    def slow(branch: DurableContext) -> None:
+        for letter in "abcd":
+            branch.step(lambda _: 1, name=f"ask {letter}")
+
+    config = ParallelConfig(completion_config=CompletionConfig.first_successful())
+    both = [
+        ParallelBranch(lambda branch: branch.step(lambda _: "quick", name="answer"), name="quick"),
+        ParallelBranch(slow, name="slow"),
+    ]
+    return len(context.parallel(both, name="both", config=config).get_results())
+
+
+@durable_execution
 def nested(event: Any, context: DurableContext) -> str:
     def inner(child: DurableContext) -> str:
         child.step(lambda _: 1, name="work")
@@ -155,6 +171,7 @@ CORRECT = (
     at_most_once,
     branches,
     first_of_two,
+    first_at_once,
     nested,
     approval,
     polled,
