@@ -319,7 +319,8 @@ class DurableTestCase(DurabilityTestCase):
         """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
         options = {"name": name, "tenant_id": tenant_id}
         given = {key: value for key, value in options.items() if value is not None}
-        return self.start(payload, **given).result()  # a subclass may have a start that knows the payload only
+        # a subclass may have a start that knows the payload only
+        return self._durable_execute(payload, lambda: self.start(payload, **given).result())
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution in the background; see :class:`durabletest.Execution`.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import unittest
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from durabletest.crashes import CrashMatrix, CrashRun, Run, observed, observed_anew
+from durabletest.determinism import complaint_about
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.local.faults import Injection
@@ -20,6 +22,11 @@ from durabletest.side_effects import SideEffect, SideEffects
 
 __unittest = True
 __tracebackhide__ = True
+
+
+Task: TypeAlias = "Callable[[DurabilityTestCase], Any]"
+_Target: TypeAlias = tuple[str, int, Task]
+"""A method, its how manieth call, and what a copy does there."""
 
 
 class _RunIsOverError(unittest.SkipTest):
@@ -35,11 +42,16 @@ class DurabilityTestCase(ExploredTestCase):
     runner: Any
     _durable_shared: LocalDurableTestRunner | None = None
     """The runner of the test whose copy this is; None if it is no copy."""
-    __injection: Injection | None = None
-    __wanted = 0
-    __asserted = 0
-    __observed: CrashRun | None = None
+    check_determinism: bool = False
+    """Whether each ``execute`` of a test is checked as ``assertDeterministic`` does, at the end of the test."""
+
     __effects: SideEffects
+    __counts: Counter[str]
+    """How often each of the methods was called that a copy may be run for."""
+    __executed: list[Any]
+    """The payloads of the calls of ``execute`` that have ended."""
+    __target: _Target | None = None
+    __observed: tuple[Any] | None = None
 
     def side_effect(self, name: str) -> SideEffect:
         """A recorder of something that happens in the world outside; see :class:`durabletest.SideEffect`."""
@@ -49,12 +61,15 @@ class DurabilityTestCase(ExploredTestCase):
     def _durable_began(self) -> None:
         super()._durable_began()
         self.__effects = SideEffects(self.__fail)
+        self.__counts, self.__executed = Counter(), []
 
     def _durable_finish(self) -> None:
         super()._durable_finish()
         complaints = self.__effects.complaints()
         if complaints:
             self.__fail("\n".join(complaints))
+        if self.check_determinism and self._durable_shared is None and self._durable_schedule is None:
+            self.__check_executed()
 
     def __fail(self, text: str) -> NoReturn:
         raise self.failureException(text)
@@ -87,16 +102,14 @@ class DurabilityTestCase(ExploredTestCase):
         Returns the result of a clean run, which the assertions that follow are about.
         """
         matrix = CrashMatrix(payload, faults, operations, key)
-        self.__asserted += 1
-        if self._durable_shared is not None:
-            return self.__run_in_copy(payload)
+        if self.__arrive("assertion"):
+            return self.__execute(payload)
         runner = self.__local_runner()
         if reset is None and isinstance(self, unittest.IsolatedAsyncioTestCase):
             raise UsageError(
                 "assertSurvivesCrashes in an async test needs reset=: the test cannot be run again while its event "
                 "loop runs; give a function that makes its fakes begin again"
             )
-
         if reset is None:
             return self.__compare_copies(matrix, runner, payload, msg)
 
@@ -118,7 +131,9 @@ class DurabilityTestCase(ExploredTestCase):
 
         def again(injection: Injection | None) -> CrashRun:
             if injection is not None:
-                return self.__observe_copy(runner, injection)
+                target: _Target = "assertion", self.__counts["assertion"], lambda copy: copy.__crash(payload, injection)
+                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {str(injection)!r}")
+                return run
             self.__effects.clear()
             return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), None))
 
@@ -141,35 +156,100 @@ class DurabilityTestCase(ExploredTestCase):
     def __execute(self, payload: Any) -> TestResult:
         return self._durable_executed(self.runner.start(payload)).result()
 
-    def __run_in_copy(self, payload: Any) -> TestResult:
-        """In a copy, at the assertion that it was made for: one run, and the end of the copy."""
-        if self.__asserted < self.__wanted:
-            return self.__execute(payload)
+    def __crash(self, payload: Any, injection: Injection) -> CrashRun:
         self.__effects.clear()
-        self.__observed = self.__with_effects(
-            observed(self.runner, partial(self.runner.run, payload), self.__injection)
-        )
-        raise _RunIsOverError("the copy of the test has done its run")
+        return self.__with_effects(observed(self.runner, partial(self.runner.run, payload), injection))
 
     def __with_effects(self, run: CrashRun) -> CrashRun:
         return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
 
-    def __observe_copy(self, runner: LocalDurableTestRunner, injection: Injection) -> CrashRun:
-        """Run a copy of this test until the assertion that has been reached."""
+    # --- determinism ---
+
+    def assertDeterministic(self, payload: Any = None, *, msg: Any = None) -> TestResult:
+        """Run the workflow with forced replays: the handler has to do the same in each.
+
+        The handler replays once when the execution has its outcome; then, in a copy of this test, after each operation.
+        Compared are the operations in their order, by type and name; what they are asked for with, the variables of a
+        step's function included, where that is plain data; and the outcome. The report names the first that differs.
+
+        Returns the result of the first execution, which the assertions that follow are about.
+        """
+        if self.__arrive("assertion"):
+            return self.__execute(payload)
+        runner, results = self.__local_runner(), []
+
+        def keep() -> TestResult:
+            results.append(self.__execute(payload))
+            return results[0]
+
+        complaint = complaint_about(runner, keep, each=False)
+        if complaint is None:
+            target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
+            complaint = self.__observe_copy(runner, target)
+        if complaint is not None:
+            raise self.failureException(self._formatMessage(msg, complaint))
+        return results[0]
+
+    def _durable_execute(self, payload: Any, execute: Callable[[], TestResult]) -> TestResult:
+        """What ``execute`` does, noted for the check at the end of the test."""
+        self.__arrive("execute")
+        result = execute()
+        self.__executed.append(payload)
+        return result
+
+    def __check_executed(self) -> None:
+        runner = self.runner
+        if not isinstance(runner, LocalDurableTestRunner):
+            return
+        for number, payload in enumerate(self.__executed, 1):
+            target = "execute", number, partial(_complaint_of_copy, payload, (False, True))
+            complaint = self.__observe_copy(runner, target)
+            if complaint is not None:
+                self.__fail(f"check_determinism: {complaint}")
+
+    # --- copies ---
+
+    def __arrive(self, method: str) -> bool:
+        """Count a call; in a copy that was made for it, do its task and end. Tell whether this is another copy."""
+        self.__counts[method] += 1
+        if self.__target is None:
+            return False
+        wanted, number, task = self.__target
+        if (wanted, number) == (method, self.__counts[method]):
+            self.__observed = (task(self),)
+            raise _RunIsOverError("the copy of the test has done its task")
+        return True
+
+    def __observe_copy(self, runner: LocalDurableTestRunner, target: _Target, how: str = "") -> Any:
+        """Run a copy of this test until it has done its task; what that returns."""
+        if isinstance(self, unittest.IsolatedAsyncioTestCase):  # it cannot be run again while its loop runs
+            runner.rewind()
+            return target[2](self)
         copy = self._durable_copy()
-        copy.__become_copy(runner, injection, self.__asserted)
+        copy.__become_copy(runner, target)
         result = unittest.TestResult()
         with runner.afresh(), contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
-        run = copy.__observed
-        if run is None or result.failures or result.errors:
+        observed = copy.__observed
+        if observed is None or result.failures or result.errors:
             texts = [text for _, text in (*result.errors, *result.failures, *result.skipped)]
             raise self.failureException(
-                f"the test fails when it is run again with the fault {str(injection)!r}, outside of the workflow: give "
-                f"reset= a function that makes its fakes begin again, if it cannot be run twice\n\n{''.join(texts[:1])}"
+                f"the test fails when it is run again{how}, outside of the workflow: it leaves something behind. Undo "
+                f"it by a cleanup; assertSurvivesCrashes takes a function that does so, reset=\n\n{''.join(texts[:1])}"
             )
-        return run
+        return observed[0]
 
-    def __become_copy(self, runner: LocalDurableTestRunner, injection: Injection | None, wanted: int) -> None:
-        self._durable_shared, self.__injection = runner, injection
-        self.__wanted, self.__asserted, self.__observed = wanted, 0, None
+    def __become_copy(self, runner: LocalDurableTestRunner, target: _Target) -> None:
+        self._durable_shared, self.__target, self.__observed = runner, target, None
+
+
+def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTestCase) -> str | None:
+    """Executions with forced replays, one for each of the modes, in a copy of a test: the first complaint."""
+    runner = test.runner
+    for number, each in enumerate(modes):
+        if number:
+            runner.rewind()
+        complaint = complaint_about(runner, partial(runner.run, payload), each)
+        if complaint is not None:
+            return complaint
+    return None

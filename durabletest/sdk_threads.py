@@ -6,20 +6,16 @@ was made with, then the SDK's own objects: updates and identifiers of operations
 
 from __future__ import annotations
 
-import itertools
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial, wraps
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from durabletest.model.naming import word_for
 from durabletest.patches import Patches
-from durabletest.sdk import folder, module
+from durabletest.sdk import module
 
 _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}
-_EXECUTORS = itertools.count(1)
 _ON_THE_WAY = ("STARTED", "PENDING", "READY")
 
 
@@ -166,39 +162,6 @@ def _verb(step: object) -> str:
         return "was replayed"
     action = _value(step, "action")
     return "ran" if action is None else _VERBS.get(action, "went on")
-
-
-@dataclass(frozen=True, slots=True)
-class RunningStep:
-    """A step that runs; ``run`` is another value in each run of its function."""
-
-    operation_id: str
-    name: str | None
-    at_most_once: bool
-    run: tuple[int, object]
-
-    def __str__(self) -> str:
-        return f"step {self.name!r}" if self.name else f"the unnamed step {self.operation_id!r}"
-
-
-def running_step() -> RunningStep | None:
-    """The step whose function runs in the calling thread, or is about to; None outside of any step.
-
-    It is found in the frame of the SDK's executor, which has the step's identifier (since 2.0).
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        executor = frame.f_locals.get("self")
-        identifier = getattr(executor, "operation_identifier", None)
-        if identifier is not None and frame.f_code.co_filename.startswith(folder()):
-            if identifier.type.value != "STEP":
-                return None
-            semantics = getattr(getattr(executor, "config", None), "step_semantics", None)
-            once = getattr(semantics, "name", "").startswith("AT_MOST_ONCE")
-            run = vars(executor).setdefault("_durabletest_run", next(_EXECUTORS)), frame.f_locals.get("attempt")
-            return RunningStep(identifier.operation_id, identifier.name, once, run)
-        frame = frame.f_back
-    return None
 
 
 def can_take_turns() -> bool:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, NoReturn, Self
 
 from durabletest.errors import UsageError
-from durabletest.sdk_threads import RunningStep, running_step
+from durabletest.sdk_operations import RunningStep, running_step
 
 __unittest = True
 __tracebackhide__ = True

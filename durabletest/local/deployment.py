@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock, current_thread
-from typing import Any
+from typing import Any, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import RunnerClosedError
@@ -22,6 +22,8 @@ from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry
+
+FaultsT = TypeVar("FaultsT", bound=FaultInjector)
 
 
 class Lease:
@@ -158,6 +160,15 @@ class Deployment:
             yield
         finally:
             self.scripts, self.stubs, self.durable_functions, self.functions = before
+
+    @contextmanager
+    def intercepted(self, faults: FaultsT) -> Iterator[FaultsT]:
+        """In the block, ``faults`` are told of every checkpoint and step."""
+        before, self.faults = self.faults, faults
+        try:
+            yield faults
+        finally:
+            self.faults = before
 
     def __str__(self) -> str:
         return f"the runner for {name_of(self.handler)}, made {self.origin}"

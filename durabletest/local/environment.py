@@ -37,6 +37,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager, RequestInst
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.naming import execution_title
+from durabletest.sdk_operations import OperationListener, OperationSeam
 from durabletest.serialisers import SerialiserHooks
 
 
@@ -79,12 +80,14 @@ class LocalEnvironment:
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
-        self._hooks = sdk.Hooks(self.orchestrator.calls.crash, self._replacing)
+        self.crash = self.orchestrator.calls.crash
+        self._hooks = sdk.Hooks(self.crash, self._replacing)
         self._parts: tuple[Any, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
+            OperationSeam(self._listener),
             sdk.ClientHook(self._client_here),
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
@@ -189,6 +192,10 @@ class LocalEnvironment:
         if worker_of(current_thread()) is not None:
             raise SystemExit
         return None
+
+    def _listener(self) -> OperationListener | None:
+        running = self.orchestrator.calls.running
+        return None if running is None else running.deployment.faults
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

@@ -15,7 +15,7 @@ from durabletest.local.invoker import InvocationTimedOut
 from durabletest.local.server.service_model import modelled_error
 from durabletest.model.lookup import nearest
 from durabletest.model.naming import word_for
-from durabletest.sdk_threads import running_step
+from durabletest.sdk_operations import Asked, Identity, running_step
 
 _KILLED = 137
 """The exit status of a process that was killed (128 + SIGKILL)."""
@@ -112,8 +112,10 @@ def read_fault(text: object) -> tuple[Fault, int | None]:
     return Fault(match[1]), None if match[2] is None else int(match[2])
 
 
-def read_injection(text: object) -> Injection:
-    """The fault at one point that a text means."""
+def read_injection(text: object) -> Injection | None:
+    """The fault at one point that a text means; None for None."""
+    if text is None:
+        return None
     fault, number = read_fault(text)
     if number is None:
         raise UsageError(f"{text!r} does not say where: give the number of a point, {f'{text} 1'!r} for example")
@@ -213,9 +215,19 @@ class FaultInjector:
         self.crash(error)
         return error
 
-    def _gone(self, api_operation: str) -> Exception:
+    def holds_back(self, arn: str, answer: Mapping[str, Any]) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether the answer of an invocation is held back, so that another one replays."""
+        return False
+
+    def asked(self, asked: Asked) -> None:
+        """The handler asks for an operation, for the first time or in a replay."""
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """The handler asks for another operation than the recorded one."""
+
+    def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
         """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
-        self.crash(SystemExit(_KILLED))
+        self.crash(error or SystemExit(_KILLED))
         gone: Exception = modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
         return gone
 

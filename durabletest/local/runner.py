@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -27,6 +27,7 @@ from durabletest.local.environment import Settings
 from durabletest.local.execution import LocalExecution
 from durabletest.local.faults import FaultInjector, read_injection
 from durabletest.local.process import process
+from durabletest.local.replays import ReplayProbe
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -182,25 +183,23 @@ class LocalDurableTestRunner(OperationLookups):
             raise UsageError("stop() without an execution: call start(payload) first")
         Execution(self._last).stop(error, message)
 
-    @contextmanager
-    def with_fault(self, fault: str | None = None) -> Iterator[FaultInjector]:
+    def with_fault(self, fault: str | None = None) -> AbstractContextManager[FaultInjector]:
         """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
 
         What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
         """
         self._check_open()
         if not self._environment.can_take_turns:
-            raise NotAvailableError(
-                "faults need virtual time and version 3 of the AWS SDK: otherwise checkpoint 7 is not the same one in "
-                "every run"
-            )
-        injection = None if fault is None else read_injection(fault)
-        injector = FaultInjector(self._environment.orchestrator.calls.crash, injection)
-        self._deployment.faults = injector
-        try:
-            yield injector
-        finally:
-            self._deployment.faults = None
+            raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
+        return self._deployment.intercepted(FaultInjector(self._environment.crash, read_injection(fault)))
+
+    def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
+        """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
+
+        What is given has the first ``difference`` between what the handler did and what it did when it replayed.
+        """
+        self._check_open()
+        return self._deployment.intercepted(ReplayProbe(self._environment.crash, each=each))
 
     def verify_crashes(
         self,

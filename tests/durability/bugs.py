@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
@@ -210,3 +212,131 @@ EFFECTS = {
     left_out: "side effect 'charge-card' happened 0 times instead of 1",
 }
 """The workflows whose side effects show it, and what the report says."""
+
+
+# --- what a handler must not do outside of steps ---
+
+
+@durable_execution
+def chance_decides(event: Any, context: DurableContext) -> str:
+    if random.random() < event.get("share", 0.5):
+        context.step(lambda _: "gift", name="add a gift")
+    return context.step(lambda _: "packed", name="pack")
+
+
+@durable_execution
+def uuid_for_a_step(event: Any, context: DurableContext) -> int:
+    order_id = str(uuid.uuid4())
+    return context.step(lambda _: len(order_id), name="create order")
+
+
+@durable_execution
+def uuid_as_a_partial(event: Any, context: DurableContext) -> int:
+    def create(order_id: str, _: StepContext) -> int:
+        return len(order_id)
+
+    return context.step(partial(create, str(uuid.uuid4())), name="create order")
+
+
+@durable_execution
+def now_for_a_step(event: Any, context: DurableContext) -> int:
+    due = datetime.now(UTC) + timedelta(days=14)
+    return context.step(lambda _: due.month * 0, name="write invoice")
+
+
+@durable_execution
+def now_in_the_result(event: Any, context: DurableContext) -> str:
+    context.step(lambda _: "packed", name="pack")
+    return datetime.now(UTC).isoformat()
+
+
+@durable_execution
+def now_in_a_name(event: Any, context: DurableContext) -> str:
+    return context.step(lambda _: "packed", name=f"pack at {datetime.now(UTC):%H:%M:%S}")
+
+
+@durable_execution
+def random_wait(event: Any, context: DurableContext) -> None:
+    context.wait(Duration.from_seconds(random.randint(1, 10**6)), name="spread")
+
+
+@durable_execution
+def random_default(event: Any, context: DurableContext) -> int:
+    return context.step(lambda _, weight=random.random(): int(weight), name="weigh")  # noqa: B008 - that is the bug
+
+
+@durable_execution
+def random_payload(event: Any, context: DurableContext) -> Any:
+    return context.invoke("plain", {"id": random.random()}, name="ask")
+
+
+@durable_execution
+def random_items(event: Any, context: DurableContext) -> int:
+    items = [random.random() for _ in range(3)]
+    return len(context.map(items, lambda branch, item, *_: branch.step(lambda _: 1, name="look")).get_results())
+
+
+@durable_execution
+def module_counter(event: Any, context: DurableContext) -> int:
+    number = happen("invoice number")
+    return context.step(lambda _: number * 0, name="write invoice")
+
+
+@durable_execution
+def cached_config(event: Any, context: DurableContext) -> str:
+    """A step comes in the first invocation of a process only, and last."""
+    context.step(lambda _: "packed", name="pack")
+    if "config" not in world:
+        world["config"] = context.step(lambda _: "blue", name="read configuration")
+    return "done"
+
+
+@durable_execution
+def retyped(event: Any, context: DurableContext) -> None:
+    if happen("visit") == 1:
+        context.wait(Duration.from_seconds(1), name="pause")
+    else:
+        context.step(lambda _: None, name="pause")
+
+
+@durable_execution
+def changed_argument(event: Any, context: DurableContext) -> int:
+    """A step changes a dictionary that a later step is given."""
+    order = {"items": ["tea"]}
+    context.step(lambda _: order["items"].append("gift"), name="add a gift")
+    return context.step(lambda _: len(order["items"]), name="count")
+
+
+@durable_execution
+def error_of_the_memory(event: Any, context: DurableContext) -> str:
+    context.step(lambda _: "packed", name="pack")
+    if happen("visit") > 1:
+        raise RuntimeError("seen before")
+    return "shipped"
+
+
+DETERMINISM = {
+    chance_decides: ("step 'pack'", "add a gift"),
+    uuid_for_a_step: ("order_id of step 'create order'", "uuid4()"),
+    uuid_as_a_partial: ("argument 1 of step 'create order'", "uuid4()"),
+    now_for_a_step: ("due of step 'write invoice'", "datetime.now()"),
+    now_in_the_result: ("its result was another one", "datetime.now()"),
+    now_in_a_name: ("step 'pack at 00:00:00' was another operation", "datetime.now()"),
+    random_wait: ("seconds of wait 'spread'", "take it in a step"),
+    random_default: ("weight of step 'weigh'", "random()"),
+    random_payload: ("payload of invoke 'ask'", "random()"),
+    random_items: ("inputs of an unnamed map", "random()"),
+    module_counter: ("number of step 'write invoice'", "first run: 1\n   replay: 2"),
+    cached_config: ("step 'read configuration' was left out", "memory of the process"),
+    retyped: ("wait 'pause' was another operation", "step 'pause'"),
+    changed_argument: ("order of step 'count'", "'gift'"),
+    error_of_the_memory: ("its status was another one", "seen before"),
+    mutated_closure: ("its result was another one", "first run: 1\n   replay: 0"),
+    nonlocal_total: ("total of step 'price salt'", "first run: 10\n   replay: 0"),
+    effect_in_the_body: ("its result was another one", "memory of the process"),
+    already_seen: ("step 'pack' was left out", "memory of the process"),
+    name_from_a_counter: ("step 'ship 1' was another operation", "step 'ship 2'"),
+    warm_cache: ("step 'fetch rate' was another operation", "step 'convert'"),
+    first_invocation_only: ("its result was another one", "hello again"),
+}
+"""The workflows that are not deterministic, and two texts of the report: what differs, and a value or the cure."""
