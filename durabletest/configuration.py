@@ -24,6 +24,8 @@ FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
+INVOCATION_ATTEMPTS = 5
+"""How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
 _SECOND = timedelta(seconds=1)
@@ -133,6 +135,12 @@ def check_limit(value: object, where: str) -> None:
         )
 
 
+def check_attempts(value: object, where: str) -> None:
+    """A positive whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{where} is {value!r}: give a whole number, at least 1")
+
+
 def check_duration(value: object, where: str) -> None:
     """A positive timedelta or number of seconds."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
@@ -187,6 +195,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
     "function_timeout": check_function_timeout,
+    "invocation_attempts": check_attempts,
     "invocation_type": check_invocation_type,
     "operation_limit": check_limit,
     "storage_limit": check_limit,
@@ -212,6 +221,7 @@ _OF_RUNNERS = (
     "functions",
     "execution_timeout",
     "function_timeout",
+    "invocation_attempts",
     "invocation_type",
     "operation_limit",
     "storage_limit",

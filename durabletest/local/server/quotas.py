@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from durabletest.configuration import INVOCATION_ATTEMPTS
 from durabletest.local.server.journal import ErrorObject, Journal, Operation, Update
 from durabletest.local.server.limits import error_size, size
 
@@ -31,10 +32,14 @@ Name: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """How many operations one execution may have, and how many bytes it may write; None is as many as the service's."""
+    """How many operations one execution may have, and how many bytes it may write; None is as many as the service's.
+
+    ``invocation_attempts`` is how often an invocation is tried that fails each time.
+    """
 
     operations: int | None = None
     storage: int | None = None
+    invocation_attempts: int = INVOCATION_ATTEMPTS
 
 
 SERVICE_QUOTAS = Quotas()
