@@ -1,24 +1,26 @@
-"""The plugin for pytest: the fixture ``durable``, and failures with a report of what was executed.
+"""The plugin for pytest: the fixture ``durable``, its markers, and failures with a report of what was executed.
 
 pytest loads it by itself, so it imports hardly anything until a test uses it. PYTEST_DONT_REWRITE: it asserts nothing.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from durabletest.errors import DurableTestError, ExecutionFailedError
+from durabletest.errors import ConfigurationError, DurableTestError, ExecutionFailedError, UsageError
+from durabletest.modes import MODE_VARIABLE, Mode, mode_of, only_mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
-    from durabletest.settings import GivenSettings
+    from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
 
@@ -27,6 +29,36 @@ _TESTS = pytest.StashKey[list["DurableTest"]]()
 _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
 _SECTION = "durabletest report"
+_MARKERS = (
+    "durable(**settings): settings for what the fixture `durable` makes, like skip_sleep=True or handler=order_handler",
+    "local_only: in cloud mode the test is skipped",
+    "cloud_only: in local mode the test is skipped",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("durabletest", "tests of AWS Lambda durable functions")
+    group.addoption(
+        "--durabletest-mode",
+        choices=[mode.value for mode in Mode],
+        help=f"where the functions under test run; it wins over {MODE_VARIABLE}, markers and test classes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and tell the mode to all who look for it."""
+    for line in _MARKERS:
+        config.addinivalue_line("markers", line)
+    mode = config.getoption("durabletest_mode")
+    if mode is not None:
+        patch = pytest.MonkeyPatch()
+        patch.setenv(MODE_VARIABLE, mode)
+        config.add_cleanup(patch.undo)
+
+
+def pytest_report_header() -> str | None:
+    mode = os.environ.get(MODE_VARIABLE)
+    return f"durabletest: {mode} mode" if mode else None
 
 
 class Durable:
@@ -39,14 +71,20 @@ class Durable:
     def __call__(self, handler: Callable[..., Any] | None = None, **settings: Unpack[GivenSettings]) -> DurableTest:
         """Make a runner with the methods of ``DurableTestCase``, which is closed at the end of the test.
 
-        The settings are those of :class:`durabletest.DurableTestCase`.
+        The settings are those of :class:`durabletest.DurableTestCase`. They take precedence over those of markers.
         """
         from durabletest.durable_test import DurableTest
         from durabletest.settings import settings_from
 
         module = _module_of(self._item)
-        settings_from({"handler": handler, **settings}, "durable(...)", module)
-        test = DurableTest(handler, module=module, test_id=self._item.nodeid, **settings)
+        given: dict[str, Any] = {**_marked(self._item), **settings}
+        if handler is not None:
+            given["handler"] = handler
+        mode = mode_of(settings_from(given, "durable(...)", module))
+        reason = _reason_to_skip(self._item, mode)
+        if reason is not None:
+            pytest.skip(reason)
+        test = DurableTest(module=module, test_id=self._item.nodeid, **given)
         self._made.append(test)
         return test
 
@@ -66,6 +104,81 @@ def durable(request: pytest.FixtureRequest) -> Iterator[Durable]:
     with ExitStack() as closing:
         for test in made:
             closing.callback(test.close)
+
+
+# --- markers ---
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the markers of a test, and skip it if it belongs to the other mode."""
+    try:
+        _check_markers(item)
+    except UsageError as error:
+        item.stash[_COMPLAINT] = error
+        raise
+
+
+def _check_markers(item: pytest.Item) -> None:
+    function, case = getattr(item, "obj", None), _test_case_of(item)
+    if case is None and hasattr(function, "__durabletest_explore__"):
+        raise UsageError(
+            f"@explore on {item.name}: it runs a test again and again with a setUp of its own, which fixtures do not "
+            "have; write the test as a method of a DurableTestCase"
+        )
+    settings = _marked(item)
+    if case is not None and settings:
+        name, value = next(iter(settings.items()))
+        raise ConfigurationError(
+            f"@pytest.mark.durable({name}=...) on {item.name}: the settings of a DurableTestCase are its attributes, "
+            f"so write {name} = {value!r} in {case.__qualname__}"
+        )
+    if not settings and not any(_belonging(item)):
+        return
+    reason = _reason_to_skip(item, mode_of(_settings_of(item, settings) if case is None else case))
+    if reason is not None:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """The settings in the markers of a test; the closest marker wins."""
+    marks = list(item.iter_markers("durable"))
+    for mark in marks:
+        if mark.args:
+            raise ConfigurationError(
+                f"@pytest.mark.durable({mark.args[0]!r}): give settings by their names, like skip_sleep=True"
+            )
+    return {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
+
+
+def _settings_of(item: pytest.Item, marked: dict[str, Any]) -> type[DurableSettings]:
+    from durabletest.settings import settings_from
+
+    return settings_from(marked, "@pytest.mark.durable(...)", _module_of(item))
+
+
+def _belonging(item: pytest.Item) -> Iterator[Mode]:
+    """The modes that a test belongs to by its markers, or by the decorators of durabletest, if it is a function."""
+    yield from (mode for mode in Mode if item.get_closest_marker(f"{mode}_only") is not None)
+    decorated = only_mode(getattr(item, "obj", None))
+    if decorated is not None:
+        yield decorated
+
+
+def _reason_to_skip(item: pytest.Item, mode: Mode) -> str | None:
+    for only in _belonging(item):
+        if only is not mode:
+            return f"{only} only: the mode is {mode}"
+    return None
+
+
+def _test_case_of(item: pytest.Item) -> Any:
+    """The ``DurableTestCase`` that a test is a method of, None if it is of none."""
+    cls = getattr(item, "cls", None)
+    return cls if hasattr(cls, "_durable_explore") else None
+
+
+# --- around each test ---
 
 
 @pytest.hookimpl(wrapper=True)

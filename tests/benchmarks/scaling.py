@@ -445,7 +445,7 @@ def bare_equal(count: int) -> Measured:
 
 
 def run(handler: Callable[..., Any], watched: str | None = None) -> object:
-    with LocalDurableTestRunner(handler, watchdog=120) as runner:
+    with LocalDurableTestRunner(handler, watchdog=120, operation_limit=50_000) as runner:
         execution = runner.start({})
         future: Future[Any] | None = None
         if watched is not None:

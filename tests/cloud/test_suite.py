@@ -306,7 +306,8 @@ class OnlyLocallyTests(unittest.TestCase):
             local_only(unittest.TestCase)
         self.assertEqual(
             str(caught.exception),
-            "@local_only on TestCase: it means nothing but on a DurableTestCase and its methods",
+            "@local_only on TestCase: it means nothing but on a DurableTestCase and its methods, "
+            "and on test functions of pytest",
         )
 
 

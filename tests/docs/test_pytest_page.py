@@ -16,4 +16,4 @@ class PytestPageTests(unittest.TestCase):
             "pytest", "-q", "-p", "no:cacheprovider", "-p", "durabletest.pytest_plugin", suite=suite, **quickly
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("6 passed", done.stdout)
+        self.assertIn("17 passed", done.stdout)

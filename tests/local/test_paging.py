@@ -125,6 +125,7 @@ class ChildPagesTests(DurableTestCase):
 
 class ServicePagesTests(DurableTestCase):
     handler = counting
+    operation_limit = 5_000
 
     @in_reasonable_time
     def test_a_small_state_comes_whole_with_the_invocation(self) -> None:

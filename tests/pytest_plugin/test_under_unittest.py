@@ -6,7 +6,7 @@ import os
 import unittest
 from pathlib import Path
 
-from tests.subprocesses import Started
+from tests.subprocesses import BOUND, Started
 
 
 class PluginTests(unittest.TestCase):
@@ -14,6 +14,6 @@ class PluginTests(unittest.TestCase):
         if "PYTEST_CURRENT_TEST" in os.environ:
             self.skipTest("pytest runs the functions itself")
         folder = str(Path(__file__).parent)
-        done = Started("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", folder).ended()
+        done = Started("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", folder).ended(5 * BOUND)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"\d\d passed")
