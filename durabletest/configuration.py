@@ -26,6 +26,8 @@ MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
 INVOCATION_ATTEMPTS = 5
 """How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
+MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
+"""The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
 _SECOND = timedelta(seconds=1)
@@ -253,6 +255,18 @@ def check_arguments(**arguments: object) -> None:
     """Check the arguments of a runner that are settings of a class, too."""
     for name, value in arguments.items():
         _CHECKS[name](value, name)
+    _check_synchronous(arguments["invocation_type"], arguments["execution_timeout"], "execution_timeout")
+
+
+def _check_synchronous(invocation_type: object, execution_timeout: Any, where: str) -> None:
+    """An execution that is invoked synchronously has a shorter timeout, or the service refuses the invocation."""
+    if invocation_type != REQUEST_RESPONSE or execution_timeout is None:
+        return
+    if duration(execution_timeout, "") > MAX_SYNCHRONOUS_TIMEOUT:
+        raise ConfigurationError(
+            f"{where} is {execution_timeout!r}, and an execution that is started synchronously may take 15 minutes: "
+            f"give less, or leave out invocation_type = {REQUEST_RESPONSE!r}"
+        )
 
 
 def validate(cls: type[Any], base: type[Any]) -> None:
@@ -263,6 +277,7 @@ def validate(cls: type[Any], base: type[Any]) -> None:
     name = cls.__qualname__
     for attribute, check in _CHECKS.items():
         check(getattr(cls, attribute), f"{name}.{attribute}")
+    _check_synchronous(cls.invocation_type, cls.execution_timeout, f"{name}.execution_timeout")
     both = sorted(set(cls.durable_functions) & set(cls.functions))
     if both:
         raise ConfigurationError(f"{both[0]!r} is in {name}.durable_functions and in {name}.functions: leave one out")
