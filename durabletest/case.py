@@ -140,8 +140,11 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
                 self._durable_explore(options, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
-                return super().run(result)
-        except DurableTestError:
+                outcome = super().run(result)
+                self._durable_ended()
+                return outcome
+        except DurableTestError as error:
+            self._durable_failed(error)
             if result is None:
                 raise
             self.__report(result, began)

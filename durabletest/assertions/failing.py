@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from traceback import StackSummary, TracebackException, walk_tb
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -188,6 +189,18 @@ def trim_traceback(error: BaseException) -> None:
     tail = None if isinstance(error, DurableTestError) else entries[last].tb_next
     for entry, following in zip(kept, [*kept[1:], tail], strict=True):
         entry.tb_next = following
+
+
+def told(error: BaseException) -> str:
+    """The traceback with notes as text, from the user's first frame on, without frames of this package and reports."""
+    frames = list(walk_tb(error.__traceback__))
+    first = next((i for i, (frame, _) in enumerate(frames) if _package(frame) not in _NOT_USER_CODE), 0)
+    shown = [(frame, line) for frame, line in frames[first:] if _package(frame) != "durabletest"]
+    exception = TracebackException.from_exception(error)
+    exception.stack = StackSummary.extract(iter(shown))
+    text = "".join(exception.format())
+    _, report = getattr(error, "__durable_report__", (None, None))
+    return (text.replace(report, "") if report else text).rstrip()
 
 
 def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:

@@ -142,7 +142,11 @@ def _execution_lane(execution: Recorded, scale: Scale, depth: int, *, inside: bo
         glyph=BOX.marks[status],
         error=_short(record.error),
         notes=[] if record.duration is None else [span(record.duration)],
-        facts=_fields(ARN=execution.arn, Started=record.started_at, Ended=record.ended_at),
+        facts=_fields(
+            ARN=execution.arn if execution.arn.startswith("arn:") else None,
+            Started=record.started_at,
+            Ended=record.ended_at,
+        ),
         bars=bars,
         marks=[],
         events=[_event(event, start) for event in history.events if history.operation_of(event) is None],

@@ -88,11 +88,15 @@ class Legend:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows. ``failure`` is the text of a failed test, ``index`` the page that links to it."""
+    """All that the template shows.
+
+    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one.
+    """
 
     title: str
     facts: list[str]
     failure: str | None
+    summary: str | None
     index: str | None
     count: str
     ticks: list[Tick]
@@ -103,18 +107,23 @@ class Page:
 
 
 def page_of(
-    executions: Sequence[Recorded], title: str | None = None, failure: str | None = None, index: str | None = None
+    executions: Sequence[Recorded],
+    title: str | None = None,
+    failure: str | None = None,
+    summary: str | None = None,
+    index: str | None = None,
 ) -> str:
     """The page of these executions as HTML; without a title, it has that of the first one."""
     scale = Scale(_instants(executions), _busy(executions)) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
-    facts = [f"{execution_title(e.arn)} {_outcome(e.history)}" for e in executions if e.parent_arn is None]
+    facts = [f"{execution_title(e.arn)}: {_outcome(e.history)}" for e in executions if e.parent_arn is None]
     if title is None:
         title, facts = execution_title(executions[0].arn), [_outcome(executions[0].history)]
     page = Page(
         title,
         facts,
         failure,
+        summary,
         index,
         counted(sum(not row.is_execution for row in rows), "operation"),
         [] if scale is None else scale.ticks(),
@@ -123,6 +132,11 @@ def page_of(
         _legend(executions),
     )
     return rendered("page.html", {"page": page})
+
+
+def require_jinja() -> None:
+    """Raise ``UsageError`` if Jinja2 cannot be imported."""
+    _environment()
 
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
@@ -205,7 +219,9 @@ def _run(execution: Recorded) -> Run:
         calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
     for number, lines in sorted(by_invocation.items()):
         calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
-    no_logs = "What a deployed function logs is in CloudWatch." if execution.logs is None else ""
+    no_logs = (
+        "A history has no log lines: what a deployed function logs is in CloudWatch." if execution.logs is None else ""
+    )
     return Run(execution_title(execution.arn), calls, no_logs)
 
 

@@ -327,6 +327,25 @@ class FailureTests(SuiteTestCase):
             r"#/functions/orders-staging\?tab=durableExecutions\n$",
         )
 
+    def test_it_has_a_page_too(self) -> None:
+        class Failing(suites.Orders):
+            def runTest(self) -> None:
+                self.execute({"order": 42})
+                self.assertExecution().failed()
+
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.set(DURABLETEST_REPORT=folder)
+        outcome(Failing)
+        [file] = Path(folder).glob("*Failing*.html")
+        page = file.read_text(encoding="utf-8")
+        for text in (
+            "but: SUCCEEDED",
+            "StepSucceeded",
+            "parcel 42",
+            "what a deployed function logs is in CloudWatch",
+        ):
+            self.assertIn(text, page)
+
     def test_it_is_told_once(self) -> None:
         class Failing(suites.Orders):
             function_name = "forgotten:live"

@@ -167,7 +167,7 @@ class ContentTests(unittest.TestCase):
         self.assertIn('class="b invocation failed"', html)
 
     def test_where_logs_do_not_come_back(self) -> None:
-        reason = "What a deployed function logs is in CloudWatch."
+        reason = "A history has no log lines: what a deployed function logs is in CloudWatch."
         self.assertIn(reason, self.texts(Recorded(ARN, history_of(order()), None)))
         self.assertNotIn(reason, self.texts(Recorded(ARN, history_of(order()), [])))
 
