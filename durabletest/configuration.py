@@ -24,8 +24,6 @@ FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
-INVOCATION_ATTEMPTS = 5
-"""How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
 MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)

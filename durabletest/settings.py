@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
-from durabletest.configuration import EVENT, FREEZEGUN, INVOCATION_ATTEMPTS, MAX_FUNCTION_TIMEOUT, NoFunctions, validate
+from durabletest.configuration import EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT, NoFunctions, validate
 from durabletest.errors import ConfigurationError
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
 
 

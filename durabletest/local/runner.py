@@ -27,7 +27,7 @@ from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import Quotas
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -72,7 +72,7 @@ class LocalDurableTestRunner(OperationLookups):
         clock: str | None = None,
         schedule: Schedule | None = None,
         function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
-        invocation_attempts: int = configuration.INVOCATION_ATTEMPTS,
+        invocation_attempts: int = INVOCATION_ATTEMPTS,
         invocation_type: str = configuration.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from durabletest.configuration import INVOCATION_ATTEMPTS
 from durabletest.local.server.journal import ErrorObject, Journal, Operation, Update
 from durabletest.local.server.limits import error_size, size
 
@@ -22,6 +21,8 @@ MAX_REPLAYED = 150_000
 
 It holds unless the number of operations was set: 3,000 waits, one after the other, take the SDK minutes.
 """
+INVOCATION_ATTEMPTS = 5
+"""How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
 ERROR_TYPE = "DurableExecutionQuotaExceeded"
 """Not documented by the service; chosen here, once."""
 _SHOWN = 5
