@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import current_thread
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from durabletest import configuration, sdk, sdk_threads
 from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
@@ -57,13 +57,20 @@ class EnvironmentSettings:
     @classmethod
     def checked(
         cls, skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-    ) -> EnvironmentSettings:
+    ) -> Self:
         """These settings; raises :class:`ConfigurationError` for values that are none."""
         configuration.check_flag(skip_time, "skip_time")
         configuration.optional(configuration.check_clock)(clock, "clock")
         if start_time is not None:
             configuration.check_start_time(start_time, "start_time")
         return cls(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+
+    @classmethod
+    def wanted(cls, skip_time: bool | None, start_time: datetime | None, clock: str | None) -> Self | None:
+        """The settings for a runner that was given these; None if it was given none, and any environment will do."""
+        if (skip_time, start_time, clock) == (None, None, None):
+            return None
+        return cls.checked(True if skip_time is None else skip_time, start_time, clock)
 
 
 class LocalEnvironment:

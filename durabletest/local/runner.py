@@ -29,7 +29,7 @@ from durabletest.local.replays import ReplayProbe
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import Quotas
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -49,9 +49,10 @@ class LocalDurableTestRunner(OperationLookups):
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
     ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
-    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
-    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
-    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
+    is the virtual time that one invocation of the handler may take, and ``invocation_attempts`` how often it is tried
+    if it fails. ``invocation_type`` says how executions are started, ``"Event"`` or ``"RequestResponse"``: their input
+    and result may have 1 MB or 6 MB. ``operation_limit`` and ``storage_limit`` (bytes) are the quotas of each
+    execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -73,6 +74,7 @@ class LocalDurableTestRunner(OperationLookups):
         clock: str | None = None,
         schedule: Schedule | None = None,
         function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        invocation_attempts: int = INVOCATION_ATTEMPTS,
         invocation_type: str = configuration.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
@@ -87,22 +89,21 @@ class LocalDurableTestRunner(OperationLookups):
             state_page_size=state_page_size,
             skip_sleep=skip_sleep,
             function_timeout=function_timeout,
+            invocation_attempts=invocation_attempts,
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
         )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
-        self._invocation_type = invocation_type
-        any_will_do = (skip_time, start_time, clock) == (None, None, None)
-        skip_time = True if skip_time is None else skip_time
-        chosen = None if any_will_do else EnvironmentSettings.checked(skip_time, start_time, clock)
+        self._timeout, self._invocation_type = _seconds(execution_timeout), invocation_type
+        chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
         deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts)
         try:
-            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._set_up(quotas, durable_functions or {}, functions or {})
             self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
             process_environment.close(self._session)
@@ -178,7 +179,7 @@ class LocalDurableTestRunner(OperationLookups):
                 name=name,
                 timeout=self._timeout,
                 tenant_id=tenant_id,
-                page_size=self._page_size,
+                page_size=self._deployment.page_size,
                 invocation_type=self._invocation_type,
             )
             self._last = execution = self._execution(arn)
