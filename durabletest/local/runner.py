@@ -182,13 +182,13 @@ class LocalDurableTestRunner(OperationLookups):
                 page_size=self._deployment.page_size,
                 invocation_type=self._invocation_type,
             )
-            self._last = execution = self._execution(arn)
+            self._last = execution = LocalExecution(arn, self._session)
         return Execution(execution)
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution of this environment by its ARN, a child's for example."""
         self._check_open()
-        return Execution(self._execution(arn))
+        return Execution(LocalExecution(arn, self._session))
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
@@ -369,7 +369,7 @@ class LocalDurableTestRunner(OperationLookups):
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
-        histories = {arn: self._execution(arn).history() for arn in arns}
+        histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
@@ -378,9 +378,6 @@ class LocalDurableTestRunner(OperationLookups):
         self._environment.server.call(
             CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
         )
-
-    def _execution(self, arn: str) -> LocalExecution:
-        return LocalExecution(arn, self._session)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
