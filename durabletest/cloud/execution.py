@@ -13,7 +13,7 @@ from typing import Any
 
 from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.poller import Poller, PollSettings
-from durabletest.cloud.stopping import TEST_ENDED
+from durabletest.cloud.stopping import TEST_ENDED, not_stopped
 from durabletest.errors import CloudServiceError, NotAvailableError, WaitTimeoutError
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
@@ -210,7 +210,7 @@ class CloudExecutions:
     def stop_quietly(self) -> None:
         """Stop what was started and still runs, at a moment when errors cannot be reported."""
         with suppress(Exception):
-            self._stop()
+            self.stop_all()
 
     def close(self) -> None:
         """Stop what was started and still runs, and end all pollers.
@@ -222,13 +222,12 @@ class CloudExecutions:
             self._executions.clear()
         for poller in pollers:
             poller.close()
-        not_stopped = self._stop()
+        failures = self.stop_all()
         for poller in pollers:
             poller.join()
         self._started.clear()
-        if not_stopped:
-            lines = "\n".join(f"  {arn}: {error}" for arn, error in not_stopped.items())
-            raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
+        if failures:
+            raise CloudServiceError(not_stopped(failures))
 
     def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
         with self._lock:
@@ -246,9 +245,9 @@ class CloudExecutions:
         """Follow an invoked execution if a script may have to answer its callbacks."""
         return self._follow(arn)[0] if self._scripts.has_answers_left else None
 
-    def _stop(self) -> dict[str, Exception]:
+    def stop_all(self) -> dict[str, Exception]:
         """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""
         failures: dict[str, Exception] = {}
-        for poller in self._started:
+        for poller in list(self._started):
             failures |= poller.stop(TEST_ENDED)
         return failures

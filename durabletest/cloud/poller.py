@@ -17,7 +17,7 @@ from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.cloud.progress import ProgressLine
-from durabletest.cloud.stopping import stop_with_children
+from durabletest.cloud.stopping import open_children, stop_with_children
 from durabletest.errors import (
     CloudHistoryError,
     CloudTimeoutError,
@@ -151,8 +151,16 @@ class Poller:
         with self._stopping:
             if self._stopped:
                 return {}
+            with self._lock:
+                ended, children = self._history.execution.ended, open_children(self._history)
             failures = stop_with_children(
-                self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
+                self._client,
+                self.arn,
+                error,
+                ended=ended,
+                children=children,
+                is_fresh=self._is_fresh,
+                poll_interval=self._settings.interval,
             )
             self._stopped = not failures
             return failures
@@ -199,7 +207,7 @@ class Poller:
         self._idle_polls = 0 if new else self._idle_polls + 1
         with self._lock:
             self._new_events += new
-        self._history.extend(new)
+            self._history.extend(new)
         if new:
             self._first_poll.set()
         self._answering = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from durabletest import routes
+from durabletest.cloud import termination
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.arns import unique_execution_name
 from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
@@ -72,7 +72,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
-        atexit.register(self._executions.stop_quietly)
+        termination.opened(self._stop_all)
         routes.opened(self)
 
     # --- run ---
@@ -98,6 +98,7 @@ class CloudDurableTestRunner(OperationLookups):
         name = unique_execution_name(self._prefix) if name is None else name
         arn = self._starter.start(encode(payload), name, tenant_id)
         self._last = self._executions.started(arn)
+        self._starter.forget(name)
         return Execution(self._last)
 
     def execution(self, arn: str) -> Execution:
@@ -124,10 +125,13 @@ class CloudDurableTestRunner(OperationLookups):
         if not self._closed:
             self._closed = True
             routes.closed(self)
-            atexit.unregister(self._executions.stop_quietly)
             drop_unknown_fields(self._client)
             try:
                 self._executions.close()
+                termination.closed(self._stop_all)
+            except Exception:
+                termination.closed(self._stop_all)
+                raise
             finally:
                 self._starter.close()
                 if self._owns_client:
@@ -232,6 +236,9 @@ class CloudDurableTestRunner(OperationLookups):
             "deploy a function of that name, and list it in durable_functions or functions of the class for local "
             "runs; or mark the test @local_only"
         )
+
+    def _stop_all(self) -> dict[str, Exception]:
+        return self._executions.stop_all() | self._starter.stop_all()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
+from durabletest.cloud import termination
 from durabletest.cloud.arns import unqualified
 from durabletest.cloud.aws_errors import explained, is_not_found, is_outage, not_durable
-from durabletest.errors import CloudTimeoutError
+from durabletest.cloud.stopping import TEST_ENDED, not_stopped, stop_with_children
+from durabletest.errors import CloudServiceError, CloudTimeoutError
 
 MIN_SECONDS = 5.0
 """How long a start may take at least, however short the timeout."""
 LOOKUP_SECONDS = 5.0
 """How long an ``Event`` Invoke may take before the execution is looked up by its name."""
-STOP_SECONDS = 5.0
-"""How long the search for an execution that may have been started, and its stop, may take."""
+STOP_SECONDS = 4.0
+"""How long an execution is searched for that may have been started, and is listed late."""
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
 
@@ -39,6 +40,8 @@ class Starter:
         self._lookup_interval = LOOKUP_SECONDS if invocation_type == "Event" else poll_interval
         self._timeout = max(timeout, MIN_SECONDS)
         self._invoking: list[Thread] = []
+        self._open: dict[str, Future[str | None]] = {}
+        """The answers of Invoke by the names of executions that nobody else knows of yet."""
 
     def close(self, timeout: float = 5.0) -> None:
         """Wait for the outstanding answers of Invoke, once all executions have been stopped."""
@@ -49,7 +52,7 @@ class Starter:
         """Invoke the function with a JSON text, and return the ARN of the durable execution.
 
         A retry sends the same name and payload, so that it starts no second execution if only the answer to the first
-        request was lost.
+        request was lost. Until ``forget`` is called, ``stop_all`` stops what was started.
         """
         request = {
             "FunctionName": self._function,
@@ -58,55 +61,58 @@ class Starter:
             "Payload": payload.encode(),
             **({} if tenant_id is None else {"TenantId": tenant_id}),
         }
-        try:
-            return self._invoke(request, name)
-        except (BotoCoreError, ClientError) as error:
-            if _may_have_started(error):
-                self._stop(name)
-            raise explained(error, self._function) from error
-        except BaseException:
-            self._stop(name)
-            raise
-
-    def _invoke(self, request: dict[str, Any], name: str) -> str:
-        """Invoke in a second thread, and look the ARN up by name if the answer takes long.
-
-        A synchronous Invoke is answered when the execution has ended. If this thread gives up, the second one stops the
-        execution when the answer comes.
-        """
         answer: Future[str | None] = Future()
-
-        def invoke() -> None:
-            try:
-                arn = self._client.invoke(**request).get("DurableExecutionArn")
-            except Exception as error:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(error)
-            else:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_result(arn)
-                else:
-                    self._stop_arn(arn)
-
-        thread = Thread(target=invoke, name="durabletest-cloud-invoke", daemon=True)
-        thread.start()
+        self._open[name] = answer
         try:
-            arn = self._answered_or_found(answer, name)
-        except BaseException:
-            answer.cancel()
+            termination.refuse_start()
+        except CloudServiceError:
+            self.forget(name)
             raise
-        if not answer.done():
-            self._invoking.append(thread)
+        try:
+            arn = self._answered_or_found(answer, name, self._invoke(request, answer))
+        except (BotoCoreError, ClientError) as error:
+            failure = explained(error, self._function)
+            self._give_up(name, failure)
+            raise failure from error
+        except BaseException as error:
+            self._give_up(name, error)
+            raise
         if arn is None:
+            self.forget(name)
             raise not_durable(self._function)
         return arn
 
-    def _answered_or_found(self, answer: Future[str | None], name: str) -> str | None:
+    def forget(self, name: str) -> None:
+        """The execution is followed by others, who stop it."""
+        self._open.pop(name, None)
+
+    def stop_all(self) -> dict[str, Exception]:
+        """Stop what was started and is not followed; returns the errors, by what may still run."""
+        failures: dict[str, Exception] = {}
+        for name, answer in list(self._open.items()):
+            failures |= self._stop(name, answer)
+        return failures
+
+    def _invoke(self, request: dict[str, Any], answer: Future[str | None]) -> Thread:
+        """Invoke in a thread of its own: a synchronous Invoke is answered when the execution has ended."""
+
+        def invoke() -> None:
+            try:
+                answer.set_result(self._client.invoke(**request).get("DurableExecutionArn"))
+            except Exception as error:
+                answer.set_exception(error)
+
+        thread = Thread(target=invoke, name="durabletest-cloud-invoke", daemon=True)
+        thread.start()
+        return thread
+
+    def _answered_or_found(self, answer: Future[str | None], name: str, thread: Thread) -> str | None:
+        """The ARN, looked up by name if the answer takes long; None if the execution is not a durable one."""
         now = _clock[0]()
         end, next_lookup = now + self._timeout, now + self._lookup_interval
         while now < end:
-            with suppress(FutureTimeoutError):
-                return answer.result(min(self._poll_interval, end - now))
+            if _wait(answer, min(self._poll_interval, end - now)):
+                return answer.result()
             now = _clock[0]()
             if now >= next_lookup:
                 next_lookup = now + self._lookup_interval
@@ -117,6 +123,7 @@ class Starter:
                         raise
                 else:
                     if arn is not None:
+                        self._invoking.append(thread)
                         return arn
         raise CloudTimeoutError(
             f"{self._function!r} was invoked, and no execution {name!r} appeared within {self._timeout:g} seconds"
@@ -140,24 +147,57 @@ class Starter:
                 return None
             marker = {"Marker": page["NextMarker"]}
 
-    def _stop(self, name: str) -> None:
-        """Stop the execution if there is one, although Invoke has not returned it."""
+    def _give_up(self, name: str, error: BaseException) -> None:
+        """Stop the execution if there is one, although Invoke has not returned it; if that fails, add it to the error.
 
-        def stop() -> None:
-            with suppress(BotoCoreError, ClientError):
-                self._stop_arn(self._find(name))
-
-        thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
+        It is done in a second thread, since a request may take longer than is left.
+        """
+        failures: dict[str, Exception] = {}
+        thread = Thread(
+            target=lambda: failures.update(self._stop(name, self._open[name])),
+            name="durabletest-cloud-stop",
+            daemon=True,
+        )
         thread.start()
-        thread.join(STOP_SECONDS)
+        thread.join(STOP_SECONDS + 1)
+        self.forget(name)
+        if failures:
+            error.add_note(not_stopped(failures))
 
-    def _stop_arn(self, arn: str | None) -> None:
-        if arn is not None:
+    def _stop(self, name: str, answer: Future[str | None]) -> dict[str, Exception]:
+        """Stop what an Invoke has started, once its answer or a list says what that is.
+
+        If neither does for a while, it is stopped when the answer comes after all.
+        """
+        end = _clock[0]() + STOP_SECONDS
+        while _clock[0]() < end:
+            if name not in self._open:
+                return {}
+            if answer.done() and not _may_have_started(answer.exception()):
+                return self._stop_arn(None if answer.exception() else answer.result())
             with suppress(BotoCoreError, ClientError):
-                self._client.stop_durable_execution(DurableExecutionArn=arn)
+                arn = self._find(name)
+                if arn is not None:
+                    return self._stop_arn(arn)
+            if answer.done():
+                Event().wait(self._poll_interval)
+            else:
+                _wait(answer, self._poll_interval)
+        answer.add_done_callback(lambda late: late.exception() or self._stop_arn(late.result()))
+        return {f"execution {name!r} of {self._function!r}": CloudServiceError("Invoke has not said its ARN")}
+
+    def _stop_arn(self, arn: str | None) -> dict[str, Exception]:
+        return {} if arn is None else stop_with_children(self._client, arn, TEST_ENDED)
 
 
-def _may_have_started(error: Exception) -> bool:
+def _wait(answer: Future[str | None], seconds: float) -> bool:
+    """Whether there is an answer, after so many seconds at the latest."""
+    wait([answer], seconds)
+    return answer.done()
+
+
+def _may_have_started(error: BaseException | None) -> bool:
+    """Whether a request with this error may have started an execution all the same."""
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500

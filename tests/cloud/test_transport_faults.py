@@ -92,11 +92,19 @@ class TransportFaultTests(EndpointTestCase):
         self.addCleanup(held.release)
         self.endpoint.faults.add("Invoke", held)
         self.enterContext(mock.patch("durabletest.cloud.starting.MIN_SECONDS", 0.1))
+        self.enterContext(mock.patch("durabletest.cloud.starting.STOP_SECONDS", 0.1))
         with self.assertRaises(CloudTimeoutError) as caught:
             self.runner("forgotten:live", timeout=0.2).start(name="hung")
         self.assertEqual(
             str(caught.exception),
             "'forgotten:live' was invoked, and no execution 'hung' appeared within 0.2 seconds",
+        )
+        self.assertEqual(
+            caught.exception.__notes__,
+            [
+                "these executions may still run, because they could not be stopped:\n"
+                "  execution 'hung' of 'forgotten:live': Invoke has not said its ARN"
+            ],
         )
         held.release()
         self.endpoint.log.wait_for(STOP, 1)

@@ -79,3 +79,14 @@ def race(event: Any, context: DurableContext) -> str:
     ]
     context.parallel(branches, name="race", config=ParallelConfig(completion_config=CompletionConfig(1)))
     return "done"
+
+
+@durable_execution
+def outrun(event: Any, context: DurableContext) -> str:
+    """Ends while the slower one of two that it has invoked goes on; no time has to pass."""
+    branches = [
+        lambda branch: branch.invoke("child", event, name="ask the child"),
+        lambda branch: branch.invoke("quick", event, name="ask a quick one"),
+    ]
+    context.parallel(branches, name="race", config=ParallelConfig(completion_config=CompletionConfig(1)))
+    return "done"

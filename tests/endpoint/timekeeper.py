@@ -70,10 +70,13 @@ class Timekeeper:
         with self._changed:
             self._executions.clear()
 
-    def running(self) -> list[Execution]:
+    def all(self) -> list[Execution]:
+        """All that were started since the last ``forget``."""
         with self._changed:
-            executions = list(self._executions.values())
-        return [execution for execution in executions if execution.status is ExecutionStatus.RUNNING]
+            return list(self._executions.values())
+
+    def running(self) -> list[Execution]:
+        return [execution for execution in self.all() if execution.status is ExecutionStatus.RUNNING]
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> None:
         """Return when this has become true, or after so many real seconds; it is looked at whenever time has passed."""
