@@ -15,6 +15,7 @@ from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, l
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter
+from durabletest.cloud.stopping import not_stopped
 from durabletest.configuration import check_duration
 from durabletest.errors import (
     CloudServiceError,
@@ -114,24 +115,31 @@ class CloudDurableTestRunner(OperationLookups):
         Execution(self._last).stop(error, message)
 
     def reset(self) -> None:
-        """Stop the executions that still run, and forget all executions and scripts."""
+        """Stop the executions that still run, and forget all executions and scripts.
+
+        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
+        """
         self._check_open()
-        self._executions.close()
+        self._stop_for_good()
         self._scripts.clear()
         self._last = None
 
     def close(self) -> None:
-        """Stop the executions that still run, and release the client. A second call does nothing."""
+        """Stop the executions that still run, and release the client. A second call does nothing.
+
+        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
+        """
         if not self._closed:
             self._closed = True
             routes.closed(self)
             drop_unknown_fields(self._client)
             try:
-                self._executions.close()
-                termination.closed(self._stop_all)
-            except Exception:
+                self._stop_for_good()
+            except CloudServiceError:
                 termination.closed(self._stop_all)
                 raise
+            else:
+                termination.closed(self._stop_all)
             finally:
                 self._starter.close()
                 if self._owns_client:
@@ -238,7 +246,12 @@ class CloudDurableTestRunner(OperationLookups):
         )
 
     def _stop_all(self) -> dict[str, Exception]:
-        return self._executions.stop_all() | self._starter.stop_all()
+        return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
+
+    def _stop_for_good(self) -> None:
+        failures = self._starter.stop_all() | self._executions.close()
+        if failures:
+            raise CloudServiceError(not_stopped(failures))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -150,16 +150,19 @@ class Starter:
     def _give_up(self, name: str, error: BaseException) -> None:
         """Stop the execution if there is one, although Invoke has not returned it; if that fails, add it to the error.
 
-        It is done in a second thread, since a request may take longer than is left.
+        It is done in a second thread, since a request may take longer than is left. A test that is interrupted has no
+        such limit: it can be interrupted again.
         """
-        failures: dict[str, Exception] = {}
-        thread = Thread(
-            target=lambda: failures.update(self._stop(name, self._open[name])),
-            name="durabletest-cloud-stop",
-            daemon=True,
-        )
+        failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
+
+        def stop() -> None:
+            failed = self._stop(name, self._open[name])
+            failures.clear()
+            failures.update(failed)
+
+        thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
         thread.start()
-        thread.join(STOP_SECONDS + 1)
+        thread.join(STOP_SECONDS + 1 if isinstance(error, Exception) else None)
         self.forget(name)
         if failures:
             error.add_note(not_stopped(failures))
@@ -184,7 +187,10 @@ class Starter:
             else:
                 _wait(answer, self._poll_interval)
         answer.add_done_callback(lambda late: late.exception() or self._stop_arn(late.result()))
-        return {f"execution {name!r} of {self._function!r}": CloudServiceError("Invoke has not said its ARN")}
+        return {self._title(name): CloudServiceError("Invoke has not said its ARN")}
+
+    def _title(self, name: str) -> str:
+        return f"execution {name!r} of {self._function!r}"
 
     def _stop_arn(self, arn: str | None) -> dict[str, Exception]:
         return {} if arn is None else stop_with_children(self._client, arn, TEST_ENDED)

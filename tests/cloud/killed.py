@@ -12,8 +12,10 @@ import signal
 import sys
 import tempfile
 import unittest
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
+from time import monotonic, sleep
 from typing import NoReturn
 
 import pytest
@@ -21,7 +23,7 @@ import pytest
 from durabletest import DurableTestCase
 from durabletest.cloud.client import lambda_client
 
-SIGNAL = "KILLED_BY"
+SIGNAL, FUNCTION = "KILLED_BY", "KILLED_FUNCTION"
 POLL_INTERVAL = 0.05
 _SECONDS = 20.0
 
@@ -32,6 +34,11 @@ class Killed(DurableTestCase):
     mode = "cloud"
     poll_interval = POLL_INTERVAL
     cloud_timeout = timedelta(seconds=_SECONDS)
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.function_name = os.environ[FUNCTION]
+        super().setUpClass()
 
     def test_before_invoke(self) -> None:
         self.receive_signal()
@@ -79,23 +86,36 @@ def main(runs: list[dict[str, str]]) -> None:
     ended = []
     for child, output in zip(children, outputs, strict=True):
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        _wait_for_group(child)
         output.seek(0)
         ended.append({"code": code, "output": output.read()})
         output.close()
     sys.stdout.write(json.dumps(ended))
 
 
+def _wait_for_group(process: int) -> None:
+    """Wait for the end of the workers of a process that has ended."""
+    end = monotonic() + _SECONDS
+    with suppress(ProcessLookupError):
+        while monotonic() < end:
+            os.killpg(process, 0)
+            sleep(POLL_INTERVAL)
+
+
 def _become(run: dict[str, str]) -> NoReturn:
     """Run one test in this process, to its end."""
-    os.environ |= {"AWS_SDK_UA_APP_ID": str(os.getpid()), SIGNAL: run["signal"]}
+    os.environ |= {"AWS_SDK_UA_APP_ID": str(os.getpid()), SIGNAL: run["signal"], FUNCTION: f"{run['function']}:live"}
+    os.setpgrp()  # as a shell does: Ctrl-C reaches the workers of xdist, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Killed.function_name = f"{run['function']}:live"
     if run["runner"] == "unittest":
         unittest.main(__name__, argv=["unittest", f"Killed.{run['test']}"])
         raise AssertionError("unittest exits")
     sys.modules["tests.cloud.killed"] = sys.modules[__name__]
-    sys.exit(pytest.main(["-q", "--assert=plain", "-p", "no:cacheprovider", f"{__file__}::Killed::{run['test']}"]))
+    workers = ["-n1"] if run["runner"] == "xdist" else []
+    sys.exit(
+        pytest.main(["-q", "--assert=plain", "-p", "no:cacheprovider", *workers, f"{__file__}::Killed::{run['test']}"])
+    )
 
 
 if __name__ == "__main__":
