@@ -174,10 +174,10 @@ class CloudExecutions:
         self._executions: dict[str, tuple[Poller, CloudExecution]] = {}
         self._started: list[Poller] = []
 
-    def started(self, arn: str) -> CloudExecution:
-        """Follow an execution that this runner has just started."""
-        poller, execution = self._follow(arn, owned=True)
-        if poller not in self._started:
+    def started(self, arn: str, *, owned: bool) -> CloudExecution:
+        """Follow an execution that this runner has just started, or, if it is not ``owned``, others before."""
+        poller, execution = self._follow(arn, owned=owned)
+        if owned and poller not in self._started:
             self._started.append(poller)
         return execution
 

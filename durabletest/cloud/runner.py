@@ -93,12 +93,14 @@ class CloudDurableTestRunner(OperationLookups):
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution and follow it in the background.
 
-        ``name`` is the execution's name. A name that was used before with the same payload means the same execution.
+        ``name`` is the execution's name. A name that was used before with the same payload means the same execution; if
+        it exists already, it is followed, and not stopped at the end.
         """
         self._check_open()
+        owned = name is None or not self._starter.exists(name)
         name = unique_execution_name(self._prefix) if name is None else name
-        arn = self._starter.start(encode(payload), name, tenant_id)
-        self._last = self._executions.started(arn)
+        arn = self._starter.start(encode(payload), name, tenant_id, owned=owned)
+        self._last = self._executions.started(arn, owned=owned)
         self._starter.forget(name)
         return Execution(self._last)
 

@@ -48,11 +48,17 @@ class Starter:
         for thread in self._invoking:
             thread.join(timeout)
 
-    def start(self, payload: str, name: str, tenant_id: str | None) -> str:
+    def exists(self, name: str) -> bool:
+        """Whether there is an execution of that name, which Invoke would return; no, if that cannot be known."""
+        with suppress(BotoCoreError, ClientError):
+            return self._find(name) is not None
+        return False
+
+    def start(self, payload: str, name: str, tenant_id: str | None, *, owned: bool) -> str:
         """Invoke the function with a JSON text, and return the ARN of the durable execution.
 
         A retry sends the same name and payload, so that it starts no second execution if only the answer to the first
-        request was lost. Until ``forget`` is called, ``stop_all`` stops what was started.
+        request was lost. Until ``forget`` is called, ``stop_all`` stops what was started, if it is ``owned``.
         """
         request = {
             "FunctionName": self._function,
@@ -62,7 +68,8 @@ class Starter:
             **({} if tenant_id is None else {"TenantId": tenant_id}),
         }
         answer: Future[str | None] = Future()
-        self._open[name] = answer
+        if owned:
+            self._open[name] = answer
         try:
             termination.refuse_start()
         except CloudServiceError:
@@ -153,6 +160,8 @@ class Starter:
         It is done in a second thread, since a request may take longer than is left. A test that is interrupted has no
         such limit: it can be interrupted again.
         """
+        if name not in self._open:
+            return
         failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
 
         def stop() -> None:

@@ -208,6 +208,35 @@ class ClosingTests(StoppingTestCase):
         self.assertEqual(stopped, [child])
         self.assertEqual(self.client.get_durable_execution(DurableExecutionArn=child)["Status"], "STOPPED")
 
+    def test_an_execution_of_that_name_that_others_have_started_is_left_alone(self) -> None:
+        first = self.runner("forgotten:live")
+        execution = first.start(name="order-1")
+        with self.runner("forgotten:live", client=self.client) as second:
+            same = second.start(name="order-1")
+            self.assertEqual(same.arn, execution.arn)
+        with self.assertRaisesRegex(CloudTimeoutError, "did not end within 0.2s, its cloud timeout\n"):
+            self.runner("forgotten:live", timeout=0.2).run(name="order-1")
+        self.assertEqual((self.endpoint.running(), self.reasons()), ([execution.arn], []))
+        first.start(name="order-1")
+        first.close()
+        self.assertEqual(self.endpoint.running(), [])
+
+    def test_one_of_a_new_name_is_stopped_even_if_names_cannot_be_listed(self) -> None:
+        for fault in (None, faults.forbidden):
+            with self.subTest(fault=fault):
+                if fault is not None:
+                    self.endpoint.faults.add("ListDurableExecutionsByFunction", fault)
+                with self.runner("forgotten:live") as runner:
+                    runner.start(name=f"order-{fault}")
+                self.assertEqual(self.endpoint.running(), [])
+
+    def test_an_interrupted_start_does_not_stop_what_others_have_started(self) -> None:
+        self.runner("forgotten:live").start(name="order-2")
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.interrupting(answering, closing))
+        with self.assertRaises(KeyboardInterrupt), self.runner("forgotten:live") as second:
+            second.start(name="order-2")
+        self.assertEqual(len(self.endpoint.running()), 1)
+
     def test_an_execution_that_cannot_be_stopped_is_reported(self) -> None:
         runner = self.runner("forgotten:live")
         execution = self.waiting(runner)

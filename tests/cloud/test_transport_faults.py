@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -23,7 +22,6 @@ from durabletest.cloud.poller import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored
-from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
@@ -110,16 +108,27 @@ class TransportFaultTests(EndpointTestCase):
         self.endpoint.log.wait_for(STOP, 1)
         self.endpoint.wait_until_all_have_ended()
 
+    def test_an_execution_that_is_listed_after_its_start_was_given_up_is_stopped(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.served_before(held, answering, closing))
+        nothing = faults.Rewritten(lambda page: {**page, "DurableExecutions": []})
+        listing = "ListDurableExecutionsByFunction"
+        self.endpoint.faults.add(listing, nothing, times=5)
+        self.enterContext(mock.patch("durabletest.cloud.starting.MIN_SECONDS", 0.1))
+        self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.09))
+        with self.assertRaises(CloudTimeoutError) as caught:
+            self.runner("forgotten:live", timeout=0.1).start()
+        self.assertFalse(hasattr(caught.exception, "__notes__"))
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertGreater(self.endpoint.log.counts()[listing], 5)
+        held.release()
+
     def test_an_invoke_whose_answer_hangs_is_found_by_its_name(self) -> None:
         held = faults.Held()
         self.addCleanup(held.release)
         self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.05))
-
-        def answer(answering: faults.Answering, closing: Event) -> HttpAnswer:
-            started = answering()
-            return held(lambda: started, closing)
-
-        self.endpoint.faults.add("Invoke", answer)
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.served_before(held, answering, closing))
         self.assertWhole(self.run_order())
         held.release()
 

@@ -96,6 +96,12 @@ class Held:
         return answering()
 
 
+def served_before(fault: Fault, answering: Answering, closing: Event) -> HttpAnswer:
+    """The service does what was asked, and then the fault befalls the answer."""
+    answer = answering()
+    return fault(lambda: answer, closing)
+
+
 @dataclass(frozen=True)
 class After:
     """The answer comes when this function has returned."""
