@@ -27,6 +27,8 @@ from durabletest.serialisers import decode
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
+_JOIN_SECONDS = 2.0
+"""How long the ends of the threads of all pollers may take, one of which may wait for an answer."""
 _WAIT_SLICE = 1.0
 """Waits are cut into pieces of so many seconds, since some systems deliver Ctrl-C only between them."""
 
@@ -220,10 +222,15 @@ class CloudExecutions:
         for poller in pollers:
             poller.close()
         failures = self.stop_all()
+        end = _clock[0]() + _JOIN_SECONDS
         for poller in pollers:
-            poller.join()
+            poller.join(max(0.0, end - _clock[0]()))
         self._started.clear()
         return failures
+
+    def not_stopped(self) -> list[str]:
+        """The ARNs of the executions that were started, and may still run."""
+        return [poller.arn for poller in self._started if not (poller.stopped or poller.saw_end)]
 
     def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
         with self._lock:

@@ -14,7 +14,7 @@ from durabletest.cloud.arns import unique_execution_name
 from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
-from durabletest.cloud.starting import Starter
+from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
 from durabletest.configuration import check_duration
 from durabletest.errors import (
@@ -33,6 +33,8 @@ from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
+MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
+"""How long stopping may take, depending on the timeout of executions."""
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
@@ -70,6 +72,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
         self._scripts = ScriptRegistry()
         self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable)
+        self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
@@ -86,6 +89,9 @@ class CloudDurableTestRunner(OperationLookups):
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
             return execution.result()
+        except Exception:
+            self._stop_within(self._executions.stop_all)
+            raise
         except BaseException:
             self._executions.stop_quietly()
             raise
@@ -97,9 +103,9 @@ class CloudDurableTestRunner(OperationLookups):
         it exists already, it is followed, and not stopped at the end.
         """
         self._check_open()
-        owned = name is None or not self._starter.exists(name)
+        unique = name is None
         name = unique_execution_name(self._prefix) if name is None else name
-        arn = self._starter.start(encode(payload), name, tenant_id, owned=owned)
+        arn, owned = self._starter.start(encode(payload), name, tenant_id, unique=unique)
         self._last = self._executions.started(arn, owned=owned)
         self._starter.forget(name)
         return Execution(self._last)
@@ -251,9 +257,18 @@ class CloudDurableTestRunner(OperationLookups):
         return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
 
     def _stop_for_good(self) -> None:
-        failures = self._starter.stop_all() | self._executions.close()
+        failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
         if failures:
             raise CloudServiceError(not_stopped(failures))
+
+    def _stop_within(self, stop: Callable[[], dict[str, Exception]]) -> dict[str, Exception]:
+        """The errors of stopping, for which requests that hang have a limited time, and only once."""
+        unfinished: dict[str, Exception] = {}
+        failures = within(self._stop_seconds, stop, unfinished)
+        if failures is unfinished:
+            self._stop_seconds = 0.0
+            unfinished |= dict.fromkeys(self._executions.not_stopped(), CloudServiceError("its stop takes too long"))
+        return failures
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
@@ -20,8 +21,11 @@ MIN_SECONDS = 5.0
 """How long a start may take at least, however short the timeout."""
 LOOKUP_SECONDS = 5.0
 """How long an ``Event`` Invoke may take before the execution is looked up by its name."""
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.5
 """How long an execution is searched for that may have been started, and is listed late."""
+EXISTS_SECONDS = 2.0
+"""How long the answer may take whether an execution of a name exists already."""
+T = TypeVar("T")
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
 
@@ -48,18 +52,15 @@ class Starter:
         for thread in self._invoking:
             thread.join(timeout)
 
-    def exists(self, name: str) -> bool:
-        """Whether there is an execution of that name, which Invoke would return; no, if that cannot be known."""
-        with suppress(BotoCoreError, ClientError):
-            return self._find(name) is not None
-        return False
-
-    def start(self, payload: str, name: str, tenant_id: str | None, *, owned: bool) -> str:
-        """Invoke the function with a JSON text, and return the ARN of the durable execution.
+    def start(self, payload: str, name: str, tenant_id: str | None, *, unique: bool) -> tuple[str, bool]:
+        """Invoke the function with a JSON text; returns the ARN of the durable execution, and whether it was started.
 
         A retry sends the same name and payload, so that it starts no second execution if only the answer to the first
-        request was lost. Until ``forget`` is called, ``stop_all`` stops what was started, if it is ``owned``.
+        request was lost. If an execution of a name that is not ``unique`` exists already, Invoke returns that one. One
+        that was started is stopped by ``stop_all`` until ``forget`` is called.
         """
+        end = _clock[0]() + self._timeout
+        owned = unique or self._find_within(name, EXISTS_SECONDS) is None
         request = {
             "FunctionName": self._function,
             "InvocationType": self._type,
@@ -76,7 +77,7 @@ class Starter:
             self.forget(name)
             raise
         try:
-            arn = self._answered_or_found(answer, name, self._invoke(request, answer))
+            arn = self._answered_or_found(answer, name, self._invoke(request, answer), end)
         except (BotoCoreError, ClientError) as error:
             failure = explained(error, self._function)
             self._give_up(name, failure)
@@ -87,7 +88,7 @@ class Starter:
         if arn is None:
             self.forget(name)
             raise not_durable(self._function)
-        return arn
+        return arn, owned
 
     def forget(self, name: str) -> None:
         """The execution is followed by others, who stop it."""
@@ -113,28 +114,32 @@ class Starter:
         thread.start()
         return thread
 
-    def _answered_or_found(self, answer: Future[str | None], name: str, thread: Thread) -> str | None:
+    def _answered_or_found(self, answer: Future[str | None], name: str, thread: Thread, end: float) -> str | None:
         """The ARN, looked up by name if the answer takes long; None if the execution is not a durable one."""
         now = _clock[0]()
-        end, next_lookup = now + self._timeout, now + self._lookup_interval
+        next_lookup = now + self._lookup_interval
         while now < end:
             if _wait(answer, min(self._poll_interval, end - now)):
                 return answer.result()
             now = _clock[0]()
-            if now >= next_lookup:
+            if next_lookup <= now < end:
                 next_lookup = now + self._lookup_interval
-                try:
-                    arn = self._find(name)
-                except (BotoCoreError, ClientError) as error:
-                    if self._type != "Event" and not is_outage(error):
-                        raise
-                else:
-                    if arn is not None:
-                        self._invoking.append(thread)
-                        return arn
+                arn = self._find_within(name, end - now, denied=self._type == "Event")
+                if arn is not None:
+                    self._invoking.append(thread)
+                    return arn
         raise CloudTimeoutError(
             f"{self._function!r} was invoked, and no execution {name!r} appeared within {self._timeout:g} seconds"
         )
+
+    def _find_within(self, name: str, seconds: float, *, denied: bool = True) -> str | None:
+        """What ``_find`` returns; None if that takes longer, during an outage, and if lists may be ``denied``."""
+        try:
+            return within(seconds, lambda: self._find(name), None)
+        except (BotoCoreError, ClientError) as error:
+            if denied or is_outage(error):
+                return None
+            raise
 
     def _find(self, name: str) -> str | None:
         """The ARN of the execution with that unique name, in any version: a list by alias would not contain it."""
@@ -171,7 +176,7 @@ class Starter:
 
         thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
         thread.start()
-        thread.join(STOP_SECONDS + 1 if isinstance(error, Exception) else None)
+        thread.join(1.1 * STOP_SECONDS if isinstance(error, Exception) else None)
         self.forget(name)
         if failures:
             error.add_note(not_stopped(failures))
@@ -203,6 +208,21 @@ class Starter:
 
     def _stop_arn(self, arn: str | None) -> dict[str, Exception]:
         return {} if arn is None else stop_with_children(self._client, arn, TEST_ENDED)
+
+
+def within(seconds: float, call: Callable[[], T], otherwise: T) -> T:
+    """What ``call`` returns or raises in a thread of its own, or ``otherwise`` if it takes longer."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(call())
+        except Exception as error:
+            result.set_exception(error)
+
+    Thread(target=run, name="durabletest-cloud-request", daemon=True).start()
+    wait([result], seconds)
+    return result.result() if result.done() else otherwise
 
 
 def _wait(answer: Future[str | None], seconds: float) -> bool:

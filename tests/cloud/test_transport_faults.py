@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -84,6 +86,73 @@ class TransportFaultTests(EndpointTestCase):
                 self.endpoint.faults.add(operation, fault, times=ATTEMPTS + 1)
         self.assertEqual(runner.run().get_result(), "yes")
         self.assertEqual(self.endpoint.log.counts()[SUCCESS], 3 * (ATTEMPTS + 1) + 1)
+
+    def test_an_outage_of_a_minute_is_survived(self) -> None:
+        """A second passes with each request, and the pauses that botocore makes pass too."""
+        self.enterContext(dropped_sockets_ignored())
+        runner = self.runner("forgotten:live", client=self.own_client())
+        runner.on_callback("approval").succeed("yes")
+        execution = runner.start()
+        before = self.endpoint.log.counts().total()
+
+        def elapsed() -> float:
+            return sum(self.backoffs.pauses) + self.endpoint.log.counts().total() - before
+
+        outage = faults.Outage(60.0, elapsed, faults.dropped, faults.broken, faults.throttled)
+        for operation in (HISTORY, SUCCESS):
+            self.endpoint.faults.always(operation, outage)
+        self.assertEqual(execution.result().get_result(), "yes")
+        self.assertEqual(outage.met, {faults.dropped, faults.broken, faults.throttled})
+        self.assertGreaterEqual(elapsed(), 60)
+
+    def test_with_a_timeout_of_five_seconds_nothing_lasts_longer_than_ten(self) -> None:
+        """A fifth of each: all limits are fifths of what they are, and the service hangs."""
+        for module, limits in {"starting": ("MIN", "LOOKUP", "STOP", "EXISTS"), "runner": ("MIN_STOP",)}.items():
+            for limit in limits:
+                name = f"durabletest.cloud.{module}.{limit}_SECONDS"
+                self.enterContext(mock.patch(name, pkgutil.resolve_name(name) / 5))
+        self.enterContext(mock.patch("durabletest.cloud.execution._JOIN_SECONDS", 0.4))
+        for number, hanging in enumerate(
+            (
+                ("Invoke",),
+                ("Invoke", "ListDurableExecutionsByFunction"),
+                ("ListDurableExecutionsByFunction",),
+                (HISTORY,),
+                (STOP,),
+                (HISTORY, STOP, "GetDurableExecution"),
+            )
+        ):
+            with self.subTest(hanging):
+                held = faults.Held()
+                for operation in hanging:
+                    self.endpoint.faults.always(operation, held)
+                runner = self.new_runner("forgotten:live", timeout=1)
+                began = monotonic()
+                try:
+                    with self.assertRaises((CloudTimeoutError, CloudServiceError)), runner:
+                        runner.run(name=f"hanging-{number}")
+                    self.assertLess(monotonic() - began, 2.0)
+                finally:
+                    held.release()
+                    self.endpoint.wait_until_all_have_ended()
+                    self.endpoint.reset()
+
+    def test_a_stop_that_hangs_is_told_with_its_execution(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.always(STOP, held)
+        self.enterContext(mock.patch("durabletest.cloud.runner.MIN_STOP_SECONDS", 0.1))
+        runner = self.new_runner("forgotten:live", timeout=0.1)
+        execution = runner.start()
+        with self.assertRaises(CloudServiceError) as caught:
+            runner.close()
+        self.assertEqual(
+            str(caught.exception),
+            "these executions may still run, because they could not be stopped:\n"
+            f"  {execution.arn}: its stop takes too long",
+        )
+        held.release()
+        self.endpoint.wait_until_all_have_ended()
 
     def test_an_invoke_that_hangs_lasts_no_longer_than_the_cloud_timeout(self) -> None:
         held = faults.Held()

@@ -32,8 +32,8 @@ def forgotten(event: Any, context: DurableContext) -> str:
 
 @durable_execution
 def bulky(event: Any, context: DurableContext) -> str:
-    """Forty results of 50 kB, then a callback."""
-    for _ in range(40):
+    """A hundred results of 50 kB, then a callback."""
+    for _ in range(100):
         context.step(lambda _: "x" * 50_000, name="copy")
     return context.create_callback(name="approval").result()
 

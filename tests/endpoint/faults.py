@@ -179,6 +179,24 @@ class OnSecondPage:
         return second
 
 
+class Outage:
+    """For so many seconds of a clock the service fails in one way after another, each for the same time."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float], *ways: Fault) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._ways = ways
+        self.met: set[Fault] = set()
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        elapsed = self._clock()
+        if elapsed >= self._seconds:
+            return answering()
+        way = self._ways[int(elapsed * len(self._ways) / self._seconds)]
+        self.met.add(way)
+        return way(answering, closing)
+
+
 class Faults:
     """The faults in store, by API operation; each is used ``times`` times, after ``skip`` answers without one."""
 
