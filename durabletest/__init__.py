@@ -1,6 +1,7 @@
 """durabletest: unittest-compatible tests, with fluent assertions, for AWS Lambda durable functions.
 
 Public names are imported when they are first used: ``import durabletest`` alone loads neither boto3 nor the AWS SDK.
+PYTEST_DONT_REWRITE: pytest would warn of a package with a plugin that was imported before pytest was started.
 """
 
 from importlib import import_module
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     )
     from durabletest.case import DurableTestCase
     from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.durable_test import DurableTest
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
@@ -88,6 +90,7 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # tests
     "DurableTestCase",
+    "DurableTest",
     "local_only",
     "cloud_only",
     "explore",
@@ -190,6 +193,7 @@ _MODULES = {
     ),
     "durabletest.case": ("DurableTestCase",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
+    "durabletest.durable_test": ("DurableTest",),
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),

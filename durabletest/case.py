@@ -7,16 +7,15 @@ import inspect
 import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from datetime import datetime
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from durabletest.assertions import CurrentTest
+from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.assertions.snapshots import updating
-from durabletest.cloud.runner import DEFAULT_TIMEOUT, CloudDurableTestRunner
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
-    FREEZEGUN,
-    NoFunctions,
     NoTests,
     refuse_late_changes,
     refuse_on_instance,
@@ -25,17 +24,13 @@ from durabletest.configuration import (
     validate,
     values_of,
 )
-from durabletest.errors import DurableTestError, UsageError
+from durabletest.errors import ConfigurationError, DurableTestError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.explored_case import ExploredTestCase, options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.local.scheduler import DEFAULT_START
-from durabletest.model.times import Duration
 from durabletest.modes import Mode, mode_of, reason_to_skip
-from durabletest.result import TestResult
-from durabletest.scripts import CallbackScript
-from durabletest.stubs import InvokeStub, StepStub
+from durabletest.settings import DurableSettings, local_runner
 
 __unittest = True
 __tracebackhide__ = True
@@ -43,7 +38,7 @@ __tracebackhide__ = True
 _NO_MESSAGE: Any = object()
 
 
-class DurableTestCase(ExploredTestCase):
+class DurableTestCase(DurableSettings, ExploredTestCase):
     """A unittest test case for one durable function.
 
     The configuration is class attributes, see below. Each test has a runner of its own, ``self.runner``, and begins at
@@ -51,44 +46,10 @@ class DurableTestCase(ExploredTestCase):
     ``setUpClass`` need not call ``super()``.
     """
 
-    handler: Callable[..., Any] | None = None
-    """The function decorated with ``@durable_execution``."""
-    durable_functions: Mapping[str, Callable[..., Any]] = NoFunctions("durable_functions")
-    """Targets of ``context.invoke`` that are durable functions themselves, by name."""
-    functions: Mapping[str, Callable[..., Any]] = NoFunctions("functions")
-    """Targets of ``context.invoke`` that are plain functions ``(event, context)``, by name."""
-    function_name: str | None = None
-    """The function's name; in the cloud a qualified one, ``orders:prod``."""
-    mode: str = "local"
-    """``"local"`` or ``"cloud"``; the environment variable ``DURABLETEST_MODE`` wins."""
-    skip_time: bool = True
-    """Whether time is virtual; with False waits take real time."""
-    skip_sleep: bool = False
-    """Whether ``time.sleep`` in handler code takes virtual time, too; with False it takes real time."""
-    start_time: datetime = DEFAULT_START
-    """The start of virtual time, which is fixed so that histories are reproducible."""
-    clock: str = FREEZEGUN
-    """The tool that shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
-    execution_timeout: Duration | None = None
-    """The execution's timeout in virtual time; None is the service's maximum of 366 days.
-
-    The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
-    watchdog: float = 30.0
-    """Real seconds without progress before a stuck handler is reported."""
-    state_page_size: int | None = None
-    """The number of operations in one page of the handler's state; None is as many as the service sends."""
-
-    cloud: str = "skip"
-    """Whether a test that needs a local feature is skipped in the cloud, ``"skip"``, or an error, ``"strict"``."""
-    cloud_timeout: Duration = DEFAULT_TIMEOUT
-    """The time after which an execution in the cloud is stopped."""
-    poll_interval: Duration = 1.0
-    """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
-
-    abstract: bool = False
-    """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
-
-    runner: LocalDurableTestRunner | CloudDurableTestRunner
+    def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803 - unittest's own name
+        super().__init__(methodName)
+        for record in RECORDS:
+            self.addTypeEqualityFunc(record, self.__assert_records_equal)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -179,8 +140,11 @@ class DurableTestCase(ExploredTestCase):
                 self._durable_explore(options, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
-                return super().run(result)
-        except DurableTestError:
+                outcome = super().run(result)
+                self._durable_ended()
+                return outcome
+        except DurableTestError as error:
+            self._durable_failed(error)
             if result is None:
                 raise
             self.__report(result, began)
@@ -233,7 +197,7 @@ class DurableTestCase(ExploredTestCase):
         @functools.wraps(method)
         async def awaited() -> Any:
             with self._durable_reporting(), self._durable_by_schedule():
-                with self.__noting_unused(), naming_foreign_clocks(), self.__where():
+                with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
                     value = await method()
                 self.__complain()
                 return value
@@ -242,32 +206,28 @@ class DurableTestCase(ExploredTestCase):
 
     def __call(self, method: Callable[[], Any]) -> Any:
         with self._durable_reporting(), self._durable_by_schedule():
-            with self.__noting_unused(), naming_foreign_clocks(), self.__where():
+            with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
                 value = method()
             self.__complain()
             return value
 
     def __complain(self) -> None:
-        """Fail a test that has not used a stub or a scripted answer, or has made an assertion without a claim."""
-        complaint = self.runner.unused()
-        if complaint is not None:
-            raise self.failureException(complaint)
+        """Fail a test that has passed for what it has not used, empty assertions, and outcomes that depend on order."""
         self._durable_finish()
         self._durable_compare_outcomes()
 
-    @contextmanager
-    def __noting_unused(self) -> Iterator[None]:
-        """Add a note on unused stubs and scripted answers to a failure."""
-        try:
-            yield
-        except unittest.SkipTest:
-            raise
-        except Exception as error:
-            with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
-                unused = None if self._durable_last() is None else self.runner.unused()
-                if unused is not None:
-                    error.add_note(f"\n{unused}")
-            raise
+    def _durable_current(self) -> CurrentTest:
+        failure: type[BaseException] = self.failureException  # its declared type is wider
+        if not issubclass(failure, AssertionError):  # unittest would not report it as a failure
+            raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        return CurrentTest(failure, self._formatMessage, None if file is None else Path(file).parent)
+
+    def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
+        """The type equality function of this package's records, for ``assertEqual``."""
+        text = record_difference(first, second)
+        if text:
+            raise self.failureException(self._formatMessage(msg, text))
 
     @contextmanager
     def __replaced(self, method: Callable[[], Any]) -> Iterator[None]:
@@ -294,28 +254,12 @@ class DurableTestCase(ExploredTestCase):
         refuse_late_changes(cls, cls.__read, runner=False)
         self.__read = values_of(cls)
         if cls.__cloud is not None:
-            self.runner = cls.__cloud.runner(self)
+            self.runner = cls.__cloud.runner(self.id())
             return self.runner
-        runner = self.runner = LocalDurableTestRunner(
-            cls.handler,  # type: ignore[arg-type]
-            durable_functions=cls.durable_functions,
-            functions=cls.functions,
-            function_name=cls.function_name,
-            execution_timeout=cls.execution_timeout,
-            watchdog=cls.watchdog,
-            state_page_size=cls.state_page_size,
-            skip_sleep=cls.skip_sleep,
-            schedule=self._durable_schedule,
-        )
+        runner = self.runner = local_runner(cls, schedule=self._durable_schedule)
         return closing(runner)
 
     # --- running ---
-
-    def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
-        options = {"name": name, "tenant_id": tenant_id}
-        given = {key: value for key, value in options.items() if value is not None}
-        return self.start(payload, **given).result()  # a subclass may have a start that knows the payload only
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution in the background; see :class:`durabletest.Execution`.
@@ -324,49 +268,7 @@ class DurableTestCase(ExploredTestCase):
         ``tenant_id`` is the tenant of the invocation.
         """
         refuse_late_changes(type(self), self.__read, runner=True)
-        return self._durable_executed(self.runner.start(payload, name=name, tenant_id=tenant_id))
-
-    @property
-    def now(self) -> datetime:
-        """The test's virtual time; in the cloud the real time."""
-        return self.runner.now
-
-    def lambda_client(self) -> Any:
-        """A Lambda client of boto3 that the local server answers, for code under test that takes one.
-
-        In cloud mode it is the client with which the test talks to AWS. For a client that exists already see
-        :func:`durabletest.route`.
-        """
-        return self.runner.lambda_client()
-
-    def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
-        """Script the answers to callbacks of that name; see :class:`durabletest.CallbackScript`.
-
-        An answer that no callback gets fails the test at the end, unless the script is ``optional``.
-        """
-        return self.runner.on_callback(name, optional=optional)
-
-    def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
-        """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
-
-        A stub that the test never uses fails it at the end, unless the stub is ``optional``.
-        """
-        return self.runner.stub_step(name, optional=optional)
-
-    def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
-        """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
-
-        A stub that the test never uses fails it at the end, unless the stub is ``optional``.
-        """
-        return self.runner.stub_invoke(name, optional=optional)
-
-    def register_durable_function(self, name: str, handler: Callable[..., Any]) -> None:
-        """Register a durable target of ``context.invoke`` for this test."""
-        self.runner.register_durable_function(name, handler)
-
-    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
-        """Register a plain target of ``context.invoke`` for this test."""
-        self.runner.register_function(name, handler)
+        return super().start(payload, name=name, tenant_id=tenant_id)
 
 
 def _is_skipped(item: object) -> bool:

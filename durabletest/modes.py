@@ -41,13 +41,17 @@ def _mode(value: object, where: str) -> Mode:
 
 
 def local_only(item: Marked) -> Marked:
-    """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped."""
+    """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
     _mark(item, Mode.LOCAL)
     return item
 
 
 def cloud_only(item: Marked) -> Marked:
-    """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped."""
+    """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
     _mark(item, Mode.CLOUD)
     return item
 
@@ -56,15 +60,22 @@ def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
     """The reason to skip a class, or a test method of it, in the present mode; None if it is run."""
     mode = mode_of(cls)
     for item in (cls, method):
-        only = getattr(item, _MARK, mode)
-        if only is not mode:
+        only = only_mode(item)
+        if only not in (None, mode):
             return f"{only} only: {MODE_VARIABLE} or the class says {mode}"
     return None
+
+
+def only_mode(item: object) -> Mode | None:
+    """The mode that a decorator has marked a class or function for, None if it is for both."""
+    mode: Mode | None = getattr(item, _MARK, None)
+    return mode
 
 
 def _mark(item: object, mode: Mode) -> None:
     if isinstance(item, type) and not hasattr(item, "mode"):
         raise UsageError(
-            f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods"
+            f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods, "
+            "and on test functions of pytest"
         )
     setattr(item, _MARK, mode)

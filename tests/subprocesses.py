@@ -35,10 +35,10 @@ class Started:
             text=True,
         )
 
-    def ended(self) -> subprocess.CompletedProcess[str]:
-        """Wait for its end; one that takes longer than ``BOUND`` is killed, and that is an error."""
+    def ended(self, bound: float = BOUND) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; one that takes longer than ``bound`` in real seconds is killed, and that is an error."""
         try:
-            code = self._process.wait(BOUND)
+            code = self._process.wait(bound)
             for file in (self._out, self._err):
                 file.seek(0)
             return subprocess.CompletedProcess(self._process.args, code, self._out.read(), self._err.read())

@@ -92,6 +92,12 @@ class ImportArrowTests(unittest.TestCase):
         }
         self.assertEqual(mentions, {"durabletest.sdk"}, "by import_module, it is imported by its name in a string")
 
+    def test_only_the_plugin_imports_pytest_and_nothing_imports_the_plugin(self) -> None:
+        plugin = "durabletest.pytest_plugin"
+        importers = {module for module, names in self.imports.items() if any(is_in(name, "pytest") for name in names)}
+        self.assertEqual(importers, {plugin})
+        self.assertEqual({module for module, names in self.imports.items() if plugin in names}, set())
+
     def test_the_package_itself_imports_all_its_public_names_from_below(self) -> None:
         names = {name for name in self.imports["durabletest"] if is_in(name, "durabletest")}
         self.assertGreater(len(names), 30)

@@ -7,18 +7,23 @@ import unittest
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from traceback import StackSummary, TracebackException, walk_tb
 from types import FrameType, TracebackType
 from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.execution_view import ExecutionView
+from durabletest.model.enums import OperationStatus
+from durabletest.model.execution_view import Child, ExecutionView, children_of
 from durabletest.model.naming import execution_title
-from durabletest.report.failure_report import failure_report
+from durabletest.model.records import OperationRecord
+from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 
 __unittest = True
 __tracebackhide__ = True
 
+_SHOWN_BEFORE = "(The operations are shown with the failure before.)"
 _NOT_USER_CODE = frozenset({"durabletest", *sys.stdlib_module_names})
 
 
@@ -61,7 +66,7 @@ class CurrentTest:
     ) -> None:
         self.folder = folder
         self.collectors: list[Callable[[FailedClaim], None]] = []
-        self._failure = failure
+        self.failure = failure
         self._format_message = format_message
         self._unclaimed: dict[int, _Unclaimed] = {}
         self._suffix = ""
@@ -79,8 +84,8 @@ class CurrentTest:
         views = {claim.view.arn: claim.view for claim in failed}
         operations = frozenset(claim.operation for claim in failed if claim.operation is not None)
         report = "\n\n".join(_report(view, operations) for view in views.values())
-        error = self._failure(f"{text}\n\n{report}")
-        error.__durable_report__ = (text, report)  # type: ignore[attr-defined]
+        error = self.failure(f"{text}\n\n{report}")
+        error.__durable_report__ = report  # type: ignore[attr-defined]
         return error
 
     def _with_note(self, note: object, text: str) -> str:
@@ -119,29 +124,53 @@ class CurrentTest:
         except unittest.SkipTest:
             raise
         except Exception as error:
-            if isinstance(error, self._failure | ExecutionFailedError):
+            if isinstance(error, self.failure | ExecutionFailedError):
                 self._report_once(error, last())
             trim_traceback(error)
             raise
 
     def _report_once(self, error: BaseException, view: ExecutionView | None) -> None:
-        text, report = getattr(error, "__durable_report__", (None, None))
-        if report is None and view is not None:
-            report = _report(view, frozenset())
-            if report not in self._shown:
-                error.add_note(f"\n{report}")
-        elif report in self._shown:
-            error.args = (f"{text}\n\n(The operations are shown with the failure before.)",)
-        if report is not None:
-            self._shown.add(report)
+        inside = hasattr(error, "__durable_report__")
+        report = self.take_report(error, view)
+        if report is not None and inside:
+            error.args = (f"{error.args[0]}\n\n{report}",)
+        elif report is not None:
+            error.add_note(f"\n{report}")
+
+    def take_report(self, error: BaseException, view: ExecutionView | None) -> str | None:
+        """The report that an error is to be shown with: its own, which is taken out of its message, or one on ``view``.
+
+        It is None if there is nothing to report on, or if the test has shown the same report before.
+        """
+        own: str | None = getattr(error, "__durable_report__", None)
+        report = own if own is not None or view is None else _report(view, frozenset())
+        if report is None:
+            return None
+        shown_before = report in self._shown
+        self._shown.add(report)
+        if own is not None:
+            instead = f"\n\n{_SHOWN_BEFORE}" if shown_before else ""
+            error.args = (str(error.args[0]).replace(f"\n\n{own}", instead),)
+        return None if shown_before else report
 
 
 def _report(view: ExecutionView, operations: frozenset[str]) -> str:
     title = execution_title(view.arn)
+    children: list[Child] = []
+    excuse = ""
     try:
-        return failure_report(view.history(), title, view.logs(), sys.stderr, operations)
+        history = view.history()
+        try:
+            children.extend(islice(children_of(view, _has_not_succeeded), MOST_CHILDREN))
+        except DurableTestError as error:
+            excuse = f"\n\nAn execution that {title} has invoked cannot be shown: {error}"
+        return failure_report(history, title, view.logs(), sys.stderr, operations, children) + excuse
     except DurableTestError as error:  # must not hide the failure that is reported
         return f"The operations of {title} cannot be shown: {error}"
+
+
+def _has_not_succeeded(invoke: OperationRecord) -> bool:
+    return invoke.status is not OperationStatus.SUCCEEDED
 
 
 def trim_traceback(error: BaseException) -> None:
@@ -160,6 +189,18 @@ def trim_traceback(error: BaseException) -> None:
     tail = None if isinstance(error, DurableTestError) else entries[last].tb_next
     for entry, following in zip(kept, [*kept[1:], tail], strict=True):
         entry.tb_next = following
+
+
+def told(error: BaseException) -> str:
+    """The traceback with notes as text, from the user's first frame on, without frames of this package and reports."""
+    frames = list(walk_tb(error.__traceback__))
+    first = next((i for i, (frame, _) in enumerate(frames) if _package(frame) not in _NOT_USER_CODE), 0)
+    shown = [(frame, line) for frame, line in frames[first:] if _package(frame) != "durabletest"]
+    exception = TracebackException.from_exception(error)
+    exception.stack = StackSummary.extract(iter(shown))
+    text = "".join(exception.format())
+    _, report = getattr(error, "__durable_report__", (None, None))
+    return (text.replace(report, "") if report else text).rstrip()
 
 
 def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:

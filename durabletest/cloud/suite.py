@@ -35,17 +35,19 @@ class CloudSuite:
         self._function = _deployed_name(cls)
         self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
         self._poll_interval = _poll_interval(cls)
+        self._invocation_type = cls.invocation_type
         self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
-    def runner(self, test: unittest.TestCase) -> CloudDurableTestRunner:
+    def runner(self, test_id: str) -> CloudDurableTestRunner:
         """The runner for one test; its executions carry the test's id."""
         return CloudDurableTestRunner(
             self._function,
             client=self._client,
+            invocation_type=self._invocation_type,
             poll_interval=self._poll_interval,
             timeout=self._timeout,
-            execution_prefix=test.id(),
+            execution_prefix=test_id,
             unavailable=self._unavailable,
         )
 
@@ -105,7 +107,7 @@ def handler_names(cls: type[Any]) -> list[str]:
     """The handler's names in the module of the class, then its ``__name__`` (which version 2 of the SDK hides)."""
     if cls.handler is None:
         return []
-    module = vars(sys.modules[cls.__module__])
+    module = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     names = [name for name, value in module.items() if value is cls.handler]
     own = getattr(cls.handler, "__name__", None)
     return list(dict.fromkeys([*names, *([] if own is None else [str(own)])]))

@@ -29,17 +29,20 @@ from durabletest.routes import Route
 
 API_OPERATIONS = (
     "CheckpointDurableExecution",
+    "DeleteDurableExecution",
     "GetDurableExecution",
     "GetDurableExecutionHistory",
     "GetDurableExecutionState",
     "Invoke",
     "ListDurableExecutionsByFunction",
+    "PauseDurableExecution",
+    "ResumeDurableExecution",
     "SendDurableExecutionCallbackFailure",
     "SendDurableExecutionCallbackHeartbeat",
     "SendDurableExecutionCallbackSuccess",
     "StopDurableExecution",
 )
-"""What the local server answers."""
+"""The operations that the local server answers."""
 _REQUEST_SPACE = 3 << 96
 """Request ids are UUIDs that count from here."""
 _BUILD = "before-parameter-build.lambda"
@@ -96,6 +99,7 @@ class Router:
         if self._closed:
             raise RunnerClosedError("this Lambda client belongs to a closed runner: get one from a runner that is open")
         method = self._method(model.name)
+        parsed: dict[str, Any]
         try:
             parsed = _copied(model.output_shape, method(**_copied(model.input_shape, context[_MEMBERS])))
             status = parsed.get("StatusCode", 200)
@@ -103,8 +107,8 @@ class Router:
                 member = model.output_shape.serialization["payload"]
                 parsed[member] = StreamingBody(BytesIO(parsed[member]), len(parsed[member]))
         except ClientError as error:
-            parsed = {**error.response}
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            response: Any = error.response
+            parsed, status = {**response}, response["ResponseMetadata"]["HTTPStatusCode"]
         request_id = next(self._request_ids)
         headers = {"x-amzn-requestid": request_id}
         parsed["ResponseMetadata"] = {
@@ -120,7 +124,8 @@ class Router:
         if api_operation not in API_OPERATIONS:
             raise NotAvailableError(
                 f"{name} is not answered locally: of Lambda's API there is what concerns durable executions (to read, "
-                "list and stop them, to answer their callbacks) and invoke. Replace this call in the test"
+                "list, stop, pause, resume and delete them, to answer their callbacks) and invoke. Replace this call "
+                "in the test"
             )
         method: Callable[..., Any] = getattr(self._target, name)
         return method

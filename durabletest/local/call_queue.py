@@ -11,9 +11,11 @@ from typing import TypeAlias
 
 from durabletest.local.calls import Call
 from durabletest.local.deployment import Deployment
-from durabletest.local.invoker import Answered, InvocationTimedOut, Invoker, Raised
+from durabletest.local.handler_worker import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
+from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
+from durabletest.local.turns import Turns
 
 GRACE_SECONDS = 1.0
 """Real seconds that the threads of a crashed invocation have to end by themselves, before they are left behind."""
@@ -114,9 +116,14 @@ class CallQueue:
         with self._switching:
             return self.running if self.invoker.runs(thread) else None
 
+    @property
+    def turns(self) -> Turns | None:
+        """The turns of the running call; None if it takes none, or nothing runs."""
+        return None if self.running is None else self.running.call.turns
+
     def helper_threads(self) -> list[Thread]:
         """The threads of the running call that take no turns, without the one that calls the handler."""
-        turns = None if self.running is None else self.running.call.turns
+        turns = self.turns
         if turns is None:
             return []
         threads, worker = self.invoker.threads, self.invoker.worker
@@ -159,7 +166,7 @@ class CallQueue:
             self._report(running, Raised(running.crashed, crashed=True))
 
     def limit(self) -> None:
-        """Have the running call time out at its deadline, 15 minutes after it began, as in Lambda.
+        """Have the running call time out at its deadline, when its function times out.
 
         In virtual time that can happen only to a call that sleeps.
         """

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest import sdk
+from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
-from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import ACCOUNT, REGION
@@ -104,7 +106,7 @@ class HandlerInvocation:
         if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
-            error = invocation_error(outcome, self.context.aws_request_id)
+            error = invocation_error(outcome, self.context)
             self.server.call(CheckpointServer.invocation_failed, self.arn, error)
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
@@ -176,7 +178,7 @@ class FunctionCall:
         """Complete the invoke."""
         error = None
         if isinstance(outcome, Raised):
-            error = invocation_error(outcome, self.context.aws_request_id)
+            error = invocation_error(outcome, self.context)
         result = outcome.value if isinstance(outcome, Answered) else None
         self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
 
@@ -195,10 +197,12 @@ def handler_invocation(
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
-    context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
-    own_client = InvocationClient(client)
-    target = event["Target"]
+    target, own_client = event["Target"], InvocationClient(client)
     handler = deployment.handler if target is None else deployment.durable_functions[target]
+    timeout = deployment.function_timeout if handler is deployment.handler else MAX_FUNCTION_TIMEOUT
+    context = LambdaContext(
+        event["RequestId"], event["FunctionName"], event["Version"], now, now(), timeout, event["TenantId"]
+    )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
     return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
 
@@ -215,20 +219,15 @@ def function_call(
     ``refused`` is called with the reason and the place if its result cannot be encoded as JSON.
     """
     request_id = server.call(CheckpointServer.request_id)
-    context = _context(request_id, due.name, due.version, due.tenant_id, now)
+    context = LambdaContext(request_id, due.name, due.version, now, now(), tenant_id=due.tenant_id)
     return FunctionCall(due, deployment.functions[due.function], context, server, refused)
 
 
-def _context(
-    request_id: str, function: str, version: str, tenant_id: str | None, now: Callable[[], datetime]
-) -> LambdaContext:
-    return LambdaContext(request_id, function, version, now, now() + INVOCATION_TIMEOUT, tenant_id)
-
-
-def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
+def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
     """The error object that Lambda makes of a failed invocation: a crash, or an exception with its stack trace."""
+    request_id = context.aws_request_id
     if isinstance(outcome.error, InvocationTimedOut):
-        seconds = INVOCATION_TIMEOUT.total_seconds()
+        seconds = context.timeout.total_seconds()
         message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
         return {"ErrorType": "Sandbox.Timedout", "ErrorMessage": message}
     if outcome.crashed:
@@ -243,10 +242,6 @@ def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
         "ErrorMessage": str(outcome.error),
         "StackTrace": [line.rstrip("\n") for line in lines],
     }
-
-
-INVOCATION_TIMEOUT = timedelta(minutes=15)
-"""The longest invocation that Lambda allows."""
 
 
 @dataclass(frozen=True)
@@ -265,11 +260,17 @@ class LambdaContext:
     function_name: str
     function_version: str
     now: Callable[[], datetime]
-    deadline: datetime
+    started: datetime
+    timeout: timedelta = MAX_FUNCTION_TIMEOUT
     tenant_id: str | None = None
     memory_limit_in_mb: str = "128"
     client_context: Any = None
     identity: CognitoIdentity = CognitoIdentity()
+
+    @property
+    def deadline(self) -> datetime:
+        """When Lambda ends the invocation."""
+        return self.started + self.timeout
 
     @property
     def invoked_function_arn(self) -> str:
@@ -284,8 +285,7 @@ class LambdaContext:
     @property
     def log_stream_name(self) -> str:
         """A log stream name in Lambda's form: date, version and the execution environment's id."""
-        started = self.deadline - INVOCATION_TIMEOUT
-        return f"{started:%Y/%m/%d}/[{self.function_version}]{self.aws_request_id.replace('-', '')}"
+        return f"{self.started:%Y/%m/%d}/[{self.function_version}]{self.aws_request_id.replace('-', '')}"
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation's deadline."""

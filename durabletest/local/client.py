@@ -74,6 +74,18 @@ class LocalLambdaClient:
         """End an execution with STOPPED."""
         return self._call(CheckpointServer.stop_durable_execution, request, changes=True)
 
+    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Pause a running execution."""
+        return self._call(CheckpointServer.pause_durable_execution, request, changes=True)
+
+    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Resume a paused execution."""
+        return self._call(CheckpointServer.resume_durable_execution, request, changes=True)
+
+    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Forget an execution that has ended."""
+        return self._call(CheckpointServer.delete_durable_execution, request, changes=True)
+
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback."""
         return self._call(CheckpointServer.send_durable_execution_callback_success, request, changes=True)

@@ -45,7 +45,7 @@ _told: dict[int, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What ``module`` holds of the real clock: names in it, and what each of them reads the time with."""
+    """The readers of the real clock in ``module``: names, each with a description of what it holds."""
 
     module: ModuleType
     readers: Mapping[str, str]
@@ -220,7 +220,7 @@ def _is_installed(file: str) -> bool:
 
 
 def _line_of(file: str, name: str) -> int:
-    """Where the name is defined, or the first line."""
+    """The line that defines the name, or the first one."""
     line = 1
     body: list[ast.stmt] = ast.parse("".join(linecache.getlines(file))).body
     for part in name.split("."):

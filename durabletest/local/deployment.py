@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from typing import Any
 
 from durabletest import sdk
+from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
@@ -126,10 +128,11 @@ class Deployment:
     """The functions of one runner, and how their executions run.
 
     ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
-    runner's handler, and ``page_size`` the number of operations in a page of the state of executions that ``invoke``
-    starts. With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order
-    in which threads go on; None is the default order. The ``lease`` on the executions ends with the next reset, or with
-    the runner. ``durable_functions`` and ``functions`` are the targets of chained invokes by their names.
+    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` the number of operations in a
+    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
+    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
+    the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
+    of chained invokes by their names.
     """
 
     number: int
@@ -140,6 +143,7 @@ class Deployment:
     page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
+    function_timeout: timedelta = MAX_FUNCTION_TIMEOUT
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
@@ -161,8 +165,8 @@ class Deployments:
     def add(self, deployment: Deployment) -> None:
         self._by_number[deployment.number] = deployment
 
-    def remove(self, number: int) -> None:
-        self._by_number.pop(number, None)
+    def remove(self, deployment: Deployment) -> None:
+        self._by_number.pop(deployment.number, None)
 
     def of(self, arn: str) -> Deployment | None:
         """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""

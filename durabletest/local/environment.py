@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import current_thread
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import sdk, sdk_threads
-from durabletest.configuration import FREEZEGUN
+from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.calls import HandlerInvocation
@@ -20,9 +20,9 @@ from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock_drivers import ClockDriver
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
 from durabletest.local.handler_threads import HandlerThreads, worker_of
-from durabletest.local.invoker import ExitGuard
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
+from durabletest.local.process_exit import ExitGuard
 from durabletest.local.scheduler import (
     DEFAULT_START,
     Clock,
@@ -41,7 +41,7 @@ from durabletest.serialisers import SerialiserHooks
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EnvironmentSettings:
     """How an environment is set up.
 
     ``checkpoint_delay`` is in real seconds; virtual time begins at ``start_time``; ``clock`` names the tool that
@@ -57,7 +57,7 @@ class Settings:
 class LocalEnvironment:
     """Owns the threads, the clock and all patches; a process has one at a time, as it has one clock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EnvironmentSettings) -> None:
         sdk.require()
         self.settings = settings
         self.clock: Clock
@@ -138,7 +138,7 @@ class LocalEnvironment:
     def reset_runner(self, deployment: Deployment) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin again."""
         deployment.lease.end(partial(_over, deployment, "the runner was reset"))
-        self.orchestrator.forget(deployment.number, partial(_in_vain, "reset"))
+        self.orchestrator.forget(deployment, partial(_in_vain, "reset"))
         if [*self._open_runners] == [deployment.number]:
             self.orchestrator.restart(self.settings.start_time)
         deployment.lease = Lease()
@@ -147,7 +147,7 @@ class LocalEnvironment:
         """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
-            self.orchestrator.close(deployment.number, partial(_in_vain, "closed"))
+            self.orchestrator.close(deployment, partial(_in_vain, "closed"))
 
     @property
     def open_runners(self) -> list[Deployment]:
@@ -178,6 +178,11 @@ class LocalEnvironment:
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
 
+    def _time_out(self) -> NoReturn:
+        """The function times out in the step that calls this; its thread ends when its invocation has been given up."""
+        self._sleep_virtually(2 * MAX_FUNCTION_TIMEOUT.total_seconds())
+        raise SystemExit
+
     def _client_here(self) -> object | None:
         """The client for ``@durable_execution`` in the calling thread; None if it runs no handler code.
 
@@ -194,7 +199,7 @@ class LocalEnvironment:
         running = self.orchestrator.calls.running
         if running is None or running.call.arn != arn or not running.deployment.stubs.has_steps:
             return None
-        return replacing(running.deployment.stubs, arn)
+        return replacing(running.deployment.stubs, arn, self._time_out)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,8 +16,8 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, name_of
-from durabletest.local.failures import Failures, not_registered, without_end
-from durabletest.local.invoker import Answered, Raised
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.run_errors import Failures, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
     Announcement,
@@ -39,7 +39,6 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
-from durabletest.model.history import History
 from durabletest.scripts import Action, ScriptedCallback, Use
 
 
@@ -76,22 +75,32 @@ class EventHandlers:
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.calls)
         self._forgotten: set[str] = set()
         self._operations: dict[str, OperationCache[Any]] = {}
-        self._by_type: Mapping[type, Callable[[Any], None]] = {
-            Timer: self._on_timer,
-            TimerCancelled: self._on_timer_cancelled,
-            InvocationDue: self._on_invocation_due,
-            FunctionCallDue: self._on_function_call_due,
-            FunctionUnknown: self._on_function_unknown,
-            CallbackCreated: self._on_callback_created,
-            Limit: self._on_limit,
-            Endless: self._on_endless,
-            Changed: self._on_changed,
-            Ended: self._on_ended,
-        }
 
     def handle(self, announcement: Announcement) -> None:
-        if announcement.arn not in self._forgotten:
-            self._by_type[type(announcement)](announcement)
+        """Do what the announcement asks for."""
+        if announcement.arn in self._forgotten:
+            return
+        match announcement:
+            case Timer():
+                self._on_timer(announcement)
+            case TimerCancelled():
+                self._on_timer_cancelled(announcement)
+            case InvocationDue():
+                self._on_invocation_due(announcement)
+            case FunctionCallDue():
+                self._on_function_call_due(announcement)
+            case FunctionUnknown():
+                self._on_function_unknown(announcement)
+            case CallbackCreated():
+                self._on_callback_created(announcement)
+            case Limit():
+                self._on_limit(announcement)
+            case Endless():
+                self._on_endless(announcement)
+            case Changed():
+                self._on_changed(announcement)
+            case Ended():
+                self._on_ended(announcement)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
@@ -115,16 +124,17 @@ class EventHandlers:
 
     def _on_timer(self, timer: Timer) -> None:
         key = (timer.kind, timer.arn, timer.operation_id)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.scheduler.schedule(key, timer.due, fire, timer.arn)
+        self._parts.scheduler.schedule(key, timer.due, lambda: self._fire(timer), timer.arn)
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
 
     def _on_limit(self, limit: Limit) -> None:
         timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
+        self._parts.limits.schedule(limit.arn, limit.due, lambda: self._fire(timer), limit.arn)
+
+    def _fire(self, timer: Timer) -> None:
+        self._parts.server.call(CheckpointServer.fire, timer)
 
     # --- calls ---
 
@@ -162,9 +172,7 @@ class EventHandlers:
             self._parts.failures.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     def _on_endless(self, endless: Endless) -> None:
-        parts = self._parts
-        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
-        parts.abort(endless.arn, without_end(endless.arn, endless.bound, history))
+        self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
 
     # --- news ---
 

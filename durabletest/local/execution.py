@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.process import RunnerSession
+from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
@@ -26,14 +26,14 @@ class LocalExecution:
     """Reads one execution's history from the server as it grows, and keeps it.
 
     It belongs to its runner until the next reset; afterwards it only has what it has kept. It is the
-    :class:`durabletest.execution.ExecutionControl` of local runs.
+    :class:`durabletest.execution_handle.ExecutionControl` of local runs.
     """
 
     def __init__(self, arn: str, session: RunnerSession) -> None:
         environment = session.environment
         self._arn = arn
         self._session = session
-        self._deployment = session.deployment.number
+        self._deployment = session.deployment
         self._lease = session.deployment.lease
         self._server = environment.server
         self._orchestrator = environment.orchestrator
@@ -63,7 +63,7 @@ class LocalExecution:
             return self._history
 
     def logs(self) -> list[LogEntry]:
-        """What was logged so far."""
+        """The log records so far."""
         return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:

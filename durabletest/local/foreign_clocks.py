@@ -36,7 +36,7 @@ def _folder_of(package: str) -> tuple[str, ...]:
 
 
 TOOLS = (*_folder_of("freezegun"), *_folder_of("time_machine"))
-"""Where the code of the tools is."""
+"""The folders with the code of the tools."""
 _BETWEEN = (_OURS, str(Path(contextlib.__file__)))
 
 

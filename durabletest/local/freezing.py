@@ -39,7 +39,7 @@ _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_fla
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
 REPLACED = {datetime_module: ("date", "datetime"), time: ("time", "time_ns", "localtime", "gmtime", "strftime")}
-"""What freezegun replaces, less the monotonic clocks."""
+"""The functions and classes that freezegun replaces, without the monotonic clocks."""
 _REALS: dict[ModuleType, dict[str, Any]] = {
     module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
 }
@@ -59,7 +59,7 @@ class _Readings(freezegun.api.FrozenDateTimeFactory):
 
 
 class FrozenTime:
-    """What ``datetime.now()``, ``date.today()`` and ``time.time()`` answer in this process, from ``start`` to ``stop``.
+    """The time that ``datetime.now()``, ``date.today()`` and ``time.time()`` return, from ``start`` to ``stop``.
 
     Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
     ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called in every thread that reads
@@ -154,7 +154,7 @@ _ENTRIES = ("_find_and_load", "_exec")
 
 
 class _Here(threading.local):
-    """How many imports go on in the calling thread, one inside the other."""
+    """The number of nested imports that go on in the calling thread."""
 
     depth = 0
 

@@ -16,10 +16,10 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.event_handlers import EventHandlers, Parts
-from durabletest.local.failures import Failures, called_by_handler
 from durabletest.local.handler_threads import worker_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
+from durabletest.local.run_errors import Failures, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -128,13 +128,13 @@ class TestExecutionOrchestrator:
         """Reset timers, ids and virtual time; there is no execution."""
         self._inbox.ask(partial(self._restart, start)).result()
 
-    def forget(self, deployment: int, reason: Reason) -> None:
+    def forget(self, deployment: Deployment, reason: Reason) -> None:
         """Give up the executions of a runner that is reset or closed; threads that wait for them get the ``reason``."""
         future: Future[None] = Future()
         self._inbox.send(partial(self._forget, deployment, reason, future), future)
         future.result()
 
-    def close(self, deployment: int, reason: Reason) -> None:
+    def close(self, deployment: Deployment, reason: Reason) -> None:
         """A runner is closed. If a thread has died, so have its executions, and every wait has been settled."""
         if not self._inbox.closed and self._server.thread.is_alive():
             self.forget(deployment, reason)
@@ -152,7 +152,7 @@ class TestExecutionOrchestrator:
 
     def wait(
         self,
-        deployment: int,
+        deployment: Deployment,
         arn: str | None,
         until: datetime | None = None,
         followed: Future[Any] | None = None,
@@ -172,7 +172,7 @@ class TestExecutionOrchestrator:
             self._inbox.drop(wait.future)
             self._inbox.post(partial(self._waiters.withdraw, wait))
 
-    def watch(self, deployment: int, arn: str, watch: Watch) -> None:
+    def watch(self, deployment: Deployment, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
         add = partial(self._waiters.add_watch, deployment, arn, watch, current_thread())
         self._inbox.send(partial(failing, watch.future, add), watch.future)
@@ -280,10 +280,9 @@ class TestExecutionOrchestrator:
         They are told at once if the operating system decides the order, and after some real time in any case. When
         nothing runs, ``_settle`` tells them, once no call is due.
         """
-        waiters, running = self._waiters, self.calls.running
-        if not waiters.has_news or (self._take_turns and running is None):
+        waiters, turns = self._waiters, self.calls.turns
+        if not waiters.has_news or (self._take_turns and self.calls.idle):
             return
-        turns = None if running is None else running.call.turns
         rests = turns.resting if turns is not None else not self._take_turns
         too_late = self.calls.idle_seconds() >= NEWS_SECONDS or waiters.age_of_news >= OLD_NEWS_SECONDS
         if rests or too_late:
@@ -371,11 +370,11 @@ class TestExecutionOrchestrator:
         if self._virtual is not None:
             self._virtual.restart(start)
 
-    def _forget(self, deployment: int, reason: Reason, future: Future[None]) -> None:
+    def _forget(self, deployment: Deployment, reason: Reason, future: Future[None]) -> None:
         running = self.calls.running
-        if running is not None and running.deployment.number == deployment:
+        if running is not None and running.deployment is deployment:
             self.calls.abandon()
-        for arn in self._server.call(CheckpointServer.forget, deployment):
+        for arn in self._server.call(CheckpointServer.forget, deployment.number):
             self._event_handlers.forget(arn, reason)
         self._waiters.leave(deployment, reason)
         self._inbox.post(partial(self._forgot, future))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import configuration as settings
-from durabletest import routes, sdk
+from durabletest import configuration, routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -20,13 +20,14 @@ from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
 from durabletest.local.deployment import Deployment, Origin, name_of
-from durabletest.local.environment import Settings
+from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.process import process
+from durabletest.local.process_environment import process_environment
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -45,7 +46,10 @@ class LocalDurableTestRunner(OperationLookups):
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
-    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
+    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
+    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
+    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -66,40 +70,48 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
+        function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        invocation_type: str = configuration.EVENT,
+        operation_limit: int | None = None,
+        storage_limit: int | None = None,
     ) -> None:
-        settings.check_handler(handler, "handler")
-        settings.check_functions(durable_functions or {}, "durable_functions")
-        settings.check_functions(functions or {}, "functions")
-        settings.check_execution_timeout(execution_timeout, "execution_timeout")
-        settings.check_seconds(watchdog, "watchdog")
-        settings.check_page_size(state_page_size, "state_page_size")
-        settings.check_flag(skip_sleep, "skip_sleep")
-        if function_name is not None:
-            settings.check_name(function_name, "function_name")
+        configuration.check_handler(handler, "handler")
+        configuration.check_arguments(
+            durable_functions=durable_functions or {},
+            functions=functions or {},
+            function_name=function_name,
+            execution_timeout=execution_timeout,
+            watchdog=watchdog,
+            state_page_size=state_page_size,
+            skip_sleep=skip_sleep,
+            function_timeout=function_timeout,
+            invocation_type=invocation_type,
+            operation_limit=operation_limit,
+            storage_limit=storage_limit,
+        )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout = execution_timeout
-        self._page_size = state_page_size
-        any_will_do = skip_time is None and start_time is None and clock is None
-        chosen = None if any_will_do else _settings(True if skip_time is None else skip_time, start_time, clock)
-        origin = Origin()
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
-
-        def deploy(number: int) -> Deployment:
-            return Deployment(number, handler, watchdog, origin, own, state_page_size, skip_sleep, schedule)
-
-        self._session = process.open_runner(chosen, deploy)
+        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
+        self._invocation_type = invocation_type
+        chosen = _chosen_settings(skip_time, start_time, clock)
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
+        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
+        self._session = process_environment.open_runner(chosen, deploy)
         try:
-            self._set_up(durable_functions or {}, functions or {})
+            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
-            self._session.close()
+            process_environment.close(self._session)
             raise
 
     def _set_up(
-        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
     ) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
-        self._last: LocalExecution | None = None
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -108,6 +120,7 @@ class LocalDurableTestRunner(OperationLookups):
             self._deployment.number,
         )
         self._router = Router(self._client)
+        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         for name, function in durable_functions.items():
             self.register_durable_function(name, function)
         for name, function in functions.items():
@@ -130,13 +143,13 @@ class LocalDurableTestRunner(OperationLookups):
         latency in real seconds for every checkpoint. ``clock`` is the tool that shows virtual time to code,
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
-        settings.check_delay(checkpoint_delay, "checkpoint_delay")
-        process.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        configuration.check_delay(checkpoint_delay, "checkpoint_delay")
+        process_environment.set_up(_environment_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
         """End the process-wide environment and restore the real clock (R2.4)."""
-        process.tear_down()
+        process_environment.tear_down()
 
     # --- run ---
 
@@ -159,9 +172,10 @@ class LocalDurableTestRunner(OperationLookups):
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
-                timeout=_seconds(self._timeout),
+                timeout=self._timeout,
                 tenant_id=tenant_id,
                 page_size=self._page_size,
+                invocation_type=self._invocation_type,
             )
             self._last = execution = self._execution(arn)
         return Execution(execution)
@@ -184,7 +198,7 @@ class LocalDurableTestRunner(OperationLookups):
         If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._session.reset()
+        process_environment.reset(self._session)
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
         self._last = None
@@ -195,7 +209,7 @@ class LocalDurableTestRunner(OperationLookups):
             routes.closed(self)
             self._router.close()
         finally:
-            self._session.close()
+            process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -311,9 +325,9 @@ class LocalDurableTestRunner(OperationLookups):
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
-        settings.check_name(name, "the name of a function")
-        settings.check_function(handler, f"the function registered as {name!r}")
-        settings.check_execution_timeout(timeout, "execution_timeout")
+        configuration.check_name(name, "the name of a function")
+        configuration.check_function(handler, f"the function registered as {name!r}")
+        configuration.check_execution_timeout(timeout, "execution_timeout")
         deployment, seconds = self._deployment.number, _seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
@@ -326,14 +340,23 @@ class LocalDurableTestRunner(OperationLookups):
             )
 
 
-def _settings(
+def _chosen_settings(
+    skip_time: bool | None, start_time: datetime | None, clock: str | None
+) -> EnvironmentSettings | None:
+    """The environment that a runner asks for; None if any will do."""
+    if skip_time is None and start_time is None and clock is None:
+        return None
+    return _environment_settings(True if skip_time is None else skip_time, start_time, clock)
+
+
+def _environment_settings(
     skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-) -> Settings:
-    settings.check_flag(skip_time, "skip_time")
-    settings.optional(settings.check_clock)(clock, "clock")
+) -> EnvironmentSettings:
+    configuration.check_flag(skip_time, "skip_time")
+    configuration.optional(configuration.check_clock)(clock, "clock")
     if start_time is not None:
-        settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+        configuration.check_start_time(start_time, "start_time")
+    return EnvironmentSettings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

@@ -150,7 +150,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def seconds_until_next(self) -> float | None:
-        """How many real seconds to wait before ``run_due`` can find something; None if only time itself must move."""
+        """The real seconds until ``run_due`` can find something; None if virtual time has to move for it."""
 
     def _run_until(self, instant: datetime) -> bool:
         ran = False

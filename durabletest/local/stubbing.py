@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import sdk
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
@@ -13,11 +13,14 @@ from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import OperationRecord
 from durabletest.serialisers import decode
-from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 
 
-def replacing(registry: StubRegistry, arn: str) -> sdk.Replace:
-    """A function that replaces the functions of an execution's steps by their stubs."""
+def replacing(registry: StubRegistry, arn: str, time_out: Callable[[], NoReturn]) -> sdk.Replace:
+    """A function that replaces the functions of an execution's steps by their stubs.
+
+    ``time_out`` lets the invocation time out.
+    """
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
         stub = registry.for_step(path)
@@ -26,6 +29,8 @@ def replacing(registry: StubRegistry, arn: str) -> sdk.Replace:
 
         def stubbed(*arguments: Any) -> Any:
             replacement = stub.respond(StepCall(path, arguments[-1].attempt, arn))
+            if replacement is timing_out:
+                time_out()
             return (replacement or function)(*arguments)
 
         return stubbed

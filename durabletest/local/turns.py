@@ -262,7 +262,7 @@ class Turns:
     # --- tasks that wait elsewhere ---
 
     def sights_outside(self) -> dict[Task, Sight | None] | None:
-        """Where the tasks outside are, of which one seems about to get in line; None if none does."""
+        """A look at each task outside, while one of them seems about to get in line; None otherwise."""
         with self._lock:
             return {task: sight_of(task.thread) for task in self._outside} if self._coming else None
 

@@ -19,7 +19,6 @@ from durabletest.local.call_queue import CallQueue, Post
 from durabletest.local.handler_threads import current_frames, has_queued_work
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
-from durabletest.local.turns import Turns
 from durabletest.patches import Patches
 
 SAMPLE_SECONDS = 0.002
@@ -62,7 +61,7 @@ class Sleepers:
     SDK's checkpoint thread while it holds updates. That a thread waits is seen in two looks at its stack. All methods
     but ``sleep`` belong to the orchestrator's thread.
 
-    An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
+    An invocation that sleeps past its deadline has timed out, as in Lambda.
     """
 
     def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:
@@ -95,7 +94,7 @@ class Sleepers:
     def _is_at_rest(self) -> bool:
         if not self._asleep or self._waking:
             return False
-        turns = self._turns()
+        turns = self._calls.turns
         if turns is not None and not turns.resting:
             return False
         first = self._waiting_threads()
@@ -107,7 +106,7 @@ class Sleepers:
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Keep all threads from going on while time moves; gives False if one does go on."""
-        turns = self._turns()
+        turns = self._calls.turns
         if turns is None:
             yield True
             return
@@ -118,10 +117,6 @@ class Sleepers:
             if held:
                 turns.time_moved()
                 turns.let_go()
-
-    def _turns(self) -> Turns | None:
-        running = self._calls.running
-        return None if running is None else running.call.turns
 
     def wake_all(self) -> None:
         """The invocation was given up: wake its threads, so that they end."""
@@ -152,26 +147,26 @@ class Sleepers:
 
         Threads that take turns need no look, except those that have lost theirs while they waited elsewhere.
         """
-        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._asked()}
+        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._about_to_begin()}
         if None in places.values():
             return None
         frames = current_frames()
-        for thread in self._doubtful():
+        for thread in self._threads_to_look_at():
             frame = frames.get(thread.ident or 0)
             if frame is None or not waits_for_a_thread(thread, frame) or sdk.is_about_to_send(frame):
                 return None
             places[thread] = (id(frame), frame.f_lasti)
         return places
 
-    def _asked(self) -> list[Thread]:
+    def _about_to_begin(self) -> list[Thread]:
         """Pool threads that may be about to begin with work of the handler's, if there is such work."""
         if not has_queued_work():
             return []
         return [thread for thread in pool_threads() if not self._calls.invoker.runs(thread)]
 
-    def _doubtful(self) -> Iterable[Thread]:
+    def _threads_to_look_at(self) -> Iterable[Thread]:
         threads = [thread for thread in self._calls.invoker.threads if thread not in self._asleep]
-        turns = self._turns()
+        turns = self._calls.turns
         if turns is None:
             return threads
         known = turns.parked_threads()

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from durabletest.errors import CheckpointServerError, DurableTestError
+from durabletest.local.deployment import Deployment
 from durabletest.local.scheduler import monotonic
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -20,11 +21,11 @@ from durabletest.model.wait_for_data import OpenWatches, Watch
 class Wait:
     """A thread's wait for the end of an execution, for an instant, or for ``followed``, a future of the model.
 
-    ``deployment`` is the number of the deployment through which it waits. The future's result are the events of the
-    execution that come after the first ``seen`` ones, or None; its exception says why the wait is in vain.
+    ``deployment`` is that of the runner through which it waits. The future's result is None, or the execution's events
+    after the first ``seen`` ones; its exception says why the wait is in vain.
     """
 
-    deployment: int
+    deployment: Deployment
     arn: str | None
     thread: Thread
     until: datetime | None = None
@@ -49,7 +50,7 @@ class Waiters:
         self._events_after = events_after
         self._waits: dict[Wait, None] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
-        self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
+        self._watchers: defaultdict[Deployment, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
         self._followed: set[str] = set()
         self._news_since: float | None = None
@@ -64,10 +65,6 @@ class Waiters:
         """
         waits = any(wait.arn is not None or wait.until is not None for wait in self._waits)
         return waits or any(self._watches.values())
-
-    def has_ended(self, arn: str) -> bool:
-        """Whether the execution has ended."""
-        return arn in self._ended
 
     @property
     def all_blocked(self) -> bool:
@@ -86,12 +83,12 @@ class Waiters:
     def withdraw(self, wait: Wait) -> None:
         self._waits.pop(wait, None)
 
-    def add_watch(self, deployment: int, arn: str, watch: Watch, thread: Thread) -> None:
+    def add_watch(self, deployment: Deployment, arn: str, watch: Watch, thread: Thread) -> None:
         """Begin to follow an operation, for a thread."""
         self._watchers[deployment].add(thread)
         self._followed.add(arn)  # before its history is read: what comes later is announced
         history = self._settled_by_news(arn)
-        self._watches[arn].add(watch, history, self.has_ended(arn))
+        self._watches[arn].add(watch, history, arn in self._ended)
 
     # --- news, ends and instants ---
 
@@ -135,7 +132,7 @@ class Waiters:
         """The history up to now; watches that its new events concern are settled."""
         history = self._histories.setdefault(arn, History())
         news = history.extend(self._events_after(arn, len(history.events)))
-        self._watches[arn].settle(history, self.has_ended(arn), news)
+        self._watches[arn].settle(history, arn in self._ended, news)
         return history
 
     def end(self, arn: str, error: Exception | None) -> None:
@@ -184,9 +181,9 @@ class Waiters:
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
 
-    def leave(self, deployment: int, reason: Callable[[str], Exception]) -> None:
+    def leave(self, deployment: Deployment, reason: Callable[[str], Exception]) -> None:
         """A runner is reset or closed: fail the waits through it."""
-        for wait in self._take(lambda wait: wait.deployment == deployment):
+        for wait in self._take(lambda wait: wait.deployment is deployment):
             _settle(wait.future, reason(wait.arn or ""))
         self._watchers.pop(deployment, None)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from durabletest.errors import DurableTestError, HandlerStuckError
 from durabletest.local.call_queue import GRACE_SECONDS, CallQueue, RunningCall
 from durabletest.local.deployment import Deployments
-from durabletest.local.failures import Failures, stuck_handler
 from durabletest.local.handler_threads import stacks_of
+from durabletest.local.run_errors import Failures, stuck_handler
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.local.waiters import Waiters
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import durabletest
 from durabletest import DurableTestCase
-from durabletest.assert_methods import DurableAssertions
+from durabletest.dsl import DurableMethods
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent.parent
@@ -24,7 +24,7 @@ SUBJECTS = (
     durabletest.EachInvocation,
     durabletest.HistorySubject,
 )
-BEGINNINGS = [name for name in vars(DurableAssertions) if name.startswith("assert")] + ["softly"]
+BEGINNINGS = [name for name in vars(DurableMethods) if name.startswith("assert")] + ["softly"]
 
 
 def checks() -> Iterator[str]:

@@ -14,6 +14,7 @@ from unittest import mock
 
 from durabletest import (
     CloudDurableTestRunner,
+    DurableTest,
     DurableTestCase,
     NotAvailableError,
     UsageError,
@@ -81,6 +82,15 @@ class ModeTests(SuiteTestCase):
         first, second = self.endpoint.log.members("Invoke")
         self.assertEqual((first["DurableExecutionName"], first["TenantId"]), ("order-1", "acme"))
         self.assertEqual((second["DurableExecutionName"], second.get("TenantId")), ("order-2", None))
+
+    def test_the_class_says_how_executions_are_started(self) -> None:
+        for expected in ("Event", "RequestResponse"):
+
+            class Started(suites.Orders):
+                invocation_type = expected
+
+            self.assertPasses(Started)
+            self.assertEqual(self.endpoint.log.members("Invoke")[-1]["InvocationType"], expected)
 
     def test_so_does_the_class(self) -> None:
         class InTheCloud(suites.Orders):
@@ -296,7 +306,8 @@ class OnlyLocallyTests(unittest.TestCase):
             local_only(unittest.TestCase)
         self.assertEqual(
             str(caught.exception),
-            "@local_only on TestCase: it means nothing but on a DurableTestCase and its methods",
+            "@local_only on TestCase: it means nothing but on a DurableTestCase and its methods, "
+            "and on test functions of pytest",
         )
 
 
@@ -315,6 +326,25 @@ class FailureTests(SuiteTestCase):
             r"Console:   https://us-east-1\.console\.aws\.amazon\.com/lambda/home\?region=us-east-1"
             r"#/functions/orders-staging\?tab=durableExecutions\n$",
         )
+
+    def test_it_has_a_page_too(self) -> None:
+        class Failing(suites.Orders):
+            def runTest(self) -> None:
+                self.execute({"order": 42})
+                self.assertExecution().failed()
+
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.set(DURABLETEST_REPORT=folder)
+        outcome(Failing)
+        [file] = Path(folder).glob("*Failing*.html")
+        page = file.read_text(encoding="utf-8")
+        for text in (
+            "but: SUCCEEDED",
+            "StepSucceeded",
+            "parcel 42",
+            "what a deployed function logs is in CloudWatch",
+        ):
+            self.assertIn(text, page)
 
     def test_it_is_told_once(self) -> None:
         class Failing(suites.Orders):
@@ -370,3 +400,47 @@ class FailureTests(SuiteTestCase):
                 self.assertOperation("approval").waited(hours=2)
 
         self.assertPasses(Waiting)
+
+
+class WithoutTestCaseTests(SuiteTestCase):
+    def test_a_durable_test_runs_there(self) -> None:
+        with DurableTest(
+            function_name="orders", poll_interval=POLL_INTERVAL, test_id="orders.py::test_parcel"
+        ) as orders:
+            result = orders.execute({"order": 42})
+            orders.assertExecution().succeeded({"parcel": "parcel 42"})
+        self.assertIn(":function:orders-staging:", result.arn)
+        self.assertIn("/orders-py-test_parcel-", result.arn)
+
+    def test_its_function_can_be_known_by_the_name_of_the_handler(self) -> None:
+        self.set(DURABLETEST_FUNCTION_NAMES=json.dumps({"order": "orders-staging:live"}))
+        with DurableTest(order, poll_interval=POLL_INTERVAL) as orders:
+            orders.execute({"order": 42})
+            orders.assertExecution().succeeded()
+
+    def test_a_failure_says_where_to_look(self) -> None:
+        with (
+            self.assertRaises(AssertionError) as raised,
+            DurableTest(function_name="orders", poll_interval=0.005) as orders,
+        ):
+            orders.execute({"order": 42})
+            raise AssertionError("no")
+        notes = "\n".join(raised.exception.__notes__)
+        self.assertIn(f"Execution: {orders._durable_executions()[0].arn}", notes)
+        self.assertIn("reserve", notes)
+
+    def test_what_is_local_skips_it_or_is_an_error(self) -> None:
+        with self.assertRaises(unittest.SkipTest), DurableTest(function_name="orders") as orders:
+            orders.stub_step("charge")
+        with (
+            self.assertRaises(NotAvailableError) as raised,
+            DurableTest(function_name="orders", cloud="strict") as orders,
+        ):
+            orders.stub_step("charge")
+        self.assertNotIsInstance(raised.exception, unittest.SkipTest)
+
+    def test_without_a_name_nothing_can_be_invoked(self) -> None:
+        with self.assertRaisesRegex(
+            UsageError, r"DurableTest\(\.\.\.\) has no function_name, so nothing can be invoked"
+        ):
+            DurableTest(order)

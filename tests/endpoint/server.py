@@ -35,6 +35,8 @@ _ANSWERS_AND_STOPS = frozenset({
     "SendDurableExecutionCallbackSuccess",
     "SendDurableExecutionCallbackFailure",
     "SendDurableExecutionCallbackHeartbeat",
+    "PauseDurableExecution",
+    "ResumeDurableExecution",
     "StopDurableExecution",
 })  # fmt: skip
 

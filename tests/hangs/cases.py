@@ -27,6 +27,8 @@ from durabletest.local.event_handlers import EventHandlers
 from durabletest.local.server.checkpoint_server import CheckpointServer
 
 MORE_THAN_THE_SDK_SENDS = 800_000
+"""Characters, together with another update."""
+MORE_THAN_THE_SERVICE_TAKES = 1_048_577
 
 
 class Impatient(DurableTestCase):
@@ -179,12 +181,12 @@ class TooLargeAlone(DurableTestCase):
     """The step's start has gone before, so that its payload is sent, and refused."""
 
     handler = in_step(
-        lambda: "x" * MORE_THAN_THE_SDK_SENDS, StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+        lambda: "x" * MORE_THAN_THE_SERVICE_TAKES, StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
     )
 
     def test(self) -> None:
         self.execute()
-        self.assertExecution().failed(message="262144")
+        self.assertExecution().failed(message="1048576")
 
 
 # --- what ends its process -------------------------------------------------------------------------------------------

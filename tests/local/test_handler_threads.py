@@ -1,4 +1,4 @@
-"""Threads that run handler code are known by the thread that their family began with."""
+"""Threads that run handler code are known by the worker that they work for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from threading import Event, Thread
 from durabletest.local.handler_threads import HandlerThreads, mark_worker, threads_of, worker_of
 
 
-class FamilyTests(unittest.TestCase):
+class HandlerThreadsTests(unittest.TestCase):
     def setUp(self) -> None:
         register = HandlerThreads()
         register.install()
         self.addCleanup(register.remove)
 
-    def test_whatever_a_member_starts_belongs_to_the_family(self) -> None:
+    def test_threads_that_a_thread_of_a_worker_starts_work_for_it_too(self) -> None:
         seen: list[object] = []
         go = Event()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import dis
 import gc
-import os
 import sys
 import threading
 import time
@@ -16,9 +15,9 @@ from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.handler_threads import (
@@ -30,7 +29,6 @@ from durabletest.local.handler_threads import (
     threads_of,
     worker_of,
 )
-from durabletest.patches import Patches
 
 _GRACE_SECONDS = 1.0
 """Real seconds that all threads that were given up have to end; those that are not stuck need milliseconds."""
@@ -272,56 +270,3 @@ def _moves(before: tuple[FrameType, int], after: tuple[FrameType, int]) -> bool:
     if after[0].f_code.co_filename == threading.__file__:
         return False
     return before != after or after[1] in _jumps_back(after[0].f_code)
-
-
-class ProcessExit(SystemExit):
-    """Raised in place of ``os._exit`` in handler code; ``code`` is the exit status."""
-
-
-class InvocationTimedOut(SystemExit):
-    """The end of an invocation that has taken longer than Lambda allows."""
-
-
-def exit_status(error: BaseException) -> int:
-    """The exit status of a process that ends by this exception."""
-    if isinstance(error, SystemExit):
-        if error.code is None:
-            return 0
-        return error.code if isinstance(error.code, int) else 1
-    return 130
-
-
-class ExitGuard:
-    """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
-
-    ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
-    The threads of a handler that was given up merely end. Other threads, and other processes (a forked child), exit for
-    real.
-    """
-
-    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
-        self._crashed = crashed
-        self._pid = os.getpid()
-        self._installed = False
-        self._patches = Patches()
-
-    def install(self) -> None:
-        # Lambda ends the runtime's process and invokes the function again; here the process is that of the tests. No
-        # hook of Python's runs before ``os._exit``. Code that imported the function by name before exits for real.
-        # Checked with Python 3.11.
-        self._patches.wrap(os, "_exit", self._guarding)
-        self._installed = True
-
-    def remove(self) -> None:
-        self._installed = False
-        self._patches.undo()
-
-    def _guarding(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
-        def _exit(status: int) -> NoReturn:
-            if not self._installed or os.getpid() != self._pid or worker_of(current_thread()) is None:
-                original(status)
-            error = ProcessExit(status)
-            self._crashed(error)
-            raise error
-
-        return _exit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,7 +18,7 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
-from durabletest.model.enums import OperationType
+from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.naming import as_written, execution_title
 from durabletest.model.records import OperationRecord
@@ -63,6 +62,8 @@ class Failures:
 def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
     """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
     lines = [_waiting_for(record, history, deployment) for record in history.operations if _is_waited_for(record)]
+    if history.execution.status is ExecutionStatus.PAUSED:
+        lines.insert(0, "the end of its pause: write execution.resume() before you wait for its result")
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
     text = (
         f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"
@@ -122,28 +123,12 @@ def _used_up(function: str, deployment: Deployment) -> str:
     return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
 
 
-def without_end(arn: str, bound: str, history: History) -> EndlessExecutionError:
-    """The error for an execution that has exceeded a bound of the server's."""
-    busy = _busiest(history)
-    lines = [f"\n  {name!r}, {kind}: {number:,} operations, {tries:,} attempts" for name, kind, number, tries in busy]
-    step = next((repr(name) for name, kind, *_ in busy if kind is OperationType.STEP), "name")
+def without_end(arn: str, bound: str) -> EndlessExecutionError:
+    """The error for an execution whose invokes exceed a bound of the server's."""
     return EndlessExecutionError(
-        f"{execution_title(arn)} has no end: {bound}{'. Most of what it does is' if lines else ''}{''.join(lines)}\n"
-        f"If a stub or a script answers in a way that keeps a loop going, let it answer otherwise in the end: "
-        f"stub_step({step}).returns(..., times=3).then_returns(...). If the function is meant to go on for ever, test "
-        "a part of it: set execution_timeout and assert timed_out(), or write start(), advance(...) and stop()"
+        f"{execution_title(arn)} has no end: {bound}\nIf the payload says when to stop, see that it changes with each "
+        "invoke; stub_invoke(name).succeeds(...) ends a chain at a target of your choice"
     )
-
-
-def _busiest(history: History) -> list[tuple[str, OperationType, int, int]]:
-    """Name, type, operations and attempts of the five names with the most."""
-    operations: Counter[tuple[str, OperationType]] = Counter()
-    attempts: Counter[tuple[str, OperationType]] = Counter()
-    for record in history.operations:
-        key = (record.name or "(unnamed)", record.type)
-        operations[key] += 1
-        attempts[key] += max(1, record.attempts)
-    return [(*key, operations[key], count) for key, count in attempts.most_common(5)]
 
 
 def called_by_handler(call: str) -> UsageError:
@@ -160,6 +145,6 @@ def stuck_handler(call: Call, deployment: Deployment, stacks: str) -> str:
     return (
         f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
         "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
-        "return more from a step than the SDK sends at once (750 KB), which then waits for ever. "
+        "return more from a step than the SDK sends at once (768,000 bytes), which then waits for ever. "
         f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
     )

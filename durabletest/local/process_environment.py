@@ -13,9 +13,9 @@ from typing import Any
 
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
 from durabletest.local.deployment import Deployment, Origin
-from durabletest.local.environment import LocalEnvironment, Settings
+from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
 from durabletest.local.handler_threads import unmark, worker_of
-from durabletest.local.invoker import forget_pools
+from durabletest.local.handler_worker import forget_pools
 
 WAIT_SECONDS = 60.0
 """Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""
@@ -28,29 +28,18 @@ class RunnerSession:
     been closed is closed then, with a ``ResourceWarning``.
     """
 
-    def __init__(self, process: ProcessEnvironment, environment: LocalEnvironment, deployment: Deployment) -> None:
+    def __init__(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         self.environment = environment
         self.deployment = deployment
         self.closed = False
-        self._process = process
 
     def use(self, purpose: str = "") -> Any:
         """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
         return self.deployment.lease.use(purpose)
 
-    def reset(self) -> None:
-        """Give up the runner's executions."""
-        with self.use():  # raises if it has ended, or in a forked child
-            pass
-        self._process.reset(self)
-
-    def close(self) -> None:
-        """End it; calling this twice, or in a forked child, does no harm."""
-        self._process.close(self)
-
     def __del__(self) -> None:
         if not self.closed and not self.deployment.lease.inherited and not sys.is_finalizing():
-            self._process.dropped(self.environment, self.deployment)
+            process_environment.dropped(self.environment, self.deployment)
 
 
 class ProcessEnvironment:
@@ -70,7 +59,7 @@ class ProcessEnvironment:
 
     # --- set-up ---
 
-    def set_up(self, settings: Settings) -> None:
+    def set_up(self, settings: EnvironmentSettings) -> None:
         """Make an environment that lasts until ``tear_down``; while another thread has one, wait for its end."""
         self._refuse_handlers("setup_test_environment()")
         with self._changed:
@@ -118,12 +107,12 @@ class ProcessEnvironment:
 
     # --- runners ---
 
-    def open_runner(self, settings: Settings | None, make: Callable[[int], Deployment]) -> RunnerSession:
+    def open_runner(self, settings: EnvironmentSettings | None, make: Callable[[int], Deployment]) -> RunnerSession:
         """Open a runner in the current environment, or in a new one that ends with its last runner."""
         self._refuse_handlers("LocalDurableTestRunner()")
         with self._changed:
             self._close_dropped()
-            environment = self._current or self._begin(settings or Settings())
+            environment = self._current or self._begin(settings or EnvironmentSettings())
             if settings is not None and settings != environment.settings:
                 raise ConfigurationError(
                     f"a runner with {settings} cannot join the environment with {environment.settings}: time is shared "
@@ -135,10 +124,12 @@ class ProcessEnvironment:
             finally:
                 self._end_if_unused()
             self._progress()
-            return RunnerSession(self, environment, deployment)
+            return RunnerSession(environment, deployment)
 
     def reset(self, session: RunnerSession) -> None:
-        """Give up the runner's executions."""
+        """Give up the runner's executions; raises if the runner is closed, and in a forked child."""
+        with session.use():
+            pass
         self._refuse_handlers("reset()")
         with self._changed:
             session.environment.reset_runner(session.deployment)
@@ -186,7 +177,7 @@ class ProcessEnvironment:
 
     # --- begin and end ---
 
-    def _begin(self, settings: Settings) -> LocalEnvironment:
+    def _begin(self, settings: EnvironmentSettings) -> LocalEnvironment:
         environment = LocalEnvironment(settings)
         environment.start()
         self._current = environment
@@ -237,7 +228,7 @@ class ProcessEnvironment:
             environment.forsake()
 
 
-process = ProcessEnvironment()
+process_environment = ProcessEnvironment()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=process.forget_parent)
+    os.register_at_fork(after_in_child=process_environment.forget_parent)

@@ -1,0 +1,125 @@
+"""The settings of a test, which a test case class has as attributes and a ``DurableTest`` as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+from durabletest.cloud.runner import DEFAULT_TIMEOUT
+from durabletest.configuration import EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT, NoFunctions, validate
+from durabletest.errors import ConfigurationError
+from durabletest.local.runner import LocalDurableTestRunner
+from durabletest.local.scheduler import DEFAULT_START
+from durabletest.model.times import Duration
+
+
+class DurableSettings:
+    """The settings, with their defaults."""
+
+    handler: Callable[..., Any] | None = None
+    """The function decorated with ``@durable_execution``."""
+    durable_functions: Mapping[str, Callable[..., Any]] = NoFunctions("durable_functions")
+    """Targets of ``context.invoke`` that are durable functions themselves, by name."""
+    functions: Mapping[str, Callable[..., Any]] = NoFunctions("functions")
+    """Targets of ``context.invoke`` that are plain functions ``(event, context)``, by name."""
+    function_name: str | None = None
+    """The function's name; in the cloud a qualified one, ``orders:prod``."""
+    mode: str = "local"
+    """``"local"`` or ``"cloud"``; the environment variable ``DURABLETEST_MODE`` wins."""
+    skip_time: bool = True
+    """Whether time is virtual; with False waits take real time."""
+    skip_sleep: bool = False
+    """Whether ``time.sleep`` in handler code takes virtual time, too; with False it takes real time."""
+    start_time: datetime = DEFAULT_START
+    """The start of virtual time, which is fixed so that histories are reproducible."""
+    clock: str = FREEZEGUN
+    """The tool that shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
+    execution_timeout: Duration | None = None
+    """The execution's timeout in virtual time; None is the service's maximum of 366 days.
+
+    The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    function_timeout: Duration = MAX_FUNCTION_TIMEOUT
+    """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
+    invocation_type: str = EVENT
+    """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
+    and result instead of 1 MB."""
+    operation_limit: int | None = None
+    """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
+    storage_limit: int | None = None
+    """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
+    watchdog: float = 30.0
+    """Real seconds without progress before a stuck handler is reported."""
+    state_page_size: int | None = None
+    """The number of operations in one page of the handler's state; None is as many as the service sends."""
+
+    cloud: str = "skip"
+    """Whether a test that needs a local feature is skipped in the cloud, ``"skip"``, or an error, ``"strict"``."""
+    cloud_timeout: Duration = DEFAULT_TIMEOUT
+    """The time after which an execution in the cloud is stopped."""
+    poll_interval: Duration = 1.0
+    """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
+
+    abstract: bool = False
+    """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
+
+
+class GivenSettings(TypedDict, total=False):
+    """The settings that can be given as arguments."""
+
+    durable_functions: Mapping[str, Callable[..., Any]]
+    functions: Mapping[str, Callable[..., Any]]
+    function_name: str | None
+    mode: str
+    skip_time: bool
+    skip_sleep: bool
+    start_time: datetime
+    clock: str
+    execution_timeout: Duration | None
+    function_timeout: Duration
+    invocation_type: str
+    operation_limit: int | None
+    storage_limit: int | None
+    watchdog: float
+    state_page_size: int | None
+    cloud: str
+    cloud_timeout: Duration
+    poll_interval: Duration
+
+
+_NAMES = ("handler", *GivenSettings.__annotations__)
+
+
+def settings_from(given: Mapping[str, Any], what: str, module: str) -> type[DurableSettings]:
+    """The settings that are given by name, checked, with the defaults of all others.
+
+    ``what`` they are given to is named in messages, ``module`` is that of the test.
+    """
+    for name in given:
+        if name not in _NAMES:
+            close = get_close_matches(name, _NAMES, n=1, cutoff=0.6)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_NAMES)}"
+            raise ConfigurationError(f"{what} has no setting {name!r}: {hint}")
+    settings = type(what, (DurableSettings,), {**given, "__module__": module})
+    validate(settings, settings)
+    return settings
+
+
+def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTestRunner:
+    """The local runner for a test with these settings, which have a handler."""
+    return LocalDurableTestRunner(
+        settings.handler,  # type: ignore[arg-type]
+        durable_functions=settings.durable_functions,
+        functions=settings.functions,
+        function_name=settings.function_name,
+        execution_timeout=settings.execution_timeout,
+        function_timeout=settings.function_timeout,
+        invocation_type=settings.invocation_type,
+        operation_limit=settings.operation_limit,
+        storage_limit=settings.storage_limit,
+        watchdog=settings.watchdog,
+        state_page_size=settings.state_page_size,
+        skip_sleep=settings.skip_sleep,
+        **more,
+    )
