@@ -61,6 +61,9 @@ class DurableSettings:
     poll_interval: Duration = 1.0
     """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
+    cloud_logs: bool | str = False
+    """Whether a failure in the cloud shows the function's log; or the name of its log group, if it is not Lambda's."""
+
     abstract: bool = False
     """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
 
@@ -86,6 +89,7 @@ class GivenSettings(TypedDict, total=False):
     cloud: str
     cloud_timeout: Duration
     poll_interval: Duration
+    cloud_logs: bool | str
 
 
 _NAMES = ("handler", *GivenSettings.__annotations__)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
@@ -19,7 +20,7 @@ from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
 from durabletest.model.naming import execution_title
-from durabletest.model.records import ErrorDetails, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry
@@ -42,11 +43,14 @@ class CloudExecution:
         client: Any,
         unavailable: type[NotAvailableError],
         follow: Callable[[str], CloudExecution],
+        logs: CloudWatchLogs | None,
     ) -> None:
         self._poller = poller
         self._client = client
         self._unavailable = unavailable
         self._follow = follow
+        self._logs = logs
+        self._entries: list[LogEntry] | None = None
         self._history = History()
         self._lock = Lock()
 
@@ -94,8 +98,14 @@ class CloudExecution:
             self._history.extend(self._poller.take_new_events())
             return self._history
 
-    def logs(self) -> None:
-        """None: they are in CloudWatch."""
+    def logs(self) -> list[LogEntry] | None:
+        """The entries in CloudWatch; None if they are not to be read, or cannot be. After the end they are kept."""
+        if self._logs is None or self._entries is not None:
+            return self._entries
+        entries = self._logs.entries(self.arn, self.history())
+        if self._poller.ended.is_set():
+            self._entries = entries
+        return entries
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return decode(payload, record)
@@ -166,12 +176,18 @@ class CloudExecutions:
     """All executions that one runner follows, one poller for each; those that it started are stopped at the end."""
 
     def __init__(
-        self, client: Any, scripts: ScriptRegistry, settings: PollSettings, unavailable: type[NotAvailableError]
+        self,
+        client: Any,
+        scripts: ScriptRegistry,
+        settings: PollSettings,
+        unavailable: type[NotAvailableError],
+        logs: CloudWatchLogs | None,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._settings = settings
         self._unavailable = unavailable
+        self._logs = logs
         self._lock = Lock()
         self._executions: dict[str, tuple[Poller, CloudExecution]] = {}
         self._started: list[Poller] = []
@@ -239,7 +255,7 @@ class CloudExecutions:
                 poller = Poller(
                     arn, self._client, self._scripts, self._settings, owned=owned, late=late, on_child=self._on_child
                 )
-                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other)
+                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other, self._logs)
                 self._executions[arn] = found
                 poller.start()
             return found

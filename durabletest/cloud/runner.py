@@ -12,11 +12,12 @@ from durabletest.cloud import termination
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.arns import unique_execution_name
 from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
-from durabletest.configuration import check_duration
+from durabletest.configuration import check_cloud_logs, check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -45,7 +46,8 @@ class CloudDurableTestRunner(OperationLookups):
     its ARN. ``client`` is a boto3 Lambda client; the default is one that boto3's own variables configure.
     ``poll_interval`` is the time between two reads of the history, ``timeout`` the limit of each execution.
     ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``. The names of
-    executions start with ``execution_prefix``.
+    executions start with ``execution_prefix``. With ``cloud_logs`` results have the function's log, read from the log
+    group of that name or, with True, from Lambda's own.
 
     Use it as a context manager, or call ``close``: this stops the executions that still run.
     """
@@ -60,6 +62,7 @@ class CloudDurableTestRunner(OperationLookups):
         *,
         execution_prefix: str | None = None,
         unavailable: type[NotAvailableError] = NotAvailableError,
+        cloud_logs: bool | str | CloudWatchLogs | None = False,
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
@@ -71,7 +74,9 @@ class CloudDurableTestRunner(OperationLookups):
         self._client = client if client is not None else lambda_client()
         self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
         self._scripts = ScriptRegistry()
-        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable)
+        self._logs = cloud_logs if isinstance(cloud_logs, CloudWatchLogs) else cloud_watch_logs(cloud_logs)
+        self._owns_logs = self._logs is not cloud_logs
+        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable, self._logs)
         self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._closed = False
@@ -152,6 +157,8 @@ class CloudDurableTestRunner(OperationLookups):
                 self._starter.close()
                 if self._owns_client:
                     self._client.close()
+                if self._logs is not None and self._owns_logs:
+                    self._logs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -281,6 +288,12 @@ def seconds_of(value: Duration, what: str) -> float:
     """A positive duration as seconds."""
     check_duration(value, what)
     return duration(value, what).total_seconds()
+
+
+def cloud_watch_logs(cloud_logs: bool | str | None) -> CloudWatchLogs | None:
+    """The reader of logs for that setting; None if there is to be none."""
+    check_cloud_logs(bool(cloud_logs) and cloud_logs, "cloud_logs")
+    return CloudWatchLogs(None if cloud_logs is True else cloud_logs) if cloud_logs else None
 
 
 def _check(function_name: object, invocation_type: object) -> None:
