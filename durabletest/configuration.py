@@ -168,6 +168,12 @@ def check_invocation_type(value: object, where: str) -> None:
     check_choice(EVENT, REQUEST_RESPONSE)(value, where)
 
 
+def check_cloud_logs(value: object, where: str) -> None:
+    """True or False, or the name of a log group."""
+    if not isinstance(value, bool) and (not isinstance(value, str) or not value):
+        raise ConfigurationError(f"{where} is {value!r}: write True or False, or the name of the function's log group")
+
+
 def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
     """A check for None, or for what ``check`` accepts."""
     return lambda value, where: None if value is None else check(value, where)
@@ -205,6 +211,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "cloud": check_choice("skip", "strict"),
     "cloud_timeout": check_duration,
     "poll_interval": check_duration,
+    "cloud_logs": check_cloud_logs,
     "abstract": check_flag,
 }
 """The class attributes that are settings, apart from ``mode``, in the order in which they are checked."""

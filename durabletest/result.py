@@ -108,12 +108,14 @@ class TestResult:
         """The log records of handler, SDK and plain functions, in order; child executions have theirs in their results.
 
         These are the records that pass the levels and filters of their loggers, whichever handlers they go to. In the
-        cloud, records stay in CloudWatch, and this skips the test, as does everything that is local only.
+        cloud, records stay in CloudWatch, and this skips the test, as does everything that is local only, unless
+        ``cloud_logs`` is set.
         """
         logs = self._view.logs()
         if logs is None:
             raise self._view.unavailable(
-                "result.logs is local: what a deployed function logs is in CloudWatch; mark the test @local_only"
+                "result.logs is local: what a deployed function logs is in CloudWatch; set cloud_logs = True, or mark "
+                "the test @local_only"
             )
         return tuple(logs)
 

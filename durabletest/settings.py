@@ -64,6 +64,9 @@ class DurableSettings:
     poll_interval: Duration = 1.0
     """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
+    cloud_logs: bool | str = False
+    """Whether a failure in the cloud shows the function's log; or the name of its log group, if it is not Lambda's."""
+
     check_determinism: bool = False
     """Whether each ``execute`` of a test is checked as ``assertDeterministic`` does, at the end of the test."""
     abstract: bool = False
@@ -92,6 +95,7 @@ class GivenSettings(TypedDict, total=False):
     cloud: str
     cloud_timeout: Duration
     poll_interval: Duration
+    cloud_logs: bool | str
 
 
 _NAMES = ("handler", *GivenSettings.__annotations__)

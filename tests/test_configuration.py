@@ -100,6 +100,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cloud_timeout", 0, "0: give a timedelta, or a positive number of seconds"),
     ("cloud_timeout", "5m", "'5m': give a timedelta, or a positive number of seconds"),
     ("poll_interval", -1, "-1: give a timedelta, or a positive number of seconds"),
+    ("cloud_logs", 1, "1: write True or False, or the name of the function's log group"),
+    ("cloud_logs", "", "'': write True or False, or the name of the function's log group"),
     ("poll_interval", "fast", "'fast': give a timedelta, or a positive number of seconds"),
 ]
 

@@ -122,7 +122,8 @@ def _about_durability(error: ClientError, function: str) -> CloudSetupError | No
             f"durable functions need a version or an alias, and {function!r} has none: write "
             f"'{function}:$LATEST', or a version or alias of yours\n{error}"
         )
-    return not_durable(function, str(error)) if "durable" in message else None
+    about_function = "durable" in message.replace("durableexecutionname", "")
+    return not_durable(function, str(error)) if about_function else None
 
 
 def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDurableError:

@@ -1,4 +1,4 @@
-"""The boto3 Lambda client of cloud runs: its retries, and the fields of histories that botocore does not know yet."""
+"""The boto3 clients of cloud runs: their retries, and the fields of histories that botocore does not know yet."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ def lambda_client() -> Any:
 
     botocore retries throttled requests and transient failures, with backoff and jitter.
     """
+    return _client("lambda")
+
+
+def logs_client() -> Any:
+    """A client of CloudWatch Logs, configured alike."""
+    return _client("logs")
+
+
+def _client(service: str) -> Any:
     session = botocore.session.get_session()
     try:
         retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
         if session.get_config_variable("max_attempts") is None:
             retries["total_max_attempts"] = MAX_ATTEMPTS
-        return boto3.Session(botocore_session=session).client("lambda", config=Config(retries=retries))
+        return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
     except (BotoCoreError, NoRegionError, ClientError) as error:
         raise explained(error) from error
 

@@ -12,14 +12,15 @@ from time import monotonic
 from typing import Any
 
 from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
-from durabletest.errors import CloudServiceError, NotAvailableError, WaitTimeoutError
+from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
 from durabletest.model.naming import execution_title
-from durabletest.model.records import ErrorDetails, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry
@@ -27,6 +28,8 @@ from durabletest.serialisers import decode
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
+_JOIN_SECONDS = 2.0
+"""How long the ends of the threads of all pollers may take, one of which may wait for an answer."""
 _WAIT_SLICE = 1.0
 """Waits are cut into pieces of so many seconds, since some systems deliver Ctrl-C only between them."""
 
@@ -40,11 +43,14 @@ class CloudExecution:
         client: Any,
         unavailable: type[NotAvailableError],
         follow: Callable[[str], CloudExecution],
+        logs: CloudWatchLogs | None,
     ) -> None:
         self._poller = poller
         self._client = client
         self._unavailable = unavailable
         self._follow = follow
+        self._logs = logs
+        self._entries: list[LogEntry] | None = None
         self._history = History()
         self._lock = Lock()
 
@@ -92,8 +98,14 @@ class CloudExecution:
             self._history.extend(self._poller.take_new_events())
             return self._history
 
-    def logs(self) -> None:
-        """None: they are in CloudWatch."""
+    def logs(self) -> list[LogEntry] | None:
+        """The entries in CloudWatch; None if they are not to be read, or cannot be. After the end they are kept."""
+        if self._logs is None or self._entries is not None:
+            return self._entries
+        entries = self._logs.entries(self.arn, self.history())
+        if self._poller.ended.is_set():
+            self._entries = entries
+        return entries
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return decode(payload, record)
@@ -164,20 +176,26 @@ class CloudExecutions:
     """All executions that one runner follows, one poller for each; those that it started are stopped at the end."""
 
     def __init__(
-        self, client: Any, scripts: ScriptRegistry, settings: PollSettings, unavailable: type[NotAvailableError]
+        self,
+        client: Any,
+        scripts: ScriptRegistry,
+        settings: PollSettings,
+        unavailable: type[NotAvailableError],
+        logs: CloudWatchLogs | None,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._settings = settings
         self._unavailable = unavailable
+        self._logs = logs
         self._lock = Lock()
         self._executions: dict[str, tuple[Poller, CloudExecution]] = {}
         self._started: list[Poller] = []
 
-    def started(self, arn: str) -> CloudExecution:
-        """Follow an execution that this runner has just started."""
-        poller, execution = self._follow(arn, owned=True)
-        if poller not in self._started:
+    def started(self, arn: str, *, owned: bool) -> CloudExecution:
+        """Follow an execution that this runner has just started, or, if it is not ``owned``, others before."""
+        poller, execution = self._follow(arn, owned=owned)
+        if owned and poller not in self._started:
             self._started.append(poller)
         return execution
 
@@ -210,25 +228,25 @@ class CloudExecutions:
     def stop_quietly(self) -> None:
         """Stop what was started and still runs, at a moment when errors cannot be reported."""
         with suppress(Exception):
-            self._stop()
+            self.stop_all()
 
-    def close(self) -> None:
-        """Stop what was started and still runs, and end all pollers.
-
-        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
-        """
+    def close(self) -> dict[str, Exception]:
+        """Stop what was started and still runs, and end all pollers; returns what ``stop_all`` does."""
         with self._lock:
             pollers = [poller for poller, _ in self._executions.values()]
             self._executions.clear()
         for poller in pollers:
             poller.close()
-        not_stopped = self._stop()
+        failures = self.stop_all()
+        end = _clock[0]() + _JOIN_SECONDS
         for poller in pollers:
-            poller.join()
+            poller.join(max(0.0, end - _clock[0]()))
         self._started.clear()
-        if not_stopped:
-            lines = "\n".join(f"  {arn}: {error}" for arn, error in not_stopped.items())
-            raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
+        return failures
+
+    def not_stopped(self) -> list[str]:
+        """The ARNs of the executions that were started, and may still run."""
+        return [poller.arn for poller in self._started if not (poller.stopped or poller.saw_end)]
 
     def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
         with self._lock:
@@ -237,7 +255,7 @@ class CloudExecutions:
                 poller = Poller(
                     arn, self._client, self._scripts, self._settings, owned=owned, late=late, on_child=self._on_child
                 )
-                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other)
+                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other, self._logs)
                 self._executions[arn] = found
                 poller.start()
             return found
@@ -246,9 +264,9 @@ class CloudExecutions:
         """Follow an invoked execution if a script may have to answer its callbacks."""
         return self._follow(arn)[0] if self._scripts.has_answers_left else None
 
-    def _stop(self) -> dict[str, Exception]:
+    def stop_all(self) -> dict[str, Exception]:
         """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""
         failures: dict[str, Exception] = {}
-        for poller in self._started:
+        for poller in list(self._started):
             failures |= poller.stop(TEST_ENDED)
         return failures

@@ -17,7 +17,7 @@ from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.cloud.progress import ProgressLine
-from durabletest.cloud.stopping import stop_with_children
+from durabletest.cloud.stopping import open_children, stop_with_children
 from durabletest.errors import (
     CloudHistoryError,
     CloudTimeoutError,
@@ -100,7 +100,7 @@ class Poller:
         self._idle_polls = 0
         self._ended_since: float | None = None
         self._stopping = RLock()
-        self._stopped = False
+        self.stopped = False
         self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
         self._timer = Timer(settings.timeout, self._time_out)
         self._timer.daemon = True
@@ -114,8 +114,8 @@ class Poller:
         """End polling; pending waits get a ``RunnerClosedError``."""
         self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
 
-    def join(self, timeout: float = 5.0) -> None:
-        """Wait for the end of both threads."""
+    def join(self, timeout: float) -> None:
+        """Wait for the end of both threads, for so many seconds each."""
         for thread in (self._timer, self._thread):
             thread.join(timeout)
 
@@ -133,6 +133,11 @@ class Poller:
             taken, self._new_events = self._new_events, []
         return taken
 
+    @property
+    def saw_end(self) -> bool:
+        """Whether the execution has ended by itself."""
+        return self.ended.is_set() and self.error is None
+
     def watch(self, watch: Watch) -> Future[OperationRecord]:
         """Settle the watch's future when its operation reaches the state, or no longer can."""
         with self._lock:
@@ -149,12 +154,20 @@ class Poller:
         Returns the errors of requests that failed, by the ARN of the execution that may still run.
         """
         with self._stopping:
-            if self._stopped:
+            if self.stopped:
                 return {}
+            with self._lock:
+                ended, children = self._history.execution.ended, open_children(self._history)
             failures = stop_with_children(
-                self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
+                self._client,
+                self.arn,
+                error,
+                ended=ended,
+                children=children,
+                is_fresh=self._is_fresh,
+                poll_interval=self._settings.interval,
             )
-            self._stopped = not failures
+            self.stopped = not failures
             return failures
 
     def report_to(self, parent: Poller) -> None:
@@ -199,7 +212,7 @@ class Poller:
         self._idle_polls = 0 if new else self._idle_polls + 1
         with self._lock:
             self._new_events += new
-        self._history.extend(new)
+            self._history.extend(new)
         if new:
             self._first_poll.set()
         self._answering = True

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from durabletest import routes
+from durabletest.cloud import termination
 from durabletest.cloud.answers import real_delays
 from durabletest.cloud.arns import unique_execution_name
 from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
-from durabletest.cloud.starting import Starter
-from durabletest.configuration import check_duration
+from durabletest.cloud.starting import Starter, within
+from durabletest.cloud.stopping import not_stopped
+from durabletest.configuration import check_cloud_logs, check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -32,6 +34,8 @@ from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
+MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
+"""How long stopping may take, depending on the timeout of executions."""
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
@@ -42,7 +46,8 @@ class CloudDurableTestRunner(OperationLookups):
     its ARN. ``client`` is a boto3 Lambda client; the default is one that boto3's own variables configure.
     ``poll_interval`` is the time between two reads of the history, ``timeout`` the limit of each execution.
     ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``. The names of
-    executions start with ``execution_prefix``.
+    executions start with ``execution_prefix``. With ``cloud_logs`` results have the function's log, read from the log
+    group of that name or, with True, from Lambda's own.
 
     Use it as a context manager, or call ``close``: this stops the executions that still run.
     """
@@ -57,6 +62,7 @@ class CloudDurableTestRunner(OperationLookups):
         *,
         execution_prefix: str | None = None,
         unavailable: type[NotAvailableError] = NotAvailableError,
+        cloud_logs: bool | str | CloudWatchLogs | None = False,
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
@@ -68,11 +74,14 @@ class CloudDurableTestRunner(OperationLookups):
         self._client = client if client is not None else lambda_client()
         self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
         self._scripts = ScriptRegistry()
-        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable)
+        self._logs = cloud_logs if isinstance(cloud_logs, CloudWatchLogs) else cloud_watch_logs(cloud_logs)
+        self._owns_logs = self._logs is not cloud_logs
+        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable, self._logs)
+        self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
-        atexit.register(self._executions.stop_quietly)
+        termination.opened(self._stop_all)
         routes.opened(self)
 
     # --- run ---
@@ -85,6 +94,9 @@ class CloudDurableTestRunner(OperationLookups):
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
             return execution.result()
+        except Exception:
+            self._stop_within(self._executions.stop_all)
+            raise
         except BaseException:
             self._executions.stop_quietly()
             raise
@@ -92,12 +104,15 @@ class CloudDurableTestRunner(OperationLookups):
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution and follow it in the background.
 
-        ``name`` is the execution's name. A name that was used before with the same payload means the same execution.
+        ``name`` is the execution's name. A name that was used before with the same payload means the same execution; if
+        it exists already, it is followed, and not stopped at the end.
         """
         self._check_open()
+        unique = name is None
         name = unique_execution_name(self._prefix) if name is None else name
-        arn = self._starter.start(encode(payload), name, tenant_id)
-        self._last = self._executions.started(arn)
+        arn, owned = self._starter.start(encode(payload), name, tenant_id, unique=unique)
+        self._last = self._executions.started(arn, owned=owned)
+        self._starter.forget(name)
         return Execution(self._last)
 
     def execution(self, arn: str) -> Execution:
@@ -113,25 +128,37 @@ class CloudDurableTestRunner(OperationLookups):
         Execution(self._last).stop(error, message)
 
     def reset(self) -> None:
-        """Stop the executions that still run, and forget all executions and scripts."""
+        """Stop the executions that still run, and forget all executions and scripts.
+
+        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
+        """
         self._check_open()
-        self._executions.close()
+        self._stop_for_good()
         self._scripts.clear()
         self._last = None
 
     def close(self) -> None:
-        """Stop the executions that still run, and release the client. A second call does nothing."""
+        """Stop the executions that still run, and release the client. A second call does nothing.
+
+        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
+        """
         if not self._closed:
             self._closed = True
             routes.closed(self)
-            atexit.unregister(self._executions.stop_quietly)
             drop_unknown_fields(self._client)
             try:
-                self._executions.close()
+                self._stop_for_good()
+            except CloudServiceError:
+                termination.closed(self._stop_all)
+                raise
+            else:
+                termination.closed(self._stop_all)
             finally:
                 self._starter.close()
                 if self._owns_client:
                     self._client.close()
+                if self._logs is not None and self._owns_logs:
+                    self._logs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -239,6 +266,23 @@ class CloudDurableTestRunner(OperationLookups):
             "runs; or mark the test @local_only"
         )
 
+    def _stop_all(self) -> dict[str, Exception]:
+        return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
+
+    def _stop_for_good(self) -> None:
+        failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
+        if failures:
+            raise CloudServiceError(not_stopped(failures))
+
+    def _stop_within(self, stop: Callable[[], dict[str, Exception]]) -> dict[str, Exception]:
+        """The errors of stopping, for which requests that hang have a limited time, and only once."""
+        unfinished: dict[str, Exception] = {}
+        failures = within(self._stop_seconds, stop, unfinished)
+        if failures is unfinished:
+            self._stop_seconds = 0.0
+            unfinished |= dict.fromkeys(self._executions.not_stopped(), CloudServiceError("its stop takes too long"))
+        return failures
+
     def _check_open(self) -> None:
         if self._closed:
             raise RunnerClosedError(
@@ -250,6 +294,12 @@ def seconds_of(value: Duration, what: str) -> float:
     """A positive duration as seconds."""
     check_duration(value, what)
     return duration(value, what).total_seconds()
+
+
+def cloud_watch_logs(cloud_logs: bool | str | None) -> CloudWatchLogs | None:
+    """The reader of logs for that setting; None if there is to be none."""
+    check_cloud_logs(bool(cloud_logs) and cloud_logs, "cloud_logs")
+    return CloudWatchLogs(None if cloud_logs is True else cloud_logs) if cloud_logs else None
 
 
 def _check(function_name: object, invocation_type: object) -> None:

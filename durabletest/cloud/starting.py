@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
+from durabletest.cloud import termination
 from durabletest.cloud.arns import unqualified
 from durabletest.cloud.aws_errors import explained, is_not_found, is_outage, not_durable
-from durabletest.errors import CloudTimeoutError
+from durabletest.cloud.stopping import TEST_ENDED, not_stopped, stop_with_children
+from durabletest.errors import CloudServiceError, CloudTimeoutError
 
 MIN_SECONDS = 5.0
 """How long a start may take at least, however short the timeout."""
 LOOKUP_SECONDS = 5.0
 """How long an ``Event`` Invoke may take before the execution is looked up by its name."""
-STOP_SECONDS = 5.0
-"""How long the search for an execution that may have been started, and its stop, may take."""
+STOP_SECONDS = 3.5
+"""How long an execution is searched for that may have been started, and is listed late."""
+EXISTS_SECONDS = 2.0
+"""How long the answer may take whether an execution of a name exists already."""
+T = TypeVar("T")
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
 
@@ -39,18 +44,23 @@ class Starter:
         self._lookup_interval = LOOKUP_SECONDS if invocation_type == "Event" else poll_interval
         self._timeout = max(timeout, MIN_SECONDS)
         self._invoking: list[Thread] = []
+        self._open: dict[str, Future[str | None]] = {}
+        """The answers of Invoke by the names of executions that nobody else knows of yet."""
 
     def close(self, timeout: float = 5.0) -> None:
         """Wait for the outstanding answers of Invoke, once all executions have been stopped."""
         for thread in self._invoking:
             thread.join(timeout)
 
-    def start(self, payload: str, name: str, tenant_id: str | None) -> str:
-        """Invoke the function with a JSON text, and return the ARN of the durable execution.
+    def start(self, payload: str, name: str, tenant_id: str | None, *, unique: bool) -> tuple[str, bool]:
+        """Invoke the function with a JSON text; returns the ARN of the durable execution, and whether it was started.
 
         A retry sends the same name and payload, so that it starts no second execution if only the answer to the first
-        request was lost.
+        request was lost. If an execution of a name that is not ``unique`` exists already, Invoke returns that one. One
+        that was started is stopped by ``stop_all`` until ``forget`` is called.
         """
+        end = _clock[0]() + self._timeout
+        owned = unique or self._find_within(name, EXISTS_SECONDS) is None
         request = {
             "FunctionName": self._function,
             "InvocationType": self._type,
@@ -58,69 +68,78 @@ class Starter:
             "Payload": payload.encode(),
             **({} if tenant_id is None else {"TenantId": tenant_id}),
         }
-        try:
-            return self._invoke(request, name)
-        except (BotoCoreError, ClientError) as error:
-            if _may_have_started(error):
-                self._stop(name)
-            raise explained(error, self._function) from error
-        except BaseException:
-            self._stop(name)
-            raise
-
-    def _invoke(self, request: dict[str, Any], name: str) -> str:
-        """Invoke in a second thread, and look the ARN up by name if the answer takes long.
-
-        A synchronous Invoke is answered when the execution has ended. If this thread gives up, the second one stops the
-        execution when the answer comes.
-        """
         answer: Future[str | None] = Future()
+        if owned:
+            self._open[name] = answer
+        try:
+            termination.refuse_start()
+        except CloudServiceError:
+            self.forget(name)
+            raise
+        try:
+            arn = self._answered_or_found(answer, name, self._invoke(request, answer), end)
+        except (BotoCoreError, ClientError) as error:
+            failure = explained(error, self._function)
+            self._give_up(name, failure)
+            raise failure from error
+        except BaseException as error:
+            self._give_up(name, error)
+            raise
+        if arn is None:
+            self.forget(name)
+            raise not_durable(self._function)
+        return arn, owned
+
+    def forget(self, name: str) -> None:
+        """The execution is followed by others, who stop it."""
+        self._open.pop(name, None)
+
+    def stop_all(self) -> dict[str, Exception]:
+        """Stop what was started and is not followed; returns the errors, by what may still run."""
+        failures: dict[str, Exception] = {}
+        for name, answer in list(self._open.items()):
+            failures |= self._stop(name, answer)
+        return failures
+
+    def _invoke(self, request: dict[str, Any], answer: Future[str | None]) -> Thread:
+        """Invoke in a thread of its own: a synchronous Invoke is answered when the execution has ended."""
 
         def invoke() -> None:
             try:
-                arn = self._client.invoke(**request).get("DurableExecutionArn")
+                answer.set_result(self._client.invoke(**request).get("DurableExecutionArn"))
             except Exception as error:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_exception(error)
-            else:
-                if answer.set_running_or_notify_cancel():
-                    answer.set_result(arn)
-                else:
-                    self._stop_arn(arn)
+                answer.set_exception(error)
 
         thread = Thread(target=invoke, name="durabletest-cloud-invoke", daemon=True)
         thread.start()
-        try:
-            arn = self._answered_or_found(answer, name)
-        except BaseException:
-            answer.cancel()
-            raise
-        if not answer.done():
-            self._invoking.append(thread)
-        if arn is None:
-            raise not_durable(self._function)
-        return arn
+        return thread
 
-    def _answered_or_found(self, answer: Future[str | None], name: str) -> str | None:
+    def _answered_or_found(self, answer: Future[str | None], name: str, thread: Thread, end: float) -> str | None:
+        """The ARN, looked up by name if the answer takes long; None if the execution is not a durable one."""
         now = _clock[0]()
-        end, next_lookup = now + self._timeout, now + self._lookup_interval
+        next_lookup = now + self._lookup_interval
         while now < end:
-            with suppress(FutureTimeoutError):
-                return answer.result(min(self._poll_interval, end - now))
+            if _wait(answer, min(self._poll_interval, end - now)):
+                return answer.result()
             now = _clock[0]()
-            if now >= next_lookup:
+            if next_lookup <= now < end:
                 next_lookup = now + self._lookup_interval
-                try:
-                    arn = self._find(name)
-                except (BotoCoreError, ClientError) as error:
-                    if self._type != "Event" and not is_outage(error):
-                        raise
-                else:
-                    if arn is not None:
-                        return arn
+                arn = self._find_within(name, end - now, denied=self._type == "Event")
+                if arn is not None:
+                    self._invoking.append(thread)
+                    return arn
         raise CloudTimeoutError(
             f"{self._function!r} was invoked, and no execution {name!r} appeared within {self._timeout:g} seconds"
         )
+
+    def _find_within(self, name: str, seconds: float, *, denied: bool = True) -> str | None:
+        """What ``_find`` returns; None if that takes longer, during an outage, and if lists may be ``denied``."""
+        try:
+            return within(seconds, lambda: self._find(name), None)
+        except (BotoCoreError, ClientError) as error:
+            if denied or is_outage(error):
+                return None
+            raise
 
     def _find(self, name: str) -> str | None:
         """The ARN of the execution with that unique name, in any version: a list by alias would not contain it."""
@@ -140,24 +159,80 @@ class Starter:
                 return None
             marker = {"Marker": page["NextMarker"]}
 
-    def _stop(self, name: str) -> None:
-        """Stop the execution if there is one, although Invoke has not returned it."""
+    def _give_up(self, name: str, error: BaseException) -> None:
+        """Stop the execution if there is one, although Invoke has not returned it; if that fails, add it to the error.
+
+        It is done in a second thread, since a request may take longer than is left. A test that is interrupted has no
+        such limit: it can be interrupted again.
+        """
+        if name not in self._open:
+            return
+        failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
 
         def stop() -> None:
-            with suppress(BotoCoreError, ClientError):
-                self._stop_arn(self._find(name))
+            failed = self._stop(name, self._open[name])
+            failures.clear()
+            failures.update(failed)
 
         thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
         thread.start()
-        thread.join(STOP_SECONDS)
+        thread.join(1.1 * STOP_SECONDS if isinstance(error, Exception) else None)
+        self.forget(name)
+        if failures:
+            error.add_note(not_stopped(failures))
 
-    def _stop_arn(self, arn: str | None) -> None:
-        if arn is not None:
+    def _stop(self, name: str, answer: Future[str | None]) -> dict[str, Exception]:
+        """Stop what an Invoke has started, once its answer or a list says what that is.
+
+        If neither does for a while, it is stopped when the answer comes after all.
+        """
+        end = _clock[0]() + STOP_SECONDS
+        while _clock[0]() < end:
+            if name not in self._open:
+                return {}
+            if answer.done() and not _may_have_started(answer.exception()):
+                return self._stop_arn(None if answer.exception() else answer.result())
             with suppress(BotoCoreError, ClientError):
-                self._client.stop_durable_execution(DurableExecutionArn=arn)
+                arn = self._find(name)
+                if arn is not None:
+                    return self._stop_arn(arn)
+            if answer.done():
+                Event().wait(self._poll_interval)
+            else:
+                _wait(answer, self._poll_interval)
+        answer.add_done_callback(lambda late: late.exception() or self._stop_arn(late.result()))
+        return {self._title(name): CloudServiceError("Invoke has not said its ARN")}
+
+    def _title(self, name: str) -> str:
+        return f"execution {name!r} of {self._function!r}"
+
+    def _stop_arn(self, arn: str | None) -> dict[str, Exception]:
+        return {} if arn is None else stop_with_children(self._client, arn, TEST_ENDED)
 
 
-def _may_have_started(error: Exception) -> bool:
+def within(seconds: float, call: Callable[[], T], otherwise: T) -> T:
+    """What ``call`` returns or raises in a thread of its own, or ``otherwise`` if it takes longer."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(call())
+        except Exception as error:
+            result.set_exception(error)
+
+    Thread(target=run, name="durabletest-cloud-request", daemon=True).start()
+    wait([result], seconds)
+    return result.result() if result.done() else otherwise
+
+
+def _wait(answer: Future[str | None], seconds: float) -> bool:
+    """Whether there is an answer, after so many seconds at the latest."""
+    wait([answer], seconds)
+    return answer.done()
+
+
+def _may_have_started(error: BaseException | None) -> bool:
+    """Whether a request with this error may have started an execution all the same."""
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500

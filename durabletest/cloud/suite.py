@@ -12,7 +12,7 @@ from typing import Any
 
 from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.client import lambda_client
-from durabletest.cloud.runner import CloudDurableTestRunner, seconds_of
+from durabletest.cloud.runner import CloudDurableTestRunner, cloud_watch_logs, seconds_of
 from durabletest.errors import ConfigurationError, NotAvailableError
 
 FUNCTION_NAMES_VARIABLE = "DURABLETEST_FUNCTION_NAMES"
@@ -36,6 +36,7 @@ class CloudSuite:
         self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
         self._poll_interval = _poll_interval(cls)
         self._invocation_type = cls.invocation_type
+        self._logs = cloud_watch_logs(cls.cloud_logs)
         self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
@@ -49,10 +50,13 @@ class CloudSuite:
             timeout=self._timeout,
             execution_prefix=test_id,
             unavailable=self._unavailable,
+            cloud_logs=self._logs,
         )
 
     def close(self) -> None:
         self._client.close()
+        if self._logs is not None:
+            self._logs.close()
 
 
 @contextmanager

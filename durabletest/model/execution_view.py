@@ -40,7 +40,7 @@ class ExecutionView(Protocol):
         ...
 
     def logs(self) -> Sequence[LogEntry] | None:
-        """The log records so far, in order; ``None`` for a deployed execution, whose records stay in CloudWatch."""
+        """The log records so far, in order; ``None`` where they are not read, as in CloudWatch."""
         ...
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:

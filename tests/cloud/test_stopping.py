@@ -36,8 +36,9 @@ def still_running(execution: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_stops(page: dict[str, Any]) -> dict[str, Any]:
-    """A page of a history that does not tell of a stop; the endpoint stops children with their parents."""
-    return {**page, "Events": [event for event in page["Events"] if event["EventType"] != "ExecutionStopped"]}
+    """A page of a history that does not tell of a stop."""
+    stops = ("ExecutionStopped", "ChainedInvokeStopped")
+    return {**page, "Events": [event for event in page["Events"] if event["EventType"] not in stops]}
 
 
 class StoppingTestCase(EndpointTestCase):
@@ -47,6 +48,10 @@ class StoppingTestCase(EndpointTestCase):
         cls.endpoint.deploy("orders", order)
         cls.endpoint.deploy("forgotten", forgotten)
         cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
+
+    def let_children_outlast_their_parents(self) -> None:
+        """As far as a client can see: the endpoint stops children with their parents."""
+        self.endpoint.faults.always(HISTORY, faults.Rewritten(without_stops))
 
     def reasons(self) -> list[Any]:
         """The error of each stop request."""
@@ -175,6 +180,7 @@ class ClosingTests(StoppingTestCase):
             execution = runner.start()
             execution.operation("ask the child").wait_for_data().result(timeout=20)
             child = execution.operation("ask the child").get_invoke_details().child_arn
+            self.let_children_outlast_their_parents()
         stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
         self.assertEqual(stopped, [execution.arn, child])
         answer = self.client.get_durable_execution(DurableExecutionArn=child)
@@ -189,7 +195,7 @@ class ClosingTests(StoppingTestCase):
             child = runner.execution(execution.operation("ask the parent").get_invoke_details().child_arn or "")
             child.operation("ask the child").wait_for_data().result(timeout=20)
             grandchild = child.operation("ask the child").get_invoke_details().child_arn
-            self.endpoint.faults.always(HISTORY, faults.Rewritten(without_stops))
+            self.let_children_outlast_their_parents()
         stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
         self.assertEqual(stopped, [execution.arn, child.arn, grandchild])
 
@@ -201,6 +207,35 @@ class ClosingTests(StoppingTestCase):
         stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
         self.assertEqual(stopped, [child])
         self.assertEqual(self.client.get_durable_execution(DurableExecutionArn=child)["Status"], "STOPPED")
+
+    def test_an_execution_of_that_name_that_others_have_started_is_left_alone(self) -> None:
+        first = self.runner("forgotten:live")
+        execution = first.start(name="order-1")
+        with self.runner("forgotten:live", client=self.client) as second:
+            same = second.start(name="order-1")
+            self.assertEqual(same.arn, execution.arn)
+        with self.assertRaisesRegex(CloudTimeoutError, "did not end within 0.2s, its cloud timeout\n"):
+            self.runner("forgotten:live", timeout=0.2).run(name="order-1")
+        self.assertEqual((self.endpoint.running(), self.reasons()), ([execution.arn], []))
+        first.start(name="order-1")
+        first.close()
+        self.assertEqual(self.endpoint.running(), [])
+
+    def test_one_of_a_new_name_is_stopped_even_if_names_cannot_be_listed(self) -> None:
+        for fault in (None, faults.forbidden):
+            with self.subTest(fault=fault):
+                if fault is not None:
+                    self.endpoint.faults.add("ListDurableExecutionsByFunction", fault)
+                with self.runner("forgotten:live") as runner:
+                    runner.start(name=f"order-{fault}")
+                self.assertEqual(self.endpoint.running(), [])
+
+    def test_an_interrupted_start_does_not_stop_what_others_have_started(self) -> None:
+        self.runner("forgotten:live").start(name="order-2")
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.interrupting(answering, closing))
+        with self.assertRaises(KeyboardInterrupt), self.runner("forgotten:live") as second:
+            second.start(name="order-2")
+        self.assertEqual(len(self.endpoint.running()), 1)
 
     def test_an_execution_that_cannot_be_stopped_is_reported(self) -> None:
         runner = self.runner("forgotten:live")
@@ -241,6 +276,7 @@ class ClosingTests(StoppingTestCase):
         execution = runner.start()
         execution.operation("ask the child").wait_for_data().result(timeout=20)
         child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.let_children_outlast_their_parents()
         self.endpoint.faults.add(STOP, faults.forbidden, skip=1)
         self.endpoint.faults.always("GetDurableExecution", faults.Rewritten(still_running))
         with self.assertRaises(CloudServiceError) as caught:
@@ -253,6 +289,7 @@ class ClosingTests(StoppingTestCase):
         execution = runner.start()
         execution.operation("ask the child").wait_for_data().result(timeout=20)
         child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.let_children_outlast_their_parents()
         self.endpoint.faults.add(STOP, faults.forbidden)
         with self.assertRaises(CloudServiceError):
             runner.close()
@@ -297,8 +334,8 @@ class InterruptionTests(StoppingTestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.runner("forgotten:live").run()
         self.assertEqual(self.endpoint.running(), [])
+        self.assertEqual(len(self.reasons()), 1)
         held.release()
-        self.endpoint.log.wait_for(STOP, 2)
 
     def test_an_invocation_that_fails_after_it_has_started_something(self) -> None:
         self.endpoint.faults.always("Invoke", faults.broken)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import Event
+import pkgutil
+from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -23,7 +24,6 @@ from durabletest.cloud.poller import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored
-from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
@@ -87,31 +87,117 @@ class TransportFaultTests(EndpointTestCase):
         self.assertEqual(runner.run().get_result(), "yes")
         self.assertEqual(self.endpoint.log.counts()[SUCCESS], 3 * (ATTEMPTS + 1) + 1)
 
+    def test_an_outage_of_a_minute_is_survived(self) -> None:
+        """A second passes with each request, and the pauses that botocore makes pass too."""
+        self.enterContext(dropped_sockets_ignored())
+        runner = self.runner("forgotten:live", client=self.own_client())
+        runner.on_callback("approval").succeed("yes")
+        execution = runner.start()
+        before = self.endpoint.log.counts().total()
+
+        def elapsed() -> float:
+            return sum(self.backoffs.pauses) + self.endpoint.log.counts().total() - before
+
+        outage = faults.Outage(60.0, elapsed, faults.dropped, faults.broken, faults.throttled)
+        for operation in (HISTORY, SUCCESS):
+            self.endpoint.faults.always(operation, outage)
+        self.assertEqual(execution.result().get_result(), "yes")
+        self.assertEqual(outage.met, {faults.dropped, faults.broken, faults.throttled})
+        self.assertGreaterEqual(elapsed(), 60)
+
+    def test_with_a_timeout_of_five_seconds_nothing_lasts_longer_than_ten(self) -> None:
+        """A fifth of each: all limits are fifths of what they are, and the service hangs."""
+        for module, limits in {"starting": ("MIN", "LOOKUP", "STOP", "EXISTS"), "runner": ("MIN_STOP",)}.items():
+            for limit in limits:
+                name = f"durabletest.cloud.{module}.{limit}_SECONDS"
+                self.enterContext(mock.patch(name, pkgutil.resolve_name(name) / 5))
+        self.enterContext(mock.patch("durabletest.cloud.execution._JOIN_SECONDS", 0.4))
+        for number, hanging in enumerate(
+            (
+                ("Invoke",),
+                ("Invoke", "ListDurableExecutionsByFunction"),
+                ("ListDurableExecutionsByFunction",),
+                (HISTORY,),
+                (STOP,),
+                (HISTORY, STOP, "GetDurableExecution"),
+            )
+        ):
+            with self.subTest(hanging):
+                held = faults.Held()
+                for operation in hanging:
+                    self.endpoint.faults.always(operation, held)
+                runner = self.new_runner("forgotten:live", timeout=1)
+                began = monotonic()
+                try:
+                    with self.assertRaises((CloudTimeoutError, CloudServiceError)), runner:
+                        runner.run(name=f"hanging-{number}")
+                    self.assertLess(monotonic() - began, 2.0)
+                finally:
+                    held.release()
+                    self.endpoint.wait_until_all_have_ended()
+                    self.endpoint.reset()
+
+    def test_a_stop_that_hangs_is_told_with_its_execution(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.always(STOP, held)
+        self.enterContext(mock.patch("durabletest.cloud.runner.MIN_STOP_SECONDS", 0.1))
+        runner = self.new_runner("forgotten:live", timeout=0.1)
+        execution = runner.start()
+        with self.assertRaises(CloudServiceError) as caught:
+            runner.close()
+        self.assertEqual(
+            str(caught.exception),
+            "these executions may still run, because they could not be stopped:\n"
+            f"  {execution.arn}: its stop takes too long",
+        )
+        held.release()
+        self.endpoint.wait_until_all_have_ended()
+
     def test_an_invoke_that_hangs_lasts_no_longer_than_the_cloud_timeout(self) -> None:
         held = faults.Held()
         self.addCleanup(held.release)
         self.endpoint.faults.add("Invoke", held)
         self.enterContext(mock.patch("durabletest.cloud.starting.MIN_SECONDS", 0.1))
+        self.enterContext(mock.patch("durabletest.cloud.starting.STOP_SECONDS", 0.1))
         with self.assertRaises(CloudTimeoutError) as caught:
             self.runner("forgotten:live", timeout=0.2).start(name="hung")
         self.assertEqual(
             str(caught.exception),
             "'forgotten:live' was invoked, and no execution 'hung' appeared within 0.2 seconds",
         )
+        self.assertEqual(
+            caught.exception.__notes__,
+            [
+                "these executions may still run, because they could not be stopped:\n"
+                "  execution 'hung' of 'forgotten:live': Invoke has not said its ARN"
+            ],
+        )
         held.release()
         self.endpoint.log.wait_for(STOP, 1)
         self.endpoint.wait_until_all_have_ended()
+
+    def test_an_execution_that_is_listed_after_its_start_was_given_up_is_stopped(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.served_before(held, answering, closing))
+        nothing = faults.Rewritten(lambda page: {**page, "DurableExecutions": []})
+        listing = "ListDurableExecutionsByFunction"
+        self.endpoint.faults.add(listing, nothing, times=5)
+        self.enterContext(mock.patch("durabletest.cloud.starting.MIN_SECONDS", 0.1))
+        self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.09))
+        with self.assertRaises(CloudTimeoutError) as caught:
+            self.runner("forgotten:live", timeout=0.1).start()
+        self.assertFalse(hasattr(caught.exception, "__notes__"))
+        self.assertEqual(self.endpoint.running(), [])
+        self.assertGreater(self.endpoint.log.counts()[listing], 5)
+        held.release()
 
     def test_an_invoke_whose_answer_hangs_is_found_by_its_name(self) -> None:
         held = faults.Held()
         self.addCleanup(held.release)
         self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.05))
-
-        def answer(answering: faults.Answering, closing: Event) -> HttpAnswer:
-            started = answering()
-            return held(lambda: started, closing)
-
-        self.endpoint.faults.add("Invoke", answer)
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.served_before(held, answering, closing))
         self.assertWhole(self.run_order())
         held.release()
 

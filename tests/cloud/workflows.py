@@ -32,8 +32,8 @@ def forgotten(event: Any, context: DurableContext) -> str:
 
 @durable_execution
 def bulky(event: Any, context: DurableContext) -> str:
-    """Forty results of 50 kB, then a callback."""
-    for _ in range(40):
+    """A hundred results of 50 kB, then a callback."""
+    for _ in range(100):
         context.step(lambda _: "x" * 50_000, name="copy")
     return context.create_callback(name="approval").result()
 
@@ -76,6 +76,17 @@ def race(event: Any, context: DurableContext) -> str:
     branches = [
         lambda branch: branch.invoke("child", event, name="ask the child"),
         lambda branch: branch.wait(Duration.from_seconds(1), name="enough"),
+    ]
+    context.parallel(branches, name="race", config=ParallelConfig(completion_config=CompletionConfig(1)))
+    return "done"
+
+
+@durable_execution
+def outrun(event: Any, context: DurableContext) -> str:
+    """Ends while the slower one of two that it has invoked goes on; no time has to pass."""
+    branches = [
+        lambda branch: branch.invoke("child", event, name="ask the child"),
+        lambda branch: branch.invoke("quick", event, name="ask a quick one"),
     ]
     context.parallel(branches, name="race", config=ParallelConfig(completion_config=CompletionConfig(1)))
     return "done"

@@ -96,6 +96,12 @@ class Held:
         return answering()
 
 
+def served_before(fault: Fault, answering: Answering, closing: Event) -> HttpAnswer:
+    """The service does what was asked, and then the fault befalls the answer."""
+    answer = answering()
+    return fault(lambda: answer, closing)
+
+
 @dataclass(frozen=True)
 class After:
     """The answer comes when this function has returned."""
@@ -171,6 +177,24 @@ class OnSecondPage:
             return HttpAnswer(200, {"Content-Type": "application/json"}, page)
         second, self._second = self._second, None
         return second
+
+
+class Outage:
+    """For so many seconds of a clock the service fails in one way after another, each for the same time."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float], *ways: Fault) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._ways = ways
+        self.met: set[Fault] = set()
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        elapsed = self._clock()
+        if elapsed >= self._seconds:
+            return answering()
+        way = self._ways[int(elapsed * len(self._ways) / self._seconds)]
+        self.met.add(way)
+        return way(answering, closing)
 
 
 class Faults:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from durabletest import Execution, ExecutionStatus, LocalDurableTestRunner
 from tests.endpoint import protocol
-from tests.endpoint.faults import Faults
+from tests.endpoint.faults import Answering, Faults
 from tests.endpoint.http import HttpServer
 from tests.endpoint.log import REQUEST_TIMEOUT, RequestLog
 from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest, refusal
@@ -60,7 +60,9 @@ class Endpoint:
         self.log = RequestLog()
         self.page_size: int | None = None
         """The most items of a page, whatever ``MaxItems`` a client sends; unlimited if None."""
-        self._closing = Event()
+        self.intercept: Callable[[Call, HttpRequest, Answering], HttpAnswer] | None = None
+        """Serves all requests that meet no fault, given what the service would do; None if the service serves them."""
+        self.closing = Event()
         self._deployed: dict[str, Deployed] = {}
         self._time = Timekeeper()
         self._http = HttpServer(self._answer)
@@ -74,7 +76,7 @@ class Endpoint:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._closing.set()
+        self.closing.set()
         self._http.close()
         self._time.close()
         for deployed in self._deployed.values():
@@ -114,7 +116,20 @@ class Endpoint:
 
     def running(self) -> list[str]:
         """The ARNs of the executions that run: what a test has left running is a leak."""
-        return [execution.arn for execution in self._time.running()]
+        started = self.all()
+        both = [*started, *(child for execution in started for child in self.descendants(execution))]
+        return [execution.arn for execution in both if execution.status is ExecutionStatus.RUNNING]
+
+    def all(self) -> list[Execution]:
+        """The executions that clients have started."""
+        return self._time.all()
+
+    def descendants(self, execution: Execution) -> list[Execution]:
+        """What an execution has invoked, and what those have."""
+        view = execution.snapshot().view
+        arns = [record.child_arn for record in view.history().operations if record.child_arn is not None]
+        children = [Execution(view.sibling(arn)) for arn in arns]
+        return [*children, *(below for child in children for below in self.descendants(child))]
 
     def wait_until_all_have_ended(self) -> None:
         """Return when no execution runs any more."""
@@ -124,8 +139,10 @@ class Endpoint:
         """End what runs, and forget faults and requests; what is deployed stays."""
         self.faults.clear()
         self.page_size = None
-        for execution in self._time.running():
-            execution.stop()
+        for started in self.all():
+            for execution in (started, *self.descendants(started)):
+                if execution.status is ExecutionStatus.RUNNING:
+                    execution.stop()
         self._time.forget()
         self.log.clear()
         self._time.raise_problem()
@@ -144,7 +161,12 @@ class Endpoint:
         call = protocol.decode(request)
         self.log.add(call, request)
         fault = self.faults.take(call.operation)
-        answer = self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
+        if fault is not None:
+            answer = fault(lambda: self._serve(call), self.closing)
+        elif self.intercept is not None:
+            answer = self.intercept(call, request, lambda: self._serve(call))
+        else:
+            answer = self._serve(call)
         self.log.add_sent(call.operation, len(answer.body))
         return answer
 

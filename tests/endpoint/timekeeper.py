@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Condition, RLock, Thread
+from time import monotonic
 
 from durabletest import Execution, ExecutionStatus
 from durabletest.errors import DurableTestError, UsageError
 
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
 MAX_POLLS = 25
 """After so many polls of an execution, its open callback counts as one that will not be answered."""
 
@@ -70,15 +73,23 @@ class Timekeeper:
         with self._changed:
             self._executions.clear()
 
-    def running(self) -> list[Execution]:
+    def all(self) -> list[Execution]:
+        """All that were started since the last ``forget``."""
         with self._changed:
-            executions = list(self._executions.values())
-        return [execution for execution in executions if execution.status is ExecutionStatus.RUNNING]
+            return list(self._executions.values())
+
+    def running(self) -> list[Execution]:
+        return [execution for execution in self.all() if execution.status is ExecutionStatus.RUNNING]
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> None:
-        """Return when this has become true, or after so many real seconds; it is looked at whenever time has passed."""
+        """Return when this has become true, or after so many real seconds.
+
+        It is looked at whenever time has passed, and every now and then, since executions also end without that.
+        """
+        end = _clock[0]() + timeout
         with self._changed:
-            self._changed.wait_for(condition, timeout)
+            while not condition() and _clock[0]() < end:
+                self._changed.wait(0.05)
 
     # --- the thread ---
 
