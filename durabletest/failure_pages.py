@@ -43,10 +43,10 @@ class Entry:
 class FailurePage:
     """The page of one test, which is written while its runner is open, and again if something else of it fails."""
 
-    def __init__(self, folder: Path, test: unittest.TestCase) -> None:
+    def __init__(self, folder: Path, test_id: str) -> None:
         self._folder = folder
-        self._title = test.id()
-        self._file = folder / _file_name(self._title)
+        self._title = test_id
+        self._file = folder / _file_name(test_id)
         self._failures: list[str] = []
         self._summary = ""
 
@@ -77,11 +77,18 @@ class FailurePage:
 
 
 def page_for(test: unittest.TestCase) -> FailurePage | None:
-    """The page of a test that may fail; ``None`` if no pages are asked for, or if the test is expected to fail."""
-    value = os.environ.get(REPORT_VARIABLE)
+    """The page of a test case; ``None`` if no pages are asked for, or if the test is expected to fail."""
     method = getattr(test, test._testMethodName)
     expected = "__unittest_expecting_failure__"
-    if not value or getattr(method, expected, False) or getattr(test, expected, False):
+    if getattr(method, expected, False) or getattr(test, expected, False):
+        return None
+    return page_of_test(test.id())
+
+
+def page_of_test(test_id: str) -> FailurePage | None:
+    """The page of a test that may fail; ``None`` if no pages are asked for."""
+    value = os.environ.get(REPORT_VARIABLE)
+    if not value:
         return None
     from durabletest.report.page import require_jinja
 
@@ -94,7 +101,7 @@ def page_for(test: unittest.TestCase) -> FailurePage | None:
             f"the environment variable {REPORT_VARIABLE} is {value!r}, which is no folder and cannot be made one "
             f"({error.strerror}): name the folder for the pages of failing tests"
         ) from error
-    return FailurePage(folder, test)
+    return FailurePage(folder, test_id)
 
 
 def _file_name(test: str) -> str:
