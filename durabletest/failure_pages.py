@@ -52,22 +52,24 @@ class FailurePage:
 
     def failed(self, error: BaseException, results: Callable[[], Iterable[TestResult]]) -> None:
         """Write the page about this failure and those before, with the executions of the test."""
+        try:
+            self._failures.append(told(error))
+            self._summary = self._summary or _summary(error)
+            self._show(results())
+        except Exception as problem:  # whatever it is, it must not take the place of the failure
+            error.add_note(f"The page of this failure was not written: {problem!r}")
+
+    def _show(self, results: Iterable[TestResult]) -> None:
         from durabletest.report.page import page_of, recorded  # tests that pass need no pages
 
-        self._failures.append(told(error))
-        self._summary = self._summary or _summary(error)
-        executions, excuses = [], []
-        for result in results():
+        executions, texts = [], list(self._failures)
+        for result in results:
             try:
                 executions += recorded(result.view)
-            except DurableTestError as refusal:  # must not hide the failure
-                excuses.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
-        text = "\n\n".join([*self._failures, *excuses])
-        try:
-            _write(self._file, page_of(executions, self._title, text, self._summary, INDEX))
-            _write_index(self._folder)
-        except OSError as refusal:
-            error.add_note(f"The page of this failure was not written: {refusal}")
+            except DurableTestError as refusal:  # the others can be shown
+                texts.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
+        _write(self._file, page_of(executions, self._title, "\n\n".join(texts), self._summary, INDEX))
+        _write_index(self._folder)
 
     def ended(self) -> None:
         """Remove the page that an earlier run has left, unless the test has failed again."""
