@@ -183,6 +183,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "function_name": optional(check_name),
     "skip_time": check_flag,
     "skip_sleep": check_flag,
+    "check_determinism": check_flag,
     "start_time": check_start_time,
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,

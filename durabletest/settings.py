@@ -61,6 +61,8 @@ class DurableSettings:
     poll_interval: Duration = 1.0
     """Seconds between two polls of an execution in the cloud; ``DURABLETEST_POLL_INTERVAL`` wins."""
 
+    check_determinism: bool = False
+    """Whether each ``execute`` of a test is checked as ``assertDeterministic`` does, at the end of the test."""
     abstract: bool = False
     """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
 

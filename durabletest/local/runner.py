@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from durabletest import configuration, routes, sdk
+from durabletest.crashes import CrashMatrix, observed_anew
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -16,14 +18,14 @@ from durabletest.errors import (
     UsageError,
 )
 from durabletest.execution_handle import Execution, OperationLookups
-from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
 from durabletest.local.deployment import Deployment, Origin, name_of
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
+from durabletest.local.faults import FaultInjector, read_injection
 from durabletest.local.process_environment import process_environment
-from durabletest.local.scheduler import DEFAULT_START
+from durabletest.local.replays import ReplayProbe
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
@@ -92,7 +94,9 @@ class LocalDurableTestRunner(OperationLookups):
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
         self._invocation_type = invocation_type
-        chosen = _chosen_settings(skip_time, start_time, clock)
+        any_will_do = (skip_time, start_time, clock) == (None, None, None)
+        skip_time = True if skip_time is None else skip_time
+        chosen = None if any_will_do else EnvironmentSettings.checked(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
         deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
@@ -144,7 +148,7 @@ class LocalDurableTestRunner(OperationLookups):
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
         configuration.check_delay(checkpoint_delay, "checkpoint_delay")
-        process_environment.set_up(_environment_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        process_environment.set_up(EnvironmentSettings.checked(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
@@ -192,16 +196,66 @@ class LocalDurableTestRunner(OperationLookups):
             raise UsageError("stop() without an execution: call start(payload) first")
         Execution(self._last).stop(error, message)
 
+    def with_fault(self, fault: str | None = None) -> AbstractContextManager[FaultInjector]:
+        """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
+
+        What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
+        """
+        self._check_open()
+        if not self._environment.can_take_turns:
+            raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
+        return self._deployment.intercepted(FaultInjector(self._environment.crash, read_injection(fault)))
+
+    def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
+        """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
+
+        What is given has the first ``difference`` between what the handler did and what it did when it replayed.
+        """
+        self._check_open()
+        return self._deployment.intercepted(ReplayProbe(self._environment.crash, each=each))
+
+    def verify_crashes(
+        self,
+        payload: Any = None,
+        *,
+        faults: Iterable[str] | str | None = None,
+        operations: Iterable[str] | str | None = None,
+        reset: Callable[[], object] = lambda: None,
+        key: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
+        run = partial(observed_anew, self, partial(self.run, payload), reset)
+        if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
+            raise AssertionError(complaint)
+
+    @contextmanager
+    def afresh(self) -> Iterator[None]:
+        """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
+        process_environment.reset(self._session)
+        with self._deployment.set_aside():
+            self._decide_invokes()
+            try:
+                yield
+            finally:
+                process_environment.reset(self._session)
+        self._decide_invokes()
+
+    def rewind(self) -> None:
+        """Forget all executions; scripts and stubs begin with their first answers again."""
+        self._check_open()
+        process_environment.reset(self._session)
+        self._deployment.scripts.rewind()
+        self._deployment.stubs.rewind()
+        self._last = None
+
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
         If no other runner is open, virtual time and all ids begin again.
         """
-        self._check_open()
-        process_environment.reset(self._session)
+        self.rewind()
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
-        self._last = None
 
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
@@ -295,9 +349,7 @@ class LocalDurableTestRunner(OperationLookups):
         """
         self._check_open()
         stub = self._deployment.stubs.stub_invoke(name, optional)
-        self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
-        )
+        self._decide_invokes()
         return stub
 
     def verify_used(self) -> None:
@@ -320,6 +372,12 @@ class LocalDurableTestRunner(OperationLookups):
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
+    def _decide_invokes(self) -> None:
+        """Have the stubs of this runner decide its chained invokes."""
+        self._environment.server.call(
+            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
+        )
+
     def _execution(self, arn: str) -> LocalExecution:
         return LocalExecution(arn, self._session)
 
@@ -334,29 +392,8 @@ class LocalDurableTestRunner(OperationLookups):
 
     def _check_open(self) -> None:
         if self._session.closed:
-            raise RunnerClosedError(
-                f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
-                "with block"
-            )
-
-
-def _chosen_settings(
-    skip_time: bool | None, start_time: datetime | None, clock: str | None
-) -> EnvironmentSettings | None:
-    """The environment that a runner asks for; None if any will do."""
-    if skip_time is None and start_time is None and clock is None:
-        return None
-    return _environment_settings(True if skip_time is None else skip_time, start_time, clock)
-
-
-def _environment_settings(
-    skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-) -> EnvironmentSettings:
-    configuration.check_flag(skip_time, "skip_time")
-    configuration.optional(configuration.check_clock)(clock, "clock")
-    if start_time is not None:
-        configuration.check_start_time(start_time, "start_time")
-    return EnvironmentSettings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+            name = name_of(self._deployment.handler)
+            raise RunnerClosedError(f"this runner for {name} is closed: make a new one, or stay in its with block")
 
 
 def _seconds(timeout: Duration | None) -> int | None:

@@ -271,6 +271,11 @@ class CheckpointServer:
         """The handler raised, or its process ended."""
         self._executions.invocation_failed(arn, error)
 
+    def invocation_interrupted(self, arn: str, error: ErrorObject) -> None:
+        """The invocation was ended from outside: it is repeated, and is no failure in a row with others."""
+        self._executions.get(arn).failures = 0
+        self._executions.invocation_failed(arn, error)
+
     def revoke(self, arn: str) -> None:
         """Take nothing more from the running invocation of this execution, if it was not forgotten."""
         execution = self._executions.find(arn)
