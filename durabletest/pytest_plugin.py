@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
+    from durabletest.failure_pages import FailurePage
     from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
@@ -28,6 +29,8 @@ _TESTS = pytest.StashKey[list["DurableTest"]]()
 """What the fixture of a test has made."""
 _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
+_PAGES = pytest.StashKey[list["FailurePage"]]()
+"""The page of a test, if pages of failing tests are asked for."""
 _SECTION = "durabletest report"
 _MARKERS = (
     "durable(**settings): settings for what the fixture `durable` makes, like skip_sleep=True or handler=order_handler",
@@ -98,7 +101,11 @@ def durable(request: pytest.FixtureRequest) -> Iterator[Durable]:
 
     The settings of ``durabletest.DurableTestCase`` are keyword arguments.
     """
+    from durabletest.failure_pages import page_of_test
+
     made: list[DurableTest] = []
+    page = page_of_test(request.node.nodeid)
+    request.node.stash[_PAGES] = [] if page is None else [page]
     request.node.stash[_TESTS] = made
     yield Durable(request.node, made)
     with ExitStack() as closing:
@@ -204,7 +211,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show failures with a section that reports on the execution, and without the frames of durabletest."""
+    """Show failures with a section that reports on the execution, without the frames of durabletest, and on a page."""
     tests, excinfo = item.stash.get(_TESTS, None), call.excinfo
     reports = [] if tests is None or excinfo is None else _reports(excinfo.value, call.when, tests)
     report = yield
@@ -213,6 +220,11 @@ def pytest_runtest_makereport(
     shown: Any = report.longrepr
     for text in reports:
         shown.addsection(_SECTION, text)
+    for page in item.stash.get(_PAGES, ()):
+        if excinfo is not None and report.failed:
+            page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
+        if call.when == "teardown":
+            page.ended()
     if call.when == "teardown":
         _forget(item)
     return report
@@ -220,7 +232,7 @@ def pytest_runtest_makereport(
 
 def _forget(item: pytest.Item) -> None:
     """Keep nothing of a test that is over: pytest keeps all items until the end."""
-    keys: tuple[Any, ...] = (_TESTS, _COMPLAINT)
+    keys: tuple[Any, ...] = (_TESTS, _PAGES, _COMPLAINT)
     for key in keys:
         if key in item.stash:
             del item.stash[key]
