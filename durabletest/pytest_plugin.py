@@ -248,7 +248,10 @@ def pytest_runtest_makereport(
         report.longrepr = excinfo.getrepr(style="value")
     shown: Any = report.longrepr
     for text in reports:
-        shown.addsection(_SECTION, text)
+        if hasattr(shown, "addsection"):
+            shown.addsection(_SECTION, text)
+        else:  # another plugin has put something of its own there
+            report.sections.append((_SECTION, text))
     if call.when == "teardown":
         _forget(item)
     return report
