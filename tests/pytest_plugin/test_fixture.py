@@ -423,6 +423,38 @@ def test_travel(durable):
     done.stdout.fnmatch_lines(["E*ForeignClockError: *"] * 3)
 
 
+def test_it_may_be_closed_earlier_by_a_block_which_checks_or_by_hand(run: Run) -> None:
+    done = run("""
+def test_block(durable):
+    with durable(order_handler) as order:
+        order.execute({"order": 42})
+        order.assertExecution().succeeded()
+    with durable(order_handler, start_time=datetime(2030, 1, 1, tzinfo=UTC)) as other:
+        assert other.now.year == 2030
+
+
+def test_by_hand(durable):
+    order = durable(order_handler)
+    order.execute({"order": 42})
+    order.stub_invoke("locate").succeeds("NL")
+    order.close()
+
+
+def test_unused_in_a_block(durable):
+    with durable(order_handler) as order:
+        order.stub_invoke("locate").succeeds("NL")
+
+
+def test_failure_in_a_block(durable):
+    with durable(order_handler) as order:
+        order.execute({"order": 42})
+        order.assertOperation("charge").attempts(2)
+""")
+    done.assert_outcomes(passed=2, failed=2)
+    done.stdout.fnmatch_lines_random(["E*stub_invoke('locate') was never used*", "E*Expected: 2 attempts"])
+    assert done.stdout.str().count("Operations of execution 'execution-1'") == 1
+
+
 def test_misuse_is_told_without_the_frames_of_the_package(run: Run) -> None:
     done = run("""
 def test_unknown_setting(durable):
