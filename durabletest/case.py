@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from durabletest.assertions import CurrentTest
 from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.assertions.snapshots import updating
-from durabletest.cloud.suite import CloudSuite, telling_where
+from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
     NoTests,
     refuse_late_changes,
@@ -140,8 +140,11 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
                 self._durable_explore(options, self.__why_not_explored())
             with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
-                return super().run(result)
-        except DurableTestError:
+                outcome = super().run(result)
+                self._durable_ended()
+                return outcome
+        except DurableTestError as error:
+            self._durable_failed(error)
             if result is None:
                 raise
             self.__report(result, began)
@@ -243,7 +246,7 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
         """In the cloud, add to a failure where to look at the execution."""
         if type(self).__cloud is None:
             return nullcontext()
-        return telling_where(lambda: None if (last := self._durable_last()) is None else last.arn)
+        return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)

@@ -21,8 +21,11 @@ from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
 
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
+EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
+MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
+"""The longest timeout of a function that Lambda allows."""
 _SECOND = timedelta(seconds=1)
 _NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
@@ -79,19 +82,28 @@ def check_start_time(value: object, where: str) -> None:
 
 def check_execution_timeout(value: object, where: str) -> None:
     """A timedelta or number of seconds, as the service allows: whole seconds, up to 366 days."""
-    if value is not None and not _is_execution_timeout(value):
+    if value is not None and not _is_timeout(value, MAX_EXECUTION_TIMEOUT):
         raise ConfigurationError(
             f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
             "days, as the service allows"
         )
 
 
-def _is_execution_timeout(value: object) -> bool:
+def check_function_timeout(value: object, where: str) -> None:
+    """A timedelta or number of seconds, as Lambda allows: whole seconds, up to 15 minutes."""
+    if not _is_timeout(value, MAX_FUNCTION_TIMEOUT):
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 15 "
+            "minutes, as Lambda allows"
+        )
+
+
+def _is_timeout(value: object, maximum: timedelta) -> bool:
     try:
         length = duration(value, "")
     except UsageError:
         return False
-    return _SECOND <= length <= MAX_EXECUTION_TIMEOUT and not length % _SECOND
+    return _SECOND <= length <= maximum and not length % _SECOND
 
 
 def check_seconds(value: object, where: str) -> None:
@@ -111,6 +123,14 @@ def check_page_size(value: object, where: str) -> None:
     valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     if value is not None and not valid:
         raise ConfigurationError(f"{where} is {value!r}: give the number of operations in a page, at least 1, or None")
+
+
+def check_limit(value: object, where: str) -> None:
+    """A positive whole number, or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
+        )
 
 
 def check_duration(value: object, where: str) -> None:
@@ -133,6 +153,11 @@ def check_choice(*choices: str) -> Callable[[object, str], None]:
 def check_clock(value: object, where: str) -> None:
     """The tool that shows virtual time to handler code."""
     check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
+
+
+def check_invocation_type(value: object, where: str) -> None:
+    """The type of the invocation that starts executions."""
+    check_choice(EVENT, REQUEST_RESPONSE)(value, where)
 
 
 def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
@@ -161,6 +186,10 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "start_time": check_start_time,
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
+    "function_timeout": check_function_timeout,
+    "invocation_type": check_invocation_type,
+    "operation_limit": check_limit,
+    "storage_limit": check_limit,
     "watchdog": check_seconds,
     "state_page_size": check_page_size,
     "cloud": check_choice("skip", "strict"),
@@ -182,6 +211,10 @@ _OF_RUNNERS = (
     "durable_functions",
     "functions",
     "execution_timeout",
+    "function_timeout",
+    "invocation_type",
+    "operation_limit",
+    "storage_limit",
     "watchdog",
     "state_page_size",
     "skip_sleep",
@@ -204,6 +237,12 @@ class NoFunctions(dict[str, Callable[..., Any]]):
 
     if not TYPE_CHECKING:  # to a type checker it is a dictionary like any other
         __setitem__ = update = setdefault = __ior__ = _refuse
+
+
+def check_arguments(**arguments: object) -> None:
+    """Check the arguments of a runner that are settings of a class, too."""
+    for name, value in arguments.items():
+        _CHECKS[name](value, name)
 
 
 def validate(cls: type[Any], base: type[Any]) -> None:

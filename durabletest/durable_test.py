@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from durabletest.assertions import CurrentTest
-from durabletest.cloud.suite import CloudSuite, telling_where
+from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import name_of
@@ -109,7 +109,7 @@ class DurableTest(DurableMethods):
     def __where(self) -> AbstractContextManager[None]:
         if not self._in_cloud:
             return nullcontext()
-        return telling_where(lambda: None if (last := self._durable_last()) is None else last.arn)
+        return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
     def _durable_current(self) -> CurrentTest:
         file = getattr(sys.modules.get(self._module), "__file__", None)

@@ -12,7 +12,9 @@ the Lambda API are botocore's own modelled ``ClientError`` classes, as boto3 rai
 from __future__ import annotations
 
 import copy
-from typing import Self
+from typing import Any, Self, TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 class DurableTestError(Exception):
@@ -173,7 +175,7 @@ class ExecutionStuckError(DurableTestError):
 
 
 class EndlessExecutionError(DurableTestError):
-    """An execution went far beyond the limits of the service; the message names what it has most of."""
+    """Executions invoke others without end: a chain of more than 200, or more than 5,000 that came of one."""
 
 
 class HandlerStuckError(DurableTestError):
@@ -206,3 +208,45 @@ class CheckpointServerError(DurableTestError):
 
 class OrchestratorError(DurableTestError):
     """The orchestrator's thread is dead; ``__cause__`` is what ended it."""
+
+
+def copy_of(error: ErrorT) -> ErrorT:
+    """A copy without a traceback, as one instance that several threads raise would collect all their tracebacks.
+
+    An exception that cannot be copied faithfully is returned itself, without its traceback.
+    """
+    for make in (copy.copy, _without_init):
+        try:
+            made = make(error)
+        except Exception:  # its class does not support this kind of copy
+            continue
+        if made is not error and _is_same(made, error):
+            made.__cause__, made.__context__ = error.__cause__, error.__context__
+            made.__suppress_context__ = error.__suppress_context__
+            if hasattr(error, "__notes__"):
+                made.__notes__ = list(error.__notes__)
+            return made
+    return error.with_traceback(None)
+
+
+def _without_init(error: ErrorT) -> ErrorT:
+    """A copy made without the ``__init__`` of its class, which may take other arguments than ``args``."""
+    cls = type(error)
+    made: ErrorT = cls.__new__(cls, *error.args)
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(made, *error.args)
+    vars(made).update(vars(error))
+    return made
+
+
+def _is_same(made: BaseException, error: BaseException) -> bool:
+    """Whether type, arguments and attributes are the same; slots cannot be compared, so a class with slots is not."""
+    if type(made) is not type(error) or any(vars(cls).get("__slots__") for cls in type(error).__mro__):
+        return False
+    ours, theirs = vars(made), vars(error)
+    return (
+        len(made.args) == len(error.args)
+        and all(one is other for one, other in zip(made.args, error.args, strict=True))
+        and ours.keys() == theirs.keys()
+        and all(ours[name] is theirs[name] for name in ours)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from durabletest.errors import OperationNotFoundError
+from durabletest.errors import NotAvailableError, OperationNotFoundError
 from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
@@ -96,6 +96,27 @@ class Execution:
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the execution with STOPPED, and an error type and message, or those of an exception, as the reason."""
         self._control.stop(error_object(error, message, None, None))
+
+    def pause(self, reason: str | None = None, *, timeout_paused: bool = True) -> None:
+        """Pause the execution: its handler is not invoked any more, while waits, callbacks and retries go on.
+
+        An invocation that runs goes on until its next checkpoint. The execution's timeout is extended by the length of
+        the pause, unless ``timeout_paused`` is False. Raises ``ResourceConflictException`` if it is not RUNNING.
+        """
+        self._request("pause_durable_execution", reason, ExecutionTimeoutPaused=timeout_paused)
+
+    def resume(self, reason: str | None = None) -> None:
+        """Resume a paused execution; its handler is invoked if there is something new for it.
+
+        Raises ``ResourceConflictException`` if it is not paused.
+        """
+        self._request("resume_durable_execution", reason)
+
+    def _request(self, method: str, reason: str | None, **members: Any) -> None:
+        call = getattr(self._control.client, method, None)
+        if call is None:
+            raise NotAvailableError(f"{method} is newer than the installed boto3: pip install -U boto3")
+        call(DurableExecutionArn=self.arn, **members, **({} if reason is None else {"Reason": reason}))
 
     # --- virtual time by hand ---
 

@@ -16,6 +16,7 @@ from durabletest import sdk_threads
 from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
+from durabletest.failure_pages import FailurePage, page_for
 from durabletest.local.schedules import Schedule, read, written
 from durabletest.result import TestResult
 
@@ -117,6 +118,7 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
     __finding = Finding()
     __failed = False
     """Whether a part of the test (``setUp``, the method, a cleanup) has failed in this run, or skipped it."""
+    __page: FailurePage | None = None
     __outcomes: tuple[str, ...] = ()
     _durable_schedule: Schedule | None = None
     """The schedule of the current run; None is the default one."""
@@ -155,9 +157,23 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         failures = [text for _, text in (*result.failures, *result.errors, *result.expectedFailures)]
         return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes)
 
+    def _durable_began(self) -> None:
+        super()._durable_began()
+        self.__page = None if self.__trial else page_for(self)
+
+    def _durable_ended(self) -> None:
+        """All parts of the test are over."""
+        if self.__page is not None:
+            self.__page.ended()
+
+    def _durable_failed(self, error: BaseException) -> None:
+        """Show this failure on the page of the test."""
+        if self.__page is not None and type(error).__module__ != "unittest.case":
+            self.__page.failed(error, self._durable_executions)
+
     @contextmanager
     def _durable_by_schedule(self) -> Iterator[None]:
-        """Around each part of a test: a failure names the schedule that it takes."""
+        """Around each part of a test: a failure names the schedule that it takes, and is shown on the test's page."""
         try:
             yield
         except unittest.SkipTest:
@@ -167,6 +183,11 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             if not self.__failed:
                 _put_above(error, self.__finding.preface)
             self.__failed = True
+            self._durable_failed(error)
+            raise
+        except BaseException as error:
+            if isinstance(error, getattr(sys.modules.get("_pytest.outcomes"), "Failed", ())):  # of pytest.fail()
+                self._durable_failed(error)
             raise
 
     def _callSetUp(self) -> Any:

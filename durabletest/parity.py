@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__
+from durabletest import __version__, show
 from durabletest.case import DurableTestCase
-from durabletest.cloud.refusals import explained
+from durabletest.cloud.aws_errors import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError
@@ -202,12 +202,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, by default those of the process, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        module = _import_module(options.module)
-        tests = tests_in(module)
-        _check_configuration(tests)
+        return int(options.run(options))
     except UsageError as error:
         print(f"durabletest: {error}", file=sys.stderr)
         return WRONG_USAGE
+
+
+def _verify_parity(options: argparse.Namespace) -> int:
+    module = _import_module(options.module)
+    tests = tests_in(module)
+    _check_configuration(tests)
     print(f"Running {_counted(len(tests), 'test')} of {module.__name__} locally, then in the cloud.", flush=True)
     local = record(tests, Mode.LOCAL)
     cloud = record(tests_in(module), Mode.CLOUD)
@@ -229,6 +233,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
+    parity.set_defaults(run=_verify_parity)
+    show.add_to(commands)
     return parser
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from textwrap import indent
 from typing import Any
 
@@ -14,7 +16,15 @@ from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import member
 from durabletest.model.naming import execution_title
 from durabletest.model.operation import DurableOperation
-from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, LogEntry, OperationId, OperationRecord
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionRecord,
+    Invocation,
+    LogEntry,
+    OperationId,
+    OperationRecord,
+)
+from durabletest.report.fitting import width_of
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import glyphs_for, timeline
 
@@ -108,15 +118,36 @@ class TestResult:
         return tuple(logs)
 
     def print(self, columns: Sequence[str] | None = None) -> None:
-        """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns."""
-        print(operation_table(self._view.history().operations, columns))
+        """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns.
+
+        On a terminal, errors are cut to fit into its width, elsewhere to fit into 100 columns.
+        """
+        history = self._view.history()
+        width = width_of(sys.stdout)
+        print(operation_table(history.operations, columns, width=width, start=history.execution.started_at))
 
     def timeline(self) -> str:
-        """A timeline as text of at most 100 columns: one line an operation, contexts before the operations in them.
+        """A timeline as text: one line an operation, contexts before the operations in them.
 
+        It is as wide as the terminal if stdout is one, otherwise at most 100 columns.
         It is drawn with box characters if stdout can show them, otherwise in plain ASCII.
         """
-        return timeline(self._view.history(), glyphs_for(sys.stdout))
+        return timeline(self._view.history(), glyphs_for(sys.stdout), width=width_of(sys.stdout))
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page about this execution and those that it has invoked to a file, and return its path.
+
+        The page is one file for any browser, which loads nothing from a network: timeline, operations, attempts, events
+        with their payloads, and log lines. It needs Jinja2: ``pip install 'durabletest[report]'``. Folders that do not
+        exist are made.
+        """
+        from durabletest.report.page import page_of, recorded  # few tests need pages
+
+        text = page_of(recorded(self._view))
+        file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
 
     def __repr__(self) -> str:
         count = len(self._view.history().operations)

@@ -296,7 +296,7 @@ def _complaints(script: CallbackScript, scripts: Scripts, histories: Histories) 
 def _lost(use: Use, histories: Histories) -> Iterator[str]:
     for action, words in use.refused:
         if action.is_answer:
-            yield f"{use.script}: the answer{_after(action)} was refused: {words}\n{_need_not(use.script)}"
+            yield refused(use, action, words)
     answer = next((action for action in use.answer.actions if action.is_answer), None)
     history = histories.get(use.callback.arn)
     if use.answered or answer is None or history is None:
@@ -307,6 +307,11 @@ def _lost(use: Use, histories: Histories) -> Iterator[str]:
             f"{use.script}: the answer{_after(answer)} never came: {ended}\n"
             f"If nobody is to answer, write {use.script}.never(). {_need_not(use.script)}"
         )
+
+
+def refused(use: Use, action: Action, words: str) -> str:
+    """The complaint about an answer that the service has refused, in its own words."""
+    return f"{use.script}: the answer{_after(action)} was refused: {words}\n{_need_not(use.script)}"
 
 
 def _ended(callback_id: str, history: History) -> str | None:

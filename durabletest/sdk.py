@@ -40,8 +40,7 @@ def module(name: str) -> ModuleType:
         if error.name is None or not error.name.startswith(PACKAGE):
             raise
         raise MissingSdkError(
-            "the AWS Durable Execution SDK is not installed: pip install 'durabletest[sdk]' "
-            "(or aws-durable-execution-sdk-python, version 2 or 3)"
+            "the AWS Durable Execution SDK is not installed: pip install 'aws-durable-execution-sdk-python>=2,<4'"
         ) from error
 
 
@@ -341,8 +340,13 @@ class Hooks:
 
     def _noting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def checkpoint_batches_forever(execution_state: Any) -> None:
-            self._state = execution_state
+            # Its thread may begin when the invocation has ended already: nothing would ever answer a flush.
+            stopped = getattr(execution_state, "_checkpointing_stopped", None)
+            if stopped is None or not stopped.is_set():
+                self._state = execution_state
             original(execution_state)
+            if self._state is execution_state:
+                self._state = None
 
         return checkpoint_batches_forever
 

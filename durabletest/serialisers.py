@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from durabletest import sdk
+from durabletest.errors import PayloadError
 from durabletest.model.enums import OperationType
-from durabletest.model.payloads import json_or_text, refused_place, with_real_names
+from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
 from durabletest.model.records import OperationRecord
 from durabletest.patches import Patches
 
@@ -33,6 +34,10 @@ def decode(payload: str | None, record: OperationRecord | None) -> Any:
     """
     if payload is None:
         return None
+    if isinstance(payload, TruncatedPayload):
+        what = "result of the execution" if record is None else f"payload of {record.type} {record.name!r}"
+        rest = f": {str(payload)!r}..." if payload else ""
+        raise PayloadError(f"the service has truncated the {what} in its history{rest}")
     if record is None or record.type is OperationType.CHAINED_INVOKE:
         return json_or_text(payload)
     if record.type is OperationType.CALLBACK:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
-from durabletest.configuration import FREEZEGUN, NoFunctions, validate
+from durabletest.configuration import EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT, NoFunctions, validate
 from durabletest.errors import ConfigurationError
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
@@ -40,6 +40,15 @@ class DurableSettings:
     """The execution's timeout in virtual time; None is the service's maximum of 366 days.
 
     The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    function_timeout: Duration = MAX_FUNCTION_TIMEOUT
+    """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
+    invocation_type: str = EVENT
+    """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
+    and result instead of 1 MB."""
+    operation_limit: int | None = None
+    """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
+    storage_limit: int | None = None
+    """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
@@ -68,6 +77,10 @@ class GivenSettings(TypedDict, total=False):
     start_time: datetime
     clock: str
     execution_timeout: Duration | None
+    function_timeout: Duration
+    invocation_type: str
+    operation_limit: int | None
+    storage_limit: int | None
     watchdog: float
     state_page_size: int | None
     cloud: str
@@ -101,6 +114,10 @@ def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTe
         functions=settings.functions,
         function_name=settings.function_name,
         execution_timeout=settings.execution_timeout,
+        function_timeout=settings.function_timeout,
+        invocation_type=settings.invocation_type,
+        operation_limit=settings.operation_limit,
+        storage_limit=settings.storage_limit,
         watchdog=settings.watchdog,
         state_page_size=settings.state_page_size,
         skip_sleep=settings.skip_sleep,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NoReturn, Self, TypeVar
 
-from durabletest.errors import UsageError
+from durabletest.errors import UsageError, copy_of
 from durabletest.model.payloads import ErrorSource, encode, error_object
 from durabletest.model.times import Duration, delay
 
@@ -19,7 +18,6 @@ TIMEOUT_TYPE = "ChainedInvoke.Timeout"
 
 CallT = TypeVar("CallT")
 ResponseT = TypeVar("ResponseT")
-ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 class ResponseQueue(Generic[ResponseT]):
@@ -116,7 +114,8 @@ class StepStub(Stub[StepCall, StepFunction]):
         self.stub_step("charge").raises(CardDeclined, times=2).then_returns({"id": 1})
 
     Each is for one call, or for as many as ``times`` says; the last one is for all further calls. If the last one has
-    ``times`` of its own, the step's own function runs after it. ``received`` holds the calls so far.
+    ``times`` of its own, the step's own function runs after it. ``crashes`` and ``times_out`` end the whole invocation,
+    which is repeated; that costs the step none of its attempts. ``received`` holds the calls so far.
     """
 
     def returns(self, value: Any, times: int | None = None) -> Self:
@@ -137,6 +136,17 @@ class StepStub(Stub[StepCall, StepFunction]):
         """
         return self._begin(self._calling(function), times)
 
+    def crashes(self, times: int | None = None) -> Self:
+        """The process of the function dies in the step, so that the invocation fails with ``Runtime.ExitError``."""
+        return self._begin(_crashing, times)
+
+    def times_out(self, times: int | None = None) -> Self:
+        """The step goes on until the function times out, so that the invocation fails with ``Sandbox.Timedout``.
+
+        That takes as long as ``function_timeout`` leaves.
+        """
+        return self._begin(timing_out, times)
+
     def then_returns(self, value: Any, times: int | None = None) -> Self:
         """Afterwards the step's function returns this value."""
         return self._then("returns", _returning(value), times)
@@ -148,6 +158,14 @@ class StepStub(Stub[StepCall, StepFunction]):
     def then_calls(self, function: StepFunction, times: int | None = None) -> Self:
         """Afterwards this function is called with the step's arguments."""
         return self._then("calls", self._calling(function), times)
+
+    def then_crashes(self, times: int | None = None) -> Self:
+        """Afterwards the process of the function dies in the step."""
+        return self._then("crashes", _crashing, times)
+
+    def then_times_out(self, times: int | None = None) -> Self:
+        """Afterwards the step goes on until the function times out."""
+        return self._then("times_out", timing_out, times)
 
     def __str__(self) -> str:
         return f"stub_step({self.name!r})"
@@ -171,6 +189,15 @@ class StepStub(Stub[StepCall, StepFunction]):
 
 def _returning(value: Any) -> StepFunction:
     return lambda *_: value
+
+
+def _crashing(*_: Any) -> NoReturn:
+    raise SystemExit(1)
+
+
+def timing_out(*_: Any) -> NoReturn:
+    """Stands for a step that ends with its invocation: only the environment can let that happen."""
+    raise AssertionError("the environment lets the function time out")
 
 
 # --- invoked functions ------------------------------------------------------------------------------------------------
@@ -334,48 +361,3 @@ class StubRegistry:
 def _check_name(name: object, method: str, what: str) -> None:
     if not isinstance(name, str) or not name:
         raise UsageError(f"{method}({name!r}): give {what}")
-
-
-# --- copies of exceptions ---------------------------------------------------------------------------------------------
-
-
-def copy_of(error: ErrorT) -> ErrorT:
-    """A copy without a traceback, as one instance that several threads raise would collect all their tracebacks.
-
-    An exception that cannot be copied faithfully is returned itself, without its traceback.
-    """
-    for make in (copy.copy, _without_init):
-        try:
-            made = make(error)
-        except Exception:  # its class does not support this kind of copy
-            continue
-        if made is not error and _is_same(made, error):
-            made.__cause__, made.__context__ = error.__cause__, error.__context__
-            made.__suppress_context__ = error.__suppress_context__
-            if hasattr(error, "__notes__"):
-                made.__notes__ = list(error.__notes__)
-            return made
-    return error.with_traceback(None)
-
-
-def _without_init(error: ErrorT) -> ErrorT:
-    """A copy made without the ``__init__`` of its class, which may take other arguments than ``args``."""
-    cls = type(error)
-    made: ErrorT = cls.__new__(cls, *error.args)
-    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
-    builtin.__init__(made, *error.args)
-    vars(made).update(vars(error))
-    return made
-
-
-def _is_same(made: BaseException, error: BaseException) -> bool:
-    """Whether type, arguments and attributes are the same; slots cannot be compared, so a class with slots is not."""
-    if type(made) is not type(error) or any(vars(cls).get("__slots__") for cls in type(error).__mro__):
-        return False
-    ours, theirs = vars(made), vars(error)
-    return (
-        len(made.args) == len(error.args)
-        and all(one is other for one, other in zip(made.args, error.args, strict=True))
-        and ours.keys() == theirs.keys()
-        and all(ours[name] is theirs[name] for name in ours)
-    )

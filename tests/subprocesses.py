@@ -1,7 +1,8 @@
-"""Runs suites in processes of their own, as users do; those of one class are started together."""
+"""Runs suites in processes of their own, as users do, beside the tests of this one."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import unittest
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).parent.parent
 BOUND = 60.0
@@ -74,19 +76,40 @@ def run_suite(*command: str, suite: str, **variables: str) -> subprocess.Complet
 
 
 class ProcessTestCase(unittest.TestCase):
-    """The processes of the class run beside each other, from its set-up on."""
+    """The processes of the class run beside each other, from the set-up of the process test case before it on.
+
+    Until they are asked for, the tests in between go on in this process; tests are run in the order of their loading.
+    """
+
+    early = True
+    """False where the processes cannot be started before the class is set up."""
+    _all: ClassVar[list[type[ProcessTestCase]]] = []
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        ProcessTestCase._all.append(cls)
 
     @classmethod
-    def start_processes(cls) -> Mapping[str, Started]:
-        """Start what the tests ask for, by name."""
+    def start_processes(cls) -> Mapping[str, Any]:
+        """Start what the tests ask for, by name; each has a method ``close``."""
         raise NotImplementedError
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls._processes = cls.start_processes()
-        for process in cls._processes.values():
+        cls._start()
+        for process in cls.processes.values():
             cls.addClassCleanup(process.close)
+        for following in cls._all[cls._all.index(cls) + 1 :][:1]:
+            if following.early:
+                following._start()
+
+    @classmethod
+    def _start(cls) -> None:
+        if "processes" not in vars(cls):
+            cls.processes = cls.start_processes()
+            for process in cls.processes.values():
+                atexit.register(process.close)
 
     def ended(self, name: str) -> subprocess.CompletedProcess[str]:
-        return self._processes[name].ended()
+        return self.processes[name].ended()

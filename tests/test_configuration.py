@@ -294,7 +294,7 @@ class ClockTests(unittest.TestCase):
             with patch.dict(sys.modules, {"time_machine": module}):  # type: ignore[dict-item]
                 message = message_of(configured(clock="time-machine"))
                 self.assertIn(f"clock is 'time-machine', {'which' if module is None else 'and'} {text}", message)
-                self.assertIn("pip install 'durabletest[time-machine]'", message)
+                self.assertIn("pip install 'time-machine>=3'", message)
         self.assertEqual(self.shown_by("time-machine"), os.environ.get("DURABLETEST_CLOCK") or "time-machine")
 
     def test_a_version_that_would_show_another_time_is_refused_and_nothing_is_left(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.stubs import copy_of
+from durabletest.errors import copy_of
 
 
 class Worded(Exception):

@@ -241,7 +241,7 @@ class ReportTests(ExploreTestCase):
 
         class Explored(DurableTestCase):
             handler = hanging
-            watchdog = 0.1
+            watchdog = 0.5
 
             def setUp(self) -> None:
                 corn.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import unittest
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "durabletest"
@@ -55,6 +56,7 @@ def is_in(module: str, part: str) -> bool:
     return module == part or module.startswith(f"{part}.")
 
 
+@cache
 def all_imports() -> dict[str, set[str]]:
     """What each module of the package imports."""
     return {module_of(path): set(imports_of(path.read_text(encoding="utf-8"))) for path in PACKAGE.rglob("*.py")}

@@ -29,6 +29,7 @@ from durabletest import (
     UsageError,
     WaitingStatus,
     WrongOperationTypeError,
+    sdk,
 )
 from tests.acceptance.workflows import ONCE, approval, failing, order, unlimited
 
@@ -341,6 +342,7 @@ class LifecycleTests(MisuseTests):
         with LocalDurableTestRunner(order) as runner:
             result = runner.run({"order": 42})
         runner.close()
+        handler = sdk.decorated(order).__qualname__
         uses: dict[str, Callable[[], Any]] = {
             "run": runner.run,
             "start": runner.start,
@@ -355,7 +357,7 @@ class LifecycleTests(MisuseTests):
                 self.refused(
                     RunnerClosedError,
                     use,
-                    "this runner for order is closed: make a new one, or stay in its with block",
+                    f"this runner for {handler} is closed: make a new one, or stay in its with block",
                 )
         self.assertEqual(result.get_result(), {"order": 42, "receipt": "receipt"})
         self.assertEqual(runner.get_operation("charge").status, "SUCCEEDED")

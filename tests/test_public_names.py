@@ -18,6 +18,7 @@ HEAVY = (
     "botocore",
     "freezegun",
     "hypothesis",
+    "jinja2",
     "tabulate",
     "time_machine",
 )

@@ -279,7 +279,3 @@ class SoftScope:
 
 def _never_entered() -> NoReturn:
     raise UsageError("self.softly() was never entered: write with self.softly(): ...")
-
-
-__unittest = True
-__tracebackhide__ = True

@@ -7,14 +7,18 @@ import unittest
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from traceback import StackSummary, TracebackException, walk_tb
 from types import FrameType, TracebackType
 from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.execution_view import ExecutionView
+from durabletest.model.enums import OperationStatus
+from durabletest.model.execution_view import Child, ExecutionView, children_of
 from durabletest.model.naming import execution_title
-from durabletest.report.failure_report import failure_report
+from durabletest.model.records import OperationRecord
+from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 
 __unittest = True
 __tracebackhide__ = True
@@ -156,10 +160,21 @@ class CurrentTest:
 
 def _report(view: ExecutionView, operations: frozenset[str]) -> str:
     title = execution_title(view.arn)
+    children: list[Child] = []
+    excuse = ""
     try:
-        return failure_report(view.history(), title, view.logs(), sys.stderr, operations)
+        history = view.history()
+        try:
+            children.extend(islice(children_of(view, _has_not_succeeded), MOST_CHILDREN))
+        except DurableTestError as error:
+            excuse = f"\n\nAn execution that {title} has invoked cannot be shown: {error}"
+        return failure_report(history, title, view.logs(), sys.stderr, operations, children) + excuse
     except DurableTestError as error:  # must not hide the failure that is reported
         return f"The operations of {title} cannot be shown: {error}"
+
+
+def _has_not_succeeded(invoke: OperationRecord) -> bool:
+    return invoke.status is not OperationStatus.SUCCEEDED
 
 
 def trim_traceback(error: BaseException) -> None:
@@ -178,6 +193,18 @@ def trim_traceback(error: BaseException) -> None:
     tail = None if isinstance(error, DurableTestError) else entries[last].tb_next
     for entry, following in zip(kept, [*kept[1:], tail], strict=True):
         entry.tb_next = following
+
+
+def told(error: BaseException) -> str:
+    """The traceback with notes as text, from the user's first frame on, without frames of this package and reports."""
+    frames = list(walk_tb(error.__traceback__))
+    first = next((i for i, (frame, _) in enumerate(frames) if _package(frame) not in _NOT_USER_CODE), 0)
+    shown = [(frame, line) for frame, line in frames[first:] if _package(frame) != "durabletest"]
+    exception = TracebackException.from_exception(error)
+    exception.stack = StackSummary.extract(iter(shown))
+    text = "".join(exception.format())
+    _, report = getattr(error, "__durable_report__", (None, None))
+    return (text.replace(report, "") if report else text).rstrip()
 
 
 def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:

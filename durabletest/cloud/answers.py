@@ -1,4 +1,4 @@
-"""Scripted answers in real time: the world outside of an execution that runs in the cloud."""
+"""Answers the callbacks of an execution in the cloud as their scripts say."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.cloud.refusals import code_of
-from durabletest.errors import ConfigurationError
+from durabletest.cloud.aws_errors import error_code
+from durabletest.errors import ConfigurationError, NeverUsedError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History
 from durabletest.model.naming import callback_names, submitter_child
 from durabletest.model.records import OperationRecord
-from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use
+from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
 
 
 def real_delays() -> bool:
-    """Whether scripted answers take as long as they say."""
+    """Whether scripted answers wait for their ``after``: the value of ``DURABLETEST_REAL_DELAYS``."""
     value = os.environ.get(REAL_DELAYS_VARIABLE, "")
     if value not in ("", "0", "1"):
         raise ConfigurationError(f"the environment variable {REAL_DELAYS_VARIABLE} is {value!r}: write 1 or 0")
@@ -31,8 +31,8 @@ def real_delays() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One action of a script, at a time of the caller's monotonic clock."""
+class DueAction:
+    """One action of a script; ``at`` is in seconds of the monotonic clock."""
 
     at: float
     use: Use
@@ -40,13 +40,14 @@ class Due:
     operation_id: str
 
 
-class CloudAnswers:
-    """Plays the scripts against the callbacks of one execution.
+class CallbackAnswers:
+    """Sends the scripted answers to the callbacks of one execution.
 
-    A callback is answered once it can be: that of a ``wait_for_callback`` when its submitter has succeeded. Unless the
-    delays are real, they are left out; an answer that would have come after the callback's timeout is left out too, so
-    that what times out in virtual time does so here. The answer for a callback that has ended before it was seen is
-    used up, as it is in virtual time; not so if the execution is followed ``late`` and that was before the first look.
+    A callback is answered as soon as that is possible; for ``wait_for_callback``, when its submitter has succeeded.
+    Delays are skipped unless they are ``real``, and so is an answer that would have come after the callback's timeout,
+    so that the callback times out as it does in virtual time. A callback that had ended before it was first seen uses
+    its answer up, as it does in virtual time, unless the execution is followed ``late`` and it had ended before the
+    first poll. A refused answer that the execution still waits for is an error.
     """
 
     def __init__(self, client: Any, arn: str, scripts: ScriptRegistry, real: bool, late: bool) -> None:
@@ -56,36 +57,43 @@ class CloudAnswers:
         self._real = real
         self._late = late
         self._known: set[str] = set()
-        self._due: list[Due] = []
-        self.left_out: dict[str, timedelta] = {}
-        """The delays that were not waited for, by the id of the callback operation."""
+        self._due: list[DueAction] = []
+        self._refused: list[DueAction] = []
+        self.skipped_delays: dict[str, timedelta] = {}
+        """By the id of the callback operation."""
 
-    def look(self, history: History, now: float) -> None:
-        """Find the callbacks that can be answered since the last look, or could have been in the meantime."""
+    def find_callbacks(self, history: History, now: float) -> None:
+        """Schedule the answers for the callbacks that have become answerable, or have ended, since the last call.
+
+        Raises :class:`NeverUsedError` if a callback is still open whose answer was refused before the history was read.
+        """
+        for entry in self._refused:
+            if not (history.execution.ended or history.by_id(entry.operation_id).status.is_terminal):
+                raise NeverUsedError(refused(entry.use, *entry.use.refused[-1]))
+        self._refused.clear()
         if self._late and history.operations:
             self._known |= {record.id for record in history.operations if record.status.is_terminal}
             self._late = False
         for record in history.operations:
-            if record.callback_id is not None and record.id not in self._known and _is_decided(history, record):
+            if record.callback_id is not None and record.id not in self._known and _is_ready(history, record):
                 self._known.add(record.id)
-                self._plan(record, callback_names(history, record), now)
+                self._schedule(record, callback_names(history, record), now)
 
-    def act(self, now: float) -> None:
-        """Do what is due."""
-        due = [entry for entry in self._due if entry.at <= now]
-        self._due = [entry for entry in self._due if entry.at > now]
-        for entry in due:
-            self._send(entry)
+    def send_due(self, now: float) -> None:
+        """Send the answers that are due; one whose request fails with an error of the client stays due."""
+        while self._due and self._due[0].at <= now:
+            self._send(self._due[0])
+            self._due = self._due[1:]
 
     def next_due(self) -> float | None:
-        """When there is something to do next."""
+        """The time of the next answer, None if none is scheduled."""
         return min((entry.at for entry in self._due), default=None)
 
     def pending(self, now: float) -> Iterator[tuple[str, timedelta]]:
-        """What is still to come: the callback operation's id, and how long it will take."""
+        """The scheduled answers: the id of the callback operation, and the time until then."""
         return ((entry.operation_id, timedelta(seconds=entry.at - now)) for entry in self._due)
 
-    def _plan(self, record: OperationRecord, names: tuple[str, ...], now: float) -> None:
+    def _schedule(self, record: OperationRecord, names: tuple[str, ...], now: float) -> None:
         name = names[0] if names else None
         callback = ScriptedCallback(
             record.callback_id or "", name, self._arn, record.timeout or None, record.heartbeat_timeout or None
@@ -95,19 +103,22 @@ class CloudAnswers:
             return
         actions = _in_order(use.answer) if self._real else list(_in_time(use.answer, callback))
         delays = ((action.after.total_seconds() if self._real else 0.0, action) for action in actions)
-        self._due += [Due(now + delay, use, action, record.id) for delay, action in delays]
+        self._due += [DueAction(now + delay, use, action, record.id) for delay, action in delays]
         self._due.sort(key=lambda due: due.at)
         if actions and not self._real:
-            self.left_out[record.id] = actions[-1].after
+            self.skipped_delays[record.id] = actions[-1].after
 
-    def _send(self, due: Due) -> None:
-        """An answer that the service refuses is the test's to assert on; the script keeps the service's words."""
+    def _send(self, due: DueAction) -> None:
+        """Send one answer; a refusal is recorded in the script, where the test can assert on it."""
         try:
             due.use.send(due.action, self._client)
         except ClientError as refusal:
-            if code_of(refusal) not in _REFUSED:
+            if error_code(refusal) not in _REFUSED:
                 raise
             due.use.refused.append((due.action, str(refusal)))
+            too_late = error_code(refusal) == "CallbackTimeoutException"
+            if due.action.is_answer and not due.use.script.optional and not too_late:
+                self._refused.append(due)
 
 
 def _in_order(answer: Answer) -> list[Action]:
@@ -129,8 +140,8 @@ def _at_least(delay: timedelta, seconds: int | None) -> bool:
     return seconds is not None and delay >= timedelta(seconds=seconds)
 
 
-def _is_decided(history: History, record: OperationRecord) -> bool:
-    """Whether it can be answered, or cannot any more."""
+def _is_ready(history: History, record: OperationRecord) -> bool:
+    """Whether the callback can be answered, or has ended."""
     return record.status.is_terminal or _is_submitted(history, record)
 
 

@@ -1,19 +1,20 @@
-"""An execution in the cloud, as the model reads it and as the test holds it."""
+"""Executions in the cloud: one as results and handles see it, and all that a runner follows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from durabletest.cloud.console import whereabouts
-from durabletest.cloud.follower import Follower
-from durabletest.errors import NotAvailableError, WaitTimeoutError
+from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.poller import Poller, PollSettings
+from durabletest.cloud.stopping import TEST_ENDED
+from durabletest.errors import CloudServiceError, NotAvailableError, WaitTimeoutError
 from durabletest.model.enums import OperationType, WaitingStatus
 from durabletest.model.history import History
 from durabletest.model.lookup import listing
@@ -21,25 +22,26 @@ from durabletest.model.naming import execution_title
 from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
+from durabletest.scripts import ScriptRegistry
 from durabletest.serialisers import decode
 
 _clock = [monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
-_LOOK = 1.0
-"""Seconds between two looks at whether a wait has been interrupted, which some systems notice only then."""
+"""In a list, where freezegun does not look for it."""
+_WAIT_SLICE = 1.0
+"""Waits are cut into pieces of so many seconds, since some systems deliver Ctrl-C only between them."""
 
 
 class CloudExecution:
-    """Reads one execution's history as its follower brings it."""
+    """One execution: its history as the poller reads it, and what can be done with it."""
 
     def __init__(
         self,
-        follower: Follower,
+        poller: Poller,
         client: Any,
         unavailable: type[NotAvailableError],
         follow: Callable[[str], CloudExecution],
     ) -> None:
-        self._follower = follower
+        self._poller = poller
         self._client = client
         self._unavailable = unavailable
         self._follow = follow
@@ -49,7 +51,7 @@ class CloudExecution:
     @property
     def arn(self) -> str:
         """The durable execution's ARN."""
-        return self._follower.arn
+        return self._poller.arn
 
     @property
     def client(self) -> Any:
@@ -61,72 +63,70 @@ class CloudExecution:
         """Time is real."""
         return False
 
-    @property
-    def whereabouts(self) -> str:
-        """The ARN and the link to the console, for messages."""
-        return whereabouts(self.arn)
-
     def delay_left_out(self, record: OperationRecord) -> timedelta:
-        """How much later a callback would have been answered, had its script's delay been waited for."""
-        left_out = self._follower.answers.left_out
+        """The delay of a callback's scripted answer that was skipped."""
+        skipped = self._poller.answers.skipped_delays
         ids = (record.id, *(child.id for child in self.history().children(record)))
-        return next((left_out[key] for key in ids if key in left_out), timedelta(0))
+        return next((skipped[key] for key in ids if key in skipped), timedelta(0))
 
     def sibling(self, arn: str) -> CloudExecution:
-        """Another execution, followed until its end if this one's invoke of it has ended."""
+        """Another execution; if this one's invoke of it has ended, its history is read to its end first."""
         sibling = self._follow(arn)
         if any(record.child_arn == arn and record.status.is_terminal for record in self.history().operations):
             sibling.wait_until_ended(None)
         return sibling
 
     def heartbeats(self, record: OperationRecord) -> int:
-        """The service does not tell."""
+        """The service does not count them."""
         raise self.unavailable(
             f"the heartbeats of callback {record.name!r} leave no trace in the cloud: mark the test @local_only"
         )
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """What the class wants to be raised for things that are not to be had in the cloud."""
+        """The error, or skip, for something that the cloud does not offer."""
         return self._unavailable(what)
 
     def history(self) -> History:
         """The history so far."""
         with self._lock:
-            self._history.extend(self._follower.take_fresh())
+            self._history.extend(self._poller.take_new_events())
             return self._history
 
     def logs(self) -> None:
-        """They are in CloudWatch."""
+        """None: they are in CloudWatch."""
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
-        """The value behind a payload."""
         return decode(payload, record)
 
     def refused_place(self, error: ErrorDetails) -> None:
-        """Deployed functions do not tell."""
+        """None: deployed functions do not say."""
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """See :mod:`durabletest.model.wait_for_data`."""
-        return self._follower.watch(Watch(path, index, status))
+        return self._poller.watch(Watch(path, index, status))
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
-        """Progress is shown meanwhile."""
-        return self._follower.progress.waiting()
+        """Shows the progress line meanwhile."""
+        return self._poller.progress.waiting()
 
     def wait_until_ended(self, timeout: float | None) -> None:
-        """Wait for the end; progress is shown meanwhile."""
+        """Wait for the end, and show the progress line meanwhile."""
+        end = inf if timeout is None else _clock[0]() + timeout
         with self.blocking():
-            self._wait(timeout)
-        if self._follower.error is not None:
-            raise self._follower.error
+            while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - _clock[0]()))):
+                if _clock[0]() >= end:
+                    raise WaitTimeoutError(
+                        f"{execution_title(self.arn)} did not end within {timeout:g} real seconds\n"
+                        f"{arn_and_link(self.arn)}\n{listing(self.history())}"
+                    )
+        if self._poller.error is not None:
+            raise self._poller.error
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        """End the execution with STOPPED."""
-        self._follower.stop(error)
+        for failure in self._poller.stop(error).values():
+            raise failure
 
     @property
     def now(self) -> datetime:
-        """The real time."""
         return utc(datetime.now(UTC))
 
     def advance(self, delta: timedelta | None) -> None:
@@ -137,7 +137,7 @@ class CloudExecution:
         )
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
-        """What is due, and when, as far as the history tells; the service fires its timers when it sees fit."""
+        """The open timers in the history and the scheduled answers, the earliest first; the service may fire later."""
         history, now = self.history(), self.now
         due = [
             (record.id, why, when)
@@ -145,17 +145,8 @@ class CloudExecution:
             if not record.status.is_terminal
             for why, when in _timers(record)
         ]
-        due += [(key, "scripted answer", now + delay) for key, delay in self._follower.answers.pending(_clock[0]())]
+        due += [(key, "scripted answer", now + delay) for key, delay in self._poller.answers.pending(_clock[0]())]
         return sorted(due, key=lambda entry: entry[2])
-
-    def _wait(self, timeout: float | None) -> None:
-        end = inf if timeout is None else _clock[0]() + timeout
-        while not self._follower.ended.wait(max(0.0, min(_LOOK, end - _clock[0]()))):
-            if _clock[0]() >= end:
-                raise WaitTimeoutError(
-                    f"{execution_title(self.arn)} did not end within {timeout:g} real seconds\n"
-                    f"{self.whereabouts}\n{listing(self.history())}"
-                )
 
 
 def _timers(record: OperationRecord) -> list[tuple[str, datetime]]:
@@ -167,3 +158,97 @@ def _timers(record: OperationRecord) -> list[tuple[str, datetime]]:
     if record.timeout:
         timers.append(("callback timeout", record.started_at + timedelta(seconds=record.timeout)))
     return timers
+
+
+class CloudExecutions:
+    """All executions that one runner follows, one poller for each; those that it started are stopped at the end."""
+
+    def __init__(
+        self, client: Any, scripts: ScriptRegistry, settings: PollSettings, unavailable: type[NotAvailableError]
+    ) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._settings = settings
+        self._unavailable = unavailable
+        self._lock = Lock()
+        self._executions: dict[str, tuple[Poller, CloudExecution]] = {}
+        self._started: list[Poller] = []
+
+    def started(self, arn: str) -> CloudExecution:
+        """Follow an execution that this runner has just started."""
+        poller, execution = self._follow(arn, owned=True)
+        if poller not in self._started:
+            self._started.append(poller)
+        return execution
+
+    def other(self, arn: str) -> CloudExecution:
+        """Follow any other execution, and return when its history was read once."""
+        poller, execution = self._follow(arn, late=True)
+        poller.wait_for_first_poll()
+        return execution
+
+    def histories(self) -> dict[str, History]:
+        """The histories so far, by ARN."""
+        with self._lock:
+            executions = dict(self._executions)
+        return {arn: execution.history() for arn, (_, execution) in executions.items()}
+
+    def settled_histories(self) -> dict[str, History]:
+        """The histories, by ARN; those of children whose invokes have ended are read to their ends first."""
+        ended = {
+            record.child_arn
+            for history in self.histories().values()
+            for record in history.operations
+            if record.child_arn is not None and record.status.is_terminal
+        }
+        with self._lock:
+            pollers = [poller for arn, (poller, _) in self._executions.items() if arn in ended]
+        for poller in pollers:
+            poller.ended.wait()
+        return self.histories()
+
+    def stop_quietly(self) -> None:
+        """Stop what was started and still runs, at a moment when errors cannot be reported."""
+        with suppress(Exception):
+            self._stop()
+
+    def close(self) -> None:
+        """Stop what was started and still runs, and end all pollers.
+
+        Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
+        """
+        with self._lock:
+            pollers = [poller for poller, _ in self._executions.values()]
+            self._executions.clear()
+        for poller in pollers:
+            poller.close()
+        not_stopped = self._stop()
+        for poller in pollers:
+            poller.join()
+        self._started.clear()
+        if not_stopped:
+            lines = "\n".join(f"  {arn}: {error}" for arn, error in not_stopped.items())
+            raise CloudServiceError(f"these executions may still run, because they could not be stopped:\n{lines}")
+
+    def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
+        with self._lock:
+            found = self._executions.get(arn)
+            if found is None:
+                poller = Poller(
+                    arn, self._client, self._scripts, self._settings, owned=owned, late=late, on_child=self._on_child
+                )
+                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other)
+                self._executions[arn] = found
+                poller.start()
+            return found
+
+    def _on_child(self, arn: str) -> Poller | None:
+        """Follow an invoked execution if a script may have to answer its callbacks."""
+        return self._follow(arn)[0] if self._scripts.has_answers_left else None
+
+    def _stop(self) -> dict[str, Exception]:
+        """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""
+        failures: dict[str, Exception] = {}
+        for poller in self._started:
+            failures |= poller.stop(TEST_ENDED)
+        return failures

@@ -1,128 +1,337 @@
-"""Reads the history of an execution piece by piece."""
+"""Polls one execution in the cloud until it ends, in a thread of its own."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event, Lock, RLock, Thread, Timer
+from time import monotonic
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.refusals import code_of
-from durabletest.errors import CloudServiceError
+from durabletest.cloud.answers import CallbackAnswers
+from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
+from durabletest.cloud.history_pages import HistoryPages
+from durabletest.cloud.progress import ProgressLine
+from durabletest.cloud.stopping import stop_with_children
+from durabletest.errors import (
+    CloudHistoryError,
+    CloudTimeoutError,
+    DurableTestError,
+    OrchestratorError,
+    RunnerClosedError,
+)
+from durabletest.model.history import History
+from durabletest.model.lookup import listing
+from durabletest.model.naming import execution_title, title
+from durabletest.model.records import OperationRecord
+from durabletest.model.times import span
+from durabletest.model.wait_for_data import Watch, resolve
+from durabletest.scripts import ScriptRegistry
 
-PAGE = 1000
-"""The most events that the service gives in one page."""
-HALF_ANSWERS = 5
-"""So many answers in a row may break off in the middle; botocore takes them for whole ones without any members."""
-GAP_READS = 5
-"""So many times in a row a gap in the numbers of the events makes the history be read from its beginning."""
-_READ_HISTORY = "after-call.lambda.GetDurableExecutionHistory"
-_HANDLER_ID = "durabletest-unknown-fields"
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
+FRESH_SECONDS = 30.0
+"""How long parts of the service may not know of the start of an execution, or of its end."""
+IDLE_POLLS = 10
+"""After so many polls without new events the service is asked for the status of the execution."""
 
 
-class HistoryPoller:
-    """Each ``poll`` gives the events that no poll before has given, payloads included.
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """The interval between polls and the timeout of an execution, in real seconds.
 
-    It goes on where the last poll ended: the last page is read again, and those that follow it. Pages may overlap,
-    arrive twice or be written in any order; events are told by their number. When a number is missing below the highest
-    one, the page that it belongs to was read before it was written, and reading starts over: a few times, since the
-    service does not promise that numbers have no gaps.
+    With ``real_delays`` scripted answers take as long as they say.
     """
 
-    def __init__(self, client: Any, arn: str) -> None:
+    interval: float
+    timeout: float
+    real_delays: bool = False
+
+
+class Poller:
+    """Reads the history of one execution, answers its callbacks by script, and settles futures.
+
+    ``ended`` is set when the execution has ended or polling was given up; in the second case ``error`` says why. The
+    timeout is watched by a second thread, since the first one may be blocked by a slow answer. During an outage of the
+    service polling goes on until the timeout.
+
+    An execution that is ``owned`` was started by this runner, and is stopped when polling is given up. One that is
+    followed ``late`` may have run for long before. ``on_child`` is called with the ARN of each execution that this one
+    invokes, and returns its poller if there is one; an error while that answers a callback ends this one too.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        client: Any,
+        scripts: ScriptRegistry,
+        settings: PollSettings,
+        *,
+        owned: bool,
+        late: bool,
+        on_child: Callable[[str], Poller | None],
+    ) -> None:
+        self.arn = arn
+        self.owned = owned
+        self.ended = Event()
+        self.error: Exception | None = None
+        self.progress = ProgressLine(arn)
+        self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
         self._client = client
-        self._arn = arn
-        self._marker: str | None = None
-        self._seen: set[int] = set()
-        self._missing = 0
-        self._gap_reads = 0
-        self._half_answers = 0
+        self._settings = settings
+        self._on_child = on_child
+        self._pages = HistoryPages(client, arn)
+        self._history = History()
+        self._children: set[str] = set()
+        self._parents: list[Poller] = []
+        self._answering = False
+        self._lock = Lock()
+        self._watches: list[Watch] = []
+        self._new_events: list[Mapping[str, Any]] = []
+        self._first_poll = Event()
+        self._wake = Event()
+        self._began = _clock[0]()
+        self._outage: Exception | None = None
+        self._idle_polls = 0
+        self._ended_since: float | None = None
+        self._stopping = RLock()
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
+        self._timer = Timer(settings.timeout, self._time_out)
+        self._timer.daemon = True
 
-    def poll(self) -> list[dict[str, Any]]:
-        """What is new."""
-        if self.has_gap:
-            self._marker = None
-            self._gap_reads += 1
-        events = {event["EventId"]: event for page in self._pages() for event in page}
-        new = [event for event_id, event in events.items() if event_id not in self._seen]
-        self._seen.update(events)
-        self._count_missing()
-        return new
+    def start(self) -> None:
+        """Start both threads."""
+        self._timer.start()
+        self._thread.start()
 
-    @property
-    def has_gap(self) -> bool:
-        """Whether an event is missing that another poll may bring."""
-        return self._missing > 0 and self._gap_reads < GAP_READS
+    def close(self) -> None:
+        """End polling; pending waits get a ``RunnerClosedError``."""
+        self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
 
-    def _count_missing(self) -> None:
-        missing = max(self._seen, default=0) - len(self._seen)
-        if missing != self._missing:
-            self._missing, self._gap_reads = missing, 0
+    def join(self, timeout: float = 5.0) -> None:
+        """Wait for the end of both threads."""
+        for thread in (self._timer, self._thread):
+            thread.join(timeout)
 
-    def _pages(self) -> Iterator[list[dict[str, Any]]]:
-        while True:
-            page = self._page()
-            if not self._is_whole(page):
-                return
-            yield page["Events"]
-            following = page.get("NextMarker")
-            if not following or following == self._marker:
-                return
-            self._marker = following
+    # --- for the threads of the test ---
 
-    def _is_whole(self, page: Mapping[str, Any]) -> bool:
-        """Whether the answer has come to its end; the next poll goes on with this page if it has not."""
-        self._half_answers = 0 if "Events" in page else self._half_answers + 1
-        if self._half_answers == HALF_ANSWERS:
-            raise CloudServiceError(
-                f"the Lambda service's answers to GetDurableExecutionHistory break off: {HALF_ANSWERS} in a row had no "
-                "end"
+    def wait_for_first_poll(self) -> None:
+        """Return when the history was read once; raises the error that has prevented it."""
+        self._first_poll.wait()
+        if self.error is not None:
+            raise self.error
+
+    def take_new_events(self) -> list[Mapping[str, Any]]:
+        """The events since the last call."""
+        with self._lock:
+            taken, self._new_events = self._new_events, []
+        return taken
+
+    def watch(self, watch: Watch) -> Future[OperationRecord]:
+        """Settle the watch's future when its operation reaches the state, or no longer can."""
+        with self._lock:
+            self._watches.append(watch)
+        if self.ended.is_set():
+            self._settle_all()
+        else:
+            self._wake.set()
+        return watch.future
+
+    def stop(self, error: Mapping[str, Any]) -> dict[str, Exception]:
+        """Stop what still runs of the execution and its children, once; ``error`` is the ``ErrorObject`` recorded.
+
+        Returns the errors of requests that failed, by the ARN of the execution that may still run.
+        """
+        with self._stopping:
+            if self._stopped:
+                return {}
+            failures = stop_with_children(
+                self._client, self.arn, self._history, error, self._is_fresh, self._settings.interval
             )
-        return self._half_answers == 0
+            self._stopped = not failures
+            return failures
 
-    def _page(self) -> Mapping[str, Any]:
+    def report_to(self, parent: Poller) -> None:
+        """End a parent's polling too if an answer to a callback of this execution fails."""
+        self._parents.append(parent)
+        if self._answering and self.error is not None:
+            parent._give_up(self.error)
+
+    # --- the polling thread ---
+
+    def _run(self) -> None:
         try:
-            return self._read()
+            while not self.ended.is_set():
+                try:
+                    self._poll()
+                    self._outage = None
+                    self._pause()
+                except (BotoCoreError, ClientError) as error:
+                    if not is_outage(error):
+                        raise
+                    self._outage = error
+                    self.ended.wait(self._settings.interval)
+        except Exception as error:
+            failure = self._failure(error)
+            self._give_up(failure, None if failure is error else error)
+            if self._answering:
+                for parent in self._parents:
+                    parent._give_up(failure)
+        finally:
+            self._settle_all()
+
+    def _failure(self, error: Exception) -> Exception:
+        """The error for the test; an assertion that fails in a script is the test's own."""
+        if isinstance(error, DurableTestError | AssertionError):
+            return error
+        if isinstance(error, BotoCoreError | ClientError):
+            return explained(error)
+        return OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
+
+    def _poll(self) -> None:
+        new = self._read_new()
+        self._idle_polls = 0 if new else self._idle_polls + 1
+        with self._lock:
+            self._new_events += new
+        self._history.extend(new)
+        if new:
+            self._first_poll.set()
+        self._answering = True
+        self.answers.find_callbacks(self._history, _clock[0]())
+        self._send_answers()
+        self._announce_children()
+        self.progress.show(self._history)
+        self._settle()
+        if self._history.execution.ended and not self._pages.has_gap:
+            self._finish(None)
+        elif self._idle_polls and self._idle_polls % IDLE_POLLS == 0:
+            self._check_status()
+
+    def _read_new(self) -> list[dict[str, Any]]:
+        try:
+            return self._pages.read_new()
         except ClientError as error:
-            if self._marker is None or code_of(error) != "InvalidParameterValueException":
-                raise
-            self._marker = None
-            return self._read()
+            if is_not_found(error) and self._is_fresh():
+                return []
+            raise
 
-    def _read(self) -> Mapping[str, Any]:
-        marker = {} if self._marker is None else {"Marker": self._marker}
-        page: Mapping[str, Any] = self._client.get_durable_execution_history(
-            DurableExecutionArn=self._arn, IncludeExecutionData=True, MaxItems=PAGE, **marker
+    def _pause(self) -> None:
+        """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
+        end = _clock[0]() + self._settings.interval
+        while not self.ended.is_set() and (now := _clock[0]()) < end:
+            due = self.answers.next_due()
+            self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
+            self._wake.clear()
+            self._settle()
+            self._send_answers()
+
+    def _send_answers(self) -> None:
+        self._answering = True
+        self.answers.send_due(_clock[0]())
+        self._answering = False
+
+    def _announce_children(self) -> None:
+        for record in self._history.operations:
+            if record.child_arn is not None and record.child_arn not in self._children:
+                self._children.add(record.child_arn)
+                child = self._on_child(record.child_arn)
+                if child is not None:
+                    child.report_to(self)
+
+    def _check_status(self) -> None:
+        """Raise if the execution ended a while ago and its history does not show how."""
+        try:
+            execution = self._client.get_durable_execution(DurableExecutionArn=self.arn)
+        except ClientError as error:
+            if is_not_found(error) and self._is_fresh():
+                return
+            raise
+        if "EndTimestamp" not in execution:
+            return
+        if self._ended_since is None:
+            self._ended_since = _clock[0]()
+        if _clock[0]() - self._ended_since >= FRESH_SECONDS:
+            last = self._history.events[-1].get("EventType") if self._history.events else None
+            raise CloudHistoryError(
+                f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
+                f"version of durabletest does not know what that means\n{arn_and_link(self.arn)}\n"
+                f"{listing(self._history)}"
+            )
+
+    def _is_fresh(self) -> bool:
+        return _clock[0]() - self._began < FRESH_SECONDS
+
+    # --- the end ---
+
+    def _time_out(self) -> None:
+        if self._outage is not None:
+            self._give_up(explained(self._outage), self._outage)
+            return
+        limit = span(timedelta(seconds=self._settings.timeout))
+        stopped = ", and was stopped" if self.owned else ""
+        self._give_up(
+            CloudTimeoutError(
+                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}\n"
+                f"{arn_and_link(self.arn)}\n{_waited_for(self._history)}{listing(self._history)}"
+            )
         )
-        return page
+
+    def _give_up(self, error: Exception, cause: Exception | None = None) -> None:
+        """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""
+        if cause is not None:
+            error.__cause__ = cause
+        if self.arn not in str(error):
+            error.add_note(arn_and_link(self.arn))
+        with self._stopping:
+            if self._finish(error) and self.owned:
+                self.stop({"ErrorType": type(error).__name__, "ErrorMessage": str(error).partition("\n")[0]})
+
+    def _finish(self, error: Exception | None) -> bool:
+        """Set the end, unless it was set before."""
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self.error = error
+            self.ended.set()
+        self._timer.cancel()
+        self._first_poll.set()
+        self._wake.set()
+        self._settle_all()
+        return True
+
+    # --- watches, which the threads of the test add ---
+
+    def _settle(self) -> None:
+        still_open = resolve(self._take_watches(), self._history, ended=False)
+        with self._lock:
+            self._watches += still_open
+
+    def _settle_all(self) -> None:
+        watches = self._take_watches()
+        if self.error is None:
+            resolve(watches, self._history, ended=True)
+            return
+        for watch in watches:
+            if watch.future.set_running_or_notify_cancel():
+                watch.future.set_exception(self.error)
+
+    def _take_watches(self) -> list[Watch]:
+        with self._lock:
+            taken, self._watches = self._watches, []
+        return taken
 
 
-# --- what the service says and this version of botocore does not know ---
-
-
-def keep_unknown_fields(client: Any) -> None:
-    """Have histories keep the fields that botocore's service model does not know yet, as the service wrote them."""
-    if hasattr(client, "meta"):
-        client.meta.events.register(_READ_HISTORY, _add_unknown, _HANDLER_ID, unique_id_uses_count=True)
-
-
-def drop_unknown_fields(client: Any) -> None:
-    """Undo ``keep_unknown_fields``."""
-    if hasattr(client, "meta"):
-        client.meta.events.unregister(_READ_HISTORY, _add_unknown, _HANDLER_ID, unique_id_uses_count=True)
-
-
-def _add_unknown(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-    if "Events" in parsed:
-        raw = json.loads(http_response.content)
-        for event, original in zip(parsed["Events"], raw["Events"], strict=True):
-            _merge(event, original)
-
-
-def _merge(parsed: dict[str, Any], original: Mapping[str, Any]) -> None:
-    for key, value in original.items():
-        if isinstance(value, dict) and isinstance(parsed.get(key), dict):
-            _merge(parsed[key], value)
-        elif value is not None:
-            parsed.setdefault(key, value)
+def _waited_for(history: History) -> str:
+    """The line that names the open operations without their parents; empty if there is none."""
+    names = [
+        title(history, record)
+        for record in history.operations
+        if not record.status.is_terminal and not history.children(record)
+    ]
+    return f"It waits for {', '.join(names)}.\n" if names else ""

@@ -1,7 +1,8 @@
-"""One line on the terminal that tells what a cloud test is waiting for."""
+"""The progress line on the terminal while a test waits for an execution in the cloud."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +15,13 @@ from durabletest.model.naming import execution_name, title
 from durabletest.model.times import span
 
 _clock = [monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
-_WIDTH = 100
+"""In a list, where freezegun does not look for it."""
 
 
-class Progress:
-    """Shows the operation last seen and the time elapsed, while somebody waits and only on a terminal.
+class ProgressLine:
+    """Shows the last operation and the time elapsed, while a thread waits and only on a terminal.
 
-    ``stream`` is standard error at the moment of writing, unless another one is given.
+    Without ``stream`` it is written to the current standard error.
     """
 
     def __init__(self, arn: str, stream: TextIO | None = None) -> None:
@@ -33,7 +33,7 @@ class Progress:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Somebody waits; with the last of them the line disappears."""
+        """Show the line in this block; when the last of them is left, it is removed."""
         self._waiting += 1
         try:
             yield
@@ -43,9 +43,8 @@ class Progress:
                 self._write("")
 
     def show(self, history: History) -> None:
-        """Write the line anew."""
         if self._waiting:
-            self._write(self._line(history)[:_WIDTH])
+            self._write(self._line(history)[: shutil.get_terminal_size().columns - 1])
 
     def _line(self, history: History) -> str:
         last = next((r for r in reversed(history.operations) if not r.status.is_terminal), None)

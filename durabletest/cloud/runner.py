@@ -1,4 +1,4 @@
-"""Runs durable functions where they are deployed."""
+"""Runs deployed durable functions: the runner behind cloud mode, and its public API."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any, NoReturn, Self
 
 from durabletest import routes
 from durabletest.cloud.answers import real_delays
-from durabletest.cloud.client import lambda_client
-from durabletest.cloud.follower import Pace
-from durabletest.cloud.following import Following
-from durabletest.cloud.invocation import Invocation
-from durabletest.cloud.names import execution_name
-from durabletest.cloud.poller import drop_unknown_fields, keep_unknown_fields
+from durabletest.cloud.arns import unique_execution_name
+from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
+from durabletest.cloud.execution import CloudExecutions
+from durabletest.cloud.poller import PollSettings
+from durabletest.cloud.starting import Starter
 from durabletest.configuration import check_duration
 from durabletest.errors import (
     CloudServiceError,
@@ -40,12 +39,12 @@ class CloudDurableTestRunner(OperationLookups):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
-    its ARN. ``client`` is a Lambda client of boto3; without one it is made by boto3's own variables.
-    ``poll_interval`` are the seconds between two looks at the history, ``timeout`` bounds each execution.
-    ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``.
-    ``execution_prefix`` is what the names of the executions begin with.
+    its ARN. ``client`` is a boto3 Lambda client; the default is one that boto3's own variables configure.
+    ``poll_interval`` is the time between two reads of the history, ``timeout`` the limit of each execution.
+    ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``. The names of
+    executions start with ``execution_prefix``.
 
-    Use it as a context manager, or call ``close``: executions that still run are then stopped.
+    Use it as a context manager, or call ``close``: this stops the executions that still run.
     """
 
     def __init__(
@@ -60,50 +59,51 @@ class CloudDurableTestRunner(OperationLookups):
         unavailable: type[NotAvailableError] = NotAvailableError,
     ) -> None:
         _check(function_name, invocation_type)
-        pace = Pace(seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout"), real_delays())
+        interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
+        settings = PollSettings(interval, limit, real_delays())
         self._function_name = function_name
         self._prefix = execution_prefix
         self._unavailable = unavailable
         self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
-        self._invocation = Invocation(self._client, function_name, invocation_type, pace.poll_interval, pace.timeout)
+        self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
         self._scripts = ScriptRegistry()
-        self._following = Following(self._client, self._scripts, pace, unavailable)
+        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable)
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
-        atexit.register(self._following.stop_quietly)
+        atexit.register(self._executions.stop_quietly)
         routes.opened(self)
 
     # --- run ---
 
     def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Invoke the function with a JSON-able payload and follow it until the execution ends (R8.2, R8.3).
+        """Invoke the function with a JSON-able payload and wait until the execution ends (R8.2, R8.3).
 
-        If that is interrupted, the execution is stopped.
+        An error or an interruption of the wait stops the execution.
         """
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
             return execution.result()
         except BaseException:
-            self._following.stop_quietly()
+            self._executions.stop_quietly()
             raise
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution and follow it in the background.
 
-        ``name`` is the execution's name; one that was used before, with the same payload, means the same execution.
+        ``name`` is the execution's name. A name that was used before with the same payload means the same execution.
         """
         self._check_open()
-        chosen = execution_name(self._prefix) if name is None else name
-        arn = self._invocation.start(encode(payload), chosen, tenant_id)
-        self._last = self._following.started(arn)
+        name = unique_execution_name(self._prefix) if name is None else name
+        arn = self._starter.start(encode(payload), name, tenant_id)
+        self._last = self._executions.started(arn)
         return Execution(self._last)
 
     def execution(self, arn: str) -> Execution:
-        """A handle on an execution by its ARN, a child's for example; it is followed, and not stopped at the end."""
+        """A handle on any execution, such as a child, by its ARN; it is followed, and not stopped at the end."""
         self._check_open()
-        return Execution(self._following.other(arn))
+        return Execution(self._executions.other(arn))
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
@@ -113,23 +113,23 @@ class CloudDurableTestRunner(OperationLookups):
         Execution(self._last).stop(error, message)
 
     def reset(self) -> None:
-        """Stop what still runs, and forget all executions and scripts."""
+        """Stop the executions that still run, and forget all executions and scripts."""
         self._check_open()
-        self._following.end()
+        self._executions.close()
         self._scripts.clear()
         self._last = None
 
     def close(self) -> None:
-        """Stop what still runs in the cloud, and give everything back. Calling it twice does no harm."""
+        """Stop the executions that still run, and release the client. A second call does nothing."""
         if not self._closed:
             self._closed = True
             routes.closed(self)
-            atexit.unregister(self._following.stop_quietly)
+            atexit.unregister(self._executions.stop_quietly)
             drop_unknown_fields(self._client)
             try:
-                self._following.end()
+                self._executions.close()
             finally:
-                self._invocation.close()
+                self._starter.close()
                 if self._owns_client:
                     self._client.close()
 
@@ -143,30 +143,26 @@ class CloudDurableTestRunner(OperationLookups):
             if exc is None and not self._closed:
                 self.verify_used()
         finally:
-            self._close_beside(exc)
+            try:
+                self.close()
+            except CloudServiceError as error:
+                if exc is None:
+                    raise
+                exc.add_note(str(error))
 
-    def _close_beside(self, exc: BaseException | None) -> None:
-        try:
-            self.close()
-        except CloudServiceError as error:
-            if exc is None:
-                raise
-            exc.add_note(str(error))
-
-    # --- the world around ---
+    # --- client and time ---
 
     @property
     def client(self) -> Any:
-        """The Lambda client."""
         return self._client
 
     def lambda_client(self) -> Any:
-        """The Lambda client, which is boto3's: for the code that the test shares with the function."""
+        """The boto3 Lambda client, for code that the test shares with the function."""
         self._check_open()
         return self._client
 
     def route(self, client: Any) -> Route:
-        """Leave the client as it is: it talks to AWS, and so does the deployed function."""
+        """Leave the client as it is: it talks to AWS, like the deployed function."""
         self._check_open()
         return Route(client, lambda: None)
 
@@ -175,30 +171,34 @@ class CloudDurableTestRunner(OperationLookups):
         """The real time."""
         return utc(datetime.now(UTC))
 
+    # --- callbacks ---
+
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
 
-        They are given as soon as the callback can be answered, unless ``DURABLETEST_REAL_DELAYS=1``. An answer that no
-        callback gets is an error at the end, unless the script is ``optional``.
+        They are sent as soon as the callback can be answered, unless ``DURABLETEST_REAL_DELAYS=1``. An answer that was
+        never used is an error at the end, unless the script is ``optional``.
         """
         self._check_open()
         return self._scripts.on_callback(name, optional)
 
     def verify_used(self) -> None:
-        """Raise :class:`NeverUsedError` if an answer of a callback's script was never used.
+        """Raise :class:`NeverUsedError` if a scripted answer was never used.
 
-        Leaving the with block without an error does it.
+        It is called when the with block is left without an error.
         """
         complaint = self.unused()
         if complaint is not None:
             raise NeverUsedError(complaint)
 
     def unused(self) -> str | None:
-        """Which scripted answers were never used, and what to write instead; None if all were used."""
+        """The complaint about scripted answers that were never used, with advice; None if all were used."""
         self._check_open()
-        if unanswered(self._scripts, self._following.histories()) is None:
+        if unanswered(self._scripts, self._executions.histories()) is None:
             return None
-        return unanswered(self._scripts, self._following.settled_histories())
+        return unanswered(self._scripts, self._executions.settled_histories())
+
+    # --- not available in the cloud ---
 
     def register_durable_function(
         self,
@@ -215,13 +215,13 @@ class CloudDurableTestRunner(OperationLookups):
         self._refuse_to_register(name, handler)
 
     def stub_step(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
-        """Nothing can be stubbed in the cloud."""
+        """Steps cannot be stubbed in the cloud."""
         raise self._unavailable(
             f"stub_step({name!r}) is local: in the cloud steps run the code that is deployed; mark the test @local_only"
         )
 
     def stub_invoke(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
-        """Nothing can be stubbed in the cloud."""
+        """Invokes cannot be stubbed in the cloud."""
         raise self._unavailable(
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )

@@ -1,7 +1,8 @@
-"""How a test case class runs in the cloud: its configuration, and the runner that each of its tests gets."""
+"""The cloud configuration of a test case class: its deployed function, and the runner of each of its tests."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unittest
@@ -9,32 +10,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from durabletest.cloud.arns import arn_and_link
 from durabletest.cloud.client import lambda_client
-from durabletest.cloud.console import whereabouts
-from durabletest.cloud.names import FUNCTION_NAMES_VARIABLE, deployed_name, deployed_names
 from durabletest.cloud.runner import CloudDurableTestRunner, seconds_of
 from durabletest.errors import ConfigurationError, NotAvailableError
 
+FUNCTION_NAMES_VARIABLE = "DURABLETEST_FUNCTION_NAMES"
 POLL_INTERVAL_VARIABLE = "DURABLETEST_POLL_INTERVAL"
 
 __unittest = True
 
 
 class SkippedInCloudError(NotAvailableError, unittest.SkipTest):
-    """What cannot work in the cloud skips the test that does it, unless the class is strict."""
+    """Skips a test that does something the cloud does not offer, unless the class is strict."""
 
 
-_STRICTNESS: dict[object, type[NotAvailableError]] = {"skip": SkippedInCloudError, "strict": NotAvailableError}
+_UNAVAILABLE: dict[object, type[NotAvailableError]] = {"skip": SkippedInCloudError, "strict": NotAvailableError}
 
 
 class CloudSuite:
-    """One test case class in the cloud, its settings validated; its tests share one client."""
+    """The validated cloud settings of one test case class, whose tests share one client."""
 
     def __init__(self, cls: type[Any]) -> None:
-        self._function = deployed_name(_function_name(cls))
+        self._function = _deployed_name(cls)
         self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
         self._poll_interval = _poll_interval(cls)
-        self._unavailable = _STRICTNESS[cls.cloud]
+        self._invocation_type = cls.invocation_type
+        self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
     def runner(self, test_id: str) -> CloudDurableTestRunner:
@@ -42,6 +44,7 @@ class CloudSuite:
         return CloudDurableTestRunner(
             self._function,
             client=self._client,
+            invocation_type=self._invocation_type,
             poll_interval=self._poll_interval,
             timeout=self._timeout,
             execution_prefix=test_id,
@@ -49,13 +52,12 @@ class CloudSuite:
         )
 
     def close(self) -> None:
-        """The tests of the class are over."""
         self._client.close()
 
 
 @contextmanager
-def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
-    """Failures tell where to look at the execution."""
+def execution_noted(last_arn: Callable[[], str | None]) -> Iterator[None]:
+    """Add the ARN and the console page of the last execution to failures, unless they name it."""
     try:
         yield
     except unittest.SkipTest:
@@ -63,18 +65,22 @@ def telling_where(last_arn: Callable[[], str | None]) -> Iterator[None]:
     except Exception as error:
         arn = last_arn()
         if arn is not None and not any(arn in text for text in (str(error), *getattr(error, "__notes__", ()))):
-            error.add_note(whereabouts(arn))
+            error.add_note(arn_and_link(arn))
         raise
 
 
-def _function_name(cls: type[Any]) -> str:
-    """The name in the class; without one a name of its handler, if the environment variable knows it."""
+def _deployed_name(cls: type[Any]) -> str:
+    """The name or ARN that the environment variable gives for ``function_name``, or else for a name of the handler.
+
+    A ``function_name`` that the variable does not list is itself the deployed name.
+    """
+    deployed = _deployed_names()
     if cls.function_name is not None:
-        return str(cls.function_name)
+        return deployed.get(str(cls.function_name), str(cls.function_name))
     names = handler_names(cls)
-    known = next((name for name in names if name in deployed_names()), None)
-    if known is not None:
-        return known
+    for name in names:
+        if name in deployed:
+            return deployed[name]
     key = next(iter(names), "name")
     raise ConfigurationError(
         f"{cls.__qualname__} has no function_name, so nothing can be invoked in the cloud: write "
@@ -82,8 +88,23 @@ def _function_name(cls: type[Any]) -> str:
     )
 
 
+def _deployed_names() -> dict[str, str]:
+    """The environment variable: deployed names or ARNs by names in test classes."""
+    text = os.environ.get(FUNCTION_NAMES_VARIABLE)
+    if not text:
+        return {}
+    where = f"the environment variable {FUNCTION_NAMES_VARIABLE}"
+    try:
+        names = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f'{where} is no JSON ({error}): write {{"orders": "orders-staging:live"}}') from None
+    if not isinstance(names, dict) or not all(isinstance(value, str) for value in names.values()):
+        raise ConfigurationError(f'{where} is {text}: write an object of strings, {{"orders": "orders-staging:live"}}')
+    return names
+
+
 def handler_names(cls: type[Any]) -> list[str]:
-    """What the handler is called in the class's module, and what it calls itself (version 2 of the SDK hides that)."""
+    """The handler's names in the module of the class, then its ``__name__`` (which version 2 of the SDK hides)."""
     if cls.handler is None:
         return []
     module = getattr(sys.modules.get(cls.__module__), "__dict__", {})

@@ -1,47 +1,47 @@
-"""What is to run, and the one job that runs now."""
+"""The queue of calls: which of them are due, and the one that runs now."""
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from threading import RLock, Thread
+from threading import RLock, Thread, current_thread
 from typing import TypeAlias
 
-from durabletest.local.calls import Job
-from durabletest.local.deployment import RunnerScope
-from durabletest.local.invoker import Answered, InvocationTimedOut, Invoker, Raised
+from durabletest.local.calls import Call
+from durabletest.local.deployment import Deployment
+from durabletest.local.handler_worker import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
-from durabletest.local.scheduler import Scheduler, TimerScheduler
+from durabletest.local.process_exit import InvocationTimedOut
+from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
+from durabletest.local.turns import Turns
 
-_monotonic = [time.monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
-LAST_GASP = 1.0
+GRACE_SECONDS = 1.0
 """Real seconds that the threads of a crashed invocation have to end by themselves, before they are left behind."""
 _DEADLINE = ("deadline", None, "deadline")
+"""The timer of the running call's deadline: kind, execution, operation."""
 
 
 @dataclass(slots=True, eq=False)
-class Active:
-    """The job that runs now, for which runner, and by what its process has ended in the meantime, if it has."""
+class RunningCall:
+    """A call, the deployment whose code it runs, and the exception by which its process has ended, if it has."""
 
-    job: Job
-    scope: RunnerScope
+    call: Call
+    deployment: Deployment
     crashed: BaseException | None = None
 
 
-Make: TypeAlias = Callable[[], Active | None]
-"""Makes a job when its turn has come; None if it is not wanted any more."""
+MakeCall: TypeAlias = Callable[[], RunningCall | None]
+"""Makes a call when its turn has come; None if it is not wanted any more."""
 Post: TypeAlias = Callable[[Callable[[], None]], None]
 """Puts a message in the orchestrator's inbox."""
 
 
-class RunQueue:
-    """Jobs run one at a time, in the order in which they came due; belongs to the orchestrator's thread.
+class CallQueue:
+    """Runs calls one at a time, in the order in which they came due; belongs to the orchestrator's thread.
 
-    ``post`` brings the end of a job back to that thread; ``failed`` is told of an end that ends the whole run.
+    ``post`` brings the end of a call back to that thread; ``failed`` is told of an end that ends the whole run.
     """
 
     def __init__(
@@ -51,17 +51,19 @@ class RunQueue:
         self._failed = failed
         self._scheduler = scheduler
         self._switching = RLock()
-        self._due: OrderedDict[tuple[str, Hashable], Make] = OrderedDict()
+        self._due: OrderedDict[tuple[str, Hashable], MakeCall] = OrderedDict()
         self._keys: defaultdict[str, set[Hashable]] = defaultdict(set)
-        self._last_progress = _monotonic[0]()
-        self.active: Active | None = None
+        self._last_progress = monotonic()
+        self.running: RunningCall | None = None
         self.invoker = Invoker()
         self.logs = logs
+        self.abandoned: Callable[[], None] = lambda: None
+        """Called in the orchestrator's thread when the running call has crashed or was given up."""
 
     # --- what is due ---
 
-    def put(self, arn: str, key: Hashable, make: Make) -> None:
-        """Queue a job of an execution; one that is queued with this key keeps its place."""
+    def put(self, arn: str, key: Hashable, make: MakeCall) -> None:
+        """Queue a call of an execution; one that is queued with this key keeps its place."""
         self._due.setdefault((arn, key), make)
         self._keys[arn].add(key)
 
@@ -73,99 +75,115 @@ class RunQueue:
     @property
     def idle(self) -> bool:
         """Whether nothing runs."""
-        return self.active is None
+        return self.running is None
 
     def begin_next(self) -> bool:
-        """Begin with the first job that is due; tell whether there was one."""
+        """Begin with the first call that is due; tell whether there was one."""
         if not self._due:
             return False
         (arn, key), make = self._due.popitem(last=False)
         self._keys[arn].discard(key)
-        active = make()
-        if active is not None:
-            self._begin(active)
+        running = make()
+        if running is not None:
+            self._begin(running)
         return True
 
     # --- the one that runs ---
 
-    def _begin(self, active: Active) -> None:
+    def _begin(self, running: RunningCall) -> None:
         self.progressed()
-        call = self.logs.during(active.job.arn, active.job.call, new_invocation=active.job.is_invocation)
+        run = self.logs.during(running.call.arn, running.call.run, new_invocation=running.call.is_invocation)
         with self._switching:
-            self.active = active
+            self.running = running
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
-        self.invoker.invoke(call, lambda outcome: self._post(partial(self._finish, active, outcome)))
+        self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
 
-    def _finish(self, active: Active, outcome: Answered | Raised) -> None:
-        if self.active is not active:
+    def _finish(self, running: RunningCall, outcome: Answered | Raised) -> None:
+        if self.running is not running:
             return
         self._end()
-        self._report(active, outcome if active.crashed is None else Raised(active.crashed, crashed=True))
+        self._report(running, outcome if running.crashed is None else Raised(running.crashed, crashed=True))
 
-    def _report(self, active: Active, outcome: Answered | Raised) -> None:
-        error = active.job.report(outcome)
+    def _report(self, running: RunningCall, outcome: Answered | Raised) -> None:
+        error = running.call.report(outcome)
         if error is not None:
-            self._failed(active.job.arn, error)
+            self._failed(running.call.arn, error)
 
-    def run_by(self, thread: Thread) -> Active | None:
-        """The job, if that thread works for it (any thread may ask)."""
+    def current(self) -> RunningCall | None:
+        """The running call, if the calling thread works for it; None for any other thread."""
+        thread = current_thread()
         with self._switching:
-            return self.active if self.invoker.runs(thread) else None
+            return self.running if self.invoker.runs(thread) else None
 
-    def crash(self, error: BaseException, thread: Thread) -> bool:
-        """The process ends by ``error``: from this moment on the job writes nothing (any of its threads says so).
+    @property
+    def turns(self) -> Turns | None:
+        """The turns of the running call; None if it takes none, or nothing runs."""
+        return None if self.running is None else self.running.call.turns
 
-        Tells whether it was the job's process: a job that was given up has none.
+    def helper_threads(self) -> list[Thread]:
+        """The threads of the running call that take no turns, without the one that calls the handler."""
+        turns = self.turns
+        if turns is None:
+            return []
+        threads, worker = self.invoker.threads, self.invoker.worker
+        return [thread for thread in threads if not (thread is worker or turns.is_task(thread))]
+
+    def crash(self, error: BaseException) -> None:
+        """The calling thread's process ends by ``error``: from this moment on the running call writes nothing.
+
+        Does nothing in a thread of a call that was given up: its process has ended before.
         """
         with self._switching:
-            active = self.run_by(thread)
-            if active is not None and active.crashed is None:
-                active.crashed = error
-                active.job.revoke()
+            running = self.current()
+            if running is None:
+                return
+            if running.crashed is None:
+                running.crashed = error
+                running.call.revoke()
                 self._post(self.progressed)
-            return active is not None
+        self._post(self.abandoned)
 
     def abandon(self) -> None:
-        """Give the job up, whatever it does: nothing that still comes of it counts."""
+        """Give the running call up, whatever it does: nothing that it still does counts."""
         with self._switching:
-            if self.active is not None:
-                self.active.job.revoke()
+            if self.running is not None:
+                self.running.call.revoke()
                 self.invoker.abandon()
                 self._end()
+        self.abandoned()
 
     def _end(self) -> None:
         with self._switching:
-            self.active = None
+            self.running = None
         self._scheduler.cancel(_DEADLINE)
 
     def leave_behind(self) -> None:
-        """The job has crashed, and some of its threads do not notice: their process is dead all the same."""
-        active = self.active
-        if active is not None and active.crashed is not None:
+        """The call has crashed, and some of its threads do not notice: their process is dead all the same."""
+        running = self.running
+        if running is not None and running.crashed is not None:
             self.abandon()
-            self._report(active, Raised(active.crashed, crashed=True))
+            self._report(running, Raised(running.crashed, crashed=True))
 
-    def limit(self, timed_out: Callable[[], None] = lambda: None) -> None:
-        """Have the job time out at its deadline, 15 minutes after it began, as in Lambda; then call ``timed_out``.
+    def limit(self) -> None:
+        """Have the running call time out at its deadline, when its function times out.
 
-        In virtual time that can happen only to a job that sleeps.
+        In virtual time that can happen only to a call that sleeps.
         """
-        active = self.active
-        if active is not None and active.job.deadline is not None:
-            self._scheduler.schedule(_DEADLINE, active.job.deadline, lambda: self._time_out(active, timed_out))
+        running = self.running
+        if running is not None and running.call.deadline is not None:
+            self._scheduler.schedule(_DEADLINE, running.call.deadline, partial(self._time_out, running))
 
-    def _time_out(self, active: Active, timed_out: Callable[[], None]) -> None:
-        active.crashed = active.crashed or InvocationTimedOut()
+    def _time_out(self, running: RunningCall) -> None:
+        running.crashed = running.crashed or InvocationTimedOut()
         self.leave_behind()
-        timed_out()
 
     # --- progress ---
 
     def progressed(self) -> None:
-        """Something has happened; the watchdog's time begins anew."""
-        self._last_progress = _monotonic[0]()
+        """Something has happened: the watchdog's time begins again."""
+        self._last_progress = monotonic()
 
-    def silence(self) -> float:
+    def idle_seconds(self) -> float:
         """Real seconds since anything happened."""
-        return _monotonic[0]() - self._last_progress
+        return monotonic() - self._last_progress

@@ -1,4 +1,4 @@
-"""One call of a handler or of a plain function, and what its end means to the server."""
+"""One call of a handler or of a plain function: its context, its outcome, and how it is reported to the server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest import sdk
+from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
-from durabletest.local.deployment import RunnerScope, name_of
-from durabletest.local.invoker import Answered, InvocationTimedOut, Raised, exit_status
+from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import ACCOUNT, REGION
@@ -26,44 +28,44 @@ from durabletest.model.payloads import encode, with_real_names
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
 
 
-class Job(Protocol):
-    """Something to run when nothing else runs."""
+class Call(Protocol):
+    """A call of the author's code, which runs when no other one does."""
 
     @property
     def arn(self) -> str:
-        """The execution that it is run for."""
+        """The execution for which it runs."""
         ...
 
     @property
     def name(self) -> str:
-        """How messages speak of what is called."""
+        """The name of the called code in messages."""
         ...
 
     @property
     def is_invocation(self) -> bool:
-        """Whether it is an invocation of that execution's own handler."""
+        """Whether it invokes the execution's own handler."""
         ...
 
     @property
     def deadline(self) -> datetime | None:
-        """When Lambda would end the call; None if it is none of Lambda's."""
+        """When Lambda would end the call; None for a function that Lambda does not call."""
         ...
 
     @property
     def turns(self) -> Turns | None:
-        """The turns that its threads take; None if they run as the system lets them."""
+        """The turns that its threads take; None if the operating system decides their order."""
         ...
 
-    def call(self) -> Any:
-        """The call itself; runs in the worker thread."""
+    def run(self) -> Any:
+        """Make the call, in the worker thread."""
         ...
 
     def report(self, outcome: Answered | Raised) -> Exception | None:
-        """Tell the server how the call ended; what is given back is the end of the whole run."""
+        """Report the outcome to the server; an exception that is returned ends the whole run."""
         ...
 
     def revoke(self) -> None:
-        """The call is dead: nothing that it still sends counts. Any thread may say so."""
+        """The call was given up: nothing that it still sends counts. Any thread may call this."""
         ...
 
 
@@ -82,15 +84,15 @@ class HandlerInvocation:
 
     @property
     def name(self) -> str:
-        """The handler's."""
+        """The handler's name."""
         return name_of(self.handler)
 
     @property
     def deadline(self) -> datetime:
-        """The one in its context."""
+        """The deadline in its context."""
         return self.context.deadline
 
-    def call(self) -> Any:
+    def run(self) -> Any:
         """Call the handler as Lambda does."""
         waiting_for(self.turns)
         try:
@@ -99,32 +101,29 @@ class HandlerInvocation:
             waiting_for(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
-        """Tell the server the answer, or why there is none."""
+        """Report the answer, or the error that Lambda would make of its absence."""
         crashed = isinstance(outcome, Raised) and outcome.crashed
         if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
-            error = invocation_error(outcome, self.context.aws_request_id)
+            error = invocation_error(outcome, self.context)
             self.server.call(CheckpointServer.invocation_failed, self.arn, error)
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
-                f"a dictionary with Status: whatever is wrapped around it must {self._wrapper_must} on"
+                "a dictionary with Status: whatever is wrapped around it must "
+                f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
             )
         else:
             self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
         return None
 
     def revoke(self) -> None:
-        """Take its token away, and its client, should a later execution get the same token; unwind its threads."""
+        """Revoke its token, and its client, as a later execution may get the same token; unwind its threads."""
         self.client.revoke()
         if self.turns is not None:
             self.turns.end()
         self.server.tell(CheckpointServer.revoke, self.arn)
-
-    @property
-    def _wrapper_must(self) -> str:
-        return "pass its answer" if self.event.entered else "call it, and pass its answer"
 
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
@@ -156,15 +155,15 @@ class FunctionCall:
 
     @property
     def name(self) -> str:
-        """The function's."""
+        """The function's name."""
         return name_of(self.function)
 
     @property
     def deadline(self) -> datetime:
-        """The one in its context."""
+        """The deadline in its context."""
         return self.context.deadline
 
-    def call(self) -> Any:
+    def run(self) -> Any:
         """Call the function with its decoded payload and a context, and encode what it returns."""
         event = None if self.due.payload is None else json.loads(self.due.payload)
         result = self.function(event, self.context)
@@ -179,7 +178,7 @@ class FunctionCall:
         """Complete the invoke."""
         error = None
         if isinstance(outcome, Raised):
-            error = invocation_error(outcome, self.context.aws_request_id)
+            error = invocation_error(outcome, self.context)
         result = outcome.value if isinstance(outcome, Answered) else None
         self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
 
@@ -190,44 +189,45 @@ class FunctionCall:
 def handler_invocation(
     arn: str,
     event: Mapping[str, Any],
-    scope: RunnerScope,
+    deployment: Deployment,
     server: CheckpointWorkerManager,
     client: LocalLambdaClient,
     now: Callable[[], datetime],
     operations: OperationCache[Any],
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
-    """The invocation that the server's event describes; ``operations`` keeps them as the SDK takes them."""
-    context = _context(event["RequestId"], event["FunctionName"], event["Version"], event["TenantId"], now)
-    own_client = InvocationClient(client)
-    handler = scope.handler_of(event["Target"])
+    """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
+    target, own_client = event["Target"], InvocationClient(client)
+    handler = deployment.handler if target is None else deployment.durable_functions[target]
+    timeout = deployment.function_timeout if handler is deployment.handler else MAX_FUNCTION_TIMEOUT
+    context = LambdaContext(
+        event["RequestId"], event["FunctionName"], event["Version"], now, now(), timeout, event["TenantId"]
+    )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
     return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
 
 
 def function_call(
     due: FunctionCallDue,
-    scope: RunnerScope,
+    deployment: Deployment,
     server: CheckpointWorkerManager,
     now: Callable[[], datetime],
     refused: Callable[[str, str], None],
 ) -> FunctionCall:
-    """The call that the server has announced; ``refused`` is told why its result is no JSON, and where."""
+    """The call that the server has announced.
+
+    ``refused`` is called with the reason and the place if its result cannot be encoded as JSON.
+    """
     request_id = server.call(CheckpointServer.request_id)
-    context = _context(request_id, due.name, due.version, due.tenant_id, now)
-    return FunctionCall(due, scope.functions[due.function], context, server, refused)
+    context = LambdaContext(request_id, due.name, due.version, now, now(), tenant_id=due.tenant_id)
+    return FunctionCall(due, deployment.functions[due.function], context, server, refused)
 
 
-def _context(
-    request_id: str, function: str, version: str, tenant_id: str | None, now: Callable[[], datetime]
-) -> LambdaContext:
-    return LambdaContext(request_id, function, version, now, now() + INVOCATION_TIMEOUT, tenant_id)
-
-
-def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
+def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
     """The error object that Lambda makes of a failed invocation: a crash, or an exception with its stack trace."""
+    request_id = context.aws_request_id
     if isinstance(outcome.error, InvocationTimedOut):
-        seconds = INVOCATION_TIMEOUT.total_seconds()
+        seconds = context.timeout.total_seconds()
         message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
         return {"ErrorType": "Sandbox.Timedout", "ErrorMessage": message}
     if outcome.crashed:
@@ -244,13 +244,9 @@ def invocation_error(outcome: Raised, request_id: str) -> dict[str, Any]:
     }
 
 
-INVOCATION_TIMEOUT = timedelta(minutes=15)
-"""What Lambda allows one invocation at most."""
-
-
 @dataclass(frozen=True)
 class CognitoIdentity:
-    """Who called through Amazon Cognito: nobody does so here, nor when the service invokes a durable function."""
+    """The caller's Amazon Cognito identity; empty, as it is when the service invokes a durable function."""
 
     cognito_identity_id: str | None = None
     cognito_identity_pool_id: str | None = None
@@ -258,17 +254,23 @@ class CognitoIdentity:
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """One invocation's context, with the attributes that Lambda's own has; ``tenant_id`` is None without a tenant."""
+    """The context of one invocation, with the attributes of Lambda's own; ``tenant_id`` is None without a tenant."""
 
     aws_request_id: str
     function_name: str
     function_version: str
     now: Callable[[], datetime]
-    deadline: datetime
+    started: datetime
+    timeout: timedelta = MAX_FUNCTION_TIMEOUT
     tenant_id: str | None = None
     memory_limit_in_mb: str = "128"
     client_context: Any = None
     identity: CognitoIdentity = CognitoIdentity()
+
+    @property
+    def deadline(self) -> datetime:
+        """When Lambda ends the invocation."""
+        return self.started + self.timeout
 
     @property
     def invoked_function_arn(self) -> str:
@@ -283,8 +285,7 @@ class LambdaContext:
     @property
     def log_stream_name(self) -> str:
         """A log stream name in Lambda's form: date, version and the execution environment's id."""
-        started = self.deadline - INVOCATION_TIMEOUT
-        return f"{started:%Y/%m/%d}/[{self.function_version}]{self.aws_request_id.replace('-', '')}"
+        return f"{self.started:%Y/%m/%d}/[{self.function_version}]{self.aws_request_id.replace('-', '')}"
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation's deadline."""

@@ -16,9 +16,9 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import current_task
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
-"""Entered for each request, by its method; raises if the client may not be used any more."""
+"""Entered for each request, with the name of its method; raises if the client may not be used any more."""
 AwaitRest: TypeAlias = Callable[[AbstractContextManager[object]], None]
-"""Returns when no handler code runs; a use of the client is entered to ask for it."""
+"""Returns when no handler code runs; the use of the client is entered to ask for it."""
 ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str, Any]]
 """The server's method for an operation of the API."""
 
@@ -26,9 +26,8 @@ ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str,
 class LocalLambdaClient:
     """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
 
-    ``exceptions`` holds the modelled exception classes. ``checkpoint_delay`` is a latency in real seconds that every
-    checkpoint gets. ``await_rest`` is called before a request that changes something, so that it has its place in the
-    order of what happens.
+    ``checkpoint_delay`` is a latency in real seconds that every checkpoint gets. ``await_rest`` is called before a
+    request that changes something, so that it always has the same place in the order of events.
     """
 
     def __init__(
@@ -75,6 +74,18 @@ class LocalLambdaClient:
         """End an execution with STOPPED."""
         return self._call(CheckpointServer.stop_durable_execution, request, changes=True)
 
+    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Pause a running execution."""
+        return self._call(CheckpointServer.pause_durable_execution, request, changes=True)
+
+    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Resume a paused execution."""
+        return self._call(CheckpointServer.resume_durable_execution, request, changes=True)
+
+    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Forget an execution that has ended."""
+        return self._call(CheckpointServer.delete_durable_execution, request, changes=True)
+
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback."""
         return self._call(CheckpointServer.send_durable_execution_callback_success, request, changes=True)
@@ -88,7 +99,7 @@ class LocalLambdaClient:
         return self._call(CheckpointServer.send_durable_execution_callback_heartbeat, request, changes=True)
 
     def _call(self, operation: ApiOperation, request: dict[str, Any], changes: bool = False) -> dict[str, Any]:
-        """Ask the server; ``changes`` are the requests by which a test changes what happens next."""
+        """Ask the server; ``changes`` marks requests by which a test changes what happens next."""
         task = current_task()
         if task is None:
             if changes:
@@ -101,7 +112,7 @@ class LocalLambdaClient:
             task.busy = False
 
     def _answer(self, operation: ApiOperation, request: dict[str, Any]) -> dict[str, Any]:
-        """The lease is needed to send a request, not to wait for its answer: the thread that answers may end it."""
+        """Hold the lease to send the request, not to wait for the answer: the answering thread may end the lease."""
         if current_thread() is self._server.thread:
             return self._server.call(operation, **request)
         with self._use(operation.__name__):
@@ -110,7 +121,7 @@ class LocalLambdaClient:
         return answer
 
     def leased(self, use: Use, await_rest: AwaitRest = lambda _: None) -> LocalLambdaClient:
-        """Such a client for those who may use it for a time."""
+        """Such a client with a lease of its own."""
         return LocalLambdaClient(self._server, self._checkpoint_delay, use, await_rest)
 
 
@@ -123,25 +134,25 @@ class RunnerClient(LocalLambdaClient):
         checkpoint_delay: float,
         use: Use,
         await_rest: AwaitRest,
-        scope: int,
+        deployment: int,
     ) -> None:
         super().__init__(server, checkpoint_delay, use, await_rest)
-        self._scope = scope
+        self._deployment = deployment
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         """Start an execution of a durable function, with ``InvocationType="Event"``."""
-        return self._call(CheckpointServer.invoke, {"deployment": self._scope, **request}, changes=True)
+        return self._call(CheckpointServer.invoke, {"deployment": self._deployment, **request}, changes=True)
 
 
 class InvocationClient:
-    """The client that one invocation is given: what it may use of the API, until it is revoked."""
+    """The client of one invocation, with the part of the API that the SDK uses, until it is revoked."""
 
     def __init__(self, client: LocalLambdaClient) -> None:
         self._lease = Lease()
         self._client = client.leased(self._lease.use)
 
     def revoke(self) -> None:
-        """Take no more from this invocation."""
+        """Refuse every later request of this invocation."""
         self._lease.end(_invalid_token)
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import warnings
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
@@ -33,6 +34,7 @@ _LIMIT = 5_000
 _TRANSPARENT = ("builtins", "functools", "dataclasses", "collections")
 """Modules whose objects are looked into, for what they hold is their owner's; those of others hold what is theirs."""
 _ELSEWHERE = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_SITES = frozenset({"site-packages", "dist-packages"})
 
 _searched: WeakSet[ModuleType] = WeakSet()
 _asked: set[str] = set()
@@ -43,7 +45,7 @@ _told: dict[int, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What ``module`` holds of the real clock: names in it, and what each of them reads the time with."""
+    """The readers of the real clock in ``module``: names, each with a description of what it holds."""
 
     module: ModuleType
     readers: Mapping[str, str]
@@ -85,7 +87,7 @@ def tell(found: Iterable[Found]) -> None:
 
 
 def _find(module: ModuleType, seen: dict[int, Any]) -> dict[str, str]:
-    """What reads the real clock there: names in the module, and what each of them holds."""
+    """The names in the module that hold a reader of the real clock, each with a description of it."""
     found: dict[str, str] = {}
     waiting = deque(_roots(module))
     limit = len(seen) + _LIMIT
@@ -119,7 +121,7 @@ def _reader(item: Any) -> str | None:
 
 
 def _roots(module: ModuleType) -> Iterator[tuple[str, Any, bool]]:
-    """What the module defines itself, by name, and whether in a class; its fields before all else that it has."""
+    """The objects that the module defines itself: name, object, and whether it is in a class; fields first."""
     for name, value in list(vars(module).items()):
         if name.startswith("__"):
             continue
@@ -150,14 +152,14 @@ def _roots_of_class(name: str, cls: type, module: ModuleType) -> Iterator[tuple[
 
 
 def _inside(item: Any, module: ModuleType, in_class: bool) -> Iterable[Any]:
-    """What it refers to, as far as that is data of its own: no modules, no classes, no globals of functions."""
+    """The data of its own that an object refers to: no modules, no classes, no globals of functions."""
     if _is(item, (ModuleType, type, CodeType)):
         return ()
     if not _is(item, FunctionType):
         return gc.get_referents(item) if _is_entered(type(item), module, in_class) else ()
     if is_in(str(item.__module__), left_out()):
         return ()
-    _asked.update(*(code.co_names for code in _codes(item.__code__) if _asks(code)))
+    _asked.update(*(code.co_names for code in _codes(item.__code__) if not _READERS.isdisjoint(code.co_names)))
     inner = [*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values()]
     inner += [value for cell in item.__closure__ or () for value in gc.get_referents(cell)]
     if _READERS.isdisjoint(item.__code__.co_names):
@@ -185,15 +187,8 @@ def _subclasses_in_use(module: ModuleType) -> dict[str, str]:
     values = list(vars(module).values())
     classes = [value for value in values if _is(value, type) and value.__module__ == module.__name__]
     asked = [cls for cls in classes if issubclass(cls, _CLASSES) and cls.__name__ in _asked]
-    return {cls.__name__: f"inherits from {_base(cls)}" for cls in asked}
-
-
-def _base(cls: type) -> str:
-    return next(base.__name__ for base in cls.__mro__ if base in _CLASSES)
-
-
-def _asks(code: CodeType) -> bool:
-    return not _READERS.isdisjoint(code.co_names)
+    base = {cls: next(base.__name__ for base in cls.__mro__ if base in _CLASSES) for cls in asked}
+    return {cls.__name__: f"inherits from {base[cls]}" for cls in asked}
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -216,11 +211,16 @@ def _is_authors(module: ModuleType, packages: Collection[str]) -> bool:
     if is_in(module.__name__, left_out()):
         return False
     file = getattr(module, "__file__", None)
-    return is_in(module.__name__, tuple(packages)) or (file is not None and not file.startswith(_ELSEWHERE))
+    return is_in(module.__name__, tuple(packages)) or (file is not None and not _is_installed(file))
+
+
+def _is_installed(file: str) -> bool:
+    """Whether it belongs to Python or to an installed package, of whichever site directory."""
+    return file.startswith(_ELSEWHERE) or not _SITES.isdisjoint(PurePath(file).parts)
 
 
 def _line_of(file: str, name: str) -> int:
-    """Where the name is defined, or the first line."""
+    """The line that defines the name, or the first one."""
     line = 1
     body: list[ast.stmt] = ast.parse("".join(linecache.getlines(file))).body
     for part in name.split("."):
@@ -264,13 +264,13 @@ def left_out() -> tuple[str, ...]:
 
 
 def configured() -> list[str]:
-    """Those that the user has told freezegun to leave alone, as prefixes, which is what they are there."""
+    """The prefixes of modules that the user has added to freezegun's ignore list."""
     known = {*freezegun.config.DEFAULT_IGNORE_LIST}
     return [name for name in freezegun.config.settings.default_ignore_list if name not in known]
 
 
 def as_prefixes(packages: tuple[str, ...]) -> tuple[str, ...]:
-    """As freezegun wants them; a package itself is one only if that hits no module which merely begins like it."""
+    """The prefixes for freezegun: the name of a package itself only if no other module's name begins with it."""
     hits = [name for name in list(sys.modules) if name.startswith(packages)]
     safe = [package for package in packages if all(is_in(n, (package,)) for n in hits if n.startswith(package))]
     return (*(f"{package}." for package in packages), *safe)

@@ -1,18 +1,20 @@
-"""What belongs to one runner: its handler, the functions it registered, its scripts."""
+"""The deployment of a runner: its handler, the functions that it registered, its scripts and stubs."""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from typing import Any
 
 from durabletest import sdk
+from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
@@ -24,12 +26,11 @@ from durabletest.stubs import StubRegistry
 
 
 class Lease:
-    """Handles, clients and waits hold one. Once it has ended, each use raises a new exception that says why.
+    """The right of handles, clients and waits to use a runner's executions, until these are forgotten.
 
     A request that is sent ``with lease.use()`` is in the inbox of its receiver before the lease can end, so that it
-    can never mean something that has the same name afterwards: executions of the next test have the ARNs of this one.
-    The block must not wait for handlers, which may use the lease, too.
-    In a forked child the leases of the parent are over.
+    never reaches a later execution of the same name: the executions of the next test have the ARNs of this one. The
+    block must not wait for handlers, which may use the lease, too. In a forked child the parent's leases have ended.
     """
 
     def __init__(self) -> None:
@@ -37,17 +38,24 @@ class Lease:
         self._process = os.getpid()
         self._refusal: Callable[[str], Exception] | None = None
 
-    @contextmanager
-    def use(self, purpose: str = "") -> Iterator[None]:
-        """For the block the lease goes on, or this raises."""
+    def use(self, purpose: str = "") -> AbstractContextManager[object]:
+        """Keep the lease from ending during the block; entering it raises the refusal if it has ended."""
+        return _Use(self, purpose)
+
+    def enter(self, purpose: str) -> None:
+        """Keep the lease from ending until ``leave``, or raise why it has ended."""
         self._check_process()
-        with self._lock:
-            if self._refusal is not None:
-                raise self._refusal(purpose)
-            yield
+        self._lock.acquire()
+        if self._refusal is not None:
+            self._lock.release()
+            raise self._refusal(purpose)
+
+    def leave(self) -> None:
+        """Undo ``enter``."""
+        self._lock.release()
 
     def end(self, refusal: Callable[[str], Exception]) -> None:
-        """Every later use raises what ``refusal`` makes of its purpose; the first end counts."""
+        """Have every later use raise a new exception, ``refusal(purpose)``; the first end counts."""
         with self._lock:
             self._refusal = self._refusal or refusal
 
@@ -64,8 +72,27 @@ class Lease:
             )
 
 
-class Maker:
-    """The thread, and the innermost line of the author's; None if no author's code is on the stack."""
+class _Use:
+    """One use of a lease: a class, which costs a third of what a generator does, at each request."""
+
+    __slots__ = ("_lease", "_purpose")
+
+    def __init__(self, lease: Lease, purpose: str) -> None:
+        self._lease = lease
+        self._purpose = purpose
+
+    def __enter__(self) -> None:
+        self._lease.enter(self._purpose)
+
+    def __exit__(self, *_: object) -> None:
+        self._lease.leave()
+
+
+class Origin:
+    """Where something was made, for messages: the thread, and the innermost line of the author's code on its stack.
+
+    The line is None if no code of the author's is on the stack.
+    """
 
     def __init__(self) -> None:
         self.thread = current_thread()
@@ -73,7 +100,7 @@ class Maker:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing else can be expected of the thread: it is the current one, or it has ended."""
+        """Whether waiting for the thread is useless: it is the current one, or has ended."""
         return self.thread is current_thread() or not self.thread.is_alive()
 
     def __str__(self) -> str:
@@ -92,60 +119,57 @@ def _line() -> str | None:
     return f"{shown}:{frame.f_lineno}"
 
 
-_NO_WATCHDOG = 30.0
-"""Real seconds, while no runner is open that says otherwise."""
+_DEFAULT_WATCHDOG = 30.0
+"""Real seconds, while no runner is open."""
 
 
 @dataclass(slots=True, eq=False)
-class RunnerScope:
-    """``number`` tells the server whose executions and functions are meant; ``watchdog`` is in real seconds.
+class Deployment:
+    """The functions of one runner, and how their executions run.
 
-    With ``skip_sleep``, ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which
-    its threads go on, None being the default one. The ``lease`` is that of the executions: it ends with the next reset,
-    or with the runner. ``own`` is the handler's function, and ``page_size``
-    the number of operations in a page of the state of executions that are started by ``invoke``.
+    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
+    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` the number of operations in a
+    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
+    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
+    the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
+    of chained invokes by their names.
     """
 
     number: int
     handler: Callable[..., Any]
     watchdog: float
-    maker: Maker
+    origin: Origin
     own: FunctionSpec
     page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
+    function_timeout: timedelta = MAX_FUNCTION_TIMEOUT
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
 
-    def handler_of(self, target: str | None) -> Callable[..., Any]:
-        """The runner's own handler, or the durable function that was registered by that name."""
-        return self.handler if target is None else self.durable_functions[target]
-
     def __str__(self) -> str:
-        return f"the runner for {name_of(self.handler)}, made {self.maker}"
+        return f"the runner for {name_of(self.handler)}, made {self.origin}"
 
 
-class Scopes:
-    """The runners of an environment, by their number."""
+class Deployments:
+    """The deployments of an environment by their numbers, and by the ARNs of their executions."""
 
     def __init__(self, server: CheckpointWorkerManager) -> None:
         self._server = server
-        self._by_number: dict[int, RunnerScope] = {}
+        self._by_number: dict[int, Deployment] = {}
         self._numbers: dict[str, int] = {}
 
-    def add(self, scope: RunnerScope) -> None:
-        """A runner has been opened."""
-        self._by_number[scope.number] = scope
+    def add(self, deployment: Deployment) -> None:
+        self._by_number[deployment.number] = deployment
 
-    def remove(self, number: int) -> None:
-        """A runner has been closed."""
-        self._by_number.pop(number, None)
+    def remove(self, deployment: Deployment) -> None:
+        self._by_number.pop(deployment.number, None)
 
-    def of(self, arn: str) -> RunnerScope | None:
-        """The runner whose execution this is, or whose execution invoked it; None if it has been closed or reset."""
+    def of(self, arn: str) -> Deployment | None:
+        """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""
         number = self._numbers.get(arn)
         if number is None:
             number = self._server.call(CheckpointServer.deployment_of, arn)
@@ -155,16 +179,16 @@ class Scopes:
         return self._by_number.get(number)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out again."""
+        """The execution is given up; its ARN may be used again."""
         self._numbers.pop(arn, None)
 
     def shortest_watchdog(self) -> float:
         """The shortest watchdog of all open runners, in seconds."""
-        return min((scope.watchdog for scope in self._by_number.values()), default=_NO_WATCHDOG)
+        return min((deployment.watchdog for deployment in self._by_number.values()), default=_DEFAULT_WATCHDOG)
 
 
 def name_of(handler: object) -> str:
-    """How messages speak of a handler."""
+    """The name of a handler in messages."""
     name = getattr(sdk.decorated(handler), "__qualname__", None)
     if name is not None:
         return str(name)
@@ -173,7 +197,7 @@ def name_of(handler: object) -> str:
 
 
 def module_of(handler: object) -> str:
-    """The name of the module that a handler comes from."""
+    """The name of the module that defines a handler."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     return str(sdk.decorated(handler).__module__)

@@ -1,4 +1,4 @@
-"""One test environment: a clock, a server, an orchestrator, shared by the runners that are open."""
+"""One test environment: a clock, a server and an orchestrator, which all open runners share."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from threading import Thread, current_thread
-from typing import Any
+from threading import current_thread
+from typing import Any, NoReturn
 
 from durabletest import sdk, sdk_threads
-from durabletest.configuration import FREEZEGUN
+from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.calls import HandlerInvocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock_drivers import ClockDriver
-from durabletest.local.deployment import Lease, RunnerScope, module_of, name_of
-from durabletest.local.handler_threads import FamilyRegister, founder_of
-from durabletest.local.invoker import ExitGuard
+from durabletest.local.deployment import Deployment, Lease, module_of, name_of
+from durabletest.local.handler_threads import HandlerThreads, worker_of
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
+from durabletest.local.process_exit import ExitGuard
 from durabletest.local.scheduler import (
     DEFAULT_START,
     Clock,
@@ -41,11 +41,11 @@ from durabletest.serialisers import SerialiserHooks
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EnvironmentSettings:
     """How an environment is set up.
 
-    ``checkpoint_delay`` is in real seconds, ``start_time`` where virtual time begins, ``clock`` the name of the tool
-    that shows it to code.
+    ``checkpoint_delay`` is in real seconds; virtual time begins at ``start_time``; ``clock`` names the tool that
+    shows it to code.
     """
 
     skip_time: bool = True
@@ -55,107 +55,104 @@ class Settings:
 
 
 class LocalEnvironment:
-    """Owns the threads and the clock. There is one at a time in a process, as there is one clock."""
+    """Owns the threads, the clock and all patches; a process has one at a time, as it has one clock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EnvironmentSettings) -> None:
         sdk.require()
         self.settings = settings
         self.clock: Clock
         scheduler: Scheduler
-        self._frozen: ClockDriver | None = None
+        self._driver: ClockDriver | None = None
         if settings.skip_time:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
-            self._frozen = clock_drivers.driver(settings.clock, self._look_at_clock)
+            self._driver = clock_drivers.driver(
+                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+            )
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
-        self._instant = RequestInstant(self.clock.now)
-        self.server = CheckpointWorkerManager(self._make_server, before_request=self._instant.arrive)
+        instant = RequestInstant(self.clock.now)
+        self.server = CheckpointWorkerManager(
+            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+        )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
-        self._hooks = sdk.Hooks(self.orchestrator.crash, self._replacing)
-        self._installed: tuple[Any, ...] = (
-            FamilyRegister(),
-            self.orchestrator.logs,
+        self._hooks = sdk.Hooks(self.orchestrator.calls.crash, self._replacing)
+        self._parts: tuple[Any, ...] = (
+            HandlerThreads(),
+            self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
             sdk.ClientHook(self._client_here),
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
-            ExitGuard(self.orchestrator.crash),
+            ExitGuard(self.orchestrator.calls.crash),
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
         self._numbers = itertools.count(1)
-        self._open_runners: dict[int, RunnerScope] = {}
-        self._patches = ExitStack()
+        self._open_runners: dict[int, Deployment] = {}
+        self._undo_patches = ExitStack()
         self._threads = ExitStack()
 
     def start(self) -> None:
-        """Freeze time, prepare the SDK, start the threads; what was begun is undone if a later part fails."""
+        """Freeze time, patch the SDK, start the threads; if a part fails, those before it are undone."""
         with ExitStack() as patches, ExitStack() as threads:
-            if self._frozen is not None:
-                self._frozen.start(self.settings.start_time)
-                patches.callback(self._frozen.stop)
-                self._virtual.followers.append(self._frozen.move_to)
-            for part in self._installed:
+            if self._driver is not None:
+                self._driver.start(self.settings.start_time)
+                patches.callback(self._driver.stop)
+                self._virtual.followers.append(self._driver.move_to)
+            for part in self._parts:
                 part.install()
                 patches.callback(part.remove)
             self.server.start(self.orchestrator)
             threads.callback(self.server.stop)
             threads.callback(self.orchestrator.stop)
-            self._patches, self._threads = patches.pop_all(), threads.pop_all()
+            self._undo_patches, self._threads = patches.pop_all(), threads.pop_all()
 
     def stop(self) -> None:
         """Undo ``start``, in the reverse order; a part that fails does not keep the others from being undone.
 
-        Runners that are still open are told so whenever they are used.
+        Every later use of a runner that is still open raises :class:`RunnerClosedError`.
         """
-        for scope in self._open_runners.values():
-            scope.lease.end(partial(_torn_down, scope))
-        with self._patches, self._threads:
+        for deployment in self._open_runners.values():
+            deployment.lease.end(partial(_torn_down, deployment))
+        with self._undo_patches, self._threads:
             pass
 
     def forsake(self) -> None:
-        """Undo what was patched, in a forked child: the threads are the parent's."""
-        self._patches.close()
+        """Undo the patches only, in a forked child: the threads are the parent's."""
+        self._undo_patches.close()
 
-    def open_runner(self, scope: RunnerScope) -> None:
-        """A runner begins to use this environment; the only one finds it as new."""
+    def open_runner(self, make: Callable[[int], Deployment]) -> Deployment:
+        """Open a runner, whose deployment gets a new number; for the only one, time and ids begin again."""
+        deployment = make(next(self._numbers))
         start = None if self._open_runners else self.settings.start_time
-        if scope.skip_sleep and self.settings.skip_time and not self._sleep.installed:
+        if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
-            self._patches.callback(self._sleep.remove)
-        self.orchestrator.open(scope, start)
-        self._open_runners[scope.number] = scope
+            self._undo_patches.callback(self._sleep.remove)
+        self.orchestrator.open(deployment, start)
+        self._open_runners[deployment.number] = deployment
+        return deployment
 
-    def reset_runner(self, scope: RunnerScope) -> None:
-        """Forget the runner's executions; if it is the only one, time and ids begin anew."""
-        scope.lease.end(partial(_over, scope, "the runner was reset"))
-        self.orchestrator.forget(scope.number, partial(_in_vain, "reset"))
-        if [*self._open_runners] == [scope.number]:
+    def reset_runner(self, deployment: Deployment) -> None:
+        """Forget the runner's executions; if it is the only one, time and ids begin again."""
+        deployment.lease.end(partial(_over, deployment, "the runner was reset"))
+        self.orchestrator.forget(deployment, partial(_in_vain, "reset"))
+        if [*self._open_runners] == [deployment.number]:
             self.orchestrator.restart(self.settings.start_time)
-        scope.lease = Lease()
+        deployment.lease = Lease()
 
-    def close_runner(self, scope: RunnerScope) -> None:
-        """The runner is closed: its executions are given up."""
-        scope.lease.end(partial(_over, scope, "the runner was closed"))
-        if self._open_runners.pop(scope.number, None) is not None:
-            self.orchestrator.close(scope.number, partial(_in_vain, "closed"))
+    def close_runner(self, deployment: Deployment) -> None:
+        """Close a runner: its executions are given up."""
+        deployment.lease.end(partial(_over, deployment, "the runner was closed"))
+        if self._open_runners.pop(deployment.number, None) is not None:
+            self.orchestrator.close(deployment, partial(_in_vain, "closed"))
 
     @property
-    def open_runners(self) -> list[RunnerScope]:
-        """The runners that are open, in the order in which they were opened."""
+    def open_runners(self) -> list[Deployment]:
+        """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
-
-    @property
-    def thread(self) -> Thread:
-        """The one that does the work, and that nothing may keep waiting."""
-        return self.server.thread
-
-    def next_scope(self) -> int:
-        """A number for a new runner."""
-        return next(self._numbers)
 
     def tell_of_references(self, function: Callable[..., Any]) -> None:
         """Warn if the modules of that function hold the real clock where the virtual one does not reach."""
@@ -164,47 +161,52 @@ class LocalEnvironment:
             clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
 
     def check_clock(self) -> None:
-        """Refuse to run under a clock that another tool holds."""
-        if self._frozen is not None:
-            self._frozen.check()
-
-    def _look_at_clock(self) -> None:
-        self.orchestrator.invoker.end_if_abandoned(current_thread())
-
-    def _make_server(self) -> CheckpointServer:
-        return CheckpointServer(self._instant.now, self.orchestrator.announce)
+        """Raise :class:`ForeignClockError` if another tool holds the clock."""
+        if self._driver is not None:
+            self._driver.check()
 
     def _passed(self) -> float:
-        """Seconds of virtual time since it began."""
+        """Virtual seconds since the start time."""
         return (self.clock.now() - self.settings.start_time).total_seconds()
 
-    def _sleeps_virtually(self, thread: Thread) -> bool:
-        scope = self.orchestrator.scope_of(thread)
-        return scope is not None and scope.skip_sleep
+    def _sleeps_virtually(self) -> bool:
+        running = self.orchestrator.calls.current()
+        return running is not None and running.deployment.skip_sleep
 
     def _sleep_virtually(self, seconds: float) -> None:
-        """What was begun before the sleep has begun before it in the history too."""
+        """Sleep after the checkpoints that are about to be sent, so that the history has their order."""
         self._hooks.flush()
         self.orchestrator.sleepers.sleep(seconds)
 
+    def _time_out(self) -> NoReturn:
+        """The function times out in the step that calls this; its thread ends when its invocation has been given up."""
+        self._sleep_virtually(2 * MAX_FUNCTION_TIMEOUT.total_seconds())
+        raise SystemExit
+
     def _client_here(self) -> object | None:
-        """The client for ``@durable_execution`` in the calling thread; what was given up gets none, nor a real one."""
-        thread = current_thread()
-        job = self.orchestrator.job_of(thread)
-        if job is None and founder_of(thread) is not None:
+        """The client for ``@durable_execution`` in the calling thread; None if it runs no handler code.
+
+        A thread of a call that was given up ends here, as it must get neither a client of ours nor a real one.
+        """
+        running = self.orchestrator.calls.current()
+        if running is not None:
+            return running.call.event.enter() if isinstance(running.call, HandlerInvocation) else None
+        if worker_of(current_thread()) is not None:
             raise SystemExit
-        return job.event.enter() if isinstance(job, HandlerInvocation) else None
+        return None
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
-        scope = self.orchestrator.running(arn)
-        return replacing(scope.stubs, arn) if scope is not None and scope.stubs.has_steps else None
+        running = self.orchestrator.calls.running
+        if running is None or running.call.arn != arn or not running.deployment.stubs.has_steps:
+            return None
+        return replacing(running.deployment.stubs, arn, self._time_out)
 
 
-def _over(scope: RunnerScope, event: str, _purpose: str) -> RunnerClosedError:
+def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:
     return RunnerClosedError(
-        f"{event} ({name_of(scope.handler)}): its executions are over, and so are the handles on them and its clients. "
-        "Keep what execute(), run() or result() has returned, which can be read at any time, and start a new execution "
-        "for anything else"
+        f"{event} ({name_of(deployment.handler)}): its executions are over, and so are the handles on them and its "
+        "clients. Keep what execute(), run() or result() has returned, which can be read at any time, and start a new "
+        "execution for anything else"
     )
 
 
@@ -216,8 +218,8 @@ def _in_vain(event: str, arn: str) -> RunnerClosedError:
     )
 
 
-def _torn_down(scope: RunnerScope, _purpose: str) -> RunnerClosedError:
+def _torn_down(deployment: Deployment, _purpose: str) -> RunnerClosedError:
     return RunnerClosedError(
-        f"the test environment ended (teardown_test_environment, or the end of a test class) while {scope} was open: "
-        "close each runner before, and let threads that make runners of their own end before"
+        f"the test environment ended (teardown_test_environment, or the end of a test class) while {deployment} was "
+        "open: close each runner before, and let threads that make runners of their own end before"
     )

@@ -1,9 +1,10 @@
-"""What the orchestrator does about each thing that the server announces (R18)."""
+"""The handlers of the server's announcements: they turn them into timers, calls, scripted answers and news."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,12 @@ from botocore.exceptions import ClientError
 
 from durabletest import sdk
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
-from durabletest.local.call_queue import Active, RunQueue
+from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.deployment import RunnerScope, Scopes, name_of
-from durabletest.local.failures import Failures, not_registered, without_end
-from durabletest.local.invoker import Answered, Raised
+from durabletest.local.deployment import Deployment, Deployments, name_of
+from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.run_errors import Failures, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
     Announcement,
@@ -38,15 +39,15 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
-from durabletest.model.history import History
 from durabletest.scripts import Action, ScriptedCallback, Use
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What an orchestrator is made of.
+    """The parts of an orchestrator that the event handlers use.
 
-    Time moves to one of the ``limits`` on its way to something else, but never for its own sake.
+    ``limits`` are the timeouts of whole executions: time stops at one on its way to a later timer, but never moves for
+    its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new invocation.
     """
 
     server: CheckpointWorkerManager
@@ -54,113 +55,131 @@ class Parts:
     scheduler: Scheduler
     limits: Scheduler
     clock: Clock
-    scopes: Scopes
+    deployments: Deployments
     waiters: Waiters
     failures: Failures
-    runs: RunQueue
+    calls: CallQueue
     values: ValueNotes
-    break_run: Callable[[str, DurableTestError], None]
-    turns: Callable[[RunnerScope, str], Turns | None]
+    abort: Callable[[str, DurableTestError], None]
+    turns: Callable[[Deployment, str], Turns | None]
 
 
-class Reactions:
-    """Turns announcements into timers, jobs, scripted answers and news for those who wait.
+class EventHandlers:
+    """One method for each type of announcement.
 
-    What is still announced of executions that were given up is not heard, until ``all_forgotten``.
+    Announcements of executions that were given up are ignored until ``all_forgotten``.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.runs)
+        self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.calls)
         self._forgotten: set[str] = set()
         self._operations: dict[str, OperationCache[Any]] = {}
-        self._by_type: Mapping[type, Callable[[Any], None]] = {
-            Timer: self._on_timer,
-            TimerCancelled: self._on_timer_cancelled,
-            InvocationDue: self._on_invocation_due,
-            FunctionCallDue: self._on_function_call_due,
-            FunctionUnknown: self._on_function_unknown,
-            CallbackCreated: self._on_callback_created,
-            Limit: self._on_limit,
-            Endless: self._on_endless,
-            Changed: self._on_changed,
-            Ended: self._on_ended,
-        }
 
-    def react(self, announcement: Announcement) -> None:
+    def handle(self, announcement: Announcement) -> None:
         """Do what the announcement asks for."""
-        if announcement.arn not in self._forgotten:
-            self._by_type[type(announcement)](announcement)
+        if announcement.arn in self._forgotten:
+            return
+        match announcement:
+            case Timer():
+                self._on_timer(announcement)
+            case TimerCancelled():
+                self._on_timer_cancelled(announcement)
+            case InvocationDue():
+                self._on_invocation_due(announcement)
+            case FunctionCallDue():
+                self._on_function_call_due(announcement)
+            case FunctionUnknown():
+                self._on_function_unknown(announcement)
+            case CallbackCreated():
+                self._on_callback_created(announcement)
+            case Limit():
+                self._on_limit(announcement)
+            case Endless():
+                self._on_endless(announcement)
+            case Changed():
+                self._on_changed(announcement)
+            case Ended():
+                self._on_ended(announcement)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
-        """The execution is given up; ``reason`` is for those who wait for it."""
+        """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.failures, self._parts.runs.logs, self._parts.values, self._parts.scopes):
+        for part in (self._parts.failures, self._parts.calls.logs, self._parts.values, self._parts.deployments):
             part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 
     def all_forgotten(self) -> None:
-        """Whatever the server had announced of forgotten executions has come: their ARNs may be given out anew."""
+        """All announcements of forgotten executions have arrived: their ARNs may be used again."""
         self._forgotten.clear()
 
     # --- timers ---
 
+    def due_times(self, arn: str) -> list[tuple[str | None, str, datetime]]:
+        """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
+        keys: list[tuple[Any, datetime]] = [(entry.key, entry.due) for entry in self._parts.scheduler.scheduled()]
+        mine = [(key, due) for key, due in keys if key[1] == arn]
+        return [(key[2], key[0].value if isinstance(key[0], TimerKind) else key[0], due) for key, due in mine]
+
     def _on_timer(self, timer: Timer) -> None:
         key = (timer.kind, timer.arn, timer.operation_id)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.scheduler.schedule(key, timer.due, fire, timer.arn)
+        self._parts.scheduler.schedule(key, timer.due, lambda: self._fire(timer), timer.arn)
 
     def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
         self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
 
     def _on_limit(self, limit: Limit) -> None:
         timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        fire = partial(self._parts.server.call, CheckpointServer.fire, timer)
-        self._parts.limits.schedule(limit.arn, limit.due, fire, limit.arn)
+        self._parts.limits.schedule(limit.arn, limit.due, lambda: self._fire(timer), limit.arn)
 
-    # --- jobs ---
+    def _fire(self, timer: Timer) -> None:
+        self._parts.server.call(CheckpointServer.fire, timer)
+
+    # --- calls ---
 
     def _on_invocation_due(self, due: InvocationDue) -> None:
-        self._parts.runs.put(due.arn, "invocation", partial(self._handler_job, due.arn))
+        self._parts.calls.put(due.arn, "invocation", partial(self._handler_call, due.arn))
 
-    def _handler_job(self, arn: str) -> Active | None:
+    def _handler_call(self, arn: str) -> RunningCall | None:
         parts = self._parts
-        scope = parts.scopes.of(arn)
-        event = None if scope is None else parts.server.call(CheckpointServer.begin_invocation, arn)
-        if scope is None or event is None:
+        deployment = parts.deployments.of(arn)
+        event = None if deployment is None else parts.server.call(CheckpointServer.begin_invocation, arn)
+        if deployment is None or event is None:
             return None
         operations = self._operations.setdefault(arn, OperationCache(sdk.operation))
-        now, turns = parts.clock.now, partial(parts.turns, scope)
-        return Active(handler_invocation(arn, event, scope, parts.server, parts.client, now, operations, turns), scope)
+        now, turns = parts.clock.now, partial(parts.turns, deployment)
+        return RunningCall(
+            handler_invocation(arn, event, deployment, parts.server, parts.client, now, operations, turns), deployment
+        )
 
     def _on_function_call_due(self, due: FunctionCallDue) -> None:
-        self._parts.runs.put(due.arn, due.operation_id, partial(self._function_job, due))
+        self._parts.calls.put(due.arn, due.operation_id, partial(self._function_call, due))
 
-    def _function_job(self, due: FunctionCallDue) -> Active | None:
+    def _function_call(self, due: FunctionCallDue) -> RunningCall | None:
         parts = self._parts
-        scope = parts.scopes.of(due.arn)
-        if scope is None:
+        deployment = parts.deployments.of(due.arn)
+        if deployment is None:
             return None
-        return Active(function_call(due, scope, parts.server, parts.clock.now, parts.values.refused), scope)
+        return RunningCall(
+            function_call(due, deployment, parts.server, parts.clock.now, parts.values.refused), deployment
+        )
 
     def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
-        scope = self._parts.scopes.of(unknown.arn)
-        if scope is not None:
-            reason = not_registered(unknown.function, scope)
-            self._parts.failures.break_run(unknown.arn, FunctionNotRegisteredError(reason))
+        deployment = self._parts.deployments.of(unknown.arn)
+        if deployment is not None:
+            reason = not_registered(unknown.function, deployment)
+            self._parts.failures.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     def _on_endless(self, endless: Endless) -> None:
-        parts = self._parts
-        history = History(parts.server.call(CheckpointServer.events_after, endless.arn, 0))
-        parts.break_run(endless.arn, without_end(endless.arn, endless.bound, history))
+        self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
 
     # --- news ---
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
-        scope = self._parts.scopes.of(created.arn)
-        if scope is not None:
-            self._answers.created(created, scope)
+        deployment = self._parts.deployments.of(created.arn)
+        if deployment is not None:
+            self._answers.created(created, deployment)
 
     def _on_changed(self, changed: Changed) -> None:
         self._parts.waiters.note(changed.arn)
@@ -170,9 +189,9 @@ class Reactions:
         self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
 
     def _drop(self, arn: str) -> None:
-        """Nothing of what is to come for this execution is wanted (R17.5)."""
+        """Drop the calls and timers of an execution (R17.5)."""
         self._operations.pop(arn, None)
-        self._parts.runs.drop(arn)
+        self._parts.calls.drop(arn)
         self._parts.scheduler.drop(arn)
         self._parts.limits.drop(arn)
 
@@ -181,38 +200,38 @@ REASON = "scripted answer"
 
 
 class ScriptedAnswers:
-    """Plays the scripts of test authors against the callbacks that their workflows create."""
+    """Answers callbacks as the scripts of ``on_callback`` say."""
 
-    def __init__(self, client: Any, scheduler: Scheduler, clock: Clock, runs: RunQueue) -> None:
+    def __init__(self, client: Any, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:
         self._client = client
         self._scheduler = scheduler
         self._clock = clock
-        self._runs = runs
+        self._calls = calls
 
-    def created(self, created: CallbackCreated, scope: RunnerScope) -> None:
-        """Schedule what the runner's scripts have for this callback; nothing, if they have nothing."""
+    def created(self, created: CallbackCreated, deployment: Deployment) -> None:
+        """Schedule the answers that the runner's scripts have for this callback, if any."""
         name = created.names[0] if created.names else None
         callback = ScriptedCallback(created.callback_id, name, created.arn, created.timeout, created.heartbeat_timeout)
-        use = scope.scripts.take(created.names, callback)
+        use = deployment.scripts.take(created.names, callback)
         if use is None:
             return
         for number, action in enumerate(use.answer.actions):
             key = (REASON, created.arn, created.operation_id, number)
             scripted = ScriptedAction(use, action, self._client)
             due = self._clock.now() + action.after
-            self._scheduler.schedule(key, due, partial(self._act, scripted, scope), created.arn)
+            self._scheduler.schedule(key, due, partial(self._act, scripted, deployment), created.arn)
 
-    def _act(self, scripted: ScriptedAction, scope: RunnerScope) -> None:
-        """Answer at once; a function of the author's is called as handlers are, so that it may block or fail."""
+    def _act(self, scripted: ScriptedAction, deployment: Deployment) -> None:
+        """Answer at once, or queue the author's function, which may block or fail as a handler may."""
         if scripted.action.decide is None:
-            scripted.call()
+            scripted.run()
         else:
-            self._runs.put(scripted.arn, scripted, lambda: Active(scripted, scope))
+            self._calls.put(scripted.arn, scripted, lambda: RunningCall(scripted, deployment))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScriptedAction:
-    """One action of a script for one callback, which can also be run as a job."""
+    """One action of a script for one callback; a function of the author's is run as a :class:`Call`."""
 
     use: Use
     action: Action
@@ -231,8 +250,8 @@ class ScriptedAction:
         """The script's call, as it was written."""
         return f"{self.use.script}.call({name_of(self.action.decide)})"
 
-    def call(self) -> None:
-        """An answer that comes too late is refused as any other; the script keeps the service's words."""
+    def run(self) -> None:
+        """Send the answer; the script keeps the words of a refusal, of an answer that comes too late for example."""
         try:
             self.use.send(self.action, self.client)
         except ClientError as refusal:

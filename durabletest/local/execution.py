@@ -1,4 +1,4 @@
-"""A local execution, as the model reads it and as the test holds it."""
+"""A local execution: the source of its history, and what a test can do with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
-from durabletest.local.process import Tenancy
+from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.enums import WaitingStatus
@@ -23,23 +23,24 @@ from durabletest.model.wait_for_data import Watch
 
 
 class LocalExecution:
-    """Reads one execution's history from the server as it grows; once ended, it is kept and never asked for again.
+    """Reads one execution's history from the server as it grows, and keeps it.
 
-    It belongs to its runner until the next reset: afterwards it tells what it has kept, and refuses all else.
+    It belongs to its runner until the next reset; afterwards it only has what it has kept. It is the
+    :class:`durabletest.execution_handle.ExecutionControl` of local runs.
     """
 
-    def __init__(self, arn: str, tenancy: Tenancy) -> None:
-        environment = tenancy.environment
+    def __init__(self, arn: str, session: RunnerSession) -> None:
+        environment = session.environment
         self._arn = arn
-        self._tenancy = tenancy
-        self._scope = tenancy.scope.number
-        self._lease = tenancy.scope.lease
+        self._session = session
+        self._deployment = session.deployment
+        self._lease = session.deployment.lease
         self._server = environment.server
         self._orchestrator = environment.orchestrator
         self._client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
         self._clock = environment.clock
         self._history = History()
-        self._logs = self._orchestrator.logs.entries(arn)
+        self._logs = self._orchestrator.calls.logs.entries(arn)
         self._lock = Lock()
 
     @property
@@ -62,7 +63,7 @@ class LocalExecution:
             return self._history
 
     def logs(self) -> list[LogEntry]:
-        """What was logged so far."""
+        """The log records so far."""
         return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
@@ -70,7 +71,7 @@ class LocalExecution:
         return self._orchestrator.values.decode(self._arn, payload, record)
 
     def refused_place(self, error: ErrorDetails) -> str | None:
-        """As it was noted when it was refused."""
+        """The place inside a value that was refused with this error; None if it is not known."""
         return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
@@ -78,12 +79,12 @@ class LocalExecution:
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
-            self._orchestrator.watch(self._scope, self._arn, watch)
+            self._orchestrator.watch(self._deployment, self._arn, watch)
         return watch.future
 
     @contextmanager
     def blocking(self, future: Future[Any] | None = None) -> Iterator[None]:
-        """The thread counts as one that waits, until the future is done."""
+        """Count the calling thread as one that waits, until the future is done."""
         with self._waiting("result() of a future of wait_for_data()", followed=future):
             yield
 
@@ -95,25 +96,25 @@ class LocalExecution:
     def sibling(self, arn: str) -> LocalExecution:
         """Another execution of the environment."""
         with self._lease.use():
-            return LocalExecution(arn, self._tenancy)
+            return LocalExecution(arn, self._session)
 
     def heartbeats(self, record: OperationRecord) -> int:
-        """The server counts them."""
+        """The number of heartbeats of a callback so far."""
         with self._lease.use():
             return self._server.call(CheckpointServer.heartbeats, record.callback_id or "")
 
-    def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002 - scripts take their time here
-        """Nothing is left out."""
+    def delay_left_out(self, record: OperationRecord) -> timedelta:  # noqa: ARG002
+        """Zero: local scripts wait for their delays."""
         return timedelta(0)
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """For what needs virtual time."""
+        """The error for something that local runs do not have."""
         return NotAvailableError(what)
 
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
         if self._history.execution.ended:
-            self._orchestrator.raise_if_broken(self._arn)
+            self._orchestrator.raise_if_aborted(self._arn)
             return
         seen = len(self._history.events)
         with self._waiting("result() (or execute(), or run())", self._arn, seen=seen) as future:
@@ -144,7 +145,7 @@ class LocalExecution:
         self._orchestrator.next_due().result()
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
-        """What is due, and when."""
+        """The timers: the operation's id (None for the execution itself), the kind, and when they are due."""
         with self._lease.use():
             due_times = self._orchestrator.due_times(self._arn)
         return due_times.result()
@@ -158,10 +159,10 @@ class LocalExecution:
         followed: Future[Any] | None = None,
         seen: int = 0,
     ) -> Iterator[Future[Any]]:
-        """For the block the thread counts as one that waits, for what settles the future."""
+        """Count the calling thread as one that waits during the block, for the future that is given."""
         self._orchestrator.refuse_handlers(call)
         with self._lease.use():
-            wait = self._orchestrator.wait(self._scope, arn, until, followed, seen)
+            wait = self._orchestrator.wait(self._deployment, arn, until, followed, seen)
         try:
             yield wait.future
         finally:

@@ -24,14 +24,22 @@ import freezegun.config
 from durabletest.errors import ForeignClockError
 from durabletest.local import clock_references
 from durabletest.local.clock_references import as_prefixes, configured, is_in, left_out
-from durabletest.local.foreign_clocks import Watch, begin_time_based_identifiers_again
+from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again
+from durabletest.patches import Patches
 
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
+# freezegun keeps the properties of its clocks in private stacks, whose last entries belong to the clock that is
+# shown: ``freeze_factories`` gives the time, ``tz_offsets`` the local time zone, ``ignore_lists`` the prefixes of
+# modules whose calls get the real time, ``tick_flags`` whether the time goes on by itself. ``freeze_time.stop`` takes
+# off whatever is last. Two things are done here for which freezegun has no interface: the factory is replaced by one
+# that tells of every reading, and entries that another tool has left on top are taken off at the end. ``undo_changes``
+# and ``modules_at_start`` of a ``freeze_time`` are the attributes that it has patched (owner, name, original) and the
+# names of the modules that it has scanned. Checked with freezegun 1.5.5.
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
 REPLACED = {datetime_module: ("date", "datetime"), time: ("time", "time_ns", "localtime", "gmtime", "strftime")}
-"""What freezegun replaces, less the monotonic clocks."""
+"""The functions and classes that freezegun replaces, without the monotonic clocks."""
 _REALS: dict[ModuleType, dict[str, Any]] = {
     module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
 }
@@ -51,16 +59,16 @@ class _Readings(freezegun.api.FrozenDateTimeFactory):
 
 
 class FrozenTime:
-    """What ``datetime.now()``, ``date.today()`` and ``time.time()`` answer in this process, from ``start`` to ``stop``.
+    """The time that ``datetime.now()``, ``date.today()`` and ``time.time()`` return, from ``start`` to ``stop``.
 
     Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
-    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called whenever anybody looks at
-    the virtual time, in the thread that does.
+    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called in every thread that reads
+    the virtual time.
     """
 
     def __init__(self, before_reading: Callable[[], None]) -> None:
         self._before_reading = before_reading
-        self._watch = Watch()
+        self._watch = ForeignClockWatch()
         self._imports = LateImports(_REALS, self._patch)
         self._left_out: tuple[str, ...] = ()
         self._fakes: list[tuple[Any, Any]] = []
@@ -68,7 +76,7 @@ class FrozenTime:
         self._factory: Any = None
 
     def start(self, instant: datetime) -> None:
-        """Freeze time at that instant; a clock that another tool holds is not touched, but refused."""
+        """Freeze time at that instant; raises :class:`ForeignClockError` if another tool holds a clock."""
         self._watch.refuse(None)
         self._left_out = left_out()
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
@@ -94,7 +102,7 @@ class FrozenTime:
         self._watch.refuse(self._factory)
 
     def stop(self) -> None:
-        """Give the real time back; a clock that was left active on top of this one is stopped, and then refused."""
+        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         left_active = self._watch.complaint(self._factory)
         while freezegun.api.freeze_factories[-1] is not self._factory:
             for stack in _FREEZEGUN_STACKS:
@@ -109,6 +117,7 @@ class FrozenTime:
         clock_references.tell(escaped)
 
     def _restore_what_stays_real(self) -> None:
+        """Undo what freezegun has patched of monotonic clocks and in modules that are left out."""
         for name, real in _REAL_MONOTONIC.items():
             setattr(time, name, real)
         real_ids = {id(real) for real in _REAL_MONOTONIC.values()}
@@ -145,7 +154,7 @@ _ENTRIES = ("_find_and_load", "_exec")
 
 
 class _Here(threading.local):
-    """How many imports go on in the calling thread, one inside the other."""
+    """The number of nested imports that go on in the calling thread."""
 
     depth = 0
 
@@ -166,7 +175,8 @@ class LateImports:
         self._known: set[str] = set()
         self._loading: dict[int, set[str]] = {}
         self._here = _Here()
-        self._originals: dict[str, Any] = {}
+        self._patches = Patches()
+        self._classes: dict[ModuleType, type[ModuleType]] = {}
         self._installed = False
         self.late: set[str] = set()
 
@@ -174,12 +184,16 @@ class LateImports:
         """Begin; all modules that are loaded are patched already."""
         self._known = set(sys.modules)
         self._installed = True
+        # The beginning and end of an import, in its thread: finders on ``sys.meta_path`` are asked before a module is
+        # executed, and told of no end; ``builtins.__import__`` is not called by ``importlib``. Both functions are
+        # private, with these names and parameters since Python 3.4; checked with Python 3.11.
         for name in _ENTRIES:
-            self._originals[name] = getattr(_bootstrap, name)
-            setattr(_bootstrap, name, self._importing(self._originals[name]))
+            self._patches.wrap(_bootstrap, name, self._importing)
+        # A module's attributes can depend on the thread only by properties, which its class has to have: Python lets
+        # the class of a module be set (since 3.5).
         for module, reals in self._reals.items():
             attributes = {name: self._attribute(name, real) for name, real in reals.items()}
-            module.__class__ = type("ModuleWithRealClock", (ModuleType,), attributes)
+            module.__class__ = self._classes[module] = type("ModuleWithRealClock", (ModuleType,), attributes)
 
     def remove(self) -> None:
         """Give imports and both modules back as they were, also in a child that was forked during an import."""
@@ -187,10 +201,10 @@ class LateImports:
             self._lock = threading.Lock()
         with self._lock:
             self._installed = False
-        for module in self._reals:
-            module.__class__ = ModuleType
-        for name, original in self._originals.items():
-            setattr(_bootstrap, name, original)
+        for module, cls in self._classes.items():
+            if type(module) is cls:
+                module.__class__ = ModuleType
+        self._patches.undo()
 
     @property
     def inherited(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which threads run handler code: those that call handlers, all that these start, and pools that work for them."""
+"""The threads that run handler code: workers, which call handlers, and all threads that work for them; their stacks."""
 
 from __future__ import annotations
 
@@ -21,69 +21,64 @@ from weakref import WeakSet
 
 from durabletest import sdk
 from durabletest.local.foreign_clocks import TOOLS
+from durabletest.patches import Patches
 
-_FOUNDER = "_durabletest_founder"
-"""The attribute of a thread that names the thread which its family began with."""
+_WORKER = "_durabletest_worker"
+"""The attribute of a thread that names the worker whose call it works for."""
 
 
 _lent: WeakSet[Future[Any]] = WeakSet()
-"""What handler code has given to pools, until it has begun."""
+"""Futures of what handler code has submitted to pools, until a thread has begun with it."""
 
 
-def found(thread: Thread) -> None:
-    """A family begins with this thread; whatever thread it starts belongs to it, and so on."""
-    setattr(thread, _FOUNDER, thread)
+def mark_worker(thread: Thread) -> None:
+    """The thread calls handlers: threads that it starts, and that these start, work for it."""
+    setattr(thread, _WORKER, thread)
 
 
-def founder_of(thread: Thread) -> Thread | None:
-    """The thread that the family began with; None for a thread that runs no handler code."""
-    founder: Thread | None = getattr(thread, _FOUNDER, None)
-    return founder
+def worker_of(thread: Thread) -> Thread | None:
+    """The worker that the thread works for, which may be itself; None for a thread that runs no handler code."""
+    worker: Thread | None = getattr(thread, _WORKER, None)
+    return worker
 
 
-def disown(thread: Thread) -> None:
+def unmark(thread: Thread) -> None:
     """The thread runs no handler code any more."""
-    vars(thread).pop(_FOUNDER, None)
+    vars(thread).pop(_WORKER, None)
 
 
-def members(founder: Thread) -> list[Thread]:
-    """The living threads of a family, in the order in which they started."""
-    return [thread for thread in threading.enumerate() if founder_of(thread) is founder]
+def threads_of(worker: Thread) -> list[Thread]:
+    """The living threads that work for a worker, itself included, in the order in which they started."""
+    return [thread for thread in threading.enumerate() if worker_of(thread) is worker]
 
 
-class FamilyRegister:
-    """While installed, notes which threads work for a family: those that its threads start, and the threads of pools
-    that were there before, for as long as they run what a thread of the family has submitted.
+class HandlerThreads:
+    """While installed, marks the threads that work for a worker.
+
+    These are the threads that its threads start and, while they run what one of its threads has submitted, the threads
+    of pools that were there before.
     """
 
     def __init__(self) -> None:
-        self._patches: list[tuple[Any, str, Any, Any]] = []
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Begin to note."""
-        self._patch(Thread, "start", _noting)
-        self._patch(ThreadPoolExecutor, "submit", _lending)
+        # Both run in the thread whose mark is passed on, before the new thread or task begins; nothing that Python
+        # offers for it (``threading.settrace``, a subclass) is called there, or reaches threads that others make.
+        # Checked with Python 3.11; both have had this signature since 3.9.
+        self._patches.wrap(Thread, "start", _marking)
+        self._patches.wrap(ThreadPoolExecutor, "submit", _lending)
 
     def remove(self) -> None:
-        """Stop noting; a tool that has put itself on top in the meantime keeps its place."""
-        for owner, name, original, patched in self._patches:
-            if getattr(owner, name) is patched:
-                setattr(owner, name, original)
-        self._patches.clear()
-
-    def _patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        patched = make(original)
-        self._patches.append((owner, name, original, patched))
-        setattr(owner, name, patched)
+        self._patches.undo()
 
 
-def _noting(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
+def _marking(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     @functools.wraps(original)
     def start(thread: Thread) -> None:
-        founder = founder_of(current_thread())
-        if founder is not None:
-            setattr(thread, _FOUNDER, founder)
+        worker = worker_of(current_thread())
+        if worker is not None:
+            setattr(thread, _WORKER, worker)
         original(thread)
 
     return start
@@ -92,10 +87,10 @@ def _noting(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
 def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(pool: Any, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        founder = founder_of(current_thread())
-        if founder is None:
+        worker = worker_of(current_thread())
+        if worker is None:
             return original(pool, call, *arguments, **named)
-        future = original(pool, _work_for, founder, call, arguments, named)
+        future = original(pool, _work_for, worker, call, arguments, named)
         _lent.add(future)
         return future
 
@@ -103,37 +98,38 @@ def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def has_queued_work() -> bool:
-    """Whether a pool has been given work by handler code that no thread of it has begun."""
+    """Whether handler code has submitted work to a pool with which no thread has begun."""
     for future in list(_lent):
         if future.running() or future.done():
             _lent.discard(future)
     return bool(_lent)
 
 
-def _work_for(founder: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
+def _work_for(worker: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
     thread = current_thread()
-    before = founder_of(thread)
-    setattr(thread, _FOUNDER, founder)
+    before = worker_of(thread)
+    setattr(thread, _WORKER, worker)
     try:
         return call(*arguments, **named)
     finally:
         if before is None:
-            disown(thread)
+            unmark(thread)
         else:
-            setattr(thread, _FOUNDER, before)
+            setattr(thread, _WORKER, before)
 
 
 _THIRD_PARTY = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _OURS = str(Path(sdk.__file__).parent)
 _CLOCKS = (_OURS, *TOOLS)
-"""Between a handler that asks for the time and this module there are only frames of these."""
+"""The files of all frames between a handler that asks for the time and this module."""
 
 
 def current_frames() -> dict[int, FrameType]:
     """The innermost frame of each thread, by its ident.
 
-    A garbage collection meanwhile would end in a deadlock in Python 3.11 (https://github.com/python/cpython/issues/106883).
+    A garbage collection during the call can end in a deadlock in Python 3.11
+    (https://github.com/python/cpython/issues/106883).
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -145,15 +141,16 @@ def current_frames() -> dict[int, FrameType]:
 
 
 def stacks_of(threads: Iterable[Thread]) -> str:
-    """The stacks of those threads that are in code of the author's, from there on, without the frames in between.
+    """The stacks of the threads that run code of the author's, without the frames of the SDK and of this package.
 
-    If none is, the handler is stuck in the SDK, and all stacks are given as they are.
+    If none does, the handler is stuck in the SDK, and all stacks are given as they are.
     """
     frames = current_frames()
     stacks = {t.name: traceback.extract_stack(frames[t.ident]) for t in threads if t.ident in frames}
     authored = {name: authored_part(stack) for name, stack in stacks.items()}
     chosen = {name: stack for name, stack in authored.items() if stack} or stacks
-    return "\n\n".join(f"Thread {name!r}:\n{_text(stack)}" for name, stack in chosen.items())
+    texts = {name: "".join(traceback.format_list(list(stack))).rstrip() for name, stack in chosen.items()}
+    return "\n\n".join(f"Thread {name!r}:\n{text}" for name, text in texts.items())
 
 
 def authored_part(stack: StackSummary) -> list[FrameSummary]:
@@ -163,10 +160,7 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
 
 
 def clock_read_by_author() -> bool:
-    """Whether it is code of the author's that reads the clock now: neither Python's nor the SDK's own.
-
-    To be called in the thread that reads it.
-    """
+    """Whether code of the author's reads the clock in the calling thread, rather than Python's or the SDK's own."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):
         frame = frame.f_back
@@ -175,7 +169,7 @@ def clock_read_by_author() -> bool:
 
 
 def is_authored(file: str) -> bool:
-    """Whether a user's project, or a package it uses, has the file: neither Python, nor the SDK, nor this package."""
+    """Whether the file belongs to a user's project or its packages, and not to Python, the SDK or this package."""
     return bool(file) and not _is_machinery(file) and not _is_standard_library(file)
 
 
@@ -185,7 +179,3 @@ def _is_machinery(file: str) -> bool:
 
 def _is_standard_library(file: str) -> bool:
     return file.startswith(_STANDARD_LIBRARY) and not file.startswith(_THIRD_PARTY)
-
-
-def _text(stack: Iterable[FrameSummary]) -> str:
-    return "".join(traceback.format_list(list(stack))).rstrip()

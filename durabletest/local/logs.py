@@ -13,9 +13,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.handler_threads import founder_of, members
+from durabletest.local.handler_threads import threads_of, worker_of
 from durabletest.model.naming import execution_name
 from durabletest.model.records import LogEntry
+from durabletest.patches import Patches
 
 LOGS_VARIABLE = "DURABLETEST_LOGS"
 _CAPTURED, _LIVE = "captured", "live"
@@ -36,7 +37,7 @@ def logs_are_live() -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Source:
-    """One call of handler code, and where its records go."""
+    """One call of handler code, and the list to which its records are added."""
 
     arn: str
     entries: list[LogEntry]
@@ -46,10 +47,9 @@ class _Source:
 class LogCapture:
     """Keeps what is logged by the calls of handlers and functions, and by the threads that they start.
 
-    It listens where a record that has passed its logger's level and filters sets out to the handlers, and lets it go on
-    to all of them: handlers, ``propagate``, ``assertLogs``, ``caplog`` and later set-ups of logging work as they do
-    without it. A record that would find no handler is not printed by logging's last resort, which would show a
-    traceback for every step that a test expects to fail. What other threads log is none of its business.
+    Records still go to all handlers: ``propagate``, ``assertLogs``, ``caplog`` and later set-ups of logging work as
+    without it. A record without any handler is not printed by logging's last resort, which would show a traceback for
+    every step that a test expects to fail. Records of other threads are left alone.
     """
 
     def __init__(self, now: Callable[[], datetime], live: bool = False) -> None:
@@ -58,35 +58,32 @@ class LogCapture:
         self._entries: dict[str, list[LogEntry]] = {}
         self._invocations: dict[str, int] = {}
         self._sources: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
-        self._original: Any = None
-        self._replacement: Any = None
+        self._patches = Patches()
 
     def install(self) -> None:
-        """Begin to listen."""
-        self._original = logging.Logger.callHandlers
-        self._replacement = self._call_handlers()
-        logging.Logger.callHandlers = self._replacement  # type: ignore[method-assign]
+        # Every record that has passed its logger's level and filters comes here, whatever handlers there are; a handler
+        # on the root logger would miss those of loggers that do not propagate, and change what ``logging`` prints.
+        # Documented nowhere, but the same since Python 2.3; checked with Python 3.11.
+        self._patches.wrap(logging.Logger, "callHandlers", self._listening)
 
     def remove(self) -> None:
-        """Stop listening; another tool that has put itself on top since is left in place."""
-        if logging.Logger.callHandlers is self._replacement:
-            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+        self._patches.undo()
 
     def entries(self, arn: str) -> list[LogEntry]:
-        """What is logged for this execution, in order: the list itself, which grows and outlives ``forget``."""
+        """The records of this execution, in order: the list itself, which grows and outlives ``forget``."""
         return self._entries.setdefault(arn, [])
 
     def forget(self, arn: str) -> None:
-        """The ARN may be given out anew."""
+        """The execution is given up; its ARN may be used again."""
         self._entries.pop(arn, None)
         self._invocations.pop(arn, None)
 
     # --- calls ---
 
     def during(self, arn: str, call: Callable[[], Any], *, new_invocation: bool) -> Callable[[], Any]:
-        """The call, which when it is made logs for this execution: in a new invocation of it, or in the last one.
+        """The call with its records kept for this execution, under the number of a new invocation or of the last one.
 
-        It has to be made by the thread that founded a family (see :mod:`durabletest.local.handler_threads`).
+        The result has to be called by a worker (see :mod:`durabletest.local.handler_threads`).
         """
 
         def captured() -> Any:
@@ -102,21 +99,21 @@ class LogCapture:
         return captured
 
     def _keep_what_outlives(self, source: _Source) -> None:
-        """Threads that are still there when their call has ended go on to log for it."""
-        for thread in members(current_thread()):
+        """Threads that outlive their call go on to log for it."""
+        for thread in threads_of(current_thread()):
             self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
-        """The call that the current thread works for, given up or not: its own, or the one that its founder makes."""
+        """The call that the current thread works for, given up or not: its own, or the one that its worker runs."""
         thread = current_thread()
-        founder = founder_of(thread)
-        return None if founder is None else self._sources.get(thread) or self._sources.get(founder)
+        worker = worker_of(thread)
+        return None if worker is None else self._sources.get(thread) or self._sources.get(worker)
 
     # --- records ---
 
-    def _call_handlers(self) -> Callable[[logging.Logger, logging.LogRecord], None]:
-        original: Callable[[logging.Logger, logging.LogRecord], None] = self._original
-
+    def _listening(
+        self, original: Callable[[logging.Logger, logging.LogRecord], None]
+    ) -> Callable[[logging.Logger, logging.LogRecord], None]:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             source = self._source()
             if source is not None:
@@ -142,7 +139,7 @@ class LogCapture:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The message; one whose arguments do not fit is told as it was written, with the reason."""
+    """The message; if its arguments do not fit, the format string, the arguments and the reason."""
     try:
         return record.getMessage()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Threads that have the turn and wait elsewhere than in the SDK: seen from outside, by looking at them now and then."""
+"""Takes the turn from threads that wait elsewhere than in the SDK, which only a look from outside can tell."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from durabletest.local.turns import Turns
 LOOK_SECONDS = 0.002
 """Real seconds between two looks at a task that has the turn while others could go on."""
 LOOKS = 3
-"""In so many looks in a row it has to be seen waiting for another thread, at one place, before it loses the turn."""
+"""The looks in a row at which it has to be seen waiting for another thread, at one place, before it loses the turn."""
 IO_LOOKS = 25
-"""In so many if it waits for something else, which may come by itself: short real waits then keep their order."""
+"""The looks if it waits for something else, which may come by itself: short real waits then keep their order."""
 BUSY_LOOKS = 50
-"""In so many while any other thread of the process runs: it may hold a lock for a moment, on a machine that is busy."""
+"""The looks while any other thread of the process runs: it may hold a lock for a moment, on a busy machine."""
 HELPER_LOOKS = 500
-"""In so many while another thread that may work for it, one of a pool for example, computes."""
+"""The looks while another thread computes that may work for it, one of a pool for example."""
 
 
 def watch_until(turns: Turns, done: Callable[[float], bool]) -> None:
     """Wait in the calling thread, which takes no turns; tasks that wait elsewhere lose their turn meanwhile.
 
-    ``done`` waits for so many real seconds, and tells whether the wait is over.
+    ``done`` waits for at most so many real seconds, and returns whether the wait is over.
     """
     onlooker = Onlooker(turns)
     while not done(LOOK_SECONDS):
@@ -31,9 +31,9 @@ def watch_until(turns: Turns, done: Callable[[float], bool]) -> None:
 
 
 class Onlooker:
-    """Looks at the task that has the turn; one that is seen to wait elsewhere for a while loses it.
+    """Looks at the task that has the turn; one that is seen waiting elsewhere for a while loses it.
 
-    While nobody has it, those outside are looked at that seem about to get in line: they are waited for.
+    While no task has the turn, it looks at tasks outside that seem about to get in line, for which the turns wait.
     """
 
     def __init__(self, turns: Turns) -> None:
@@ -62,13 +62,13 @@ class Onlooker:
             self._turns.take_turn_from(holder, stint, sight)
 
     def _count(self, stint: object, sight: object) -> None:
-        """So many times in a row it was like this."""
+        """Count how often in a row the task was seen like this."""
         if sight is None or (stint, sight) != (self._stint, self._sight):
             self._stint, self._sight, self._times = stint, sight, 0
         self._times += 1
 
     def _enough(self, holder: Task, sight: Sight) -> int:
-        """In how many looks the task has to be seen there: in more if somebody seems to work for it."""
+        """The looks at which the task has to be seen there: more if another thread seems to work for it."""
         if self._times < LOOKS - 1:
             return LOOKS
         before, self._helping = self._helping, [sight_of(thread) for thread in self._turns.helpers()]

@@ -1,4 +1,4 @@
-"""What the SDK waits with, taking turns: events, queues, thread pools, in the place of its own ones.
+"""Events, queues, thread pools and the like that take turns, in the place of those with which the SDK waits.
 
 Each has the part of the original's interface that the SDK uses. A thread that takes no turns (one that the author of a
 handler started) waits as it would with the original.
@@ -45,13 +45,13 @@ class TurnEvent:
         self._others: Event | None = None
 
     def set(self, error: BaseException | None = None) -> None:
-        """Wake those who wait; the first error stays."""
+        """Wake all waiting threads; the first error stays."""
         if self._error is None:
             self._error = error
         self._set = True
         waiting, self._waiting = self._waiting, []
         for task in waiting:
-            task.wake()
+            task.turns.wake(task)
         if self._others is not None:
             self._others.set()
 
@@ -68,13 +68,13 @@ class TurnEvent:
             while not self._set:
                 self._waiting.append(task)
                 if not self._set:
-                    task.park()
+                    task.turns.park(task)
         if self._error is not None:
             raise self._error
         return self._set
 
     def _for_others(self) -> Event:
-        """What threads wait for that take no turns; made when the first one comes."""
+        """The event for threads that take no turns; made when the first one waits."""
         with _making:
             if self._others is None:
                 self._others = Event()
@@ -97,7 +97,7 @@ class TurnQueue(Generic[ItemT]):
         self._items.append(item)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.wake()
+            waiting.turns.wake(waiting)
 
     def get_nowait(self) -> ItemT:
         """The next item; raises ``queue.Empty`` if there is none."""
@@ -121,8 +121,8 @@ class TurnQueue(Generic[ItemT]):
 class CheckpointQueue(Generic[ItemT]):
     """The queue of updates from which the SDK's checkpoint thread makes its batches.
 
-    That thread goes on when nobody else can run, and then finds everything that there is: it never waits for more. Its
-    timeouts mean nothing here: the SDK looks then whether it was told to stop, and is woken for that. ``first`` is true
+    That thread goes on when no other task can run, and then finds all updates that there are: it never waits for more.
+    Timeouts are ignored: after one the SDK would look whether it has to stop, for which it is woken. ``first`` is true
     while the thread has nothing to send yet.
     """
 
@@ -134,7 +134,7 @@ class CheckpointQueue(Generic[ItemT]):
         self.first = False
 
     def put(self, item: ItemT) -> None:
-        """Add an update. Nobody sends it once the invocation is over: whoever waits for it is unwound."""
+        """Add an update. Once the invocation is over it is not sent: the thread that waits for it is unwound."""
         event = getattr(item, "completion_event", None)
         if self._turns.over and event is not None:
             event.set(Unwound())
@@ -142,7 +142,7 @@ class CheckpointQueue(Generic[ItemT]):
         self._turns.sender_has_work()
 
     def begin_batch(self) -> None:
-        """A new batch is collected: all others go first. The first time they have done so already."""
+        """A new batch is collected, after all other tasks had their turn; at the first batch they had it already."""
         self._chosen, self._begun = not self._begun, True
 
     def get(self, timeout: float | None = None) -> ItemT:  # noqa: ARG002 - see the class
@@ -159,7 +159,7 @@ class CheckpointQueue(Generic[ItemT]):
         if not self._items:
             raise queue.Empty
         item = self._items.popleft()
-        self._turns.note_sent(getattr(item, "operation_update", None))
+        self._turns.note(self._turns.sender, getattr(item, "operation_update", None))
         return item
 
     def empty(self) -> bool:
@@ -167,7 +167,7 @@ class CheckpointQueue(Generic[ItemT]):
         return not self._items
 
     def task_done(self) -> None:
-        """Nobody joins this queue."""
+        """Does nothing: no thread joins this queue."""
 
 
 class TurnFuture:
@@ -183,7 +183,7 @@ class TurnFuture:
         self.task: Task | None = None
 
     def complete(self, call: Callable[[], Any]) -> None:
-        """Run the call, and keep what it returns or raises; a task that has lost its turn gets in line first."""
+        """Run the call and keep its result or exception; a task that has lost its turn gets in line first."""
         try:
             try:
                 self._value = call()
@@ -201,7 +201,7 @@ class TurnFuture:
             self._done.wait()
 
     def result(self) -> Any:
-        """What the task returned; raises what it raised."""
+        """The result of the task; raises its exception."""
         self.await_end()
         if self._error is not None:
             raise self._error
@@ -277,14 +277,15 @@ class TurnCondition:
         self._waiting.append(task)
         self._lock.release()
         try:
-            task.park()
+            task.turns.park(task)
         finally:
             self._lock.acquire()
 
     def notify(self) -> None:
-        """Let the one go on that has waited longest, if there is one."""
+        """Wake the task that has waited longest, if there is one."""
         if self._waiting:
-            self._waiting.popleft().wake()
+            task = self._waiting.popleft()
+            task.turns.wake(task)
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -296,7 +297,7 @@ class TurnCondition:
 
 
 class Primitives:
-    """Makes what a thread waits with: the kind that takes turns, in the threads of an invocation that takes them."""
+    """Makes the primitives: those that take turns for threads of an invocation that takes them, else the originals."""
 
     def event(self, original: Callable[[], Any]) -> Any:
         """An event: the completion of something."""
@@ -353,7 +354,7 @@ class Primitives:
             task.turns.note(task, doing)
 
     def replaying(self) -> Callable[[object], None] | None:
-        """Only a schedule's story is told with operations that have ended already."""
+        """Note replayed operations only for the story of a schedule."""
         turns = current_turns()
         return _note if turns is not None and turns.explored else None
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from durabletest import configuration as settings
-from durabletest import routes, sdk
+from durabletest import configuration, routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -19,14 +19,15 @@ from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.local import clock_drivers
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.deployment import Maker, RunnerScope, name_of
-from durabletest.local.environment import Settings
+from durabletest.local.deployment import Deployment, Origin, name_of
+from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.process import process
+from durabletest.local.process_environment import process_environment
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.stubbing import deciding, unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
@@ -45,7 +46,10 @@ class LocalDurableTestRunner(OperationLookups):
     bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
-    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time.
+    ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
+    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
+    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
+    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -66,42 +70,63 @@ class LocalDurableTestRunner(OperationLookups):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
+        function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        invocation_type: str = configuration.EVENT,
+        operation_limit: int | None = None,
+        storage_limit: int | None = None,
     ) -> None:
-        settings.check_handler(handler, "handler")
-        settings.check_functions(durable_functions or {}, "durable_functions")
-        settings.check_functions(functions or {}, "functions")
-        settings.check_execution_timeout(execution_timeout, "execution_timeout")
-        settings.check_seconds(watchdog, "watchdog")
-        settings.check_page_size(state_page_size, "state_page_size")
-        settings.check_flag(skip_sleep, "skip_sleep")
-        if function_name is not None:
-            settings.check_name(function_name, "function_name")
+        configuration.check_handler(handler, "handler")
+        configuration.check_arguments(
+            durable_functions=durable_functions or {},
+            functions=functions or {},
+            function_name=function_name,
+            execution_timeout=execution_timeout,
+            watchdog=watchdog,
+            state_page_size=state_page_size,
+            skip_sleep=skip_sleep,
+            function_timeout=function_timeout,
+            invocation_type=invocation_type,
+            operation_limit=operation_limit,
+            storage_limit=storage_limit,
+        )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout = execution_timeout
-        self._page_size = state_page_size
-        anything = skip_time is None and start_time is None and clock is None
-        chosen = None if anything else _settings(True if skip_time is None else skip_time, start_time, clock)
-        maker = Maker()
-        own = FunctionSpec(split_name(self._function_name)[0], timeout=_seconds(execution_timeout))
-
-        def scope(number: int) -> RunnerScope:
-            return RunnerScope(number, handler, watchdog, maker, own, state_page_size, skip_sleep, schedule)
-
-        self._tenancy = process.move_in(chosen, scope)
-        self._environment, self._scope = self._tenancy.environment, self._tenancy.scope
-        self._last = None
+        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
+        self._invocation_type = invocation_type
+        chosen = _chosen_settings(skip_time, start_time, clock)
+        own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
+        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
+        self._session = process_environment.open_runner(chosen, deploy)
         try:
-            self._client = self._make_client()
-            self._router = Router(self._client)
-            for name, function in (durable_functions or {}).items():
-                self.register_durable_function(name, function)
-            for name, function in (functions or {}).items():
-                self.register_function(name, function)
-            self._environment.tell_of_references(handler)
-            routes.opened(self)
+            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
-            self._tenancy.close()
+            process_environment.close(self._session)
             raise
+
+    def _set_up(
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
+    ) -> None:
+        self._environment = environment = self._session.environment
+        self._deployment = self._session.deployment
+        self._client = RunnerClient(
+            environment.server,
+            environment.settings.checkpoint_delay,
+            self._session.use,
+            environment.orchestrator.await_rest,
+            self._deployment.number,
+        )
+        self._router = Router(self._client)
+        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
+        for name, function in durable_functions.items():
+            self.register_durable_function(name, function)
+        for name, function in functions.items():
+            self.register_function(name, function)
+        environment.tell_of_references(self._deployment.handler)
+        routes.opened(self)
 
     # --- the process-wide environment ---
 
@@ -118,13 +143,13 @@ class LocalDurableTestRunner(OperationLookups):
         latency in real seconds for every checkpoint. ``clock`` is the tool that shows virtual time to code,
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
-        settings.check_delay(checkpoint_delay, "checkpoint_delay")
-        process.set_up(_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        configuration.check_delay(checkpoint_delay, "checkpoint_delay")
+        process_environment.set_up(_environment_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
         """End the process-wide environment and restore the real clock (R2.4)."""
-        process.tear_down()
+        process_environment.tear_down()
 
     # --- run ---
 
@@ -136,20 +161,21 @@ class LocalDurableTestRunner(OperationLookups):
         return self.start(payload, name=name, tenant_id=tenant_id).result()
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands until somebody waits for something."""
+        """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._tenancy.use())
-        with self._tenancy.use():
+        self._environment.orchestrator.await_rest(self._session.use())
+        with self._session.use():
             arn = self._environment.server.call(
                 CheckpointServer.start,
-                deployment=self._scope.number,
+                deployment=self._deployment.number,
                 function=self._function_name,
                 payload=encode(payload),
                 name=name,
-                timeout=_seconds(self._timeout),
+                timeout=self._timeout,
                 tenant_id=tenant_id,
                 page_size=self._page_size,
+                invocation_type=self._invocation_type,
             )
             self._last = execution = self._execution(arn)
         return Execution(execution)
@@ -169,21 +195,21 @@ class LocalDurableTestRunner(OperationLookups):
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
-        If no other runner is open, virtual time and all ids begin anew.
+        If no other runner is open, virtual time and all ids begin again.
         """
         self._check_open()
-        self._tenancy.reset()
-        self._scope.scripts.clear()
-        self._scope.stubs.clear()
+        process_environment.reset(self._session)
+        self._deployment.scripts.clear()
+        self._deployment.stubs.clear()
         self._last = None
 
     def close(self) -> None:
-        """Give everything back; executions that still run are given up. Calling it twice does no harm."""
+        """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             routes.closed(self)
             self._router.close()
         finally:
-            self._tenancy.close()
+            process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -192,12 +218,12 @@ class LocalDurableTestRunner(OperationLookups):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if exc is None and not self._tenancy.closed:
+            if exc is None and not self._session.closed:
                 self.verify_used()
         finally:
             self.close()
 
-    # --- the world around ---
+    # --- clients, functions, scripts and stubs ---
 
     @property
     def client(self) -> Any:
@@ -232,12 +258,12 @@ class LocalDurableTestRunner(OperationLookups):
         ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual.
         """
         self._register(name, handler, durable=True, timeout=execution_timeout)
-        self._scope.durable_functions[name] = handler
+        self._deployment.durable_functions[name] = handler
 
     def register_function(self, name: str, handler: Callable[..., Any]) -> None:
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, durable=False, timeout=None)
-        self._scope.functions[name] = handler
+        self._deployment.functions[name] = handler
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
@@ -245,7 +271,7 @@ class LocalDurableTestRunner(OperationLookups):
         An answer that no callback gets is an error at the end, unless the script is ``optional``.
         """
         self._check_open()
-        return self._scope.scripts.on_callback(name, optional)
+        return self._deployment.scripts.on_callback(name, optional)
 
     def stub_step(self, name: str, *, optional: bool = False) -> StepStub:
         """Stub the function of the steps of that name or path; see :class:`durabletest.StepStub`.
@@ -259,7 +285,7 @@ class LocalDurableTestRunner(OperationLookups):
                 f"stub_step({name!r}): version {sdk.require()} of the AWS SDK has no place, known to durabletest, "
                 "where a step's function could be replaced; use unittest.mock.patch on the function itself"
             )
-        return self._scope.stubs.stub_step(name, optional)
+        return self._deployment.stubs.stub_step(name, optional)
 
     def stub_invoke(self, name: str, *, optional: bool = False) -> InvokeStub:
         """Stub a target of ``context.invoke``, registered or not; see :class:`durabletest.InvokeStub`.
@@ -268,8 +294,10 @@ class LocalDurableTestRunner(OperationLookups):
         that is never used is an error at the end, unless it is ``optional``.
         """
         self._check_open()
-        stub = self._scope.stubs.stub_invoke(name, optional)
-        self._environment.server.call(CheckpointServer.stub_invokes, self._scope.number, deciding(self._scope.stubs))
+        stub = self._deployment.stubs.stub_invoke(name, optional)
+        self._environment.server.call(
+            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
+        )
         return stub
 
     def verify_used(self) -> None:
@@ -282,48 +310,53 @@ class LocalDurableTestRunner(OperationLookups):
             raise NeverUsedError(complaint)
 
     def unused(self) -> str | None:
-        """Which stubs and scripted answers were never used, and what to write instead; None if all were used."""
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
-        stubs, scripts = self._scope.stubs, self._scope.scripts
+        stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
-        arns = self._environment.server.call(CheckpointServer.executions_of, self._scope.number)
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: self._execution(arn).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
-    def _make_client(self) -> RunnerClient:
-        environment, use = self._environment, self._tenancy.use
-        delay, await_rest = environment.settings.checkpoint_delay, environment.orchestrator.await_rest
-        return RunnerClient(environment.server, delay, use, await_rest, self._scope.number)
-
     def _execution(self, arn: str) -> LocalExecution:
-        return LocalExecution(arn, self._tenancy)
+        return LocalExecution(arn, self._session)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
-        settings.check_name(name, "the name of a function")
-        settings.check_function(handler, f"the function registered as {name!r}")
-        settings.check_execution_timeout(timeout, "execution_timeout")
-        scope, seconds = self._scope.number, _seconds(timeout)
-        self._environment.server.call(CheckpointServer.register, scope, name, durable, seconds)
+        configuration.check_name(name, "the name of a function")
+        configuration.check_function(handler, f"the function registered as {name!r}")
+        configuration.check_execution_timeout(timeout, "execution_timeout")
+        deployment, seconds = self._deployment.number, _seconds(timeout)
+        self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
 
     def _check_open(self) -> None:
-        if self._tenancy.closed:
+        if self._session.closed:
             raise RunnerClosedError(
-                f"this runner for {name_of(self._scope.handler)} is closed: make a new one, or stay in its with block"
+                f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
+                "with block"
             )
 
 
-def _settings(
+def _chosen_settings(
+    skip_time: bool | None, start_time: datetime | None, clock: str | None
+) -> EnvironmentSettings | None:
+    """The environment that a runner asks for; None if any will do."""
+    if skip_time is None and start_time is None and clock is None:
+        return None
+    return _environment_settings(True if skip_time is None else skip_time, start_time, clock)
+
+
+def _environment_settings(
     skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-) -> Settings:
-    settings.check_flag(skip_time, "skip_time")
-    settings.optional(settings.check_clock)(clock, "clock")
+) -> EnvironmentSettings:
+    configuration.check_flag(skip_time, "skip_time")
+    configuration.optional(configuration.check_clock)(clock, "clock")
     if start_time is not None:
-        settings.check_start_time(start_time, "start_time")
-    return Settings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+        configuration.check_start_time(start_time, "start_time")
+    return EnvironmentSettings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
 
 def _seconds(timeout: Duration | None) -> int | None:

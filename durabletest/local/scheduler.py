@@ -1,4 +1,4 @@
-"""The two clocks: a virtual one that only moves when it is told to, and the real one."""
+"""The clocks, virtual and real, and the queue of timers for each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,23 @@ DEFAULT_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def real_now() -> datetime:
-    """The real time, whatever is frozen, to the millisecond as the service keeps it."""
+    """The real time, whatever is frozen, in whole milliseconds as the service keeps it."""
     hatch: Any = sys.modules["time_machine"].escape_hatch.datetime if travellers() else None
     now = utc(hatch.datetime.now(UTC) if hatch else freezegun.api.real_datetime.now(UTC))
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+_monotonic: list[Callable[[], float]] = [freezegun.api.real_monotonic]
+"""In a list, where tools that replace the clocks in modules do not look for it."""
+
+
+def monotonic() -> float:
+    """Seconds by the real monotonic clock, whatever is frozen."""
+    return _monotonic[0]()
+
+
 class Clock(Protocol):
-    """Tells the time of an environment, as an aware datetime in UTC."""
+    """The clock of an environment; its times are aware datetimes in UTC."""
 
     def now(self) -> datetime:
         """The time now."""
@@ -36,17 +45,16 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The time that it is."""
+    """The real time."""
 
     def now(self) -> datetime:
-        """The real time."""
         return real_now()
 
 
 class VirtualClock:
     """A time that stands still until ``move_to``; it knows no timers and no tasks.
 
-    ``followers`` are told of every move, so that other clocks (the one that handler code sees) show the same time.
+    ``followers`` are called with every new time, so that other clocks (the one that handler code sees) show the same.
     """
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
@@ -64,7 +72,7 @@ class VirtualClock:
         self.restart(instant)
 
     def restart(self, instant: datetime) -> None:
-        """Begin anew at that instant; if a follower refuses, the time stays what it was."""
+        """Set the time, forwards or backwards; if a follower raises, it stays what it was."""
         for follow in self.followers:
             follow(instant)
         self._now = instant
@@ -72,7 +80,7 @@ class VirtualClock:
 
 @dataclass(order=True, slots=True)
 class Scheduled:
-    """One entry: ``update`` is what happens at ``due``. Entries are ordered by due time, then by arrival."""
+    """A timer: ``update`` is called at ``due``. Timers are ordered by due time, then by arrival."""
 
     due: datetime
     sequence: int
@@ -92,7 +100,7 @@ class Scheduler(ABC):
         self._keys_of: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         self._sequence = itertools.count()
         self.choose: Callable[[list[Scheduled]], int] | None = None
-        """Gives the place of the entry that comes first, of several that are due at one instant; None: as they came."""
+        """Returns the index of the timer that fires first, of several that are due at one instant; None: the oldest."""
 
     def schedule(self, key: Hashable, due: datetime, update: Callable[[], None], owner: Hashable = None) -> None:
         """Put an update in the queue; one with the same key is replaced, and loses its place.
@@ -123,17 +131,17 @@ class Scheduler(ABC):
             self.cancel(key)
 
     def has_scheduled_function(self) -> bool:
-        """Whether anything is still to come (R17.4)."""
+        """Whether an update is still to come (R17.4)."""
         return self.next_due() is not None
 
     def next_due(self) -> datetime | None:
-        """When the earliest update is due."""
+        """When the earliest update is due; None if there is none."""
         while self._heap and self._heap[0].cancelled:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
 
     def scheduled(self) -> list[Scheduled]:
-        """What is to come, in order."""
+        """All timers, in order."""
         return sorted(self._by_key.values())
 
     @abstractmethod
@@ -142,7 +150,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def seconds_until_next(self) -> float | None:
-        """How many real seconds to wait before ``run_due`` can find something; None if only time itself must move."""
+        """The real seconds until ``run_due`` can find something; None if virtual time has to move for it."""
 
     def _run_until(self, instant: datetime) -> bool:
         ran = False
@@ -190,7 +198,7 @@ class QueueScheduler(Scheduler):
         return self._run_until(due)
 
     def seconds_until_next(self) -> float | None:
-        """Virtual time costs none."""
+        """None: virtual time costs no real time."""
         return None
 
 

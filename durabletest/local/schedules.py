@@ -1,4 +1,4 @@
-"""Schedules other than the default one: what was chosen where more than one thing could have happened next."""
+"""Schedules of explored tests: the choices made wherever more than one thing could happen next."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from durabletest.local.tasks import Task, current_task
 from durabletest.model.naming import execution_title
 
 _JITTERS = (0.0, 0.999999)
-"""What the SDK's jitter can draw beside its default: the shortest and the longest delay."""
+"""The jitters other than the default: those of the shortest and the longest delay."""
 
 
 _LISTED = 6
-"""So many operations at most are named of those that came before something, or were recorded at once."""
+"""The most operations that a story names of those that came before something, or were recorded at once."""
 _TIMERS = {
     "wait": "the end of {}",
     "step retry": "the next attempt of {}",
@@ -27,17 +27,17 @@ _TIMERS = {
     "stubbed invoke": "the end of {}",
     "sleep": "the end of a sleep",
 }
-"""How timers are told of, by their kind; the others are "the callback timeout of ..." and so on."""
+"""The words for timers by their kinds; others are "the callback timeout of ..." and so on."""
 
 SLOW = -1
-"""Chosen in the place of a candidate: the task that would come next is slow, from here on."""
+"""The choice of no candidate: the task that would come next is slow from here on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of ``options`` things that could happen, counted from 0, which is what happens by default.
+    """A choice of one of ``options`` candidates by index; 0 is the default.
 
-    ``can_be_slow`` tells whether SLOW is one more. ``tell`` tells of a choice other than the default.
+    ``can_be_slow`` tells whether SLOW was possible, too. ``tell`` describes a choice other than the default.
     """
 
     options: int
@@ -47,7 +47,7 @@ class Choice:
 
     @property
     def others(self) -> list[int]:
-        """What else could have been chosen by a schedule that differs from the default; SLOW first."""
+        """The choices that differ from the default; SLOW first."""
         return [*([SLOW] if self.can_be_slow else ()), *range(1, self.options)]
 
 
@@ -104,9 +104,9 @@ Teller = Callable[[int], Callable[[], str]]
 class Schedule:
     """Choices that differ from the default, by their position; everything else is as by default.
 
-    Where the difference is SLOW, the task that would come next is slow from there on: it goes on only when nobody else
-    can, and checkpoints are sent before that. With a ``policy`` it is the policy that chooses the rest. ``choices`` is
-    what was chosen, in order; ``title_of`` names an operation by its execution's ARN and its id.
+    Where the difference is SLOW, the task that would come next is slow from there on: it goes on only when no other
+    can, and checkpoints are sent before that. A ``policy`` makes all other choices. ``choices`` lists the choices made,
+    in order; ``title_of`` names an operation by its execution's ARN and its id.
     """
 
     differences: Mapping[int, int] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class Schedule:
         return places[self._choose(keys, lambda place: self._story_of_timers(keys[0], keys[place]))]
 
     def jitter(self, default: float) -> float:
-        """What the SDK draws for the jitter of a delay, from 0 to 1."""
+        """The jitter of a delay, from 0 to 1."""
         draws = (default, *_JITTERS)
         return draws[self._choose(draws, lambda place: _story_of_jitter(default, draws[place]))]
 
@@ -162,7 +162,7 @@ class Schedule:
         return chosen
 
     def _story(self, first: Task, chosen: Task, sender: Task | None) -> Callable[[], str]:
-        """How a turn was given to another task than the first one, told by what both did with their next turns."""
+        """Describes a turn of another task than the first one, by what both did with their next turns."""
         first_is_at, chosen_is_at, turn = len(first.trail), len(chosen.trail), len(self._turns)
 
         def tell() -> str:
@@ -198,7 +198,7 @@ class Schedule:
         return lambda: " came before ".join(texts)
 
     def _title(self, key: Any) -> str:
-        """What a timer is about, by its key: kind, execution, operation."""
+        """The name of a timer's operation or execution, by the timer's key: kind, execution, operation."""
         _kind, arn, operation_id, *_ = key
         if arn is None:
             return ""

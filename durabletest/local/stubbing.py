@@ -1,9 +1,9 @@
-"""How stubs get into the executions of their runner."""
+"""Puts the stubs of a runner into its executions, and says why a stub was not used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from durabletest import sdk
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
@@ -13,31 +13,36 @@ from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import OperationRecord
 from durabletest.serialisers import decode
-from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 
 
-def replacing(book: StubRegistry, arn: str) -> sdk.Replace:
-    """What the stubs replace in the steps of this execution."""
+def replacing(registry: StubRegistry, arn: str, time_out: Callable[[], NoReturn]) -> sdk.Replace:
+    """A function that replaces the functions of an execution's steps by their stubs.
+
+    ``time_out`` lets the invocation time out.
+    """
 
     def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        stub = book.for_step(path)
+        stub = registry.for_step(path)
         if stub is None:
             return function
 
         def stubbed(*arguments: Any) -> Any:
-            act = stub.respond(StepCall(path, arguments[-1].attempt, arn))
-            return (act or function)(*arguments)
+            replacement = stub.respond(StepCall(path, arguments[-1].attempt, arn))
+            if replacement is timing_out:
+                time_out()
+            return (replacement or function)(*arguments)
 
         return stubbed
 
     return replace
 
 
-def deciding(book: StubRegistry) -> Decide:
-    """How the stubs let chained invokes end."""
+def deciding(registry: StubRegistry) -> Decide:
+    """A function that decides how stubbed chained invokes end."""
 
     def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
-        stub = stub_for(book, invoke.target)
+        stub = stub_for(registry, invoke.target)
         if stub is None:
             return None
         end = stub.respond(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
@@ -46,9 +51,9 @@ def deciding(book: StubRegistry) -> Decide:
     return decide
 
 
-def stub_for(book: StubRegistry, target: str) -> InvokeStub | None:
-    """The stub for a function as the workflow names it; qualified names and ARNs find it as registered ones do."""
-    directory, stubs = FunctionDirectory(), book.invokes
+def stub_for(registry: StubRegistry, target: str) -> InvokeStub | None:
+    """The stub for a function as the workflow names it: qualified names and ARNs match as for registered functions."""
+    directory, stubs = FunctionDirectory(), registry.invokes
     for name in stubs:
         directory.register(name, durable=False)
     found = directory.find(target)
@@ -58,10 +63,10 @@ def stub_for(book: StubRegistry, target: str) -> InvokeStub | None:
 _NOTHING = "nothing was executed"
 
 
-def unused(book: StubRegistry, histories: Sequence[History]) -> str | None:
-    """Why each stub was not used, ``histories`` being those of all executions so far; None if all were used."""
-    steps = [_unused(stub, _why_step(stub, histories)) for stub in book.steps.values() if _is_unused(stub)]
-    invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in book.invokes.values() if _is_unused(stub)]
+def unused(registry: StubRegistry, histories: Sequence[History]) -> str | None:
+    """The unused stubs, each with the reason that the histories of all executions give; None if all were used."""
+    steps = [_unused(stub, _why_step(stub, histories)) for stub in registry.steps.values() if _is_unused(stub)]
+    invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in registry.invokes.values() if _is_unused(stub)]
     return "\n\n".join(steps + invokes) or None
 
 
@@ -87,11 +92,8 @@ def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
 
 
 def _at(history: History, path: str) -> list[OperationRecord]:
-    return [record for record in history.operations if record.name and _ends(history.path_of(record), path)]
-
-
-def _ends(path: str, stub: str) -> bool:
-    return f"/{path}".endswith(f"/{stub}")
+    named = [record for record in history.operations if record.name]
+    return [record for record in named if f"/{history.path_of(record)}".endswith(f"/{path}")]
 
 
 def _kind(record: OperationRecord) -> str:

@@ -1,12 +1,12 @@
-"""The tasks of an invocation: what its threads do, one at a time."""
+"""The tasks of an invocation, of which one runs at a time: the handler, branches, the sending of checkpoints."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from enum import Enum, auto
-from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from durabletest.local.turns import Turns
@@ -16,11 +16,39 @@ _here = threading.local()
 
 
 class Unwound(BaseException):
-    """Raised wherever a thread waits, once its invocation is over: its process would have ended in Lambda."""
+    """Raised where a thread waits once its invocation is over: in Lambda its process would have ended."""
+
+
+class _Begun(Event):
+    """Set when a thread has begun; the thread that starts it does not wait for that."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - as of Event
+        """Return at once."""
+        return self.is_set()
+
+
+class TaskThread(Thread):
+    """A daemon thread for tasks. Its ``start`` does not wait until it has begun.
+
+    The thread that hands its turn over waits next anyway, for its own turn; ``Thread.start`` would wait once more, for
+    the event that the new thread sets first (``_started``, in Python 3.11 to 3.13). Without that event it is as slow
+    as any thread.
+    """
+
+    def __init__(self, target: Callable[[], None], name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+        if hasattr(self, "_started"):
+            self._started = _Begun()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end, of a thread that has just been started, too."""
+        if isinstance(self._started, Event):
+            Event.wait(self._started, timeout)
+        super().join(timeout)
 
 
 class TaskState(Enum):
-    """Where a task stands. The one that has the turn is RUNNING; one that is OUTSIDE goes on without it."""
+    """The state of a task. The one that has the turn is RUNNING; one that is OUTSIDE goes on without it."""
 
     NEW = auto()
     READY = auto()
@@ -31,14 +59,15 @@ class TaskState(Enum):
 
 
 class Task:
-    """Something that is run by a thread of an invocation: the handler, a branch, the sending of checkpoints.
+    """Code that a thread of an invocation runs when it has the turn.
 
-    ``trail`` is what it has done, for the story of a schedule; without one it has only what the task was spawned with.
-    While it is ``busy``, with a request to the server, it keeps its turn though it waits. ``entries`` counts how often
-    it has come to the SDK, ``lost`` is the number of the loss of its turn, which decides who gets in line first.
+    ``trail`` lists what it has done, for the story of a schedule; without a schedule it holds only what the task was
+    spawned with. A task that is ``busy`` with a request to the server keeps its turn while it waits. ``entries`` counts
+    how often it has entered the SDK; a ``permit`` is a wake that came while it was not parked; ``lost`` numbers the
+    loss of its turn, which decides the order of getting in line. The ``baton`` is free when it may go on.
     """
 
-    __slots__ = ("_permit", "baton", "begun", "busy", "entries", "lost", "run", "state", "thread", "trail", "turns")
+    __slots__ = ("baton", "begun", "busy", "entries", "lost", "permit", "run", "state", "thread", "trail", "turns")
 
     def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
         self.turns = turns
@@ -52,27 +81,19 @@ class Task:
         self.thread: Thread | None = None
         self.baton = Lock()
         self.baton.acquire()
-        self._permit = False
+        self.permit = False
 
-    def park(self) -> None:
-        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
 
-        Raises :class:`Unwound` when the invocation is over.
-        """
-        self.turns.park(self)
+class TaskOrder(Protocol):
+    """Decides which task goes next; by default the one that became ready first, and the sender after all others."""
 
-    def wake(self) -> None:
-        """Let the task go on when its turn comes; any thread may call it."""
-        self.turns.wake(self)
+    def next_task(self, ready: list[Task], sender: Task | None) -> Task:
+        """One of the ready tasks, which are in the order in which they became ready, or the sender."""
+        ...
 
-    def take_permit(self) -> bool:
-        """Whether ``wake`` has come while the task was not parked; it counts once."""
-        permit, self._permit = self._permit, False
-        return permit
-
-    def permit(self) -> None:
-        """Keep a ``wake`` for the next ``park``."""
-        self._permit = True
+    def jitter(self, default: float) -> float:
+        """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
+        ...
 
 
 def current_task() -> Task | None:
@@ -81,7 +102,7 @@ def current_task() -> Task | None:
 
 
 def current_turns() -> Turns | None:
-    """The turns of the invocation that the calling thread works for, as one of its tasks or as the one who waits."""
+    """The turns of the invocation that the calling thread works for, as a task or as the worker that waits for it."""
     task = current_task()
     return task.turns if task is not None else getattr(_here, "turns", None)
 

@@ -11,46 +11,37 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 from threading import Lock, Thread
-from typing import Protocol
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Task, TaskState, Unwound, set_current_task
-
-
-class Schedule(Protocol):
-    """Decides who goes next; without one it is the task that became ready first, and the sender after all others."""
-
-    def next_task(self, ready: list[Task], sender: Task | None) -> Task:
-        """One of the ready tasks, which are in the order in which they became ready, or the sender."""
-        ...
-
-    def jitter(self, default: float) -> float:
-        """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
-        ...
+from durabletest.local.tasks import Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
 
 
 class Turns:
     """The tasks of one invocation, of which one has the turn.
 
     ``now`` gives the virtual time in seconds since the epoch; ``seed`` decides the SDK's jitter. ``on_idle`` is called
-    when no task is left to take the turn, in the thread that gave it up; ``wanted`` tells whether somebody waits for
-    that. ``helpers`` are the threads that the author's code has started.
+    when no task is left to take the turn, in the thread that gave it up; ``wanted`` tells whether a thread waits for
+    that. ``helpers`` gives the threads that the author's code has started.
+
+    ``sender`` is the task that sends checkpoints, ``holder`` the one that has the turn; ``over`` tells that the
+    invocation has been ended from outside, ``handovers`` how often the turn was given. Other modules only read these.
     """
 
     def __init__(
         self,
         now: Callable[[], float],
         seed: str = "",
-        schedule: Schedule | None = None,
+        order: TaskOrder | None = None,
         on_idle: Callable[[], None] = lambda: None,
         wanted: Callable[[], bool] = lambda: False,
         helpers: Callable[[], Iterable[Thread]] = lambda: (),
     ) -> None:
         self.now = now
         self._random = Random(seed)
-        self._schedule = schedule
+        self._order = order
         self._on_idle = on_idle
         self._wanted = wanted
         self._helpers = helpers
@@ -61,14 +52,14 @@ class Turns:
         self._returned: set[Task] = set()
         self._coming = False
         self._losses = itertools.count()
-        self._sender: Task | None = None
         self._sender_has_work = False
-        self._holder: Task | None = None
         self._held = False
-        self._over = False
         self._deadlines: dict[Task, float] = {}
         self._numbers = itertools.count()
         self._threads: list[Thread] = []
+        self.sender: Task | None = None
+        self.holder: Task | None = None
+        self.over = False
         self.handovers = 0
 
     # --- tasks ---
@@ -83,27 +74,27 @@ class Turns:
             self._check()
             self._unfinished.add(task)
             self._ready.append(task)
-            begun = self._next_if_free()
-        self._hand_to(begun)
+            chosen = self._next_if_free()
+        self._hand_to(chosen)
         return task
 
     def spawn_sender(self, run: Callable[[], None]) -> Task:
-        """The task that sends checkpoints: it has its turn when there is something to send and nobody else can run."""
-        self._sender = task = Task(self, run, None)
+        """The task that sends checkpoints: it has its turn when there is something to send and no other can run."""
+        self.sender = task = Task(self, run, None)
         with self._lock:
             self._check()
             self._unfinished.add(task)
         return task
 
     def sender_has_work(self) -> None:
-        """There is something to send; any thread may say so."""
+        """There is something to send; any thread may call this."""
         with self._lock:
             self._sender_has_work = True
             chosen = self._next_if_free()
         self._hand_to(chosen)
 
     def run_here(self, task: Task) -> bool:
-        """Run a task that has not begun in the calling thread, which has the turn; tell whether it was so."""
+        """Run the task in the calling thread, which has the turn; False if it has begun already."""
         with self._lock:
             if task.state is not TaskState.NEW:
                 return False
@@ -113,7 +104,7 @@ class Turns:
         return True
 
     def drop(self, tasks: list[Task]) -> None:
-        """Take tasks that have not begun out of the queue."""
+        """Take those of the tasks out of the queue that have not begun."""
         with self._lock:
             for task in tasks:
                 if task.state is TaskState.NEW:
@@ -124,16 +115,16 @@ class Turns:
     # --- turns ---
 
     def park(self, task: Task) -> None:
-        """See :meth:`Task.park`."""
+        """Give the turn up until ``wake``, and return with the turn; at once, if ``wake`` has come before.
+
+        Called by the task's thread. Raises :class:`Unwound` when the invocation is over.
+        """
         with self._lock:
-            if not self._over and task.take_permit():
+            if task.permit and not self.over:
+                task.permit = False
                 return
-            self._block(task)
-            chosen = self._next_if_free()
-            idle = self._holder is None
-        self._hand_to(chosen)
-        if idle:
-            self._on_idle()
+            chosen, idle = self._leave_turn(task, TaskState.BLOCKED)
+        self._hand_to(chosen, idle)
         self._await_turn(task)
 
     def park_until(self, task: Task, deadline: float | None) -> None:
@@ -146,7 +137,7 @@ class Turns:
             self._deadlines.pop(task, None)
 
     def has_come(self, deadline: float) -> bool:
-        """Whether it is that late; half a microsecond is what seconds as floats cannot tell."""
+        """Whether virtual time has reached it, but for half a microsecond, which floats of this size do not resolve."""
         return self.now() >= deadline - 5e-7
 
     def time_moved(self) -> None:
@@ -159,19 +150,15 @@ class Turns:
         """The sender gives the turn up until it is chosen, which it can be while there is something to send."""
         with self._lock:
             self._sender_has_work = has_work
-            self._block(task)
-            chosen = self._next_if_free()
-            idle = self._holder is None
-        self._hand_to(chosen)
-        if idle:
-            self._on_idle()
+            chosen, idle = self._leave_turn(task, TaskState.BLOCKED)
+        self._hand_to(chosen, idle)
         self._await_turn(task)
 
     def wake(self, task: Task) -> None:
-        """See :meth:`Task.wake`."""
+        """Let the task go on when its turn comes; any thread may call this."""
         with self._lock:
             if task.state is not TaskState.BLOCKED:
-                task.permit()
+                task.permit = True
                 return
             task.state = TaskState.READY
             self._ready.append(task)
@@ -193,11 +180,11 @@ class Turns:
         self._await_turn(task)
 
     def give_way(self, task: Task) -> None:
-        """Let those go first who are ready, if the schedule says so."""
+        """Let tasks that are ready go first, if the schedule says so."""
         with self._lock:
-            if self._schedule is None or self._holder is not task or not self.contended:
+            if self._order is None or self.holder is not task or not self.contended:
                 return
-            self._holder = None
+            self.holder = None
             task.state = TaskState.READY
             self._ready.appendleft(task)
             chosen = self._next_if_free()
@@ -213,27 +200,22 @@ class Turns:
         ``seen`` is what ``stint_of`` was when it was seen waiting, and ``sight`` where.
         """
         with self._lock:
-            if self._holder is not task or self.stint_of(task) != seen:
+            if self.holder is not task or self.stint_of(task) != seen:
                 return False
-            task.state = TaskState.OUTSIDE
             task.lost = next(self._losses)
             self._outside[task] = sight
-            self._holder = None
-            chosen = self._next_if_free()
-            idle = self._holder is None
-        self._hand_to(chosen)
-        if idle:
-            self._on_idle()
+            chosen, idle = self._leave_turn(task, TaskState.OUTSIDE)
+        self._hand_to(chosen, idle)
         return True
 
     def stint_of(self, task: Task) -> tuple[int, int]:
-        """Something that is another one when the task has had its next turn, or has come to the SDK."""
+        """A value that changes when the task gets its next turn, or comes to the SDK."""
         return self.handovers, task.entries
 
     def hold(self) -> bool:
         """Let no task begin or go on until ``let_go``; False if one runs."""
         with self._lock:
-            self._held = self._held or (self._holder is None and not self._over and not self._coming)
+            self._held = self._held or (self.holder is None and not self.over and not self._coming)
             return self._held
 
     def let_go(self) -> None:
@@ -244,11 +226,11 @@ class Turns:
         self._hand_to(chosen)
 
     def end(self) -> None:
-        """The invocation is over: whoever waits, or comes to wait, is unwound. Any thread may say so."""
+        """The invocation is over: every thread that waits, or comes to wait, is unwound. Any thread may call this."""
         with self._lock:
-            if self._over:
+            if self.over:
                 return
-            self._over = True
+            self.over = True
             for task in [task for task in self._unfinished if not task.begun]:
                 task.state = TaskState.DONE
                 self._unfinished.discard(task)
@@ -262,35 +244,25 @@ class Turns:
         for task in parked:
             task.baton.release()
 
-    def note(self, task: Task, doing: object) -> None:
+    def note(self, task: Task | None, doing: object) -> None:
         """Keep what the task does next, for the story of a schedule."""
-        if self._schedule is not None:
+        if self._order is not None and task is not None:
             task.trail.append(doing)
-
-    def note_sent(self, doing: object) -> None:
-        """Keep that the sender takes an update to send it."""
-        if self._schedule is not None and self._sender is not None:
-            self._sender.trail.append(doing)
-
-    @property
-    def sender(self) -> Task | None:
-        """The task that sends checkpoints."""
-        return self._sender
 
     @property
     def explored(self) -> bool:
-        """Whether a schedule other than the built-in one decides."""
-        return self._schedule is not None
+        """Whether a schedule other than the default one decides."""
+        return self._order is not None
 
     def jitter(self) -> float:
         """The next random number from 0 to 1 for the SDK's jitter."""
         drawn = self._random.random()
-        return drawn if self._schedule is None else self._schedule.jitter(drawn)
+        return drawn if self._order is None else self._order.jitter(drawn)
 
     # --- tasks that wait elsewhere ---
 
     def sights_outside(self) -> dict[Task, Sight | None] | None:
-        """Where the tasks outside are, of which one seems about to get in line; None if none does."""
+        """A look at each task outside, while one of them seems about to get in line; None otherwise."""
         with self._lock:
             return {task: sight_of(task.thread) for task in self._outside} if self._coming else None
 
@@ -299,13 +271,11 @@ class Turns:
         with self._lock:
             self._outside.update((task, sight) for task, sight in sights.items() if task in self._outside)
             chosen = self._next_if_free()
-            idle = self._holder is None and not self._coming
-        self._hand_to(chosen)
-        if idle:
-            self._on_idle()
+            idle = self.holder is None and not self._coming
+        self._hand_to(chosen, idle)
 
     def wanted(self) -> bool:
-        """Whether the turn would be of use to another than the one who has it."""
+        """Whether the turn would be of use to another task, or its end to a waiting thread."""
         return self.contended or self._wanted()
 
     def helpers(self) -> list[Thread]:
@@ -320,16 +290,6 @@ class Turns:
     # --- what can be seen from outside ---
 
     @property
-    def over(self) -> bool:
-        """Whether the invocation has been ended from outside."""
-        return self._over
-
-    @property
-    def holder(self) -> Task | None:
-        """The task that has the turn."""
-        return self._holder
-
-    @property
     def contended(self) -> bool:
         """Whether another task could go on if the turn were free."""
         return bool(self._ready or self._returned) or self._sender_can_go()
@@ -337,7 +297,7 @@ class Turns:
     @property
     def resting(self) -> bool:
         """Whether there are tasks, of which none runs and none can go on."""
-        return bool(self._unfinished) and self._holder is None and not self._coming and not self.contended
+        return bool(self._unfinished) and self.holder is None and not self._coming and not self.contended
 
     def is_task(self, thread: Thread) -> bool:
         """Whether the thread runs a task, or has done so."""
@@ -351,65 +311,70 @@ class Turns:
 
     # --- the state, under the lock ---
 
-    def _block(self, task: Task) -> None:
-        task.state = TaskState.BLOCKED
-        self._outside.pop(task, None)
-        if self._holder is task:
-            self._holder = None
-        if self._over:
-            task.state = TaskState.RUNNING
+    def _leave_turn(self, task: Task, state: TaskState) -> tuple[Task | None, bool]:
+        """Put the task in that state, without the turn: the task that gets it, and whether none has it then."""
+        task.state = state
+        if state is not TaskState.OUTSIDE:
+            self._outside.pop(task, None)
+        if self.holder is task:
+            self.holder = None
+        if self.over and state is TaskState.BLOCKED:
+            task.state = TaskState.RUNNING  # to be unwound
             task.baton.release()
+        return self._next_if_free(), self.holder is None
 
     def _sender_can_go(self) -> bool:
-        sender = self._sender
+        sender = self.sender
         waits = sender is not None and sender.state in (TaskState.NEW, TaskState.BLOCKED)
         return self._sender_has_work and waits
 
     def _next_if_free(self) -> Task | None:
         """Give the turn to the next task, if it is free and there is one."""
-        if self._holder is not None or self._held or self._over:
+        if self.holder is not None or self._held or self.over:
             return None
-        self._coming = any(_has_moved(task, sight) for task, sight in self._outside.items())
+        # A task outside that was not yet seen, or is no longer where it was seen, is about to get in line.
+        self._coming = any(sight is None or sight_of(task.thread) != sight for task, sight in self._outside.items())
         if self._coming:
             return None
         self._ready.extend(sorted(self._returned, key=lambda task: task.lost))
         self._returned.clear()
-        sender = self._sender if self._sender_can_go() else None
+        sender = self.sender if self._sender_can_go() else None
         if not self._ready and sender is None:
             return None
-        if self._schedule is None:
+        if self._order is None:
             chosen = self._ready[0] if self._ready or sender is None else sender
         else:
-            chosen = self._schedule.next_task(list(self._ready), sender)
+            chosen = self._order.next_task(list(self._ready), sender)
         if chosen is sender:
             self._sender_has_work = False
         else:
             self._ready.remove(chosen)
         chosen.state = TaskState.RUNNING
-        self._holder = chosen
+        self.holder = chosen
         self.handovers += 1
         return chosen
 
     # --- threads ---
 
-    def _hand_to(self, chosen: Task | None) -> None:
-        if chosen is None:
-            return
-        if chosen.begun:
+    def _hand_to(self, chosen: Task | None, idle: bool = False) -> None:
+        """Let the task go on that was given the turn, in a new thread if it has none; report idleness."""
+        if chosen is not None and chosen.begun:
             chosen.baton.release()
-        else:
+        elif chosen is not None:
             chosen.begun = True
             name = f"durabletest-handler-{next(self._numbers)}"
-            thread = Thread(target=self._work, args=(chosen,), name=name, daemon=True)
+            thread = TaskThread(partial(self._work, chosen), name)
             self._threads.append(thread)
             thread.start()
+        if idle:
+            self._on_idle()
 
     def _await_turn(self, task: Task) -> None:
         task.baton.acquire()
         self._check()
 
     def _check(self) -> None:
-        if self._over:
+        if self.over:
             raise Unwound
 
     def _work(self, task: Task | None) -> None:
@@ -420,24 +385,12 @@ class Turns:
             task = self._finish(task)
 
     def _finish(self, task: Task) -> Task | None:
-        """The task has ended; what its thread goes on with, if the next one has no thread yet."""
+        """The task has ended: return the next one if it has no thread yet, so that this thread goes on with it."""
         with self._lock:
-            task.state = TaskState.DONE
             self._unfinished.discard(task)
-            self._outside.pop(task, None)
-            if self._holder is task:
-                self._holder = None
-            chosen = self._next_if_free()
-            idle = self._holder is None and bool(self._unfinished)
+            chosen, idle = self._leave_turn(task, TaskState.DONE)
             if chosen is not None and not chosen.begun:
                 chosen.begun = True
                 return chosen
-        self._hand_to(chosen)
-        if idle:
-            self._on_idle()
+        self._hand_to(chosen, idle and bool(self._unfinished))
         return None
-
-
-def _has_moved(task: Task, sight: Sight | None) -> bool:
-    """Whether a task outside does not wait any longer where it was seen."""
-    return sight is None or sight_of(task.thread) != sight

@@ -1,4 +1,4 @@
-"""Notes on values beside what the service records: who wrote them, and why they were refused."""
+"""Notes on values that the service does not record: their serialisers, and the reasons for refusing them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from durabletest.local.calls import Job
+from durabletest.local.call_queue import RunningCall
 from durabletest.model.enums import OperationType
 from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.serialisers import decode, deserialise
 
 
 class ValueNotes:
-    """Taken in the threads of handlers, read in those of tests; ``running`` gives the job that the calling thread runs.
+    """Written by threads of handlers, read by those of tests; ``current`` returns the running call of a thread.
 
     A chained invoke writes its payload with one serialiser and reads its result with another; all other operations read
     what they have written.
     """
 
-    def __init__(self, running: Callable[[], Job | None]) -> None:
-        self._running = running
+    def __init__(self, current: Callable[[], RunningCall | None]) -> None:
+        self._current = current
         self._lock = Lock()
         self._serialisers: defaultdict[str, dict[tuple[str, bool], object]] = defaultdict(dict)
         self._refusals: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -32,22 +32,22 @@ class ValueNotes:
             self._serialisers[arn][operation_id, wrote] = serialiser
 
     def refused(self, said: str, place: str) -> None:
-        """A value was refused, in these words, because of what is at that place inside it."""
-        job = self._running()
-        if job is not None:
+        """A value was refused with this message because of the item at that place inside it."""
+        running = self._current()
+        if running is not None:
             with self._lock:
-                self._refusals[job.arn][said] = place
+                self._refusals[running.call.arn][said] = place
 
     def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out again."""
+        """The execution is given up; its ARN may be used again."""
         with self._lock:
             self._serialisers.pop(arn, None)
             self._refusals.pop(arn, None)
 
     def decode(self, arn: str, payload: str | None, record: OperationRecord | None) -> Any:
-        """The value behind a payload, read by the operation's own serialiser if it has one.
+        """The value of a payload, read by the operation's own serialiser if it has one.
 
-        What that cannot read here, the summary of a large result for example, is read as any other payload.
+        A payload that it cannot read here, the summary of a large result for example, is read as any other.
         """
         serialiser = None if record is None else self._serialiser(arn, record, payload)
         if serialiser is None or payload is None or record is None:

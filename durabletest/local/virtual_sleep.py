@@ -15,13 +15,13 @@ from typing import Any
 
 from durabletest import sdk
 from durabletest.local.blocking import pool_threads, sight_of, waits_for_a_thread
-from durabletest.local.call_queue import Post, RunQueue
+from durabletest.local.call_queue import CallQueue, Post
 from durabletest.local.handler_threads import current_frames, has_queued_work
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
-from durabletest.local.turns import Turns
+from durabletest.patches import Patches
 
-SAMPLE = 0.002
+SAMPLE_SECONDS = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
 
 _MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
@@ -31,7 +31,7 @@ _SLEEP = "sleep"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sleeper:
-    """A thread that sleeps until ``awake`` is set."""
+    """A thread that sleeps for so many virtual seconds, until ``awake`` is set."""
 
     thread: Thread
     seconds: float
@@ -44,63 +44,69 @@ class Sleeper:
             self.awake.wait()
         else:
             while not self.awake.is_set():
-                self.task.park()
+                self.task.turns.park(self.task)
 
     def wake(self) -> None:
         """Let it go on."""
         self.awake.set()
         if self.task is not None:
-            self.task.wake()
+            self.task.turns.wake(self.task)
 
 
 class Sleepers:
-    """Those threads of the running invocation that sleep in virtual time.
+    """The threads of the running invocation that sleep in virtual time.
 
-    Time moves on while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one
-    waits for another thread. One that computes, reads or waits in any other way keeps time standing, and so does the
-    SDK's checkpoint thread while it holds updates. Whether a thread waits cannot be asked; it is seen in two looks at
-    its stack. All but ``sleep`` belongs to the orchestrator's thread.
+    Time moves while an invocation runs if it is at rest: at least one of its threads sleeps, and each other one waits
+    for another thread. A thread that computes, reads or waits in any other way keeps time from moving, and so does the
+    SDK's checkpoint thread while it holds updates. That a thread waits is seen in two looks at its stack. All methods
+    but ``sleep`` belong to the orchestrator's thread.
 
-    An invocation that sleeps past its deadline, 15 minutes after it began, has timed out, as in Lambda.
+    An invocation that sleeps past its deadline has timed out, as in Lambda.
     """
 
-    def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, runs: RunQueue) -> None:
+    def __init__(self, post: Post, scheduler: Scheduler, clock: Clock, calls: CallQueue) -> None:
         self._post = post
         self._scheduler = scheduler
         self._clock = clock
-        self._runs = runs
+        self._calls = calls
         self._asleep: dict[Thread, Sleeper] = {}
         self._waking: set[Thread] = set()
         self._numbers = itertools.count()
+        self.all_asleep = False
+        """Whether the running invocation was at rest when it was last looked at."""
 
     def __bool__(self) -> bool:
-        """Whether anybody sleeps."""
+        """Whether a thread sleeps."""
         return bool(self._asleep)
 
     def sleep(self, seconds: float) -> None:
-        """Return when virtual time has moved by so many seconds; called by the thread that sleeps."""
+        """Block the calling thread until virtual time has moved by so many seconds."""
         sleeper = Sleeper(current_thread(), seconds, current_task())
         self._post(lambda: self._fall_asleep(sleeper))
         sleeper.wait()
         self._post(lambda: self._waking.discard(sleeper.thread))
 
     def at_rest(self) -> bool:
-        """Whether nothing of the running invocation goes on by itself until time moves."""
+        """Whether an invocation runs of which nothing goes on by itself until time moves."""
+        self.all_asleep = not self._calls.idle and self._is_at_rest()
+        return self.all_asleep
+
+    def _is_at_rest(self) -> bool:
         if not self._asleep or self._waking:
             return False
-        turns = self._turns()
+        turns = self._calls.turns
         if turns is not None and not turns.resting:
             return False
         first = self._waiting_threads()
         if not first:
             return first is not None
-        Event().wait(SAMPLE)
+        Event().wait(SAMPLE_SECONDS)
         return first == self._waiting_threads()
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """While time moves, no thread goes on; False if one does."""
-        turns = self._turns()
+        """Keep all threads from going on while time moves; gives False if one does go on."""
+        turns = self._calls.turns
         if turns is None:
             yield True
             return
@@ -112,12 +118,8 @@ class Sleepers:
                 turns.time_moved()
                 turns.let_go()
 
-    def _turns(self) -> Turns | None:
-        active = self._runs.active
-        return None if active is None else active.job.turns
-
     def wake_all(self) -> None:
-        """The invocation was given up: its threads go on, and end."""
+        """The invocation was given up: wake its threads, so that they end."""
         for sleeper in self._asleep.values():
             sleeper.wake()
         self._asleep.clear()
@@ -125,12 +127,12 @@ class Sleepers:
         self._scheduler.flush(lambda key: isinstance(key, tuple) and key[0] == _SLEEP)
 
     def _fall_asleep(self, sleeper: Sleeper) -> None:
-        active = self._runs.active
-        if active is None or active.crashed is not None or not self._runs.invoker.runs(sleeper.thread):
+        running = self._calls.running
+        if running is None or running.crashed is not None or not self._calls.invoker.runs(sleeper.thread):
             sleeper.wake()
             return
         self._asleep[sleeper.thread] = sleeper
-        self._runs.limit(self.wake_all)
+        self._calls.limit()
         due = self._clock.now() + timedelta(seconds=sleeper.seconds)
         self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
 
@@ -141,50 +143,51 @@ class Sleepers:
         sleeper.wake()
 
     def _waiting_threads(self) -> dict[Thread, object] | None:
-        """Where each thread is that does not sleep; None if one of them does not wait for another.
+        """The place of each thread that does not sleep; None if one of them does not wait for another.
 
-        Threads that take turns need no look, but for those that have lost theirs while they waited elsewhere.
+        Threads that take turns need no look, except those that have lost theirs while they waited elsewhere.
         """
-        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._asked()}
+        places: dict[Thread, object] = {thread: sight_of(thread) for thread in self._about_to_begin()}
         if None in places.values():
             return None
         frames = current_frames()
-        for thread in self._doubtful():
+        for thread in self._threads_to_look_at():
             frame = frames.get(thread.ident or 0)
             if frame is None or not waits_for_a_thread(thread, frame) or sdk.is_about_to_send(frame):
                 return None
             places[thread] = (id(frame), frame.f_lasti)
         return places
 
-    def _asked(self) -> list[Thread]:
-        """Threads that may be about to begin with what they were given to do: those of pools, if there is such work."""
+    def _about_to_begin(self) -> list[Thread]:
+        """Pool threads that may be about to begin with work of the handler's, if there is such work."""
         if not has_queued_work():
             return []
-        return [thread for thread in pool_threads() if not self._runs.invoker.runs(thread)]
+        return [thread for thread in pool_threads() if not self._calls.invoker.runs(thread)]
 
-    def _doubtful(self) -> Iterable[Thread]:
-        threads = [thread for thread in self._runs.invoker.threads if thread not in self._asleep]
-        turns = self._turns()
+    def _threads_to_look_at(self) -> Iterable[Thread]:
+        threads = [thread for thread in self._calls.invoker.threads if thread not in self._asleep]
+        turns = self._calls.turns
         if turns is None:
             return threads
         known = turns.parked_threads()
-        return [thread for thread in threads if thread not in known and not self._runs.invoker.is_worker(thread)]
+        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.worker]
 
 
 class VirtualSleep:
-    """Puts a replacement in the place of ``time.sleep``, also where modules hold it under a name of their own.
+    """Replaces ``time.sleep``, also where modules hold it under a name of their own.
 
-    It sleeps by ``sleep`` in those threads for which ``applies`` holds, and as ever in all others. In those threads the
-    monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` gives: code that sleeps until a
-    deadline by ``time.monotonic`` gets there.
+    In those threads for which ``applies`` returns true it sleeps by ``sleep``, in all others as ever. In those threads
+    the monotonic clocks, which are real, are ahead by the virtual seconds that ``passed`` returns: code that sleeps
+    until a deadline by ``time.monotonic`` gets there.
     """
 
     def __init__(
-        self, sleep: Callable[[float], None], applies: Callable[[Thread], bool], passed: Callable[[], float]
+        self, sleep: Callable[[float], None], applies: Callable[[], bool], passed: Callable[[], float]
     ) -> None:
         self._sleep = sleep
         self._applies = applies
         self._passed = passed
+        self._patches = Patches()
         self._replaced: list[tuple[Any, Any]] = []
 
     @property
@@ -193,23 +196,26 @@ class VirtualSleep:
         return bool(self._replaced)
 
     def install(self) -> None:
-        """Put it in place."""
+        # ``from time import sleep`` copies the reference, so that patching ``time`` alone would miss most handlers:
+        # every module that holds one of these functions is patched, as freezegun does it with the clocks, which leaves
+        # ``sleep`` alone. Checked with Python 3.11.
         self._replaced = [(time.sleep, self._sleeping(time.sleep))]
         for name, per_second in _MONOTONIC.items():
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
-        for real, replacement in self._replaced:
-            _replace(real, replacement)
+        for module, name, replacement in _holders(self._replaced):
+            self._patches.replace(module, name, replacement)
 
     def remove(self) -> None:
-        """Put the real ones back, also in modules that were imported since."""
-        for real, replacement in self._replaced:
-            _replace(replacement, real)
+        self._patches.undo()
+        # Modules that were imported since have taken the replacements from those that were patched.
+        for module, name, real in _holders([(replacement, real) for real, replacement in self._replaced]):
+            setattr(module, name, real)
         self._replaced = []
 
     def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
-            if seconds > 0 and self._applies(current_thread()):
+            if seconds > 0 and self._applies():
                 self._sleep(seconds)
             else:
                 real(seconds)
@@ -220,15 +226,25 @@ class VirtualSleep:
         exact = type(per_second)
 
         def clock() -> Any:
-            if self._applies(current_thread()):
+            if self._applies():
                 return real() + exact(self._passed() * per_second)
             return real()
 
         return clock
 
 
-def _replace(old: Any, new: Any) -> None:
-    for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
-            for name in [name for name, value in list(vars(module).items()) if value is old]:
-                setattr(module, name, new)
+_TIMED_WAITS = ("queue", "threading", "concurrent", "multiprocessing", "selectors", "asyncio")
+"""Packages whose waits count by the monotonic clock, and end in real time: a clock that is ahead, and real again once
+the invocation is given up, would make them last for the whole difference."""
+
+
+def _holders(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[ModuleType, str, Any]]:
+    """The global names of all modules that hold the first object of a pair, each with the second one."""
+    others = {id(held): (held, other) for held, other in pairs}
+    return [
+        (module, name, others[id(value)][1])
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _TIMED_WAITS
+        for name, value in list(vars(module).items())
+        if id(value) in others
+    ]

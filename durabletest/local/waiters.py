@@ -1,8 +1,7 @@
-"""Those who wait: for the end of an execution, for an instant of virtual time, for the state of an operation."""
+"""Waits of test threads: for the end of an execution, an instant of virtual time, or the state of an operation."""
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,22 +11,21 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from durabletest.errors import CheckpointServerError, DurableTestError
+from durabletest.local.deployment import Deployment
+from durabletest.local.scheduler import monotonic
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
-
-_monotonic = [time.monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
 
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """Somebody waits for the end of an execution, for an instant, or for ``followed``, a future of the model.
+    """A thread's wait for the end of an execution, for an instant, or for ``followed``, a future of the model.
 
-    ``scope`` is the runner's number through which it waits, ``thread`` is blocked by it. The future's result is None;
-    its exception says why the wait is in vain.
+    ``deployment`` is that of the runner through which it waits. The future's result is None, or the execution's events
+    after the first ``seen`` ones; its exception says why the wait is in vain.
     """
 
-    scope: int
+    deployment: Deployment
     arn: str | None
     thread: Thread
     until: datetime | None = None
@@ -37,21 +35,22 @@ class Wait:
 
     @property
     def is_over(self) -> bool:
-        """Whether the thread is about to wake up, as what it follows is done."""
+        """Whether the thread is about to wake up, as the future that it follows is done."""
         return self.followed is not None and self.followed.done()
 
 
 class Waiters:
-    """Keeps everybody who waits, and settles their futures; belongs to the orchestrator's thread.
+    """Keeps waits and watches, and settles their futures; belongs to the orchestrator's thread.
 
-    ``events_after`` gives the events of an execution's history that come after the first so many.
+    ``events_after(arn, seen)`` returns the events of an execution's history after the first ``seen`` ones. Changes that
+    watches have not been told yet are the news.
     """
 
     def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
         self._events_after = events_after
         self._waits: dict[Wait, None] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
-        self._watchers: defaultdict[int, set[Thread]] = defaultdict(set)
+        self._watchers: defaultdict[Deployment, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
         self._followed: set[str] = set()
         self._news_since: float | None = None
@@ -60,77 +59,66 @@ class Waiters:
         self._ended: dict[str, Exception | None] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody waits, so that time may move.
+        """Whether a thread waits, so that time may move.
 
-        A thread that is blocked by a future of the model waits as long as its watch is open, not until it has woken up.
+        A thread that is blocked by a future of the model counts while its watch is open, not until it has woken up.
         """
         waits = any(wait.arn is not None or wait.until is not None for wait in self._waits)
         return waits or any(self._watches.values())
 
-    def has_ended(self, arn: str) -> bool:
-        """Whether the execution has ended."""
-        return arn in self._ended
-
     @property
     def all_blocked(self) -> bool:
-        """Whether no thread that follows an execution is free to answer something."""
+        """Whether every thread that has set a watch is blocked, so that none can answer a callback."""
         blocked = {wait.thread for wait in self._waits if not wait.is_over}
         watchers = set().union(*self._watchers.values())
         return all(thread in blocked for thread in watchers if thread.is_alive())
 
-    # --- they come and go ---
-
     def add(self, wait: Wait) -> None:
-        """Somebody begins to wait."""
+        """Begin to wait; the end of an execution that has ended settles the wait at once."""
         if wait.arn in self._ended:
             self._settle_wait(wait, self._ended[wait.arn])
         else:
             self._waits[wait] = None
 
     def withdraw(self, wait: Wait) -> None:
-        """Somebody does not wait any longer."""
         self._waits.pop(wait, None)
 
-    def add_watch(self, scope: int, arn: str, watch: Watch, thread: Thread) -> None:
-        """Somebody begins to follow an operation."""
-        self._watchers[scope].add(thread)
+    def add_watch(self, deployment: Deployment, arn: str, watch: Watch, thread: Thread) -> None:
+        """Begin to follow an operation, for a thread."""
+        self._watchers[deployment].add(thread)
         self._followed.add(arn)  # before its history is read: what comes later is announced
         history = self._settled_by_news(arn)
-        self._watches[arn].add(watch, history, self.has_ended(arn))
+        self._watches[arn].add(watch, history, arn in self._ended)
 
-    # --- what they wait for ---
-
-    def is_followed(self, arn: str) -> bool:
-        """Whether there was ever a watch on one of its operations; any thread may ask."""
-        return arn in self._followed
+    # --- news, ends and instants ---
 
     def note(self, arn: str) -> None:
-        """Something happened in this execution; whoever follows it hears of it by ``tell_news``."""
-        if self.is_followed(arn):
+        """Something has happened in this execution, which is news if there is a watch on it."""
+        if arn in self._followed:
             self._news[arn] = None
             self._begin_news()
 
     def await_rest(self, future: Future[None]) -> None:
-        """Somebody wants to do something as soon as those may hear of news who follow an execution."""
+        """Settle the future when watches are told the news next."""
         self._for_rest.append(future)
         self._begin_news()
 
     def _begin_news(self) -> None:
         if self._news_since is None:
-            self._news_since = _monotonic[0]()
+            self._news_since = monotonic()
 
     @property
     def age_of_news(self) -> float:
-        """For how many real seconds there have been news that were not told."""
-        return 0.0 if self._news_since is None else _monotonic[0]() - self._news_since
+        """The real seconds since the oldest news."""
+        return 0.0 if self._news_since is None else monotonic() - self._news_since
 
     @property
     def has_news(self) -> bool:
-        """Whether something has happened that those who follow an execution have not heard of; any thread may ask."""
+        """Whether there are news, or threads that wait for their turn to act; any thread may ask."""
         return bool(self._news or self._for_rest)
 
     def tell_news(self) -> bool:
-        """Settle the watches that have what they wait for; tell whether there was anything new."""
+        """Settle the watches whose operations got there; return whether there were any news."""
         news, self._news = self._news, {}
         for_rest, self._for_rest = self._for_rest, []
         self._news_since = None
@@ -141,14 +129,14 @@ class Waiters:
         return bool(news or for_rest)
 
     def _settled_by_news(self, arn: str) -> History:
-        """The history, read on, and the watches that what is new in it concerns settled."""
+        """The history up to now; watches that its new events concern are settled."""
         history = self._histories.setdefault(arn, History())
         news = history.extend(self._events_after(arn, len(history.events)))
-        self._watches[arn].settle(history, self.has_ended(arn), news)
+        self._watches[arn].settle(history, arn in self._ended, news)
         return history
 
     def end(self, arn: str, error: Exception | None) -> None:
-        """The execution has ended; an error is why its run cannot be trusted, for everybody who waits for it."""
+        """The execution has ended; an ``error`` aborted its run, and is raised in every thread that waits for it."""
         self._ended[arn] = error
         self._news.pop(arn, None)
         if arn in self._watches:
@@ -161,29 +149,29 @@ class Waiters:
         _settle(wait.future, error, events)
 
     def next_goal(self) -> datetime | None:
-        """The earliest instant that somebody waits for."""
+        """The earliest instant that a thread waits for."""
         return min((wait.until for wait in self._waits if wait.until is not None), default=None)
 
     def reach(self, now: datetime) -> None:
-        """It is that late now."""
+        """Settle the waits for instants up to ``now``."""
         for wait in self._take(lambda wait: wait.until is not None and wait.until <= now):
             _settle(wait.future, None)
 
     def give_up(self, reason: Callable[[str, Watch | None], Exception]) -> None:
-        """Nothing can happen any more: tell everybody who waits for an execution, or for an operation of one."""
+        """Nothing can happen any more: fail all waits for executions and for their operations."""
         for wait in self._take(lambda wait: wait.arn is not None):
             _settle(wait.future, reason(wait.arn or "", None))
         for arn in list(self._watches):
             self._fail_watches(arn, reason)
 
     def refuse(self, error: Exception) -> None:
-        """Time cannot move: tell everybody, whatever they wait for."""
+        """Time cannot move: fail all waits, whatever they are for."""
         for wait in self._take(lambda _: True):
             _settle(wait.future, error)
         self.give_up(lambda _arn, _watch: again(error))
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
-        """The execution is given up, and its ARN may be given out anew: nobody waits for it any longer."""
+        """The execution is given up: fail the waits for it; its ARN may be used again."""
         for wait in self._take(lambda wait: wait.arn == arn):
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
@@ -193,11 +181,11 @@ class Waiters:
         self._watches.pop(arn, None)
         self._ended.pop(arn, None)
 
-    def leave(self, scope: int, reason: Callable[[str], Exception]) -> None:
-        """A runner is reset or closed: those who wait through it do so in vain."""
-        for wait in self._take(lambda wait: wait.scope == scope):
+    def leave(self, deployment: Deployment, reason: Callable[[str], Exception]) -> None:
+        """A runner is reset or closed: fail the waits through it."""
+        for wait in self._take(lambda wait: wait.deployment is deployment):
             _settle(wait.future, reason(wait.arn or ""))
-        self._watchers.pop(scope, None)
+        self._watchers.pop(deployment, None)
 
     def _fail_watches(self, arn: str, reason: Callable[[str, Watch], Exception]) -> None:
         for watch in self._watches[arn].take_all():
@@ -224,17 +212,17 @@ AnswerT = TypeVar("AnswerT")
 
 
 def again(error: Exception) -> Exception:
-    """The same error for another thread; one of the author's own cannot be copied without knowing it, and is shared."""
+    """A copy of the error for another thread; exceptions of the author's cannot be copied safely, and are shared."""
     return error.again() if isinstance(error, DurableTestError) else error
 
 
 def settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
-    """Put the answer in the future, or why there is none."""
+    """Set the future's result to the answer, or its exception to the reason why there is none."""
     failing(future, lambda: future.set_result(question()))
 
 
 def failing(future: Future[Any], act: Callable[[], None]) -> None:
-    """Act; why that failed is for those who wait for the future, and no harm to others."""
+    """Call ``act``; its exception is for the thread that waits for the future, and does no harm to others."""
     try:
         act()
     except Exception as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -75,3 +76,47 @@ class ExecutionView(Protocol):
     def unavailable(self, what: str) -> NotAvailableError:
         """The error for a question that this kind of execution cannot answer."""
         ...
+
+
+@dataclass(frozen=True)
+class Child:
+    """An execution that a chained invoke has started.
+
+    ``invoke`` is that operation, in the execution ``parent_arn``, and ``path`` the operation's path there.
+    """
+
+    view: ExecutionView
+    history: History
+    parent_arn: str
+    invoke: OperationRecord
+    path: str
+
+    @property
+    def arn(self) -> str:
+        return self.view.arn
+
+
+def children_of(view: ExecutionView, wanted: Callable[[OperationRecord], bool] = lambda _: True) -> Iterator[Child]:
+    """The executions that chained invokes of this one have started, each followed by those that it has started itself.
+
+    ``wanted`` says of an invoke whether its execution is asked for.
+    """
+    seen = {view.arn}
+    waiting = _invokes(view, wanted)
+    while waiting:  # no recursion: executions may be nested deeply
+        parent, history, record = waiting.pop()
+        arn = record.child_arn or ""
+        if arn in seen:
+            continue
+        seen.add(arn)
+        child = parent.sibling(arn)
+        yield Child(child, child.history(), parent.arn, record, history.path_of(record))
+        waiting += _invokes(child, wanted)
+
+
+def _invokes(
+    view: ExecutionView, wanted: Callable[[OperationRecord], bool]
+) -> list[tuple[ExecutionView, History, OperationRecord]]:
+    """The invokes of executions, the last one first."""
+    history = view.history()
+    return [(view, history, record) for record in reversed(history.operations) if record.child_arn and wanted(record)]

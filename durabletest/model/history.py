@@ -11,6 +11,7 @@ from typing import Any
 
 from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.lookup import OperationIndex
+from durabletest.model.payloads import TruncatedPayload
 from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, OperationRecord
 from durabletest.model.times import plain_event
 
@@ -99,7 +100,7 @@ class History(OperationIndex):
 
     def _apply(self, event: dict[str, Any]) -> None:
         event_type = event.get("EventType")
-        if event_type in _OPERATION_EVENTS:
+        if event_type in _OPERATION_EVENTS and "Id" in event:
             record = self._by_id.get(event["Id"])
             if record is None:
                 record = _new_operation(event)
@@ -111,9 +112,9 @@ class History(OperationIndex):
                 self._end_operations(_ENDS_OPERATIONS[self.execution.status])
         elif event_type == "InvocationCompleted":
             details = details_of(event)
-            times = (details["StartTimestamp"], details["EndTimestamp"])
-            index = len(self.invocations) + 1
-            self.invocations.append(Invocation(index, details["RequestId"], *times, error=_error_of(details)))
+            start, end = (details.get(key, event["EventTimestamp"]) for key in ("StartTimestamp", "EndTimestamp"))
+            index, request_id = len(self.invocations) + 1, details.get("RequestId", "")
+            self.invocations.append(Invocation(index, request_id, start, end, error=_error_of(details)))
         subject = self._by_id.get(event.get("Id"))
         if subject is not None:
             subject.events.append(event)
@@ -186,10 +187,14 @@ def _complete_attempt(record: OperationRecord, event: Mapping[str, Any], retry: 
 
 
 def _payload_of(details: Mapping[str, Any], key: str) -> str | None:
-    payload: str | None = (details.get(key) or {}).get("Payload")
-    return payload
+    wrapper = details.get(key) or {}
+    payload: str | None = wrapper.get("Payload")
+    return TruncatedPayload(payload or "") if wrapper.get("Truncated") else payload
 
 
 def _error_of(details: Mapping[str, Any]) -> ErrorDetails | None:
-    error = (details.get("Error") or {}).get("Payload")
-    return None if error is None else ErrorDetails.of(error)
+    wrapper = details.get("Error") or {}
+    error = wrapper.get("Payload")
+    if error is None:
+        return ErrorDetails(message="(the service has truncated the error)") if wrapper.get("Truncated") else None
+    return ErrorDetails.of(error)

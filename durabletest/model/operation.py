@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
@@ -149,7 +149,8 @@ class DurableOperation:
     def send_callback_success(self, result: Any = None) -> None:
         """Answer the callback: ``str`` and ``bytes`` as they are, any other value as JSON, nothing for ``None``."""
         payload = encode_callback_result(result)
-        self._answer("success", **({} if payload is None else {"Result": payload}))
+        arguments = {} if payload is None else {"Result": payload}
+        self._answer(self._view.client.send_durable_execution_callback_success, **arguments)
 
     def send_callback_failure(
         self,
@@ -159,11 +160,12 @@ class DurableOperation:
         stack_trace: Sequence[str] | None = None,
     ) -> None:
         """Fail the callback with an error type and message, or with an exception that has both."""
-        self._answer("failure", Error=error_object(error_type, message, data, stack_trace))
+        error = error_object(error_type, message, data, stack_trace)
+        self._answer(self._view.client.send_durable_execution_callback_failure, Error=error)
 
     def send_callback_heartbeat(self) -> None:
         """Restart the heartbeat timeout of the callback; its overall timeout is not changed."""
-        self._answer("heartbeat")
+        self._answer(self._view.client.send_durable_execution_callback_heartbeat)
 
     def wait_for_data(self, status: WaitingStatus = WaitingStatus.STARTED) -> Future[DurableOperation]:
         """A future that resolves to this operation when it reaches the status.
@@ -212,12 +214,11 @@ class DurableOperation:
             raise WrongOperationTypeError(msg)
         return record
 
-    def _answer(self, action: str, **arguments: Any) -> None:
-        """Call ``send_durable_execution_callback_<action>`` of the Lambda client."""
+    def _answer(self, send: Callable[..., object], **arguments: Any) -> None:
+        """Send an answer with a method of the Lambda client; if it comes too late, raise ``CallbackCompletedError``."""
         from botocore.exceptions import ClientError  # it is slow to import, and few tests need it
 
         callback = _callback_to_answer(self._view.history(), self._path, self._index)
-        send = getattr(self._view.client, f"send_durable_execution_callback_{action}")
         try:
             send(CallbackId=callback.callback_id, **arguments)
         except ClientError as error:

@@ -1,4 +1,7 @@
-"""Payloads: encoding values as JSON, as a callback's result or as an error object, and decoding JSON."""
+"""Payloads: encoding values as JSON, as a callback's result or as an error object.
+
+The payloads of operations are decoded by ``durabletest.serialisers.decode``, which knows the SDK's serialisers.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,12 @@ _SEND_INSTEAD: tuple[tuple[type, str, str], ...] = (
 _SCALARS = (str, int, bool, type(None))
 
 
+class TruncatedPayload(str):
+    """A payload that the service has cut because of its size; what is left of it, maybe nothing."""
+
+    __slots__ = ()
+
+
 def encode(value: Any, what: str = "payload") -> str:
     """Encode a value as JSON text; ``what`` is its name in errors: ``payload['order']['at'] is a datetime; ...``.
 
@@ -61,7 +70,7 @@ def encode_callback_result(value: Any) -> bytes | None:
 
 
 def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: ARG001 - the signature of decoders
-    """Decode a payload that is JSON or else plain text; see :mod:`durabletest.decoding` for those of the SDK."""
+    """Decode a payload that is JSON or else plain text; ``durabletest.serialisers.decode`` decodes all others."""
     try:
         return None if payload is None else json.loads(payload)
     except ValueError:

@@ -10,6 +10,7 @@ from durabletest.errors import UsageError
 
 Duration: TypeAlias = timedelta | float
 """A timedelta, or a number of seconds."""
+_SCALARS = frozenset({str, int, bool, type(None)})
 
 
 class _Real:
@@ -40,7 +41,7 @@ def plain(value: Any) -> Any:
         return {plain(key): plain(item) for key, item in value.items()}
     if kind in (list, tuple, set, frozenset):
         return kind(map(plain, value))
-    if kind in (str, int, bool, type(None), _Real.DATETIME, _Real.DATE):
+    if kind in _SCALARS or kind in (_Real.DATETIME, _Real.DATE):
         return value
     if isinstance(value, datetime):
         return _rebuilt(value)
@@ -49,12 +50,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
-
-
 def plain_event(event: dict[str, Any]) -> dict[str, Any]:
     """A deep copy of an event, with its times in UTC."""
-    return {key: value if type(value) in _AS_THEY_ARE else _plain_field(value) for key, value in event.items()}
+    return {key: value if type(value) in _SCALARS else _plain_field(value) for key, value in event.items()}
 
 
 def _plain_field(value: Any) -> Any:

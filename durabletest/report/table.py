@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from durabletest.model.comparison import in_stable_order
 from durabletest.model.lookup import unknown
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ErrorDetails, OperationRecord
 from durabletest.model.times import precision, span, utc
+from durabletest.report.fitting import WIDTH, one_line, shortened
 
-DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts")
+DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts", "error")
+REPORT_COLUMNS = ("name", "type", "status", "after", "duration", "attempts", "error")
+"""The columns in failure reports, where 80 characters have to suffice."""
 _PADDING = "\ue000"
 """A character for private use in place of leading blanks, which tabulate would strip."""
-_WIDEST_NAME = 60
+_HEADER_PADDING = 2
+"""The characters that tabulate adds to headers."""
+_LEAST_ROOM = 34
+"""The least characters for name and error together."""
+_LEFT_OUT = ("type", "attempts", "after")
+"""The columns that a report leaves out, one after the other, where the terminal is too narrow for all."""
 
 
 @dataclass(frozen=True)
@@ -46,52 +55,136 @@ def tree_order(operations: Iterable[OperationRecord]) -> list[Row]:
     return rows
 
 
-_CELLS: dict[str, Callable[[Row, str], str]] = {
+@dataclass(frozen=True)
+class _Times:
+    """The ``timespec`` of all times in a table, and the start of the execution."""
+
+    timespec: str
+    start: datetime
+
+    def of(self, moment: datetime | None) -> str:
+        return "" if moment is None else utc(moment).replace(tzinfo=None).isoformat(" ", self.timespec)
+
+    def after(self, moment: datetime) -> str:
+        return span(max(moment - self.start, timedelta()))
+
+
+def error_text(error: ErrorDetails | None) -> str:
+    """Type and message on one line, the type without the module that it is in; nothing without an error."""
+    if error is None:
+        return ""
+    dotted = all(part.isidentifier() for part in (error.type or "").split("."))
+    bare = replace(error, type=(error.type or "").rpartition(".")[2]) if dotted else error
+    return " ".join(str(bare).split())
+
+
+_CELLS: dict[str, Callable[[Row, _Times], str]] = {
     "name": lambda row, _: _PADDING * 2 * len(row.ancestors) + one_line(row.operation.name),
     "path": lambda row, _: "/".join(one_line(operation.name) for operation in [*row.ancestors, row.operation]),
     "type": lambda row, _: row.operation.type,
     "sub_type": lambda row, _: row.operation.sub_type or "",
     "status": lambda row, _: row.operation.status,
-    "started": lambda row, timespec: _time(row.operation.started_at, timespec),
-    "ended": lambda row, timespec: _time(row.operation.ended_at, timespec),
+    "started": lambda row, times: times.of(row.operation.started_at),
+    "ended": lambda row, times: times.of(row.operation.ended_at),
+    "after": lambda row, times: times.after(row.operation.started_at),
     "duration": lambda row, _: "" if row.operation.duration is None else span(row.operation.duration),
     "attempts": lambda row, _: str(row.operation.attempts or ""),
-    "error": lambda row, _: one_line(str(row.operation.error)) if row.operation.error else "",
+    "error": lambda row, _: error_text(row.operation.error),
     "id": lambda row, _: row.operation.id,
     "parent": lambda row, _: row.operation.parent_id or "",
 }
-"""The text of each cell, by column: a function of its row and the ``timespec`` of all times."""
+"""The text of each cell, by column: a function of its row and the times of the table."""
 
 COLUMNS = tuple(_CELLS)
-"""The columns there are: name (indented by nesting), path, type, sub_type, status, started and ended (UTC), duration,
-attempts (of steps), error, id, and parent (its id)."""
+"""The columns there are: name (indented by nesting), path, type, sub_type, status, started and ended (UTC), after (the
+time from the start of the execution to that of the operation), duration, attempts (of steps), error (type and message),
+id, and parent (its id)."""
 
 
-def operation_table(operations: Iterable[OperationRecord], columns: Sequence[str] | None = None) -> str:
-    """The table as text; it does not depend on the terminal's width or the local time zone."""
-    from tabulate import tabulate  # it is slow to import, and tests that pass need no table
+def operation_table(
+    operations: Iterable[OperationRecord],
+    columns: Sequence[str] | None = None,
+    *,
+    width: int = WIDTH,
+    start: datetime | None = None,
+) -> str:
+    """The table as text, of these columns; without errors, the default columns have none for them.
 
+    Errors are cut between two words to fit into ``width``, but not to less than half of it. ``start`` is that of the
+    execution, by default of the first operation. The table does not depend on the local time zone.
+    """
     names = DEFAULT_COLUMNS if columns is None else [columns] if isinstance(columns, str) else columns
     for name in names:
         if name not in _CELLS:
             raise unknown(name, COLUMNS, "column of the operation table")
+    table = _table(operations, names, start)
+    if columns is None:
+        _drop_if_empty(table, "error")
+    if "error" in table:
+        room = max(width - _width(table, but="error"), width // 2)
+        table["error"] = [shortened(cell, room) for cell in table["error"]]
+    return _drawn(table)
+
+
+def report_table(operations: Iterable[OperationRecord], width: int, start: datetime | None = None) -> str:
+    """The table of a failure report, which fits into ``width``.
+
+    Where it does not, errors are cut, and names that take more than half of the room for both. On a terminal too narrow
+    for that, columns are left out.
+    """
+    table = _table(operations, REPORT_COLUMNS, start)
+    _drop_if_empty(table, "error")
+    for column in _LEFT_OUT:
+        if table and width - _width(table, but="name", and_but="error") < _LEAST_ROOM:
+            del table[column]
+    if table:
+        room = width - _width(table, but="name", and_but="error")
+        errors = _widest("error", table.get("error", [])) if "error" in table else 0
+        table["name"] = [_cut_name(cell, max(room - errors, room // 2)) for cell in table["name"]]
+    if "error" in table:
+        left = width - _width(table, but="error")
+        table["error"] = [shortened(cell, left) for cell in table["error"]]
+    return _drawn(table)
+
+
+_Table: TypeAlias = dict[str, list[str]]
+"""The cells of each column by its name; empty without operations."""
+
+
+def _table(operations: Iterable[OperationRecord], names: Sequence[str], start: datetime | None) -> _Table:
     rows = tree_order(operations)
     if not rows:
+        return {}
+    instants = [time for row in rows for time in (row.operation.started_at, row.operation.ended_at) if time is not None]
+    times = _Times(precision(*instants), min(instants) if start is None else start)
+    return {name: [_CELLS[name](row, times) for row in rows] for name in names}
+
+
+def _drop_if_empty(table: _Table, name: str) -> None:
+    if not any(table.get(name, ())):
+        table.pop(name, None)
+
+
+def _widest(name: str, cells: Sequence[str]) -> int:
+    return max(len(name) + _HEADER_PADDING, *map(len, cells))
+
+
+def _width(table: _Table, *, but: str, and_but: str = "") -> int:
+    """The width of the table without the cells of one or two of its columns."""
+    cells = sum(_widest(name, column) for name, column in table.items() if name not in (but, and_but))
+    return cells + 2 * (len(table) - 1)
+
+
+def _cut_name(cell: str, room: int) -> str:
+    name = cell.lstrip(_PADDING)
+    indent = cell[: min(len(cell) - len(name), room // 2)]
+    return indent + shortened(name, room - len(indent))
+
+
+def _drawn(table: _Table) -> str:
+    from tabulate import tabulate  # it is slow to import, and tests that pass need no table
+
+    if not table:
         return "(no operations)"
-    times = [time for row in rows for time in (row.operation.started_at, row.operation.ended_at) if time is not None]
-    timespec = precision(*times)
-    cells = [[_CELLS[name](row, timespec) for name in names] for row in rows]
-    text = tabulate(cells, headers=names, tablefmt="simple", disable_numparse=True)
+    text = tabulate(table, headers="keys", tablefmt="simple", disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.replace(_PADDING, " ").splitlines())
-
-
-def _time(moment: datetime | None, timespec: str) -> str:
-    return "" if moment is None else utc(moment).replace(tzinfo=None).isoformat(" ", timespec)
-
-
-def one_line(text: str | None) -> str:
-    """A name as tables show it: on one line, and cut if it is long."""
-    if text is None:
-        return "(unnamed)"
-    line = text if text.isprintable() else repr(text)[1:-1]
-    return line if len(line) <= _WIDEST_NAME else f"{line[: _WIDEST_NAME - 3]}..."

@@ -7,18 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History, details_of
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
-from durabletest.report.table import Row, one_line, tree_order
+from durabletest.report.fitting import WIDTH, one_line, shortened
+from durabletest.report.table import Row, tree_order
 
-WIDTH = 100
-_WIDEST_NAME = 36
+_WIDEST_NAME = 0.36
+"""The part of the width that names may take."""
 _WIDEST_NOTE = 24
 _WIDEST_GAP = 14
+_PAUSED = "(paused)"
 
 
 @dataclass(frozen=True)
@@ -122,26 +124,62 @@ def _columns(gaps: list[timedelta], width: int) -> list[int]:
     return columns
 
 
-def timeline(history: History, glyphs: Glyphs = BOX, records: Sequence[OperationRecord] | None = None) -> str:
-    """Draw the timeline, at most 100 columns wide; ``records`` are the operations to show, by default all."""
+def timeline(
+    history: History, glyphs: Glyphs = BOX, records: Sequence[OperationRecord] | None = None, width: int = WIDTH
+) -> str:
+    """Draw the timeline, at most ``width`` columns wide; ``records`` are the operations to show, by default all."""
     rows = tree_order(history.operations if records is None else records)
     if not rows:
         return "(no operations)"
-    names = [_name(row) for row in rows]
+    names = [
+        shortened("  " * len(row.ancestors) + one_line(row.operation.name), int(_WIDEST_NAME * width)) for row in rows
+    ]
     notes = [_note(row.operation) for row in rows]
+    pauses = pauses_of(history)
+    if pauses:
+        names.append(_PAUSED)
+        notes.append(_length(pauses, history))
     margin = max(map(len, names))
-    ends = [end for record in history.operations if (end := _end(record)) is not None]
+    ends = [end for record in history.operations if (end := end_of(record)) is not None]
     instants = [event["EventTimestamp"] for event in history.events] + ends
-    axis = Axis(instants, WIDTH - margin - max(map(len, notes)) - 4)
+    axis = Axis(instants, width - margin - max(map(len, notes)) - 4)
     lines = [f"{'':{margin}}  {axis.labels()}"]
+    if pauses:
+        cells = _pause_cells(pauses, axis, glyphs)
+        lines.append(f"{names.pop():{margin}}  {cells:{axis.width}}  {notes.pop()}")
     for row, name, note in zip(rows, names, notes, strict=True):
         lines.append(f"{name:{margin}}  {_bar(row.operation, axis, glyphs):{axis.width}}  {note}")
-    return "\n".join(line.rstrip() for line in [*lines, _legend(rows, glyphs)])
+    return "\n".join(line.rstrip() for line in [*lines, *_legend(rows, glyphs, width)])
 
 
-def _name(row: Row) -> str:
-    text = "  " * len(row.ancestors) + one_line(row.operation.name)
-    return text if len(text) <= _WIDEST_NAME else f"{text[: _WIDEST_NAME - 3]}..."
+Interval: TypeAlias = tuple[datetime, datetime | None]
+"""The beginning and the end of a pause; ``None`` if the execution is still paused."""
+
+
+def pauses_of(history: History) -> list[Interval]:
+    """The pauses of an execution, the last of which ends with the execution at the latest."""
+    pauses: list[Interval] = []
+    for event in history.events:
+        if event["EventType"] == "ExecutionPaused":
+            pauses.append((event["EventTimestamp"], history.execution.ended_at))
+        elif event["EventType"] == "ExecutionResumed" and pauses:
+            pauses[-1] = pauses[-1][0], event["EventTimestamp"]
+    return pauses
+
+
+def _length(pauses: Sequence[Interval], history: History) -> str:
+    """The length of all pauses together, or that the execution is paused."""
+    if pauses[-1][1] is None:
+        return str(history.execution.status)
+    return span(sum((end - start for start, end in pauses if end is not None), timedelta(0)))
+
+
+def _pause_cells(pauses: Sequence[Interval], axis: Axis, glyphs: Glyphs) -> str:
+    cells = [" "] * axis.width
+    for start, end in pauses:
+        for column in range(axis.column(start), axis.width if end is None else axis.column(end) + 1):
+            cells[column] = glyphs.pause
+    return "".join(cells)
 
 
 def _note(record: OperationRecord) -> str:
@@ -149,10 +187,10 @@ def _note(record: OperationRecord) -> str:
     attempts = f"{record.attempts} attempts" if record.attempts > 1 else ""
     duration = span(record.duration) if record.duration else ""
     status = "" if record.status is OperationStatus.SUCCEEDED else str(record.status)
-    return ", ".join(part for part in (status, duration, attempts) if part)[:_WIDEST_NOTE]
+    return shortened(", ".join(part for part in (status, duration, attempts) if part), _WIDEST_NOTE)
 
 
-def _end(record: OperationRecord) -> datetime | None:
+def end_of(record: OperationRecord) -> datetime | None:
     """When it ended or is due to go on, ``None`` if that is not known."""
     return record.ended_at or record.next_attempt_at or record.scheduled_end
 
@@ -160,18 +198,18 @@ def _end(record: OperationRecord) -> datetime | None:
 def _bar(record: OperationRecord, axis: Axis, glyphs: Glyphs) -> str:
     """From the start to the end, or if that is not known to the end of the axis."""
     start = axis.column(record.started_at)
-    ended_at = _end(record)
+    ended_at = end_of(record)
     end = axis.width - 1 if ended_at is None else axis.column(ended_at)
     cells = dict.fromkeys(range(start, end), glyphs.bars[record.type])
     cells[start] = glyphs.context_start if record.type is OperationType.CONTEXT else glyphs.start
     if record.type is OperationType.STEP:
-        cells.update(_attempt_cells(_attempts(record), end, axis, glyphs))
+        cells.update(_attempt_cells(attempts_of(record), end, axis, glyphs))
     cells[end] = glyphs.marks[record.status]
     return "".join(cells.get(column, " ") for column in range(axis.width))
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """One attempt of a step; ``ended_at`` is ``None`` while it runs."""
 
     started_at: datetime
@@ -179,19 +217,20 @@ class _Attempt:
     failed: bool
 
 
-def _attempts(record: OperationRecord) -> list[_Attempt]:
-    attempts: list[_Attempt] = []
+def attempts_of(record: OperationRecord) -> list[Attempt]:
+    """The attempts of a step, of which the last may still run."""
+    attempts: list[Attempt] = []
     for event in record.events:
         at = event["EventTimestamp"]
         if event["EventType"].endswith("Started"):
-            attempts.append(_Attempt(at, None, False))
+            attempts.append(Attempt(at, None, False))
         else:
             started_at = attempts.pop().started_at if attempts and attempts[-1].ended_at is None else at
-            attempts.append(_Attempt(started_at, at, "Error" in details_of(event)))
+            attempts.append(Attempt(started_at, at, "Error" in details_of(event)))
     return attempts
 
 
-def _attempt_cells(attempts: Sequence[_Attempt], end: int, axis: Axis, glyphs: Glyphs) -> dict[int, str]:
+def _attempt_cells(attempts: Sequence[Attempt], end: int, axis: Axis, glyphs: Glyphs) -> dict[int, str]:
     """The end of each attempt, and the pause until the next one."""
     cells: dict[int, str] = {}
     next_starts = [axis.column(attempt.started_at) for attempt in attempts[1:]]
@@ -203,8 +242,8 @@ def _attempt_cells(attempts: Sequence[_Attempt], end: int, axis: Axis, glyphs: G
     return cells
 
 
-def _legend(rows: Sequence[Row], glyphs: Glyphs) -> str:
-    """The meanings of the marks that were drawn."""
+def _legend(rows: Sequence[Row], glyphs: Glyphs, width: int) -> list[str]:
+    """The meanings of the marks that were drawn, in as many lines as that takes."""
     drawn = {row.operation.status for row in rows}
     meanings: dict[str, list[str]] = {}
     for status, mark in glyphs.marks.items():
@@ -214,4 +253,10 @@ def _legend(rows: Sequence[Row], glyphs: Glyphs) -> str:
     legend = [f"{mark} {' or '.join(dict.fromkeys(words))}" for mark, words in meanings.items()]
     if any(row.operation.retry_delays for row in rows):
         legend.append(f"{glyphs.pause} until the next attempt")
-    return "   ".join(legend)
+    lines = [legend[0]]
+    for entry in legend[1:]:
+        if len(lines[-1]) + 3 + len(entry) <= width:
+            lines[-1] += f"   {entry}"
+        else:
+            lines.append(entry)
+    return lines

@@ -174,6 +174,14 @@ class CallbackTests(DurableTestCase):
         self.execution.result(timeout=5)
         self.assertOperation("approval").timed_out().waited(minutes=3 * 50 + 60)
 
+    def test_r6_3_heartbeats_do_not_put_the_callbacks_own_timeout_off(self) -> None:
+        for _ in range(28):
+            self.execution.advance(timedelta(minutes=50))
+            self.callback.send_callback_heartbeat()
+        self.execution.advance(timedelta(minutes=50))
+        self.execution.result(timeout=5)
+        self.assertOperation("approval").timed_out().waited(days=1)
+
 
 class WaitingTests(DurableTestCase):
     handler = order

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
+from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
+from aws_durable_execution_sdk_python.config import StepConfig
+from aws_durable_execution_sdk_python.retries import RetryPresets
+
+from durabletest import DurableTestCase
 from tests.assertions import scenarios
 
 
@@ -100,3 +106,31 @@ class Failing(scenarios.Shipped):
 class Unasserted(scenarios.NotRun):
     def test_nothing_was_executed(self) -> None:
         self.assertEqual(1, 2)
+
+
+@durable_execution
+def bank(event: Any, context: DurableContext) -> str:
+    def debit(_: StepContext) -> str:
+        if event:
+            raise scenarios.CardDeclined("no funds")
+        return "paid"
+
+    return context.step(debit, name="debit", config=StepConfig(retry_strategy=RetryPresets.none()))
+
+
+@durable_execution
+def shop(event: Any, context: DurableContext) -> Any:
+    return context.invoke("bank", event, name="pay")
+
+
+class Invoking(DurableTestCase):
+    handler = shop
+    durable_functions = {"bank": bank}
+
+    def test_paid(self) -> None:
+        self.execute(100)
+        self.assertExecution().succeeded()
+
+    def test_free(self) -> None:
+        self.execute(0)
+        self.assertExecution().failed()

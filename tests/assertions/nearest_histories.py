@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from durabletest.model.records import OperationRecord
-from tests.model.histories import ARN, Script, View, error, payload, retry
+from tests.model.histories import ARN, Script, View, error, payload, retry, seconds
 
 CHILD = f"{ARN}-child"
 HEARTBEATS = {"answered": 2, "approval create callback id": 1}
@@ -75,6 +75,16 @@ def stopped() -> Script:
     return Script().wait("1", 60, name="wait").at(30).add("ExecutionStopped", {"Error": error("Operator", "enough")})
 
 
+def paused() -> Script:
+    script = Script().wait("1", 60, name="wait").at(30)
+    return script.add("ExecutionPaused", {"PauseRequestTimestamp": seconds(30), "ExecutionTimeoutPaused": True})
+
+
+def resumed() -> Script:
+    script = paused().at(45)
+    return script.add("ExecutionResumed", {"ResumeRequestTimestamp": seconds(45)})
+
+
 def timed_out() -> Script:
     return Script().wait("1", 90, name="wait").at(60).add("ExecutionTimedOut", {})
 
@@ -129,6 +139,7 @@ def crashed() -> Script:
 HISTORIES: dict[str, Callable[[], Script]] = {
     one.__name__: one
     for one in (
-        shop, letters, going_on, broken, stopped, timed_out, callbacks, branches, invokes, polled, crashed,
+        shop, letters, going_on, broken, stopped, paused, resumed, timed_out, callbacks, branches, invokes, polled,
+        crashed,
     )
 }  # fmt: skip

@@ -15,7 +15,7 @@ class ShippedTests(scenarios.Shipped):
         self.arrange()
 
     def test_outcome_of_the_execution(self) -> None:
-        self.assertExecution().succeeded().never.failed().never.timed_out().never.stopped().never.running()
+        self.assertExecution().succeeded().never.failed().never.timed_out().never.stopped().never.running().never.paused()
         self.assertExecution().succeeded({"status": "shipped", "items": mock.ANY}).never.succeeded(None)
         self.assertExecution().result(mock.ANY).never.result({}).never.error()
 
@@ -110,7 +110,7 @@ class DeclinedTests(scenarios.Declined):
 class RetryingTests(scenarios.Retrying):
     def test_an_execution_that_goes_on(self) -> None:
         self.arrange()
-        self.assertExecution().running().never.succeeded()
+        self.assertExecution().running().never.succeeded().never.paused()
         self.assertOperation("charge").pending().attempts(1).error(
             scenarios.CardDeclined
         ).never.failed().never.started()

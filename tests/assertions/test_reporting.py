@@ -10,7 +10,9 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
+from durabletest.errors import CloudPermissionError
 from tests.assertions import failing_suite
 
 ROOT = Path(__file__).parent.parent.parent
@@ -150,3 +152,22 @@ class FramesTests(unittest.TestCase):
         self.assertIn("failing_suite.py:", run.stdout)
         self.assertNotRegex(run.stdout, r"\bdurabletest[/\\]\S+\.py:\d+")
         self.assertIn("E       AssertionError: step 'charge' of execution 'execution-1'", run.stdout)
+
+
+class ChildTests(unittest.TestCase):
+    def test_a_failed_invoke_shows_what_failed_in_the_execution_that_it_has_invoked(self) -> None:
+        text = printed("test_paid", failing_suite.Invoking)
+        self.assertRegex(
+            text, r"Operations of execution 'execution-\d+', invoked by 'pay': it is FAILED\n(.*\n){2}debit"
+        )
+        self.assertRegex(text, r"Errors of execution 'execution-\d+'\ndebit: .*CardDeclined: no funds")
+
+    def test_one_that_has_succeeded_is_not_shown(self) -> None:
+        self.assertNotIn("invoked by", printed("test_free", failing_suite.Invoking))
+
+    def test_one_that_cannot_be_read_hides_nothing_else(self) -> None:
+        refusal = CloudPermissionError("no access to it")
+        with mock.patch("durabletest.local.execution.LocalExecution.sibling", side_effect=refusal):
+            text = printed.__wrapped__("test_paid", failing_suite.Invoking)
+        self.assertRegex(text, r"An execution that execution '.*' has invoked cannot be shown: no access to it")
+        self.assertRegex(text, r"\npay +CHAINED_INVOKE +FAILED ")

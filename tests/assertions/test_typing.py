@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import re
 import shutil
 import sys
 import tempfile
-import unittest
 from pathlib import Path
 
-from tests.subprocesses import Started
+from tests.subprocesses import ProcessTestCase, Started
 
 ROOT = Path(__file__).parent.parent.parent
 RIGHT = """
@@ -78,7 +78,7 @@ def wrong_lines() -> str:
 def mypy(folder: Path) -> Started | str:
     """A type checker at work on the files of the folder, or why there is none."""
     if importlib.util.find_spec("mypy") is None:
-        return "mypy is not installed: pip install durabletest[lint]"
+        return "mypy is not installed: pip install -e '.[lint]'"
     options = ("--strict", f"--cache-dir={folder / 'cache'}", "--config-file=", "--follow-imports=silent")
     return Started("-m", "mypy", *options, *map(str, files(folder)), MYPYPATH=str(ROOT))
 
@@ -86,7 +86,7 @@ def mypy(folder: Path) -> Started | str:
 def pyright(folder: Path) -> Started | str:
     found = importlib.util.find_spec("pyright")
     if found is None or found.origin is None:
-        return "pyright is not installed: pip install durabletest[lint]"
+        return "pyright is not installed: pip install -e '.[lint]'"
     if not Path(found.origin).with_name("dist").exists() or not shutil.which("node"):
         return "pyright would be downloaded: install node and a pyright that comes with its program"
     command = ("-m", "pyright", "--pythonpath", sys.executable, *map(str, files(folder)))
@@ -97,24 +97,23 @@ def files(folder: Path) -> tuple[Path, Path]:
     return folder / "right.py", folder / "wrong.py"
 
 
-class TypingTests(unittest.TestCase):
-    checkers: dict[str, Started | str]
+class TypingTests(ProcessTestCase):
+    missing: dict[str, str]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+    def start_processes(cls) -> dict[str, Started]:
+        folder = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, folder)
         for file, code in zip(files(folder), (RIGHT, wrong_lines()), strict=True):
             file.write_text(code, encoding="utf-8")
-        cls.checkers = {"mypy": mypy(folder), "pyright": pyright(folder)}
-        for checker in cls.checkers.values():
-            if isinstance(checker, Started):
-                cls.addClassCleanup(checker.close)
+        checkers = {"mypy": mypy(folder), "pyright": pyright(folder)}
+        cls.missing = {name: reason for name, reason in checkers.items() if isinstance(reason, str)}
+        return {name: started for name, started in checkers.items() if isinstance(started, Started)}
 
     def check(self, name: str) -> None:
-        checker = self.checkers[name]
-        if isinstance(checker, str):
-            self.skipTest(checker)
-        run = checker.ended()
+        if name in self.missing:
+            self.skipTest(self.missing[name])
+        run = self.ended(name)
         self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
         said = re.findall(r"(right|wrong)\.py:(\d+)\S* (?:- )?error", run.stdout)
         expected = {("wrong", str(line)) for line in range(5, 5 + len(WRONG))}

@@ -51,7 +51,7 @@ def with_durabletest(handler: Callable[..., Any], payload: Any) -> Contender:
     """Warm, as the second test of a class; the environment is taken down afterwards, so that it speeds up nobody."""
 
     def run() -> None:
-        with LocalDurableTestRunner(handler) as runner:
+        with LocalDurableTestRunner(handler, operation_limit=10_000) as runner:
             if handler is workflows.approved:
                 answer(runner)
             else:

@@ -191,7 +191,8 @@ def flushes(count: int) -> Measured:
 @spot("waiters: n threads wait for n executions")
 def waits(count: int) -> Measured:
     waiters = Waiters(lambda _arn, _seen: [])
-    waits = [Wait(1, f"arn-{number}", Thread()) for number in range(count)]
+    deployment: Any = object()
+    waits = [Wait(deployment, f"arn-{number}", Thread()) for number in range(count)]
 
     def run() -> None:
         for wait in waits:
@@ -444,7 +445,7 @@ def bare_equal(count: int) -> Measured:
 
 
 def run(handler: Callable[..., Any], watched: str | None = None) -> object:
-    with LocalDurableTestRunner(handler, watchdog=120) as runner:
+    with LocalDurableTestRunner(handler, watchdog=120, operation_limit=50_000) as runner:
         execution = runner.start({})
         future: Future[Any] | None = None
         if watched is not None:

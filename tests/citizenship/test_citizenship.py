@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unittest
 from pathlib import Path
 
 from tests.citizenship.outcomes import (
@@ -15,6 +14,7 @@ from tests.citizenship.outcomes import (
     UnderPytest,
     under_unittest,
 )
+from tests.subprocesses import ProcessTestCase
 
 SUITE = Path(__file__).with_name("suite.txt").read_text(encoding="utf-8")
 HANDLER_KINDS = ("A11Function", "A12StaticMethod", "A13Partial", "A14CallableObject", "A15BoundMethod", "A16Wrapped")
@@ -46,15 +46,17 @@ SAME_EVERYWHERE = {
 }
 
 
-class CitizenshipTests(unittest.TestCase):
+class CitizenshipTests(ProcessTestCase):
     maxDiff = None
     unittest_run: Recorder
-    pytest_run: UnderPytest
+
+    @classmethod
+    def start_processes(cls) -> dict[str, UnderPytest]:
+        return {"pytest": UnderPytest(SUITE)}
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.pytest_run = UnderPytest(SUITE)
-        cls.addClassCleanup(cls.pytest_run.close)
+        super().setUpClass()
         cls.unittest_run = under_unittest(SUITE)
 
     def test_under_unittest_every_test_ends_as_it_should(self) -> None:
@@ -78,7 +80,7 @@ class CitizenshipTests(unittest.TestCase):
             "A09SetUpRaises.test_is_not_run": FAILED,
             "A19AsyncTestOfAPlainClass.test_would_pass_without_having_been_run": FAILED,
         }
-        self.assertEqual(self.pytest_run.outcomes(), expected)
+        self.assertEqual(self.processes["pytest"].outcomes(), expected)
 
     def test_a_failure_in_a_subtest_names_it_and_shows_its_own_execution(self) -> None:
         text = self.unittest_run.texts["A08Outcomes.test_fails_in_a_subtest"]

@@ -191,12 +191,76 @@ class DelaysLeftOutTests(AnswersTestCase):
         )
         self.assertEqual(script.refused, [words])
 
+    def test_a_refused_answer_that_the_execution_waits_for_ends_the_run_at_once(self) -> None:
+        for refusal in (
+            faults.Refused(400, "InvalidParameterValueException", "too large"),
+            faults.Refused(404, "ResourceNotFoundException", "no such callback"),
+        ):
+            with self.subTest(refusal.code):
+                runner = self.runner("forgotten:live", timeout=2)
+                runner.on_callback("approval").succeed("yes")
+                self.endpoint.faults.add(SUCCESS, refusal)
+                with self.assertRaises(NeverUsedError) as caught:
+                    runner.run()
+                self.assertEqual(
+                    str(caught.exception),
+                    f"on_callback('approval'): the answer was refused: An error occurred ({refusal.code}) when calling "
+                    f"the {SUCCESS} operation: {refusal.message}\n"
+                    "If it need not be used, write on_callback('approval', optional=True)",
+                )
+                runner.reset()
+
+    def test_one_that_comes_too_late_does_not(self) -> None:
+        runner = self.runner("approvals:live")
+        script = runner.on_callback("approval").succeed("too late").succeed("by script")
+
+        def answered_by_hand(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            [first] = self.endpoint.log.members(SUCCESS)
+            self.client.send_durable_execution_callback_success(CallbackId=first["CallbackId"], Result="by hand")
+            return faults.Refused(404, "ResourceNotFoundException", "no such callback")(answering, closing)
+
+        self.endpoint.faults.add(SUCCESS, answered_by_hand)
+        self.assertEqual(runner.run().get_result(), ["by hand", "by script"])
+        self.assertEqual(len(script.refused), 1)
+        runner.reset()
+
     def test_an_answer_that_is_not_permitted_ends_the_run(self) -> None:
         runner = self.runner("forgotten:live")
         runner.on_callback("approval").succeed("yes")
         self.endpoint.faults.add(SUCCESS, faults.forbidden)
         with self.assertRaisesRegex(PermissionError, f"the credentials do not permit lambda:{SUCCESS}"):
             runner.run()
+
+
+class FailingAnswerTests(AnswersTestCase):
+    """Errors while an answer is given are those of the test, whether the callback is its own or a child's."""
+
+    def test_an_assertion_that_fails_in_a_script(self) -> None:
+        def check(callback: ScriptedCallback) -> None:
+            raise AssertionError(f"not {callback.name}")
+
+        for function in ("approval:live", "parent:live"):
+            with self.subTest(function):
+                runner = self.runner(function, timeout=5)
+                runner.on_callback("approval").call(check)
+                with self.assertRaises(AssertionError) as caught:
+                    runner.run()
+                self.assertEqual(str(caught.exception), "not approval")
+                self.assertEqual(self.endpoint.running(), [])
+                runner.reset()
+
+    def test_an_answer_to_a_child_that_is_not_permitted_or_refused(self) -> None:
+        for fault, error in (
+            (faults.forbidden, PermissionError),
+            (faults.Refused(404, "ResourceNotFoundException", "no such callback"), NeverUsedError),
+        ):
+            with self.subTest(fault.code):
+                runner = self.runner("parent:live", timeout=5)
+                runner.on_callback("approval").succeed("yes")
+                self.endpoint.faults.add(SUCCESS, fault)
+                with self.assertRaises(error):
+                    runner.run()
+                runner.reset()
 
 
 class UnansweredTests(AnswersTestCase):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durabletest import DurableTestCase
-from durabletest.cloud.names import unqualified
+from durabletest.cloud.arns import unqualified
 from durabletest.cloud.suite import handler_names
 from tests.endpoint.case import environment
 from tests.endpoint.server import Endpoint

@@ -1,4 +1,4 @@
-"""What an execution in the cloud tells and cannot tell."""
+"""Handles on executions in the cloud."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from durabletest import CallbackDetails, CloudServiceError, NotAvailableError, W
 from tests.cloud.workflows import approval, lively, order, parent
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
+from tests.local.server.test_pauses import needs_pauses
 
 HISTORY = "GetDurableExecutionHistory"
 
@@ -62,6 +63,35 @@ class ExecutionTests(EndpointTestCase):
             "the heartbeats of callback 'upload' leave no trace in the cloud: mark the test @local_only",
         )
 
+    @needs_pauses
+    def test_a_pause_and_its_end(self) -> None:
+        execution = self.runner("approval:live").start()
+        callback = execution.operation("approval")
+        callback.wait_for_data(WaitingStatus.SUBMITTED).result(timeout=20)
+        execution.pause("incident 7", timeout_paused=False)
+        callback.send_callback_success("yes")
+        description = self.client.get_durable_execution(DurableExecutionArn=execution.arn)
+        self.assertEqual((description["Status"], description["PauseDetails"]["Reason"]), ("PAUSED", "incident 7"))
+        with self.assertRaises(self.client.exceptions.ResourceConflictException):
+            execution.pause()
+        execution.resume("it is over")
+        result = execution.result(timeout=20)
+        self.assertEqual(result.get_result(), "yes")
+        events = [event["EventType"] for event in result.history]
+        self.assertLess(events.index("ExecutionPaused"), events.index("CallbackSucceeded"))
+        self.assertLess(events.index("CallbackSucceeded"), events.index("ExecutionResumed"))
+
+    def test_a_client_that_knows_no_pauses(self) -> None:
+        execution = self.runner("approval:live").start()
+        with (
+            mock.patch.object(type(execution.snapshot().view), "client", object()),
+            self.assertRaisesRegex(
+                NotAvailableError, "^pause_durable_execution is newer than the installed boto3: pip"
+            ),
+        ):
+            execution.pause()
+        execution.stop()
+
     def test_a_callback_that_was_answered_by_hand(self) -> None:
         execution = self.runner("approval:live").start()
         callback = execution.operation("approval")
@@ -105,7 +135,7 @@ class ExecutionTests(EndpointTestCase):
         runner = self.runner("orders:live")
         arn = runner.run({"order": 1}).arn
         with (
-            mock.patch("durabletest.cloud.follower.FRESH_SECONDS", 0.05),
+            mock.patch("durabletest.cloud.poller.FRESH_SECONDS", 0.05),
             self.assertRaises(CloudServiceError) as caught,
         ):
             runner.execution(f"{arn}0")

@@ -1,9 +1,10 @@
-"""Histories that come in pieces, twice, or with things that nobody has heard of: no event is lost, none is invented."""
+"""Histories that arrive in pieces, twice, or with unknown events and fields: no event is lost or invented."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import timedelta
 from itertools import pairwise
 from threading import Event
 from typing import Any
@@ -14,12 +15,14 @@ from durabletest import (
     DurableOperation,
     ExecutionStatus,
     OperationNotReachedError,
+    OperationStatus,
     OrchestratorError,
+    PayloadError,
     TestResult,
     WaitingStatus,
     WaitTimeoutError,
 )
-from tests.cloud.workflows import forgotten, order
+from tests.cloud.workflows import bulky, forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
 
@@ -85,7 +88,12 @@ class PiecesTests(HistoryTestCase):
                 self.endpoint.faults.add(HISTORY, faults.Without(missing), times=8)
                 self.assertWhole(self.run_order())
 
+    def test_an_event_that_is_written_much_later_is_waited_for_in_seconds(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.Without({6}), times=40)
+        self.assertWhole(self.run_order())
+
     def test_numbers_that_are_never_given_do_not_hold_up_the_end(self) -> None:
+        self.enterContext(mock.patch("durabletest.cloud.history_pages.GAP_SECONDS", 0.1))
         self.endpoint.faults.always(HISTORY, faults.Without({3}))
         result = self.run_order()
         self.assertEqual(result.get_result(), {"parcel": "parcel 42"})
@@ -141,6 +149,97 @@ class PiecesTests(HistoryTestCase):
         with self.assertRaisesRegex(OperationNotReachedError, "the execution is SUCCEEDED, and 'refund' was never"):
             refund.result(timeout=20)
 
+    def test_only_what_is_new_is_read(self) -> None:
+        self.endpoint.deploy("bulky", bulky)
+        execution = self.runner("bulky:live", poll_interval=0.05).start()
+        approval = execution.operation("approval")
+        approval.wait_for_data().result(timeout=20)
+        self.endpoint.log.wait_for(HISTORY, len(self.endpoint.log.of(HISTORY)) + 10)
+        approval.send_callback_success("yes")
+        result = execution.result(timeout=20)
+        self.assertEqual([event["EventId"] for event in result.history], list(range(1, len(result.history) + 1)))
+        requests = len(self.endpoint.log.of(HISTORY))
+        self.assertLess(self.endpoint.log.sent(HISTORY), 40 * 50_000 + 50_000 + requests * 160_000)
+
+
+class IncompleteTests(HistoryTestCase):
+    """Other servers than AWS's leave fields out; AWS's own local test server does."""
+
+    def test_events_without_details(self) -> None:
+        def strip(event: JsonEvent) -> JsonEvent:
+            if event["EventType"] != "ExecutionSucceeded":
+                event.pop(f"{event['EventType']}Details", None)
+            return event
+
+        self.endpoint.faults.always(HISTORY, each_event(strip))
+        result = self.run_order()
+        self.assertWhole(result)
+        first, *others = result.get_invocations()
+        self.assertEqual((first.request_id, first.duration, len(others)), ("", timedelta(0), 2))
+
+    def test_events_without_an_event_id_have_the_one_after_the_event_before_them(self) -> None:
+        def strip(event: JsonEvent) -> JsonEvent:
+            if event["EventId"] in {1, 4, 5, 6, 11, EVENTS}:
+                del event["EventId"]
+            return event
+
+        self.endpoint.faults.always(HISTORY, each_event(strip))
+        for size in (1, 4, EVENTS):
+            with self.subTest(size=size):
+                self.endpoint.page_size = size
+                self.assertWhole(self.run_order())
+
+    def test_events_that_name_no_operation_are_kept(self) -> None:
+        def strip(event: JsonEvent) -> JsonEvent:
+            if event.get("Name") == "cool-down":
+                del event["Id"]
+            return event
+
+        self.endpoint.faults.always(HISTORY, each_event(strip))
+        result = self.run_order()
+        self.assertWhole(result)
+        names = [operation.name for operation in result.get_operations()]
+        self.assertEqual(names, ["reserve", "charge", "second thoughts", "pack"])
+
+
+class TruncatedTests(HistoryTestCase):
+    """The service has cut payloads because of their size."""
+
+    def run_with(self, wrapper: JsonEvent) -> TestResult:
+        def cut(event: JsonEvent) -> JsonEvent:
+            if event.get("Name") == "pack" or event["EventType"] == "ExecutionSucceeded":
+                event.get(f"{event['EventType']}Details", {})["Result"] = wrapper
+            return event
+
+        self.endpoint.faults.always(HISTORY, each_event(cut))
+        return self.run_order()
+
+    def test_a_result_is_told_to_be_truncated(self) -> None:
+        for wrapper, rest in (({"Truncated": True}, ""), ({"Payload": '"par', "Truncated": True}, ": '\"par'...")):
+            with self.subTest(wrapper):
+                result = self.run_with(wrapper)
+                with self.assertRaises(PayloadError) as caught:
+                    result.get_result()
+                self.assertEqual(
+                    str(caught.exception), f"the service has truncated the result of the execution in its history{rest}"
+                )
+                with self.assertRaises(PayloadError) as caught:
+                    result.get_operation("pack").get_step_details()
+                self.assertEqual(
+                    str(caught.exception), f"the service has truncated the payload of STEP 'pack' in its history{rest}"
+                )
+                self.assertIs(result.get_operation("pack").status, OperationStatus.SUCCEEDED)
+
+    def test_an_error_is_told_to_be_truncated(self) -> None:
+        def fail(event: JsonEvent) -> JsonEvent:
+            if event["EventType"] != "ExecutionSucceeded":
+                return event
+            del event["ExecutionSucceededDetails"]
+            return {**event, "EventType": "ExecutionFailed", "ExecutionFailedDetails": {"Error": {"Truncated": True}}}
+
+        self.endpoint.faults.always(HISTORY, each_event(fail))
+        self.assertEqual(str(self.run_order().get_error()), "(the service has truncated the error)")
+
 
 class UnknownTests(HistoryTestCase):
     """The service is newer than this package and botocore."""
@@ -193,6 +292,7 @@ class UnknownTests(HistoryTestCase):
     def test_an_end_of_an_unknown_kind_is_shown_and_not_waited_for(self) -> None:
         self.endpoint.faults.always(HISTORY, each_event(renamed("ExecutionSucceeded", "ExecutionVanished")))
         self.endpoint.faults.always("GetDurableExecution", faults.Rewritten(lambda e: {**e, "Status": "VANISHED"}))
+        self.enterContext(mock.patch("durabletest.cloud.poller.FRESH_SECONDS", 0.1))
         with self.assertRaises(CloudHistoryError) as caught:
             self.runner("orders:live", execution_prefix="vanishing").run({"order": 42})
         self.assertRegex(
@@ -203,10 +303,10 @@ class UnknownTests(HistoryTestCase):
         )
 
     def test_an_event_that_is_none_ends_the_run(self) -> None:
-        self.endpoint.faults.always(HISTORY, faults.Rewritten(lambda page: {"Events": [{"EventType": "Odd"}]}))
+        self.endpoint.faults.always(HISTORY, faults.Rewritten(lambda page: {"Events": [{"EventId": "x"}]}))
         with self.assertRaises(OrchestratorError) as caught:
             self.runner("forgotten:live", execution_prefix="odd").run()
-        self.assertRegex(str(caught.exception), r"^execution 'odd-\w+' cannot be followed: KeyError\('EventId'\)$")
+        self.assertRegex(str(caught.exception), r"^execution 'odd-\w+' cannot be followed: ValueError\(")
         self.assertEqual(self.endpoint.running(), [])
 
     def test_an_end_that_its_history_tells_late_is_waited_for(self) -> None:
@@ -214,9 +314,13 @@ class UnknownTests(HistoryTestCase):
         ended = faults.After(self.endpoint.wait_until_all_have_ended)
         self.endpoint.faults.add(HISTORY, lambda answer, closing: ended(lambda: endless(answer, closing), closing))
         self.endpoint.faults.add(HISTORY, endless, times=4)
-        with mock.patch("durabletest.cloud.follower.IDLE_POLLS", 2):
+        with mock.patch("durabletest.cloud.poller.IDLE_POLLS", 2):
             self.assertWhole(self.run_order())
         self.assertEqual(self.endpoint.log.counts()["GetDurableExecution"], 2)
+
+    def test_one_that_its_history_tells_much_later_is_waited_for_in_seconds(self) -> None:
+        self.endpoint.faults.add(HISTORY, faults.Without({EVENTS}), times=80)
+        self.assertWhole(self.run_order())
 
     def test_an_execution_that_is_paused_runs_on(self) -> None:
         self.endpoint.faults.always(HISTORY, each_event(renamed("InvocationCompleted", "ExecutionPaused")))

@@ -1,14 +1,15 @@
-"""The line that tells what a cloud test is waiting for."""
+"""The progress line of cloud tests."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import unittest
 from unittest import mock
 
 from durabletest.cloud import progress
-from durabletest.cloud.progress import Progress
+from durabletest.cloud.progress import ProgressLine
 from durabletest.model.history import History
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint.case import EndpointTestCase
@@ -25,7 +26,7 @@ class ProgressTests(unittest.TestCase):
         self.now = 100.0
         self.enterContext(mock.patch.object(progress, "_clock", [lambda: self.now]))
         self.terminal = Terminal()
-        self.progress = Progress(ARN, self.terminal)
+        self.progress = ProgressLine(ARN, self.terminal)
 
     def shown(self, history: History) -> str:
         """What stands on the line afterwards."""
@@ -53,8 +54,13 @@ class ProgressTests(unittest.TestCase):
         self.assertEqual(len(after), len(before))
 
     def test_a_line_is_never_wider_than_a_terminal(self) -> None:
-        with self.progress.waiting():
-            self.assertEqual(len(self.shown(history_of(Script().step("1", name="x" * 300)))), 100)
+        for columns in (60, 80, 200):
+            with (
+                self.subTest(columns),
+                mock.patch.dict(os.environ, COLUMNS=str(columns)),
+                self.progress.waiting(),
+            ):
+                self.assertEqual(len(self.shown(history_of(Script().step("1", name="x" * 300)))), columns - 1)
 
     def test_with_the_last_who_waits_the_line_disappears(self) -> None:
         with self.progress.waiting():
@@ -69,7 +75,7 @@ class ProgressTests(unittest.TestCase):
 
     def test_what_is_no_terminal_gets_nothing(self) -> None:
         stream = io.StringIO()
-        quiet = Progress(ARN, stream)
+        quiet = ProgressLine(ARN, stream)
         with quiet.waiting():
             quiet.show(history_of(Script()))
         self.assertEqual(stream.getvalue(), "")

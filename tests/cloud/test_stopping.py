@@ -1,4 +1,4 @@
-"""Whatever becomes of a run, nothing is left running in the cloud."""
+"""However a run ends, no execution is left running in the cloud."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ from durabletest import (
     RunnerClosedError,
     WaitTimeoutError,
 )
-from tests.cloud.workflows import approval, forgotten, order, parent
+from tests.cloud.workflows import approval, forgotten, grandparent, order, parent, race
 from tests.endpoint import faults
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
 from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
+
+
+def still_running(execution: dict[str, Any]) -> dict[str, Any]:
+    """The status of an execution as it was before its end."""
+    return {key: value for key, value in execution.items() if key != "EndTimestamp"} | {"Status": "RUNNING"}
+
+
+def without_stops(page: dict[str, Any]) -> dict[str, Any]:
+    """A page of a history that does not tell of a stop; the endpoint stops children with their parents."""
+    return {**page, "Events": [event for event in page["Events"] if event["EventType"] != "ExecutionStopped"]}
 
 
 class StoppingTestCase(EndpointTestCase):
@@ -39,7 +49,7 @@ class StoppingTestCase(EndpointTestCase):
         cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
 
     def reasons(self) -> list[Any]:
-        """What each stopped execution was stopped with."""
+        """The error of each stop request."""
         return [request.get("Error") for request in self.endpoint.log.members(STOP)]
 
 
@@ -170,6 +180,28 @@ class ClosingTests(StoppingTestCase):
         answer = self.client.get_durable_execution(DurableExecutionArn=child)
         self.assertEqual(answer["Status"], "STOPPED")
 
+    def test_what_those_have_invoked_is_stopped_too(self) -> None:
+        functions = {"parent": parent, "child": approval}
+        self.endpoint.deploy("grandparent", grandparent, durable_functions=functions)
+        with self.runner("grandparent:live") as runner:
+            execution = runner.start()
+            execution.operation("ask the parent").wait_for_data().result(timeout=20)
+            child = runner.execution(execution.operation("ask the parent").get_invoke_details().child_arn or "")
+            child.operation("ask the child").wait_for_data().result(timeout=20)
+            grandchild = child.operation("ask the child").get_invoke_details().child_arn
+            self.endpoint.faults.always(HISTORY, faults.Rewritten(without_stops))
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child.arn, grandchild])
+
+    def test_an_invoked_execution_that_outlasts_its_parent_is_stopped(self) -> None:
+        self.endpoint.deploy("race", race, durable_functions={"child": approval})
+        with self.runner("race:live") as runner:
+            result = runner.run()
+            child = result.get_operation("ask the child").get_invoke_details().child_arn
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [child])
+        self.assertEqual(self.client.get_durable_execution(DurableExecutionArn=child)["Status"], "STOPPED")
+
     def test_an_execution_that_cannot_be_stopped_is_reported(self) -> None:
         runner = self.runner("forgotten:live")
         execution = self.waiting(runner)
@@ -182,6 +214,50 @@ class ClosingTests(StoppingTestCase):
             "(AccessDeniedException) when calling the StopDurableExecution operation: User: "
             "arn:aws:iam::123456789012:user/ci is not authorized to perform this action",
         )
+        self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+
+    def test_an_execution_that_ends_before_it_is_stopped_is_no_failure(self) -> None:
+        for refusal in (faults.already_ended, faults.not_found):
+            with self.subTest(refusal.code):
+                runner = self.runner("forgotten:live")
+                execution = self.waiting(runner)
+
+                def end(
+                    answering: faults.Answering,
+                    closing: Event,
+                    refusal: faults.Refused = refusal,
+                    execution: Execution = execution,
+                ) -> HttpAnswer:
+                    execution.operation("approval").send_callback_success("yes")
+                    self.endpoint.wait_until_all_have_ended()
+                    return refusal(answering, closing)
+
+                self.endpoint.faults.add(STOP, end)
+                runner.close()
+                self.assertEqual(self.endpoint.faults.left(), 0)
+
+    def test_a_child_that_cannot_be_stopped_is_reported_by_its_own_arn(self) -> None:
+        runner = self.runner("parent:live")
+        execution = runner.start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.endpoint.faults.add(STOP, faults.forbidden, skip=1)
+        self.endpoint.faults.always("GetDurableExecution", faults.Rewritten(still_running))
+        with self.assertRaises(CloudServiceError) as caught:
+            runner.close()
+        self.assertIn(f"could not be stopped:\n  {child}: An error occurred (AccessDenied", str(caught.exception))
+        self.assertNotIn(execution.arn, str(caught.exception))
+
+    def test_a_parent_that_cannot_be_stopped_does_not_keep_its_child_running(self) -> None:
+        runner = self.runner("parent:live")
+        execution = runner.start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.endpoint.faults.add(STOP, faults.forbidden)
+        with self.assertRaises(CloudServiceError):
+            runner.close()
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child])
         self.client.stop_durable_execution(DurableExecutionArn=execution.arn)
 
     def test_that_does_not_hide_why_the_block_was_left(self) -> None:
@@ -221,6 +297,8 @@ class InterruptionTests(StoppingTestCase):
         with self.assertRaises(KeyboardInterrupt):
             self.runner("forgotten:live").run()
         self.assertEqual(self.endpoint.running(), [])
+        held.release()
+        self.endpoint.log.wait_for(STOP, 2)
 
     def test_an_invocation_that_fails_after_it_has_started_something(self) -> None:
         self.endpoint.faults.always("Invoke", faults.broken)

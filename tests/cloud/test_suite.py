@@ -83,6 +83,15 @@ class ModeTests(SuiteTestCase):
         self.assertEqual((first["DurableExecutionName"], first["TenantId"]), ("order-1", "acme"))
         self.assertEqual((second["DurableExecutionName"], second.get("TenantId")), ("order-2", None))
 
+    def test_the_class_says_how_executions_are_started(self) -> None:
+        for expected in ("Event", "RequestResponse"):
+
+            class Started(suites.Orders):
+                invocation_type = expected
+
+            self.assertPasses(Started)
+            self.assertEqual(self.endpoint.log.members("Invoke")[-1]["InvocationType"], expected)
+
     def test_so_does_the_class(self) -> None:
         class InTheCloud(suites.Orders):
             mode = "cloud"
@@ -317,6 +326,25 @@ class FailureTests(SuiteTestCase):
             r"Console:   https://us-east-1\.console\.aws\.amazon\.com/lambda/home\?region=us-east-1"
             r"#/functions/orders-staging\?tab=durableExecutions\n$",
         )
+
+    def test_it_has_a_page_too(self) -> None:
+        class Failing(suites.Orders):
+            def runTest(self) -> None:
+                self.execute({"order": 42})
+                self.assertExecution().failed()
+
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.set(DURABLETEST_REPORT=folder)
+        outcome(Failing)
+        [file] = Path(folder).glob("*Failing*.html")
+        page = file.read_text(encoding="utf-8")
+        for text in (
+            "but: SUCCEEDED",
+            "StepSucceeded",
+            "parcel 42",
+            "what a deployed function logs is in CloudWatch",
+        ):
+            self.assertIn(text, page)
 
     def test_it_is_told_once(self) -> None:
         class Failing(suites.Orders):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
+from unittest import mock
 
 import boto3
 from botocore.config import Config
@@ -16,13 +18,17 @@ from durabletest import (
     ExecutionStatus,
     TestResult,
 )
-from durabletest.cloud.follower import IDLE_POLLS
+from durabletest.cloud.client import lambda_client
+from durabletest.cloud.poller import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase, dropped_sockets_ignored
+from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"
+SUCCESS = "SendDurableExecutionCallbackSuccess"
+ATTEMPTS = 8
 EVENTS = 15
 
 
@@ -32,6 +38,12 @@ class TransportFaultTests(EndpointTestCase):
         super().setUpClass()
         cls.endpoint.deploy("orders", order)
         cls.endpoint.deploy("forgotten", forgotten)
+
+    def own_client(self) -> Any:
+        """A client for this test alone, since botocore retries less after many failures."""
+        client = lambda_client()
+        self.addCleanup(client.close)
+        return client
 
     def run_order(self) -> TestResult:
         return self.runner("orders:live").run({"order": 42})
@@ -65,6 +77,57 @@ class TransportFaultTests(EndpointTestCase):
                     name = self.endpoint.log.members("Invoke")[0]["DurableExecutionName"]
                     self.assertEqual(self.executions("orders", DurableExecutionName=name), ["SUCCEEDED"])
 
+    def test_an_outage_longer_than_botocores_retries_is_survived(self) -> None:
+        self.enterContext(dropped_sockets_ignored())
+        runner = self.runner("forgotten:live", client=self.own_client())
+        runner.on_callback("approval").succeed("yes")
+        for fault in (faults.throttled, faults.broken, faults.dropped):
+            for operation in (HISTORY, SUCCESS):
+                self.endpoint.faults.add(operation, fault, times=ATTEMPTS + 1)
+        self.assertEqual(runner.run().get_result(), "yes")
+        self.assertEqual(self.endpoint.log.counts()[SUCCESS], 3 * (ATTEMPTS + 1) + 1)
+
+    def test_an_invoke_that_hangs_lasts_no_longer_than_the_cloud_timeout(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add("Invoke", held)
+        self.enterContext(mock.patch("durabletest.cloud.starting.MIN_SECONDS", 0.1))
+        with self.assertRaises(CloudTimeoutError) as caught:
+            self.runner("forgotten:live", timeout=0.2).start(name="hung")
+        self.assertEqual(
+            str(caught.exception),
+            "'forgotten:live' was invoked, and no execution 'hung' appeared within 0.2 seconds",
+        )
+        held.release()
+        self.endpoint.log.wait_for(STOP, 1)
+        self.endpoint.wait_until_all_have_ended()
+
+    def test_an_invoke_whose_answer_hangs_is_found_by_its_name(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.05))
+
+        def answer(answering: faults.Answering, closing: Event) -> HttpAnswer:
+            started = answering()
+            return held(lambda: started, closing)
+
+        self.endpoint.faults.add("Invoke", answer)
+        self.assertWhole(self.run_order())
+        held.release()
+
+    def test_a_list_that_is_denied_does_not_fail_an_invoke_that_is_answered(self) -> None:
+        self.enterContext(mock.patch("durabletest.cloud.starting.LOOKUP_SECONDS", 0.01))
+        self.endpoint.faults.add("Invoke", faults.Slow(0.1))
+        self.endpoint.faults.always("ListDurableExecutionsByFunction", faults.forbidden)
+        self.assertWhole(self.run_order())
+        self.assertIn("ListDurableExecutionsByFunction", self.endpoint.log.counts())
+
+    def test_an_execution_on_the_second_page_of_the_list_is_found(self) -> None:
+        listing = "ListDurableExecutionsByFunction"
+        self.endpoint.faults.always(listing, faults.OnSecondPage("DurableExecutions"))
+        self.runner("forgotten:live", invocation_type="RequestResponse", timeout=5).start()
+        self.assertEqual(self.endpoint.log.members(listing)[1]["Marker"], "second page")
+
     def test_answers_that_break_off_in_the_middle_are_read_again(self) -> None:
         self.endpoint.page_size = 5
         self.endpoint.faults.add("Invoke", faults.cut)
@@ -84,7 +147,7 @@ class TransportFaultTests(EndpointTestCase):
     def test_throttling_that_does_not_end_is_reported_and_the_execution_is_stopped(self) -> None:
         self.endpoint.faults.always(HISTORY, faults.throttled)
         with self.assertRaises(CloudServiceError) as caught:
-            self.runner("forgotten:live").run()
+            self.runner("forgotten:live", client=self.own_client(), poll_interval=0.3, timeout=1).run()
         self.assertEqual(
             str(caught.exception),
             "the Lambda service refuses GetDurableExecutionHistory, after 7 retries: An error occurred "
@@ -127,7 +190,7 @@ class TransportFaultTests(EndpointTestCase):
         self.addCleanup(held.release)
         self.endpoint.faults.add(HISTORY, held)
         with self.assertRaises(CloudTimeoutError):
-            self.runner("forgotten:live", timeout=0.5).run()
+            self.runner("forgotten:live", client=self.own_client(), poll_interval=0.3, timeout=1).run()
         self.assertTrue(held.reached.is_set())
         self.assertEqual(self.executions("forgotten")[-1], "STOPPED")
         held.release()

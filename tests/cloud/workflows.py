@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, WaitForCallbackConfig
+from aws_durable_execution_sdk_python.config import (
+    CallbackConfig,
+    CompletionConfig,
+    Duration,
+    ParallelConfig,
+    WaitForCallbackConfig,
+)
 
 
 @durable_execution
@@ -21,6 +27,14 @@ def order(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
 @durable_execution
 def forgotten(event: Any, context: DurableContext) -> str:
     """Waits for an answer that nobody has to give, as long as an execution can."""
+    return context.create_callback(name="approval").result()
+
+
+@durable_execution
+def bulky(event: Any, context: DurableContext) -> str:
+    """Forty results of 50 kB, then a callback."""
+    for _ in range(40):
+        context.step(lambda _: "x" * 50_000, name="copy")
     return context.create_callback(name="approval").result()
 
 
@@ -48,3 +62,20 @@ def lively(event: Any, context: DurableContext) -> str:
 def parent(event: Any, context: DurableContext) -> str:
     """Invokes a function that waits for a callback."""
     return f"the child says {context.invoke('child', event, name='ask the child')}"
+
+
+@durable_execution
+def grandparent(event: Any, context: DurableContext) -> str:
+    """Invokes one that invokes another."""
+    return context.invoke("parent", event, name="ask the parent")
+
+
+@durable_execution
+def race(event: Any, context: DurableContext) -> str:
+    """Ends while what it has invoked goes on."""
+    branches = [
+        lambda branch: branch.invoke("child", event, name="ask the child"),
+        lambda branch: branch.wait(Duration.from_seconds(1), name="enough"),
+    ]
+    context.parallel(branches, name="race", config=ParallelConfig(completion_config=CompletionConfig(1)))
+    return "done"

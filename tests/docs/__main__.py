@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from tests.docs import picture, requirements
+import sys
+
+from tests.docs import page_picture, picture, requirements
 
 
 def main() -> None:
     picture.PICTURE.parent.mkdir(exist_ok=True)
     picture.PICTURE.write_text(picture.svg(picture.report()), encoding="utf-8")
+    reason = page_picture.draw()
+    if reason is not None:
+        sys.stderr.write(f"{page_picture.PICTURE.name} stays as it is: {reason}\n")
     requirements.PAGE.write_text(requirements.updated(requirements.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -23,7 +24,9 @@ class BlockTests(unittest.TestCase):
     def test_every_block_of_python_runs_and_prints_what_the_page_shows(self) -> None:
         for path in DOCUMENTS:
             if path.name not in ELSEWHERE:
-                self.run_page(self.page(path), blocks(path.read_text(encoding="utf-8")))
+                page = self.page(path)
+                with contextlib.chdir(Path(str(page.module.__file__)).parent):
+                    self.run_page(page, blocks(path.read_text(encoding="utf-8")))
 
     def run_page(self, page: Page, found: list[Block]) -> None:
         """A block of text after one of Python is part of what it prints; without one, no test of it fails."""

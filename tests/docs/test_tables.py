@@ -83,7 +83,12 @@ class OtherTableTests(unittest.TestCase):
     def test_the_defaults(self) -> None:
         text = section((GUIDE / "configuration.md").read_text(encoding="utf-8"), "## The settings")
         shown = {name.strip("`"): default for name, default, _ in rows(text)[1:]}
-        words = {"none": None, "2026-01-01, UTC": datetime(2026, 1, 1, tzinfo=UTC), "5 minutes": timedelta(minutes=5)}
+        words = {
+            "none": None,
+            "2026-01-01, UTC": datetime(2026, 1, 1, tzinfo=UTC),
+            "5 minutes": timedelta(minutes=5),
+            "15 minutes": timedelta(minutes=15),
+        }
         for name, default in shown.items():
             with self.subTest(name):
                 expected = words[default] if default in words else ast.literal_eval(default.strip("`"))

@@ -22,7 +22,7 @@ POLL_INTERVAL = 0.005
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Exactly these variables of AWS and of durabletest, whatever the machine has; others stay."""
+    """Replace all variables of AWS and durabletest by these; others stay."""
     foreign = {name for name in os.environ if name.startswith(("AWS_", "DURABLETEST_"))}
     with mock.patch.dict(os.environ, variables):
         for name in foreign - set(variables):

@@ -44,6 +44,7 @@ forbidden = Refused(
     403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/ci is not authorized to perform this action"
 )
 expired = Refused(403, "ExpiredTokenException", "The security token included in the request is expired")
+already_ended = Refused(400, "InvalidParameterValueException", "The durable execution has already ended")
 not_found = Refused(404, "ResourceNotFoundException", "Durable execution not found")
 
 
@@ -65,7 +66,7 @@ def lost(answering: Answering, closing: Event) -> HttpAnswer:
 
 
 def interrupting(answering: Answering, closing: Event) -> HttpAnswer:
-    """Somebody presses Ctrl-C while the client waits for the answer."""
+    """SIGINT arrives while the client waits for the answer."""
     signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
     return answering()
 
@@ -79,7 +80,7 @@ def cut(answering: Answering, closing: Event) -> HttpAnswer:
 
 
 class Held:
-    """The answer comes when the test lets it; ``reached`` is set as soon as somebody waits for it."""
+    """The answer waits for ``release``; ``reached`` is set as soon as a request has arrived."""
 
     def __init__(self) -> None:
         self.reached = Event()
@@ -154,6 +155,22 @@ class Repeated:
             return self._last
         again, self._last = self._last, None
         return again
+
+
+class OnSecondPage:
+    """The first page of a list is empty, and all that was asked for is on the second one."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._second: HttpAnswer | None = None
+
+    def __call__(self, answering: Answering, closing: Event) -> HttpAnswer:
+        if self._second is None:
+            self._second = answering()
+            page = json.dumps({self._key: [], "NextMarker": "second page"}).encode()
+            return HttpAnswer(200, {"Content-Type": "application/json"}, page)
+        second, self._second = self._second, None
+        return second
 
 
 class Faults:

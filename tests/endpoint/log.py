@@ -1,4 +1,4 @@
-"""What an endpoint was asked, in the order in which it was."""
+"""The requests that an endpoint has received, in order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from tests.endpoint.protocol import Call, HttpRequest
 
 _clock = [monotonic]
-"""In a list, where a tool that freezes time does not look for it."""
-PATIENCE = 20.0
-"""How many real seconds a test waits for a request that has to come."""
+"""In a list, where freezegun does not look for it."""
+REQUEST_TIMEOUT = 20.0
+"""Real seconds that a test waits for an expected request."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,26 @@ class RequestLog:
     def __init__(self) -> None:
         self._changed = Condition()
         self._received: list[Received] = []
+        self._sent: Counter[str] = Counter()
 
     def add(self, call: Call, request: HttpRequest) -> None:
         with self._changed:
             self._received.append(Received(call, request, _clock[0]()))
             self._changed.notify_all()
 
+    def add_sent(self, operation: str, size: int) -> None:
+        with self._changed:
+            self._sent[operation] += size
+
+    def sent(self, operation: str) -> int:
+        """The bytes of all answers to one operation of the API."""
+        with self._changed:
+            return self._sent[operation]
+
     def clear(self) -> None:
         with self._changed:
             self._received.clear()
+            self._sent.clear()
 
     def all(self) -> list[Received]:
         with self._changed:
@@ -59,7 +70,7 @@ class RequestLog:
     def wait_for(self, operation: str, count: int) -> None:
         """Return once the operation was asked for so often."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._count(operation) >= count, PATIENCE):
+            if not self._changed.wait_for(lambda: self._count(operation) >= count, REQUEST_TIMEOUT):
                 raise TimeoutError(f"{self._count(operation)} requests for {operation} came, not {count}")
 
     def _count(self, operation: str) -> int:

@@ -16,7 +16,7 @@ from durabletest import Execution, ExecutionStatus, LocalDurableTestRunner
 from tests.endpoint import protocol
 from tests.endpoint.faults import Faults
 from tests.endpoint.http import HttpServer
-from tests.endpoint.log import PATIENCE, RequestLog
+from tests.endpoint.log import REQUEST_TIMEOUT, RequestLog
 from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest, refusal
 from tests.endpoint.timekeeper import Timekeeper
 
@@ -31,10 +31,12 @@ CREDENTIALS = {
 }
 """An environment in which boto3 finds these credentials and no others."""
 _SYNCHRONOUS_LIMIT = 60.0
-_POKES = frozenset({
+_ANSWERS_AND_STOPS = frozenset({
     "SendDurableExecutionCallbackSuccess",
     "SendDurableExecutionCallbackFailure",
     "SendDurableExecutionCallbackHeartbeat",
+    "PauseDurableExecution",
+    "ResumeDurableExecution",
     "StopDurableExecution",
 })  # fmt: skip
 
@@ -57,7 +59,7 @@ class Endpoint:
         self.faults = Faults()
         self.log = RequestLog()
         self.page_size: int | None = None
-        """How many items a page has at most, whatever a client asks for; as many as it asks for if None."""
+        """The most items of a page, whatever ``MaxItems`` a client sends; unlimited if None."""
         self._closing = Event()
         self._deployed: dict[str, Deployed] = {}
         self._time = Timekeeper()
@@ -116,7 +118,7 @@ class Endpoint:
 
     def wait_until_all_have_ended(self) -> None:
         """Return when no execution runs any more."""
-        self._time.wait_for(lambda: not self._time.running(), PATIENCE)
+        self._time.wait_for(lambda: not self._time.running(), REQUEST_TIMEOUT)
 
     def reset(self) -> None:
         """End what runs, and forget faults and requests; what is deployed stays."""
@@ -142,7 +144,9 @@ class Endpoint:
         call = protocol.decode(request)
         self.log.add(call, request)
         fault = self.faults.take(call.operation)
-        return self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
+        answer = self._serve(call) if fault is None else fault(lambda: self._serve(call), self._closing)
+        self.log.add_sent(call.operation, len(answer.body))
+        return answer
 
     def _serve(self, call: Call) -> HttpAnswer:
         try:
@@ -157,7 +161,7 @@ class Endpoint:
         output = getattr(runner.client, xform_name(call.operation))(**self._in_small_pages(call.members))
         if call.operation == "GetDurableExecutionHistory":
             self._time.polled(call.members["DurableExecutionArn"])
-        if call.operation in _POKES:
+        if call.operation in _ANSWERS_AND_STOPS:
             self._time.touched()
         return protocol.encode(call.operation, output)
 

@@ -10,8 +10,8 @@ from threading import Condition, RLock, Thread
 from durabletest import Execution, ExecutionStatus
 from durabletest.errors import DurableTestError, UsageError
 
-PATIENCE = 25
-"""After so many polls of an execution whose callback nobody answered, it counts as one that nobody will answer."""
+MAX_POLLS = 25
+"""After so many polls of an execution, its open callback counts as one that will not be answered."""
 
 
 class Timekeeper:
@@ -119,7 +119,7 @@ class Timekeeper:
         self._polls.clear()
 
     def _may_be_answered(self, running: list[Execution]) -> bool:
-        return any(_waits_for_an_answer(execution) and self._polls[execution.arn] < PATIENCE for execution in running)
+        return any(_waits_for_an_answer(execution) and self._polls[execution.arn] < MAX_POLLS for execution in running)
 
     def _wait_for_news(self, news: int) -> None:
         with self._changed:

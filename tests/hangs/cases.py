@@ -23,10 +23,12 @@ from aws_durable_execution_sdk_python.config import (
 )
 
 from durabletest import CheckpointServerError, DurableTestCase, LocalDurableTestRunner, TestResult
-from durabletest.local.event_handlers import Reactions
+from durabletest.local.event_handlers import EventHandlers
 from durabletest.local.server.checkpoint_server import CheckpointServer
 
 MORE_THAN_THE_SDK_SENDS = 800_000
+"""Characters, together with another update."""
+MORE_THAN_THE_SERVICE_TAKES = 1_048_577
 
 
 class Impatient(DurableTestCase):
@@ -179,12 +181,12 @@ class TooLargeAlone(DurableTestCase):
     """The step's start has gone before, so that its payload is sent, and refused."""
 
     handler = in_step(
-        lambda: "x" * MORE_THAN_THE_SDK_SENDS, StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+        lambda: "x" * MORE_THAN_THE_SERVICE_TAKES, StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
     )
 
     def test(self) -> None:
         self.execute()
-        self.assertExecution().failed(message="262144")
+        self.assertExecution().failed(message="1048576")
 
 
 # --- what ends its process -------------------------------------------------------------------------------------------
@@ -373,7 +375,7 @@ class OrchestratorDies(DurableTestCase):
     handler = in_step(lambda: "done")
 
     def test(self) -> None:
-        Reactions.react = die  # type: ignore[method-assign]
+        EventHandlers.handle = die  # type: ignore[method-assign]
         self.execute()
 
 
@@ -387,6 +389,7 @@ def ready() -> None:
 
 
 class ControlC(DurableTestCase):
+    watchdog = 600.0  # it is started before somebody interrupts it
     handler = in_step(ready)
 
     def test(self) -> None:

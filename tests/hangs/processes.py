@@ -57,15 +57,16 @@ class CaseProcess:
             try:
                 output, _ = self._process.communicate(timeout=BOUND)
             except subprocess.TimeoutExpired:
-                self.kill()
+                self.close()
                 raise AssertionError(f"{self._process.args} did not end within {BOUND:g} seconds") from None
             self._ended = Ended(self._process.returncode, output)
         return self._ended
 
-    def kill(self) -> None:
+    def close(self) -> None:
         """End the process if it still runs, and read what is left."""
-        self._process.kill()
-        self._process.communicate()
+        if self._ended is None:
+            self._process.kill()
+            self._ended = Ended(self._process.returncode, self._process.communicate()[0])
 
 
 def unittest_process(*cases: str) -> CaseProcess:

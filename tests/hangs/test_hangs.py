@@ -5,9 +5,8 @@ Cases of one kind share a process or two, one after the other: what one leaves b
 
 from __future__ import annotations
 
-import unittest
-
 from tests.hangs.processes import CaseProcess, pytest_process, unittest_process
+from tests.subprocesses import ProcessTestCase
 
 STUCK = r"durabletest\.errors\.HandlerStuckError: .*made no progress for 0\.3 real seconds"
 SERVER = r"durabletest\.errors\.CheckpointServerError: the checkpoint server's thread died of SystemExit\('killed by"
@@ -51,20 +50,16 @@ INTERRUPTED_BY_SIGNAL = -2
 INTERRUPTED_UNDER_PYTEST = 2
 
 
-class HangTests(unittest.TestCase):
-    processes: dict[str, CaseProcess]
-
+class HangTests(ProcessTestCase):
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.processes = {
+    def start_processes(cls) -> dict[str, CaseProcess]:
+        return {
             **{name: unittest_process(*cases) for name, cases in BLOCKING_PROCESSES.items()},
             "passing": unittest_process(*PASSING),
             **{name: unittest_process(name) for name in [*DYING, "ControlC"]},
             "ControlC under pytest": pytest_process("ControlC"),
             "never closed": CaseProcess("-c", "from tests.hangs.cases import never_closed; never_closed()"),
         }
-        for process in cls.processes.values():
-            cls.addClassCleanup(process.kill)
 
     def test_what_blocks_ends_in_an_error_with_the_stacks_of_its_threads(self) -> None:
         for process, names in BLOCKING_PROCESSES.items():

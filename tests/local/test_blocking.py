@@ -432,6 +432,7 @@ class EndingTests(BlockingTestCase):
         The second one begins a second later, as Lambda tries again.
         """
         lives: list[int] = []
+        self.enough.clear()
 
         def once(call: Callable[[], Any]) -> Branch:
             return lambda child: child.step(lambda _: call() if len(lives) == 1 else "again", name="step")

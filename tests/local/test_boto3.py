@@ -18,7 +18,7 @@ from durabletest import LocalDurableTestRunner
 from durabletest.local.boto3_routing import API_OPERATIONS, Router
 from tests.local import model_guard
 from tests.local.over_boto3 import sdk_over_boto3
-from tests.local.server.harness import Harness, Started, start, succeed
+from tests.local.server.harness import KNOWN_OPERATIONS, Harness, Started, start, succeed
 from tests.local.server.test_requests import TAKEN, Prepared
 
 ORDER = {"order": 42, "note": "naïve ☕"}
@@ -57,7 +57,7 @@ class EveryOperationTests(unittest.TestCase):
             with self.subTest(api_operation, changes=str(changes)[:60]):
                 self.assertEqual(Over().send(api_operation, changes), Prepared().send(api_operation, changes))
                 asked.add(api_operation)
-        self.assertEqual(asked, set(API_OPERATIONS))
+        self.assertEqual(asked, set(KNOWN_OPERATIONS))
 
     def test_what_is_asked_for_arrives(self) -> None:
         """Histories and states differ by it, so that the same answer means the same request."""
@@ -91,6 +91,7 @@ class EveryOperationTests(unittest.TestCase):
         self.assertEqual(names(DurableExecutionName="third"), ["third"])
         self.assertEqual(names(StartedAfter=datetime(2026, 1, 1, 0, 30, tzinfo=UTC)), ["third"])
         self.assertEqual(names(StartedBefore=datetime(2026, 1, 1, 0, 30, tzinfo=UTC)), ["second", "first"])
+        self.assertEqual(names(StartedAfter="2026-01-01T00:30:00Z"), ["third"])
         self.assertEqual({execution.status for execution in (first, third)}, {"RUNNING"})
 
     def test_timestamps_are_aware(self) -> None:
@@ -116,6 +117,16 @@ class EveryOperationTests(unittest.TestCase):
         error = {"ErrorType": "Refused", "ErrorMessage": "naïve", "ErrorData": "{}", "StackTrace": ["a", "b"]}
         over.send("SendDurableExecutionCallbackFailure", {"Error": error})
         self.assertEqual(over.execution.details("CallbackFailed")["Error"]["Payload"], error)
+
+    def test_neither_requests_nor_answers_share_data_with_the_server(self) -> None:
+        over = Over()
+        error = {"ErrorType": "Refused", "StackTrace": ["a"]}
+        over.send("SendDurableExecutionCallbackFailure", {"Error": error})
+        error["StackTrace"].append("b")  # type: ignore[attr-defined]
+        answer = over.send("GetDurableExecutionHistory", {})
+        answer["Events"][0]["ExecutionStartedDetails"].clear()
+        self.assertEqual(over.execution.details("CallbackFailed")["Error"]["Payload"]["StackTrace"], ["a"])
+        self.assertTrue(over.execution.history()[0]["ExecutionStartedDetails"])
 
     def test_the_guard_of_the_tests_watches_all_that_is_answered(self) -> None:
         self.assertEqual(set(model_guard.API_OPERATIONS), set(API_OPERATIONS))

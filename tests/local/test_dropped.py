@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import re
 import unittest
 import warnings
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from durabletest import EnvironmentAlreadySetUpError, LocalDurableTestRunner, UsageError, route
+from durabletest import EnvironmentAlreadySetUpError, LocalDurableTestRunner, UsageError, route, sdk
 from tests.leftovers import leftovers
 
 
@@ -18,8 +19,7 @@ def simple(event: Any, context: DurableContext) -> Any:
     return context.step(lambda _: event, name="step")
 
 
-NAMED = "simple" if hasattr(simple, "__wrapped__") else "durable_execution.*"
-"""SDK 2 does not tell what it has decorated."""
+NAMED = re.escape(sdk.decorated(simple).__qualname__)
 
 
 class DroppedTests(unittest.TestCase):

@@ -1,23 +1,27 @@
-"""Executions without an end are ended: by the service's longest life, or by a bound far beyond what it allows."""
+"""Executions without an end are ended: by the service's longest life, by its quotas, or because they get no further."""
 
 from __future__ import annotations
 
+import time
 import unittest
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration, StepConfig
+from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, WaitForCallbackConfig
 from aws_durable_execution_sdk_python.retries import RetryDecision
+from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
 from durabletest import (
+    ConfigurationError,
     DurableTestCase,
     EndlessExecutionError,
     ExecutionStuckError,
     LocalDurableTestRunner,
+    sdk,
 )
-from durabletest.local.server import limits
+from durabletest.local.server import limits, quotas
 
 FOR_EVER = StepConfig(retry_strategy=lambda *_: RetryDecision.retry(Duration.from_seconds(1)))
 A_YEAR = timedelta(days=366)
@@ -100,6 +104,51 @@ class LongestLifeTests(unittest.TestCase):
             self.assertEqual(execution.status, "TIMED_OUT")
             self.assertEqual(execution.result().history[-1]["EventTimestamp"], begun + A_YEAR)
 
+    def test_each_kind_of_loop_is_ended_if_it_takes_a_year(self) -> None:
+        monthly = Duration.from_days(30)
+
+        @durable_execution
+        def retrying(event: Any, context: DurableContext) -> None:
+            def fail(_: Any) -> None:
+                raise ConnectionError
+
+            context.step(fail, name="try", config=StepConfig(retry_strategy=lambda *_: RetryDecision.retry(monthly)))
+
+        @durable_execution
+        def polling(event: Any, context: DurableContext) -> None:
+            config = WaitForConditionConfig(lambda *_: WaitForConditionDecision.continue_waiting(monthly), None)
+            context.wait_for_condition(lambda state, _: state, config, name="ready?")
+
+        @durable_execution
+        def reminding(event: Any, context: DurableContext) -> None:
+            while True:
+                try:
+                    context.wait_for_callback(lambda *_: None, "answer", WaitForCallbackConfig(timeout=monthly))
+                except CallbackError:
+                    context.step(lambda _: None, name="remind")
+
+        for handler in (retrying, polling, reminding):
+            with self.subTest(handler.__name__), LocalDurableTestRunner(handler) as runner:
+                begun = runner.now
+                self.assertEqual((runner.run().get_status(), runner.now - begun), ("TIMED_OUT", A_YEAR))
+
+    def test_a_forgotten_callback_is_stuck_once_it_is_all_that_is_left(self) -> None:
+        @durable_execution
+        def asking(event: list[int], context: DurableContext) -> Any:
+            def wait(child: DurableContext) -> None:
+                for days in event:
+                    child.wait(Duration.from_days(days))
+
+            return context.parallel([lambda child: child.create_callback(name="answer").result(), wait]).get_results()
+
+        with LocalDurableTestRunner(asking) as runner:
+            begun = runner.now
+            with self.assertRaises(ExecutionStuckError):
+                runner.run([300, 66])
+            self.assertEqual(runner.now - begun, A_YEAR)
+        with LocalDurableTestRunner(asking) as runner:
+            self.assertEqual((runner.run([300, 67]).get_status(), runner.now - begun), ("TIMED_OUT", A_YEAR))
+
     def test_a_child_has_a_life_of_its_own(self) -> None:
         @durable_execution
         def parent(event: Any, context: DurableContext) -> Any:
@@ -111,62 +160,193 @@ class LongestLifeTests(unittest.TestCase):
             self.assertEqual((result.get_status(), result.get_operation("child").status), ("TIMED_OUT", "TIMED_OUT"))
 
 
-class BoundTests(unittest.TestCase):
-    def setUp(self) -> None:
-        for name, bound in {
-            "MAX_OPERATIONS": 20,
-            "MAX_INVOCATIONS": 10,
-            "MAX_REPLAYED": 30,
-            "MAX_EXECUTIONS": 12,
-            "MAX_DEPTH": 5,
-        }.items():
-            self.enterContext(patch.object(limits, name, bound))
+class QuotaTests(unittest.TestCase):
+    """Each handler ends with a payload, and goes too far with one more."""
 
-    def check(self, handler: Any, most: int, *message: str) -> None:
-        """The handler ends with this payload, and goes too far with one more."""
-        with LocalDurableTestRunner(handler, durable_functions={"itself": handler}) as runner:
+    def run_at(self, handler: Any, most: int, *message: str, **settings: int) -> None:
+        with LocalDurableTestRunner(handler, durable_functions={"itself": handler}, **settings) as runner:
             self.assertEqual(runner.run(most).get_status(), "SUCCEEDED")
             for _ in range(2):
-                with self.assertRaises(EndlessExecutionError) as caught:
-                    runner.run(most + 1)
+                result = runner.run(most + 1)
+                error = result.get_error()
+                assert error is not None
+                self.assertEqual((result.get_status(), error.type), ("FAILED", "DurableExecutionQuotaExceeded"))
                 for part in message:
-                    self.assertRegex(str(caught.exception), part)
+                    self.assertRegex(str(error.message), part)
             self.assertEqual(runner.run(most).get_status(), "SUCCEEDED")
 
     def test_too_many_operations(self) -> None:
-        self.check(
+        self.run_at(
             looping,
             9,
-            r"^execution 'execution-\d' has no end: more than 20 operations. Most of what it does is\n",
-            r"\n  'ask', STEP: 1\d operations, 1\d attempts\n  'do', STEP: 10 operations, 10 attempts\n",
+            r"^the execution has reached its quota of 19 operations \(DurableExecutionOperations\)\. Most of what it",
+            r"\n  'ask', STEP: 10 operations, 10 attempts, 60 bytes\n  'do', STEP: 9 operations, ",
             r"stub_step\('ask'\).returns\(..., times=3\)",
+            r"operation_limit on the test class raises or lowers the quota$",
+            operation_limit=19,
         )
 
-    def test_too_many_invocations(self) -> None:
-        self.check(failing, 10, "more than 10 invocations", "'try', STEP: 1 operations, 10 attempts")
+    def test_the_batch_that_is_too_much_is_not_recorded(self) -> None:
+        with LocalDurableTestRunner(looping, operation_limit=5) as runner:
+            result = runner.run(100)
+            self.assertEqual(len(result.get_operations()), 5)
+            self.assertEqual(
+                [event["EventType"] for event in result.history[-2:]], ["InvocationCompleted", "ExecutionFailed"]
+            )
+            self.assertEqual(len(result.get_invocations()), 1)
+
+    def test_too_many_bytes(self) -> None:
+        self.run_at(
+            looping,
+            9,
+            r"^the execution has reached its quota of 100 bytes \(DurableExecutionStorageWrittenBytes\)",
+            r"Most of what it does is\n  'ask', STEP: 1\d operations, 1\d attempts, \d+ bytes\n",
+            r"storage_limit on the test class raises or lowers the quota$",
+            storage_limit=100,
+        )
+
+    def test_a_callbacks_result_counts(self) -> None:
+        @durable_execution
+        def asking(event: Any, context: DurableContext) -> Any:
+            return len(context.create_callback(name="answer").result())
+
+        with LocalDurableTestRunner(asking, storage_limit=10) as runner:
+            for length, status in ((10, "SUCCEEDED"), (11, "FAILED")):
+                runner.on_callback("answer").succeed("x" * length)
+                self.assertEqual(runner.run().get_status(), status)
+
+    def test_too_many_invocations_in_which_nothing_begins_or_ends(self) -> None:
+        with patch.object(quotas, "MAX_FRUITLESS", 10):
+            self.run_at(
+                failing,
+                11,
+                "was invoked 10 times in a row, and no operation began or ended meanwhile",
+                r"'try', STEP: 1 operations, 1\d attempts",
+            )
+            with LocalDurableTestRunner(failing, operation_limit=20) as runner:
+                self.assertEqual(runner.run(21).get_status(), "SUCCEEDED")
+                self.assertEqual(runner.run(22).get_status(), "FAILED")
 
     def test_too_many_replays(self) -> None:
-        self.check(replaying, 7, "8 operations, which each of 9 invocations replays", "'tick', WAIT: 8 operations")
+        with patch.object(quotas, "MAX_REPLAYED", 30):
+            self.run_at(
+                replaying,
+                7,
+                r"on its way to the quota of 3,000 operations \(DurableExecutionOperations\), and each of its 9 invoc",
+                "'tick', WAIT: 8 operations",
+                r"operation_limit = 3_000 on the test class lets it go on until the quota is reached$",
+            )
+            with LocalDurableTestRunner(replaying, operation_limit=20) as runner:
+                self.assertEqual(runner.run(20).get_status(), "SUCCEEDED")
+                self.assertEqual(runner.run(21).get_status(), "FAILED")
 
-    def test_too_deep_a_chain(self) -> None:
-        self.check(invoking_itself, 5, "a chain of more than 5 executions, each invoked by the one before")
+    def test_the_quotas_of_an_execution_are_those_of_the_executions_that_it_invokes(self) -> None:
+        @durable_execution
+        def parent(event: Any, context: DurableContext) -> Any:
+            return context.invoke("itself", event, name="child")
 
-    def test_too_large_a_family(self) -> None:
-        self.check(doubling, 2, "more than 12 executions that came of one")
+        with LocalDurableTestRunner(parent, durable_functions={"itself": looping}, operation_limit=19) as runner:
+            self.assertEqual(runner.run(9).get_status(), "SUCCEEDED")
+            self.assertEqual(runner.run(10).get_operation("child").status, "FAILED")
+
+    def test_a_family_without_end(self) -> None:
+        for handler, bound, most, message in (
+            (invoking_itself, "MAX_DEPTH", 5, "a chain of more than 5 executions, each invoked by the one before\n"),
+            (doubling, "MAX_EXECUTIONS", 2, "more than 12 executions that came of one\n"),
+        ):
+            with (
+                self.subTest(bound),
+                patch.object(limits, bound, 5 if most == 5 else 12),
+                LocalDurableTestRunner(handler, durable_functions={"itself": handler}) as runner,
+            ):
+                self.assertEqual(runner.run(most).get_status(), "SUCCEEDED")
+                for _ in range(2):
+                    with self.assertRaisesRegex(EndlessExecutionError, f"^execution '[^']+' has no end: {message}"):
+                        runner.run(most + 1)
+                self.assertEqual(runner.run(most).get_status(), "SUCCEEDED")
 
 
-class FigureTests(DurableTestCase):
+@durable_execution
+def waiting_for_ever(event: Any, context: DurableContext) -> None:
+    while True:
+        context.wait(Duration.from_hours(1), name="pause")
+
+
+@durable_execution
+def polling_for_ever(event: Any, context: DurableContext) -> None:
+    for_ever = WaitForConditionConfig(
+        lambda *_: WaitForConditionDecision.continue_waiting(Duration.from_minutes(1)), initial_state="not yet"
+    )
+    context.wait_for_condition(lambda state, _: state, for_ever, name="ready?")
+
+
+@durable_execution
+def looking_for_ever(event: Any, context: DurableContext) -> None:
+    while not context.step(lambda _: False, name="look"):
+        context.wait(Duration.from_minutes(1), name="pause")
+
+
+@durable_execution
+def agent(event: Any, context: DurableContext) -> str:
+    while (answer := context.step(lambda _: {}, name="ask the model")).get("tool"):
+        context.step(lambda _: None, name="call the tool")
+    return str(answer["text"])
+
+
+@unittest.skipUnless(sdk.can_wake_up(), "this SDK takes a tenth of a second for each checkpoint")
+class EndlessTests(DurableTestCase):
+    """With the service's quotas, each within seconds."""
+
+    handler = agent
+
+    def test_an_agent_whose_stub_always_calls_a_tool(self) -> None:
+        self.stub_step("ask the model").returns({"tool": "search"})
+        result = self.execute()
+        self.assertExecution().failed(message="quota of 3,000 operations")
+        self.assertEqual(len(result.get_operations()), 3_000)
+
+    def check(self, handler: Any, message: str) -> None:
+        begun = time.process_time()  # not real time: other processes may be busy
+        with LocalDurableTestRunner(handler) as runner:
+            result = runner.run()
+        error = result.get_error()
+        assert error is not None
+        self.assertEqual((result.get_status(), error.type), ("FAILED", "DurableExecutionQuotaExceeded"))
+        self.assertRegex(str(error.message), message)
+        self.assertLess(time.process_time() - begun, 20.0)
+
+    def test_a_loop_of_waits(self) -> None:
+        self.check(waiting_for_ever, "on its way to the quota of 3,000 operations")
+
+    def test_a_condition_that_never_holds(self) -> None:
+        self.check(polling_for_ever, "3,000 times in a row")
+
+    def test_a_poller_of_steps_and_waits(self) -> None:
+        self.enterContext(patch.object(quotas, "MAX_REPLAYED", 5_000))
+        self.check(looking_for_ever, "on its way to the quota of 3,000 operations")
+
+
+class SettingTests(DurableTestCase):
     handler = looping
+    operation_limit = 10
+    storage_limit = 1_000
 
-    def test_the_service_allows_less_than_the_bounds(self) -> None:
-        self.assertEqual((limits.MAX_OPERATIONS, limits.MAX_INVOCATIONS), (10_000, 5_000))
-        self.assertGreater(limits.MAX_REPLAYED, sum(range(3_000)))
-
-    def test_the_error_ends_the_run_and_not_the_class(self) -> None:
-        with patch.object(limits, "MAX_OPERATIONS", 10), self.assertRaises(EndlessExecutionError):
-            self.execute(100)
+    def test_the_class_sets_the_quotas_and_the_next_execution_begins_anew(self) -> None:
+        self.execute(100)
+        self.assertExecution().failed("DurableExecutionQuotaExceeded", "quota of 10 operations")
         self.execute(3)
         self.assertExecution().succeeded("done")
+
+    def test_settings_that_mean_nothing_are_refused(self) -> None:
+        for value in (0, -1, 2.5, True, "3000"):
+            for name in ("operation_limit", "storage_limit"):
+                with self.assertRaisesRegex(
+                    ConfigurationError, f"^{name} is .*: give a whole number, at least 1, or None"
+                ):
+                    LocalDurableTestRunner(looping, **{name: value})  # type: ignore[arg-type]
+
+    def test_the_services_quotas(self) -> None:
+        self.assertEqual((quotas.MAX_OPERATIONS, quotas.MAX_STORAGE), (3_000, 104_857_600))
 
 
 if __name__ == "__main__":

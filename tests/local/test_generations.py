@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
 from typing import Any
-from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
@@ -23,8 +22,8 @@ from durabletest import (
     UsageError,
     WaitingStatus,
 )
-from durabletest.local import calls as call_module
 from tests.acceptance.workflows import ONCE
+from tests.sdk_versions import needs_turns
 
 
 @durable_execution
@@ -187,6 +186,7 @@ class WaitTests(EnvironmentTestCase):
 
 
 class TimerTests(EnvironmentTestCase):
+    @needs_turns  # see test_sleep, of an invocation that sleeps longer
     def test_the_deadline_of_a_sleeper_ends_with_its_invocation(self) -> None:
         runner = self.runner(sleeping, skip_sleep=True)
         execution = runner.start(0)
@@ -208,6 +208,16 @@ class TimerTests(EnvironmentTestCase):
                 self.assertEqual((now.now, execution.pending()[1:]), (begun, []))
                 now.close()
 
+    @needs_turns
+    def test_one_that_only_sleeps_is_followed_by_others(self) -> None:
+        @durable_execution
+        def nap(event: Any, context: DurableContext) -> None:
+            time.sleep(60)
+
+        runner = self.runner(nap, skip_sleep=True, watchdog=5)
+        for _ in range(3):
+            self.assertEqual(runner.run().get_status(), "SUCCEEDED")
+
     def test_a_sleeper_past_its_deadline_has_timed_out_all_the_same(self) -> None:
         @durable_execution
         def too_long(event: Any, context: DurableContext) -> None:
@@ -220,7 +230,7 @@ class TimerTests(EnvironmentTestCase):
 
 
 class RealTimeDeadlineTests(unittest.TestCase):
-    def run_with_limit(self, limit: float, seconds: float) -> Any:
+    def run_with_limit(self, limit: int, seconds: float) -> Any:
         gate = Event()
 
         @durable_execution
@@ -229,15 +239,14 @@ class RealTimeDeadlineTests(unittest.TestCase):
                 context.step(lambda _, number=number: gate.wait(0.02), name=f"{number}", config=ONCE)
             return "done"
 
-        with (
-            patch.object(call_module, "INVOCATION_TIMEOUT", timedelta(seconds=limit)),
-            LocalDurableTestRunner(slow, skip_time=False, execution_timeout=timedelta(seconds=1)) as runner,
-        ):
+        with LocalDurableTestRunner(
+            slow, skip_time=False, execution_timeout=timedelta(seconds=2), function_timeout=limit
+        ) as runner:
             result = runner.run()
             return result.get_status(), [i.error.type if i.error else None for i in result.get_invocations()]
 
     def test_an_invocation_that_takes_longer_than_lambda_allows_is_ended(self) -> None:
-        _, errors = self.run_with_limit(0.2, 2)
+        _, errors = self.run_with_limit(1, 5)
         self.assertEqual(errors[0], "Sandbox.Timedout")
 
     def test_one_that_takes_less_is_not(self) -> None:

@@ -6,15 +6,21 @@ import unittest
 from typing import Any
 
 from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import StepConfig
+from aws_durable_execution_sdk_python.config import StepConfig, StepSemantics
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
-from durabletest import DurableTestCase, ExecutionFailedError, LocalDurableTestRunner
+from durabletest import (
+    ConfigurationError,
+    DurableTestCase,
+    ExecutionFailedError,
+    HandlerStuckError,
+    LocalDurableTestRunner,
+)
 
-KIB = 1024
-STEP_LIMIT = 256 * KIB
-ERROR_LIMIT = 32 * KIB
-EXECUTION_LIMIT = 6 * KIB * KIB
+MB = 1_048_576
+LIMITS = {"Event": MB, "RequestResponse": 6 * MB}
+MORE_THAN_THE_SDK_SENDS = 768_001
+"""Bytes, together with another update."""
 QUOTES = 2
 """Text is stored as JSON."""
 
@@ -24,41 +30,63 @@ def text(size: int) -> str:
     return "x" * (size - QUOTES)
 
 
+START_FIRST = StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+"""The step's start is sent before its function is called, so that its result is sent alone."""
+
+
 @durable_execution
 def reporting(event: int, context: DurableContext) -> int:
     context.step(lambda _: "before", name="before")
-    return len(context.step(lambda _: text(event), name="report"))
+    return len(context.step(lambda _: text(event), name="report", config=START_FIRST))
 
 
 class StepTests(DurableTestCase):
     handler = reporting
 
-    def test_256_kb_are_taken(self) -> None:
-        self.execute(STEP_LIMIT)
-        self.assertExecution().succeeded(STEP_LIMIT - QUOTES)
+    def test_up_to_1_mb_is_taken(self) -> None:
+        for size in (MB - 1, MB):
+            self.execute(size)
+            self.assertExecution().succeeded(size - QUOTES)
 
     def test_a_byte_more_fails_the_execution_with_a_message_that_says_which_step_and_what_to_do(self) -> None:
-        result = self.execute(STEP_LIMIT + 1)
+        result = self.execute(MB + 1)
         with self.assertRaises(ExecutionFailedError) as caught:
             result.get_result()
         for part in (
             "SUCCEED of STEP 'report'",
-            "Payload has 262145 bytes: STEP may have 262144",
+            "Payload has 1048577 bytes: STEP may have 1048576",
             "Keep what is larger elsewhere, in S3 for example, and hand on where it is",
         ):
             self.assertIn(part, str(caught.exception))
         self.assertTrue(result.get_error().type.endswith("CheckpointError"), result.get_error())
 
     def test_nothing_of_the_step_is_recorded_and_what_came_before_it_is(self) -> None:
-        result = self.execute(STEP_LIMIT + 1)
+        result = self.execute(MB + 1)
         self.assertOperation("before").succeeded("before")
         succeeded = [event["Name"] for event in result.history if event["EventType"] == "StepSucceeded"]
         self.assertEqual(succeeded, ["before"])
 
     def test_it_is_no_error_of_the_step_that_a_retry_could_heal(self) -> None:
-        result = self.execute(STEP_LIMIT + 1)
+        result = self.execute(MB + 1)
         self.assertEqual(len(result.get_invocations()), 1)
         self.assertNotIn("StepFailed", [event["EventType"] for event in result.history])
+
+
+class UnsentStepTests(DurableTestCase):
+    """The SDK waits for ever on a result that it cannot send together with the step's start."""
+
+    handler = durable_execution(lambda event, context: len(context.step(lambda _: text(event), name="report")))
+    watchdog = 1.0
+
+    def test_what_the_sdk_sends_is_taken(self) -> None:
+        self.execute(MORE_THAN_THE_SDK_SENDS - 1_000)
+        self.assertExecution().succeeded()
+
+    def test_more_is_an_error_that_says_why(self) -> None:
+        with self.assertRaisesRegex(
+            HandlerStuckError, r"more from a step than the SDK sends at once \(768,000 bytes\)"
+        ):
+            self.execute(MORE_THAN_THE_SDK_SENDS)
 
 
 @durable_execution
@@ -70,8 +98,8 @@ class ContextTests(DurableTestCase):
     handler = nested
 
     def test_the_result_of_a_child_context_may_be_large_for_it_is_made_again(self) -> None:
-        result = self.execute(STEP_LIMIT + 1)
-        self.assertExecution().succeeded(STEP_LIMIT + 1)
+        result = self.execute(MB + 1)
+        self.assertExecution().succeeded(MB + 1)
         (ended,) = [event for event in result.history if event["EventType"] == "ContextSucceeded"]
         self.assertEqual(ended["ContextSucceededDetails"]["Result"]["Payload"], "")
 
@@ -81,16 +109,15 @@ def returning(event: int, context: DurableContext) -> str:
     return text(event)
 
 
-class ExecutionTests(DurableTestCase):
-    handler = returning
-
-    def test_6_mb_are_taken_though_the_sdk_checkpoints_them_first(self) -> None:
-        result = self.execute(EXECUTION_LIMIT)
-        self.assertEqual(len(result.get_result()), EXECUTION_LIMIT - QUOTES)
-
-    def test_a_byte_more_fails_the_execution(self) -> None:
-        self.execute(EXECUTION_LIMIT + 1)
-        self.assertExecution().failed(message="6291456")
+class ExecutionTests(unittest.TestCase):
+    def test_the_largest_result_is_taken_and_a_byte_more_fails_the_execution(self) -> None:
+        for invocation_type, limit in LIMITS.items():
+            with LocalDurableTestRunner(returning, invocation_type=invocation_type) as runner:
+                for size in (limit - 1, limit):
+                    self.assertEqual(len(runner.run(size).get_result()), size - QUOTES)
+                result = runner.run(limit + 1)
+                self.assertEqual(result.get_status(), "FAILED")
+                self.assertRegex(result.get_error().message, f"{limit + 1}.* {limit}")
 
 
 @durable_execution
@@ -101,17 +128,35 @@ def measuring(event: str, context: DurableContext) -> int:
 class InputTests(unittest.TestCase):
     """An input is measured as the JSON text that it is on the wire."""
 
-    def test_6_mb_are_taken_and_a_byte_more_is_refused(self) -> None:
-        with LocalDurableTestRunner(measuring) as runner:
-            self.assertEqual(runner.run(text(EXECUTION_LIMIT)).get_result(), EXECUTION_LIMIT - QUOTES)
-            for start in (runner.run, runner.start):
-                with self.assertRaisesRegex(
-                    runner.client.exceptions.RequestTooLargeException,
-                    "the payload has 6291457 bytes: an execution's input may have 6291456",
-                ):
-                    start(text(EXECUTION_LIMIT + 1))
-            listed = runner.client.list_durable_executions_by_function(FunctionName="handler")["DurableExecutions"]
-            self.assertEqual(len(listed), 1)
+    def test_the_largest_is_taken_and_a_byte_more_is_refused(self) -> None:
+        for invocation_type, limit in LIMITS.items():
+            with LocalDurableTestRunner(measuring, invocation_type=invocation_type) as runner:
+                for size in (limit - 1, limit):
+                    self.assertEqual(runner.run(text(size)).get_result(), size - QUOTES)
+                for start in (runner.run, runner.start):
+                    with self.assertRaisesRegex(
+                        runner.client.exceptions.RequestTooLargeException,
+                        f"the payload has {limit + 1} bytes: an execution's input may have {limit} if it is started "
+                        f"with InvocationType '{invocation_type}'",
+                    ):
+                        start(text(limit + 1))
+                listed = runner.client.list_durable_executions_by_function(FunctionName="handler")
+                self.assertEqual(len(listed["DurableExecutions"]), 2)
+
+
+class SynchronousTests(DurableTestCase):
+    handler = returning
+    invocation_type = "RequestResponse"
+
+    def test_a_class_says_how_its_executions_are_started(self) -> None:
+        self.execute(6 * MB)
+        self.assertExecution().succeeded()
+
+    def test_anything_else_is_refused(self) -> None:
+        with self.assertRaisesRegex(
+            ConfigurationError, r"^invocation_type is 'sync': write 'Event' or 'RequestResponse'$"
+        ):
+            LocalDurableTestRunner(returning, invocation_type="sync")
 
 
 @durable_execution
@@ -119,15 +164,18 @@ def failing(event: int, context: DurableContext) -> None:
     def fail(_: Any) -> None:
         raise RuntimeError("x" * event)
 
-    context.step(fail, name="fail", config=StepConfig(retry_strategy=RetryPresets.none()))
+    once = StepConfig(retry_strategy=RetryPresets.none(), step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+    context.step(fail, name="fail", config=once)
 
 
 class ErrorTests(DurableTestCase):
     handler = failing
 
-    def test_an_error_message_of_more_than_32_kib_is_refused(self) -> None:
-        self.execute(33 * KIB)
-        self.assertExecution().failed(message="an error may have 32768")
+    def test_an_error_of_more_than_1_mb_is_refused(self) -> None:
+        self.execute(700_000)
+        self.assertOperation("fail").failed()
+        self.execute(MB + 1)
+        self.assertExecution().failed(message="an error may have 1048576")
 
 
 @durable_execution
@@ -139,10 +187,11 @@ class InvokeTests(DurableTestCase):
     handler = invoking
     functions = {"measure": lambda event, context: len(event)}
 
-    def test_1_mib_is_taken_for_an_invoke_and_no_more(self) -> None:
-        self.execute(KIB * KIB)
-        self.assertExecution().succeeded(KIB * KIB - QUOTES)
-        self.execute(KIB * KIB + 1)
+    def test_1_mb_is_taken_for_an_invoke_and_no_more(self) -> None:
+        for size in (MB - 1, MB):
+            self.execute(size)
+            self.assertExecution().succeeded(size - QUOTES)
+        self.execute(MB + 1)
         self.assertExecution().failed(message="Payload has 1048577 bytes: CHAINED_INVOKE may have 1048576")
 
 
@@ -157,10 +206,10 @@ def waiting(event: Any, context: DurableContext) -> int:
 class CallbackTests(DurableTestCase):
     handler = waiting
 
-    def test_1_mib_is_taken_from_outside_and_a_byte_more_is_refused(self) -> None:
-        self.on_callback("upload").succeed("x" * KIB * KIB)
+    def test_1_mb_is_taken_from_outside_and_a_byte_more_is_refused(self) -> None:
+        self.on_callback("upload").succeed("x" * MB)
         self.execute()
-        self.assertExecution().succeeded(KIB * KIB)
+        self.assertExecution().succeeded(MB)
         execution = self.start()
         callback = execution.operation("upload")
         callback.wait_for_data().result(timeout=5)
@@ -168,20 +217,18 @@ class CallbackTests(DurableTestCase):
         with self.assertRaisesRegex(
             self.runner.client.exceptions.InvalidParameterValueException, "Result has length 1048577"
         ):
-            self.runner.client.send_durable_execution_callback_success(
-                CallbackId=callback_id, Result="x" * (KIB * KIB + 1)
-            )
+            self.runner.client.send_durable_execution_callback_success(CallbackId=callback_id, Result="x" * (MB + 1))
         callback.send_callback_success("x")
         self.assertEqual(execution.result(timeout=5).get_result(), 1)
 
-    def test_an_error_of_32_kib_is_taken_from_outside_and_a_byte_more_is_refused(self) -> None:
-        message = "x" * (ERROR_LIMIT - len('{"ErrorType": "Refused", "ErrorMessage": ""}'))
+    def test_an_error_of_1_mb_is_taken_from_outside_and_a_byte_more_is_refused(self) -> None:
+        message = "x" * (MB - len("Refused"))
         execution = self.start()
         callback = execution.operation("upload")
         callback.wait_for_data().result(timeout=5)
         with self.assertRaisesRegex(
             self.runner.client.exceptions.InvalidParameterValueException,
-            "Error has 32769 bytes as JSON: an error may have 32768",
+            "Error has 1048577 bytes in its fields together: an error may have 1048576",
         ):
             callback.send_callback_failure("Refused", message + "x")
         self.assertOperation("upload", execution=execution).started()

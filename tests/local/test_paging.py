@@ -125,6 +125,7 @@ class ChildPagesTests(DurableTestCase):
 
 class ServicePagesTests(DurableTestCase):
     handler = counting
+    operation_limit = 5_000
 
     @in_reasonable_time
     def test_a_small_state_comes_whole_with_the_invocation(self) -> None:
@@ -200,8 +201,8 @@ class PageBytesTests(unittest.TestCase):
 
 class LargeOperationTests(unittest.TestCase):
     def test_what_is_larger_than_a_page_has_a_page_of_its_own(self) -> None:
-        """Only an input can be: an execution may have 6 MB of it."""
-        execution = Harness().start(payload='"' + "x" * PAGE_BYTES + '"')
+        """Only an input can be: an execution that is started synchronously may have 6 MB of it."""
+        execution = Harness().start(payload='"' + "x" * PAGE_BYTES + '"', invocation_type="RequestResponse")
         execution.checkpoint(succeed("STEP", "s"))
         execution.crash()
         execution.harness.fire_next(kind="invocation retry")

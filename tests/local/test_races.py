@@ -225,6 +225,24 @@ class AnswerOnItsWayTests(DurableTestCase):
         self.assertEqual(result.get_result(), "in time")
         self.assertEqual(result.history[-1]["EventTimestamp"], self.start_time)
 
+    def test_time_does_not_move_past_an_answer_that_waits_in_the_inbox(self) -> None:
+        """The thread comes to a wait for the end while the answer is the next message in its inbox."""
+        execution = self.start()
+        question = execution.operation("question").wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)
+        callback_id = question.get_callback_details().callback_id
+        environment = self.runner._environment  # type: ignore[union-attr]
+        release = Event()
+        environment.server.post(lambda: release.wait(5) and None)
+        wait = environment.orchestrator.wait(self.runner._deployment, execution.arn)  # type: ignore[union-attr]
+        answer = CheckpointServer.send_durable_execution_callback_success
+        sent = environment.server.send(answer, CallbackId=callback_id, Result=b"in time")
+        release.set()
+        environment.server.receive(sent)
+        wait.future.result(timeout=5)
+        result = execution.result(timeout=5)
+        self.assertEqual(result.get_result(), "in time")
+        self.assertEqual(result.history[-1]["EventTimestamp"], self.start_time)
+
 
 RUNNERS: list[LocalDurableTestRunner] = []
 """The one whose client the step below uses."""

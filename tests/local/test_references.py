@@ -161,6 +161,18 @@ class ReferenceTests(unittest.TestCase):
         self.assertIn("\n  installed.REF holds datetime.now\n", str(warning.message))
         self.assertNotIn("library", str(warning.message))
 
+    def test_packages_of_another_site_directory_are_installed_too(self) -> None:
+        for site in ("site-packages", "dist-packages"):
+            with self.subTest(site):
+                folder = self.folder / site
+                folder.mkdir()
+                self.addCleanup(sys.path.remove, str(folder))
+                sys.path.append(str(folder))
+                name = f"of_{site[:4]}"
+                self.addCleanup(sys.modules.pop, name, None)
+                (folder / f"{name}.py").write_text("from datetime import datetime\nREF = datetime.now\n", "utf-8")
+                self.assertEqual(self.told(self.module(f"using_{site[:4]}", f"import {name}").handler), [])
+
     def test_a_module_that_is_imported_late_is_told_at_the_end(self) -> None:
         self.write("late_reference", "from datetime import datetime\nfrom time import time\nREF = datetime.now\n")
         module = self.module("importing_late", returns="__import__('late_reference').__name__")

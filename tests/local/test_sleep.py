@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 import unittest
 from collections.abc import Callable
@@ -177,6 +179,19 @@ class RestoredTests(unittest.TestCase):
             self.assertIsNot(time.sleep, real)
         self.assertIs(time.sleep, real)
         self.assertIs(imported_by_name, real)
+
+    def test_timed_waits_of_the_standard_library_keep_the_real_clock(self) -> None:
+        seen: list[float] = []
+
+        @durable_execution
+        def waiting(event: Any, context: DurableContext) -> None:
+            time.sleep(600)
+            seen.append(queue.time() - queue_time() + threading._time() - queue_time())  # type: ignore[attr-defined]
+
+        queue_time = time.monotonic
+        with LocalDurableTestRunner(waiting, skip_sleep=True) as runner:
+            runner.run().get_result()
+        self.assertLess(abs(seen[0]), 60)
 
     def test_without_skip_sleep_it_is_not_touched(self) -> None:
         real = time.sleep

@@ -23,7 +23,7 @@ from durabletest import (
     LocalDurableTestRunner,
     TestResult,
 )
-from durabletest.local import process
+from durabletest.local import process_environment
 from tests.leftovers import leftovers
 
 THREADS = 4
@@ -187,7 +187,7 @@ class ClassTests(ThreadTestCase):
         message = (
             r"nothing has happened in the environment that was set up at tests/local/test_threads.py:\d+ in thread"
         )
-        with patch.object(process, "PATIENCE", 0.05):
+        with patch.object(process_environment, "WAIT_SECONDS", 0.05):
             ((error, *_),) = self.in_threads(1, lambda _: errors_of(Suites.First))
         self.assertRegex(error, message)
 

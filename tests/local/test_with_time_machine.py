@@ -45,6 +45,7 @@ ONLY_FREEZEGUN = (test_late_imports.LeftOutTests,)
 
 class WithTimeMachine(unittest.TestCase):
     module: ModuleType
+    early = False  # processes are told of the clock by the environment
 
     @classmethod
     def setUpClass(cls) -> None:

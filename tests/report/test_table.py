@@ -38,6 +38,24 @@ class DefaultTableTest(unittest.TestCase):
             "b       2026-01-01 00:00:00.250",
         ])  # fmt: skip
 
+    def test_errors_where_there_are_any_cut_to_fit(self) -> None:
+        script = Script().step("1", name="a").op("StepStarted", "2", name="b")
+        script.op("StepFailed", "2", {"Error": error("Declined", "the card of\nthe customer " + "has expired " * 20)})
+        operations = history_of(script).operations
+        self.assertEqual(operation_table(operations, width=120).splitlines()[0].split()[-1], "error")
+        for width, end in (
+            (80, "Declined: the card of the customer..."),
+            (150, "Declined: the card of the customer has expired has expired has expired..."),
+        ):
+            lines = operation_table(operations, width=width).splitlines()
+            self.assertTrue(lines[-1].endswith(end), lines[-1])
+            self.assertLessEqual(len(lines[-1].partition("Declined")[2]), max(width - 88, width // 2))
+
+    def test_the_time_after_the_start_of_the_execution(self) -> None:
+        operations = history_of(Script().at(60).step("1", name="a").at(90).step("2", name="b")).operations
+        for start, after in ((START, ["1m", "1m 30s"]), (None, ["0s", "30s"])):
+            self.assertEqual(operation_table(operations, ["after"], start=start).splitlines()[2:], after)
+
     def test_no_operations(self) -> None:
         self.assertEqual(operation_table(History().operations), "(no operations)")
 
@@ -58,9 +76,15 @@ class ColumnsTest(unittest.TestCase):
             ("parent", ["", "1"]),
             ("error", ["", "PaymentDeclined: card expired"]),
             ("attempts", ["", "1"]),
+            ("after", ["0s", "0s"]),
         ):
             with self.subTest(column):
                 self.assertEqual(self.cells(column), [[cell] for cell in cells])
+
+    def test_the_type_of_an_error_stands_without_its_module(self) -> None:
+        for type_, shown in (("shop.bank.Declined", "Declined: no"), ("No. 7", "No. 7: no"), (None, "no"), ("", "no")):
+            script = Script().op("StepStarted", "1").op("StepFailed", "1", {"Error": error(type_, "no")})
+            self.assertEqual(operation_table(history_of(script).operations, "error").splitlines()[2], shown)
 
     def test_every_column_can_be_chosen(self) -> None:
         for column in COLUMNS:
@@ -78,7 +102,7 @@ class ColumnsTest(unittest.TestCase):
             self.assertEqual(
                 str(raised.exception),
                 "'Statsu' is no column of the operation table; did you mean 'status'? There are name, path, type, "
-                "sub_type, status, started, ended, duration, attempts, error, id, parent.",
+                "sub_type, status, started, ended, after, duration, attempts, error, id, parent.",
             )
 
 

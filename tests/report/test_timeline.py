@@ -5,7 +5,8 @@ import itertools
 import unittest
 
 from durabletest.model.history import History
-from durabletest.report.timeline import ASCII, BOX, WIDTH, Axis, glyphs_for, timeline
+from durabletest.report.fitting import WIDTH
+from durabletest.report.timeline import ASCII, BOX, Axis, glyphs_for, timeline
 from tests.model.histories import Script, error, history_of, order, retry, seconds
 
 
@@ -57,6 +58,27 @@ charge  ✗╌╌╌╌╌╌╌╌╌╌▶                   PENDING
 ▶ not ended   ╌ until the next attempt
 """)  # fmt: skip
 
+    def test_pauses_have_a_line_of_their_own(self) -> None:
+        script = Script().wait("1", 3600, name="nap").at(600).add("ExecutionPaused").at(1200).add("ExecutionResumed")
+        script.at(1800).add("ExecutionPaused")
+        self.assertTimeline(script, """
+          0s            10m          20m           30m           1h
+(paused)                ╌╌╌╌╌╌╌╌╌╌╌╌╌╌             ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  PAUSED
+nap       ├───────────────────────────────────────────────────────▶  STARTED
+▶ not ended
+""")  # fmt: skip
+        script.at(3600).op("WaitSucceeded", "1").add("ExecutionResumed").succeeded()
+        self.assertTimeline(script, """
+          0s            10m          20m           30m           1h
+(paused)                ╌╌╌╌╌╌╌╌╌╌╌╌╌╌             ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  40m
+nap       ├───────────────────────────────────────────────────────●  1h
+● succeeded
+""")  # fmt: skip
+
+    def test_a_pause_ends_with_its_execution(self) -> None:
+        script = Script().wait("1", 3600, name="nap").at(600).add("ExecutionPaused").at(1200)
+        self.assertIn("10m", timeline(history_of(script.add("ExecutionStopped"))).splitlines()[1])
+
     def test_polls_are_no_failures(self) -> None:
         script = Script().op("StepStarted", "1", name="ready", sub_type="WaitForCondition")
         script.op("StepSucceeded", "1", {"RetryDetails": retry(1, 60)}).at(60)
@@ -106,6 +128,13 @@ b  ●
             lines = timeline(history_of(script), glyphs).splitlines()
             self.assertEqual(len(lines), 303)
             self.assertLessEqual(max(map(len, lines)), WIDTH)
+
+    def test_the_legend_takes_as_many_lines_as_it_needs(self) -> None:
+        script = Script().wait("9", 60)
+        for id_, end in enumerate(("Failed", "TimedOut", "Stopped", "Succeeded"), 1):
+            script.op("ChainedInvokeStarted", str(id_)).op(f"ChainedInvoke{end}", str(id_), {"Error": error()})
+        drawn = timeline(history_of(script), width=60).splitlines()
+        self.assertEqual(drawn[-2:], ["● succeeded   ✗ failed   ◷ timed out   ■ stopped", "▶ not ended"])
 
     def test_the_callback_example(self) -> None:
         self.assertIn("approval create callback id", timeline(history_of(order())))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, note, settings
 
 from durabletest import LocalDurableTestRunner
 from tests.effort import examples
+from tests.sdk_versions import needs_turns
 from tests.simulation.interpreter import (
     by_thread,
     canonical,
@@ -34,6 +35,7 @@ from tests.simulation.workflows import Body, workflows
 WORKFLOWS = int(os.environ.get("DURABLETEST_WORKFLOWS", "") or examples(80, long=500))
 
 
+@needs_turns
 class SimulationTests(unittest.TestCase):
     maxDiff = None
     body: Body = ()

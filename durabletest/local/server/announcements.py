@@ -50,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Endless:
-    """This execution has exceeded ``bound``, a phrase such as "more than 5,000 invocations"."""
+    """This execution's family exceeds ``bound``, a phrase such as "more than 5,000 executions that came of one"."""
 
     arn: str
     bound: str

@@ -8,14 +8,13 @@ from typing import Any, NoReturn, TypeAlias
 from durabletest.local.server.journal import TERMINAL, Update
 from durabletest.local.server.limits import (
     MAX_ERROR,
-    MAX_EXECUTION_PAYLOAD,
-    MAX_INVOKE_PAYLOAD,
+    MAX_EXECUTION_PAYLOADS,
     MAX_PAYLOAD,
     REMEDY,
     error_size,
     size,
 )
-from durabletest.local.server.operation_changes import CHANGES
+from durabletest.local.server.operation_events import CHANGES
 from durabletest.local.server.service_model import modelled_error
 
 Operations: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -33,15 +32,15 @@ _NEEDED_OPTIONS = {
     ("WAIT", "START"): ("WaitOptions", "WaitSeconds"),
     ("CHAINED_INVOKE", "START"): ("ChainedInvokeOptions", "FunctionName"),
 }
-_MAX_PAYLOADS = {"CHAINED_INVOKE": MAX_INVOKE_PAYLOAD, "EXECUTION": MAX_EXECUTION_PAYLOAD}
 _IDENTITY = ("Type", "SubType", "Name", "ParentId")
 _MAY_COME_TWICE = frozenset({"STEP", "CONTEXT"})
 
 
-def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
+def check_batch(operations: Operations, updates: Sequence[Update], invocation_type: str) -> None:
     """Raise ``InvalidParameterValueException`` with operation and rule for a batch that the service refuses.
 
-    ``operations`` are those before the batch, by id; nothing is changed here.
+    ``operations`` are those before the batch, by id; nothing is changed here. ``invocation_type`` is the one with which
+    the execution was started.
     """
     known: dict[str, Mapping[str, Any]] = {}
     for position, update in enumerate(updates, start=1):
@@ -49,6 +48,7 @@ def check_batch(operations: Operations, updates: Sequence[Update]) -> None:
         current = earlier or operations.get(update["Id"])
         for rule in _RULES:
             rule(update, current)
+        _check_sizes(update, invocation_type)
         _check_parent(update, known, operations)
         _check_repetition(update, earlier)
         if update["Type"] == "EXECUTION" and position < len(updates):
@@ -102,22 +102,21 @@ def _check_outcome(update: Update, _current: Update | None) -> None:
         _refuse(update, "RETRY takes a Payload or an Error, not both")
 
 
-def _check_sizes(update: Update, _current: Update | None) -> None:
-    limit = _MAX_PAYLOADS.get(update["Type"], MAX_PAYLOAD)
-    if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {REMEDY}")
-    if "Error" in update and (found := error_size(update["Error"])) > MAX_ERROR:
-        _refuse(update, f"Error has {found} bytes as JSON: an error may have {MAX_ERROR}")
-
-
 _RULES: tuple[Callable[[Update, Update | None], None], ...] = (
     _check_action,
     _check_identity,
     _check_transition,
     _check_options,
     _check_outcome,
-    _check_sizes,
 )
+
+
+def _check_sizes(update: Update, invocation_type: str) -> None:
+    limit = MAX_EXECUTION_PAYLOADS[invocation_type] if update["Type"] == "EXECUTION" else MAX_PAYLOAD
+    if "Payload" in update and (found := size(update["Payload"])) > limit:
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {REMEDY}")
+    if "Error" in update and (found := error_size(update["Error"])) > MAX_ERROR:
+        _refuse(update, f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}")
 
 
 def _check_parent(update: Update, known: Operations, operations: Operations) -> None:

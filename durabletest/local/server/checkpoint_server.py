@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,8 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
-from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, Pause, StartRequest
+from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
 from durabletest.local.server.identifiers import (
     FunctionSpec,
@@ -24,6 +25,8 @@ from durabletest.local.server.identifiers import (
 )
 from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
+from durabletest.local.server.pauses import PauseManager
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30
@@ -41,6 +44,8 @@ class CheckpointServer:
         self._directories: defaultdict[int, FunctionDirectory] = defaultdict(FunctionDirectory)
         self._callbacks = CallbackRegistry(self._ids, now, announce)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
+        self._now = now
+        self._pauses = PauseManager(self._executions, now, announce)
         self._invokes = InvokeManager(self._executions, self._directories, now, announce)
 
     # --- the API ---
@@ -83,7 +88,9 @@ class CheckpointServer:
             },
         }
         if execution.running and _has_expected_timeout():
-            answer["ExpectedExecutionTimeoutTimestamp"] = execution.started_at + timedelta(seconds=execution.timeout)
+            answer["ExpectedExecutionTimeoutTimestamp"] = execution.times_out_at
+        if execution.pause is not None:
+            answer["PauseDetails"] = _pause_details(execution.pause)
         if included:
             data = {
                 "InputPayload": execution.request.payload,
@@ -129,6 +136,35 @@ class CheckpointServer:
             self._executions.stop(execution, request.get("Error"))
         return {"StopTimestamp": execution.ended_at}
 
+    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Pause a running execution; see :class:`PauseManager`."""
+        validate_request("PauseDurableExecution", request)
+        self._pauses.pause(self._executions.get(request["DurableExecutionArn"], "PauseDurableExecution"), request)
+        return {}
+
+    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Resume a paused execution, or cancel a pause that has not begun."""
+        validate_request("ResumeDurableExecution", request)
+        self._pauses.resume(self._executions.get(request["DurableExecutionArn"], "ResumeDurableExecution"), request)
+        return {}
+
+    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
+        """Forget an execution that has ended; the service takes a while (DELETING), here it is done by the answer."""
+        validate_request("DeleteDurableExecution", request)
+        execution = self._executions.get(request["DurableExecutionArn"], "DeleteDurableExecution")
+        if execution.running:
+            raise modelled_error(
+                "ResourceConflictException",
+                f"Durable execution {execution.name!r} is {execution.status}: it must have ended",
+                "DeleteDurableExecution",
+            )
+        self._drop(execution.arn)
+        return {"DeletionRequestTimestamp": self._now()}
+
+    def _drop(self, arn: str) -> None:
+        for owner in (self._executions, self._invokes, self._pauses):
+            owner.drop(arn)
+
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback; ``Result`` is bytes, and reaches the handler as text."""
         validate_request("SendDurableExecutionCallbackSuccess", request)
@@ -163,6 +199,10 @@ class CheckpointServer:
         directory = self._directories[deployment]
         directory.own, directory.page_size = own, page_size
 
+    def set_quotas(self, deployment: int, quotas: Quotas) -> None:
+        """Set the quotas of each execution of a runner."""
+        self._directories[deployment].quotas = quotas
+
     def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
@@ -179,8 +219,7 @@ class CheckpointServer:
         """Drop all executions of a runner without a trace in any history, and return their ARNs."""
         arns = self._executions.of_deployment(deployment)
         for arn in arns:
-            self._executions.drop(arn)
-            self._invokes.drop(arn)
+            self._drop(arn)
         return arns
 
     def restart_ids(self) -> None:
@@ -198,15 +237,26 @@ class CheckpointServer:
         timeout: int | None = None,
         tenant_id: str | None = None,
         page_size: int | None = None,
+        invocation_type: str = "Event",
     ) -> str:
         """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state."""
-        check_input_size(payload)
+        check_input_size(payload, invocation_type)
         given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
         validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
         bare, qualifier = split_name(function)
         check_durable_name(bare)
         spec = FunctionSpec(bare, version=executed_version(qualifier))
-        request = StartRequest(spec, payload, name, timeout, tenant_id, page_size=page_size, deployment=deployment)
+        request = StartRequest(
+            spec,
+            payload,
+            name,
+            timeout,
+            tenant_id,
+            page_size=page_size,
+            deployment=deployment,
+            invocation_type=invocation_type,
+            quotas=self._directories[deployment].quotas,
+        )
         return self._executions.start(request).arn
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
@@ -266,6 +316,11 @@ def _has_expected_timeout() -> bool:
     """Whether the installed botocore knows this member, which is newer than the rest."""
     operation: Any = service_model().operation_model("GetDurableExecution")
     return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
+
+
+def _pause_details(pause: Pause) -> dict[str, Any]:
+    details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
+    return details if pause.reason is None else {**details, "Reason": pause.reason}
 
 
 def _summary(execution: DurableExecution) -> dict[str, Any]:

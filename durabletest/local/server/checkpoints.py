@@ -15,8 +15,9 @@ from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.batch_rules import check_batch
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
-from durabletest.local.server.limits import Bounds, size
-from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.limits import size
+from durabletest.local.server.operation_events import OperationChanges
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage
 from durabletest.local.server.service_model import modelled_error
 
 PAGE_BYTES = 5_000_000
@@ -111,7 +112,7 @@ def _invalid_marker(marker: str, api_operation: str) -> ClientError:
 
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
-_CLIENT_TOKEN_LIFE = timedelta(minutes=15)
+CLIENT_TOKEN_LIFE = timedelta(minutes=15)
 """How long a repeated request is known by its client token (API documentation)."""
 _CLIENT_TOKENS = 100
 """How many are known at most; a client repeats a request before it sends many others."""
@@ -143,6 +144,11 @@ class CheckpointManager:
     for them had suspended. An invocation that ends PENDING with such a change is followed by another one at once.
     """
 
+    exceeded: Callable[[ErrorObject], None]
+    """Called with the error by which the execution ends, when a quota is exceeded; set by the ExecutionManager."""
+    interrupted: Callable[[], None]
+    """Called when a checkpoint was the last one of its invocation, because of a pause; set by the ExecutionManager."""
+
     def __init__(
         self,
         execution_id: str,
@@ -150,8 +156,11 @@ class CheckpointManager:
         start_invoke: Callable[[str, Update], None],
         ids: IdSource,
         page_size: int | None = None,
+        invocation_type: str = "Event",
+        quotas: Quotas = SERVICE_QUOTAS,
     ) -> None:
         self._execution_id = execution_id
+        self._invocation_type = invocation_type
         self._start_invoke = start_invoke
         self._ids = ids
         self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
@@ -165,10 +174,12 @@ class CheckpointManager:
         """Changed from outside during this invocation, and in no answer yet."""
         self._unconsumed: set[str | None] = set()
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
-        self.bounds = Bounds(self._arn, self._announce)
         self.changes = changes
         self.journal = changes.journal
+        self.usage = Usage(quotas, self.journal)
         self.invocation: ActiveInvocation | None = None
+        self.ends_with_next_checkpoint = False
+        """Whether the invocation may write no more after its next checkpoint, whose answer has no token."""
         self.outcome: Update | None = None
         """The EXECUTION update of a handler whose result or error is too large to be returned."""
 
@@ -181,7 +192,6 @@ class CheckpointManager:
         "UpdatedOperationIds"}``, and ``"RequestId"``, which goes into the Lambda context.
         """
         self.invocation = ActiveInvocation(self._ids.request(), self._now())
-        self.bounds.invoked(len(self.journal.operations) - 1)
         self._pages.forget()
         self.journal.take_changed()
         updated, self._updated = list(self._updated), {}
@@ -235,13 +245,18 @@ class CheckpointManager:
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
         self._check_token(token, "CheckpointDurableExecution")
-        check_batch(self.journal.operations, updates)
+        check_batch(self.journal.operations, updates, self._invocation_type)
+        error = self.usage.checkpointed(updates)
+        if error is not None:
+            self.exceeded(error)
+            return {"NewExecutionState": {"Operations": []}}
         for update in updates:
             self._apply(update)
         if updates:
             self._announce(Changed(self._arn))
-            self.bounds.grew(len(self.journal.operations) - 1)
         answer = self._answer()
+        if self.ends_with_next_checkpoint and self.outcome is None:
+            self.interrupted()
         if client_token is not None:
             self._answered.pop(client_token, None)
             self._answered[client_token] = AnsweredRequest(token, updates, self._now(), answer)
@@ -252,7 +267,7 @@ class CheckpointManager:
     def _repeated(self, token: str, updates: Sequence[Update], client_token: str | None) -> dict[str, Any] | None:
         """The answer to a request that was taken before; its client token must not stand for another request."""
         first = self._answered.get(client_token or "")
-        if first is None or self._now() - first.at > _CLIENT_TOKEN_LIFE:
+        if first is None or self._now() - first.at > CLIENT_TOKEN_LIFE:
             return None
         if token not in (first.token, self._token):
             raise _invalid_token("CheckpointDurableExecution")
@@ -297,7 +312,7 @@ class CheckpointManager:
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
         page = self._pages.first(self.journal.take_changed())
-        if self.outcome is not None:
+        if self.outcome is not None or self.ends_with_next_checkpoint:
             self._token = None
             return {"NewExecutionState": page}
         return {"CheckpointToken": self._renew_token(), "NewExecutionState": page}
@@ -321,6 +336,9 @@ class CheckpointManager:
             self._announce(InvocationDue(self._arn))
         else:
             self._undelivered.add(update["Id"])
+        error = self.usage.changed(update)
+        if error is not None:
+            self.exceeded(error)
 
 
 def _invalid_token(api_operation: str) -> ClientError:

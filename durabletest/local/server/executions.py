@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from durabletest.local.server.announcements import (
     Announce,
     Changed,
     Ended,
+    Endless,
     InvocationDue,
     Limit,
     Timer,
@@ -22,75 +22,19 @@ from durabletest.local.server.announcements import (
 )
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
-from durabletest.local.server.identifiers import FunctionSpec, IdSource
+from durabletest.local.server.execution_state import DurableExecution, StartRequest
+from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
-from durabletest.local.server.limits import MAX_EXECUTION_PAYLOAD, MAX_INVOKE_PAYLOAD, InvokeTree, too_large_result
-from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
+from durabletest.local.server.operation_events import OperationChanges
 from durabletest.local.server.service_model import modelled_error
 
-DEFAULT_EXECUTION_TIMEOUT = 31_622_400
-"""Seconds (366 days): the longest that the service allows. Without a timeout of its own an execution has this limit."""
 MAX_FAILED_INVOCATIONS = 5
 MAX_EMPTY_PENDINGS = 3
 NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
 _TIMED_OUT = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
 """Not documented by the service; chosen here, once."""
 _STOPPED = {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"}
-
-
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """The arguments of an execution's start; ``payload`` is JSON text, ``timeout`` seconds or None.
-
-    ``parent`` is the invoking execution's ARN and operation, ``target`` the name under which the function was
-    registered; both are None for an execution that a test started. ``deployment`` is the number of a runner: the names
-    of executions are unique within it.
-    """
-
-    function: FunctionSpec
-    payload: str | None
-    name: str | None = None
-    timeout: int | None = None
-    tenant_id: str | None = None
-    parent: tuple[str, str] | None = None
-    page_size: int | None = None
-    target: str | None = None
-    deployment: int = 0
-
-    def identity(self, name: str) -> tuple[int, str, str]:
-        """What an execution of that name is known by."""
-        return self.deployment, self.function.name, name
-
-
-@dataclass(slots=True, eq=False)
-class DurableExecution:
-    """One durable execution; ``failures`` counts failed invocations in a row, ``empty_pendings`` refused PENDINGs."""
-
-    execution_id: str
-    name: str
-    arn: str
-    request: StartRequest
-    started_at: datetime
-    checkpoints: CheckpointManager
-    invoke_tree: InvokeTree
-    depth: int
-    status: str = "RUNNING"
-    result: str | None = None
-    error: ErrorObject | None = None
-    ended_at: datetime | None = None
-    failures: int = 0
-    empty_pendings: int = 0
-    children: list[str] = field(default_factory=list)
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.status == "RUNNING"
-
-    @property
-    def timeout(self) -> int:
-        """Seconds; the longest that the service allows if none was set."""
-        return self.request.timeout or DEFAULT_EXECUTION_TIMEOUT
 
 
 class ExecutionManager:
@@ -102,6 +46,8 @@ class ExecutionManager:
 
     start_invoke: Callable[[str, Update], None]
     """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
+    begin_pause: Callable[[DurableExecution], None]
+    """Called when the invocation of an execution that is PAUSING has ended; set by the PauseManager."""
 
     def __init__(
         self,
@@ -164,13 +110,11 @@ class ExecutionManager:
             {"Id": execution.execution_id, "Type": "EXECUTION", "Action": "START", "Payload": request.payload},
             {"ExecutionTimeout": execution.timeout},
         )
-        due = execution.started_at + timedelta(seconds=execution.timeout)
-        if request.timeout is not None:
-            self._announce(Timer(due, TimerKind.EXECUTION_TIMEOUT, execution.arn))
-        else:
-            self._announce(Limit(due, execution.arn))
+        self.arm_timeout(execution)
         self._announce(InvocationDue(execution.arn))
-        execution.invoke_tree.add(execution.depth, execution.checkpoints.bounds)
+        bound = execution.invoke_tree.add(execution.depth)
+        if bound is not None:
+            self._announce(Endless(execution.arn, bound))
         return execution
 
     def _create(self, request: StartRequest) -> DurableExecution:
@@ -178,10 +122,34 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
-        checkpoints = CheckpointManager(execution_id, changes, self.start_invoke, self._ids, request.page_size)
+        checkpoints = CheckpointManager(
+            execution_id,
+            changes,
+            self.start_invoke,
+            self._ids,
+            request.page_size,
+            request.invocation_type,
+            request.quotas,
+        )
+        checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
+        checkpoints.interrupted = lambda: self._interrupt(self._by_arn[arn])
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
         tree, depth = (InvokeTree(), 0) if parent is None else (parent.invoke_tree, parent.depth + 1)
         return DurableExecution(execution_id, name, arn, request, self._now(), checkpoints, tree, depth)
+
+    def arm_timeout(self, execution: DurableExecution) -> None:
+        """Announce when the execution times out, in place of what was announced before.
+
+        The service's own limit is no timer: time does not move to it for a callback that nobody answers.
+        """
+        due, timer = execution.times_out_at, TimerKind.EXECUTION_TIMEOUT
+        if execution.request.timeout is None:
+            self._announce(Limit(due, execution.arn))
+        elif execution.pause is not None and execution.pause.timeout_paused:
+            self._announce(TimerCancelled(timer, execution.arn))
+            self._announce(Limit(due, execution.arn))
+        else:
+            self._announce(Timer(due, timer, execution.arn))
 
     def _new_name(self, request: StartRequest) -> str:
         names = (f"execution-{number}" for number in itertools.count(len(self._by_arn) + 1))
@@ -197,8 +165,10 @@ class ExecutionManager:
         result: str | None = None,
         error: ErrorObject | None = None,
     ) -> None:
-        """Change an operation that is pending; one that was cancelled, or whose execution has ended, stays as it is."""
-        execution = self.get(arn, "CheckpointDurableExecution")
+        """Change an operation that is pending; one that was cancelled, or of an ended execution, stays as it is."""
+        execution = self.find(arn)
+        if execution is None:
+            return
         journal = execution.checkpoints.journal
         if execution.running and journal.is_pending(operation_id):
             outcome = {"Action": action, "Payload": result, "Error": error}
@@ -224,12 +194,19 @@ class ExecutionManager:
     # --- invocations ---
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
-        """The event to invoke the handler with, and what goes into its context; None if the execution has ended.
+        """The event to invoke the handler with, and what goes into its context; None if it has ended or is paused.
 
         ``Target`` is the name under which the function was registered, None for the runner's own handler.
         """
         execution = self.get(arn)
         if not execution.running:
+            return None
+        if execution.status == "PAUSED" and execution.pause is not None:
+            execution.pause.invocation_due = True
+            return None
+        error = execution.checkpoints.usage.invoked()
+        if error is not None:
+            self._end(execution, "FAIL", error=error)
             return None
         if execution.failures:  # this invocation takes the place of the repetition that is due
             self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, arn))
@@ -248,7 +225,9 @@ class ExecutionManager:
         if not execution.running:
             return
         execution.failures = 0
-        if output["Status"] == "PENDING" and execution.checkpoints.outcome is None:
+        if execution.interrupted:
+            self._repeat(execution)
+        elif output["Status"] == "PENDING" and execution.checkpoints.outcome is None:
             self._suspend(execution)
         else:
             self._complete(execution, output["Status"] == "SUCCEEDED", output.get("Result"), output.get("Error"))
@@ -257,6 +236,9 @@ class ExecutionManager:
         """The invocation itself failed: the handler raised, or its process ended."""
         execution = self.get(arn)
         if not execution.running:
+            return
+        if execution.interrupted:
+            self._repeat(execution, error)
             return
         execution.checkpoints.end_invocation(error)
         if execution.checkpoints.outcome is not None:
@@ -268,6 +250,21 @@ class ExecutionManager:
             return
         due = self._now() + timedelta(seconds=2 ** (execution.failures - 1))
         self._announce(Timer(due, TimerKind.INVOCATION_RETRY, arn))
+        self._pause_after_invocation(execution)
+
+    def _interrupt(self, execution: DurableExecution) -> None:
+        execution.interrupted = True
+        self.begin_pause(execution)
+
+    def _repeat(self, execution: DurableExecution, error: ErrorObject | None = None) -> None:
+        """An invocation has ended that a pause had interrupted: another one is due, at the latest after the pause."""
+        execution.interrupted = False
+        execution.checkpoints.end_invocation(error)
+        self._announce(InvocationDue(execution.arn))
+
+    def _pause_after_invocation(self, execution: DurableExecution) -> None:
+        if execution.status == "PAUSING":
+            self.begin_pause(execution)
 
     def _suspend(self, execution: DurableExecution) -> None:
         checkpoints = execution.checkpoints
@@ -285,6 +282,7 @@ class ExecutionManager:
                 self._end(execution, "FAIL", error=error)
             else:
                 self._announce(InvocationDue(execution.arn))
+        self._pause_after_invocation(execution)
 
     def _complete(
         self, execution: DurableExecution, succeeded: bool, result: str | None, error: ErrorObject | None
@@ -296,7 +294,7 @@ class ExecutionManager:
             result, error = checkpointed.get("Payload"), checkpointed.get("Error")
         execution.checkpoints.end_invocation()
         if succeeded and result is not None:
-            error = too_large_result(result, MAX_INVOKE_PAYLOAD if execution.request.parent else MAX_EXECUTION_PAYLOAD)
+            error = too_large_result(result, MAX_EXECUTION_PAYLOADS[execution.request.invocation_type])
             succeeded = error is None
         if succeeded:
             self._end(execution, "SUCCEED", result)
@@ -318,7 +316,7 @@ class ExecutionManager:
         checkpoints.end_invocation()
         outcome = {"Action": action, "Payload": result, "Error": error}
         operation = checkpoints.changes.apply({"Id": execution.execution_id, "Type": "EXECUTION", **outcome})
-        execution.status = operation["Status"]
+        execution.status, execution.pause = operation["Status"], None
         execution.result, execution.error, execution.ended_at = result, error, self._now()
         self._callbacks.close_all(execution.arn, f"its execution is {execution.status}")
         self._announce(Changed(execution.arn))
@@ -328,8 +326,8 @@ class ExecutionManager:
         if action in ("TIME_OUT", "STOP"):
             checkpoints.changes.end_open(execution.status)
             reason = {"ErrorType": "ExecutionStopped", "ErrorMessage": f"its invoking execution is {execution.status}"}
-            for child in [self._by_arn[arn] for arn in execution.children]:
-                if child.running:
+            for child in map(self.find, execution.children):
+                if child is not None and child.running:
                     self.stop(child, reason)
 
     def _complete_invoke(self, child: DurableExecution, action: str, parent_arn: str, operation_id: str) -> None:

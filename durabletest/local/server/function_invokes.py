@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 
 from durabletest.errors import NotAvailableError
 from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
-from durabletest.local.server.executions import DurableExecution, ExecutionManager, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, StartRequest
+from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
-from durabletest.local.server.limits import MAX_INVOKE_PAYLOAD, check_input_size, too_large_result
+from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.service_model import modelled_error, validate_request
 
 ACCEPTED = 202
@@ -49,12 +51,13 @@ Decide: TypeAlias = Callable[[StubbedInvoke], StubbedEnd | None]
 class FunctionDirectory:
     """The functions of one runner: its ``own``, and those registered, by the name they were registered with.
 
-    ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; ``decide`` is
-    asked about each chained invoke first.
+    ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; each of the
+    runner's executions has these ``quotas``; ``decide`` is asked about each chained invoke first.
     """
 
     own: FunctionSpec | None = None
     page_size: int | None = None
+    quotas: Quotas = SERVICE_QUOTAS
     decide: Decide = lambda _invoke: None
     _registered: dict[str, FunctionSpec] = field(default_factory=dict)
 
@@ -140,15 +143,16 @@ class InvokeManager:
                 page_size=parent.request.page_size,
                 target=registered,
                 deployment=parent.request.deployment,
+                quotas=parent.request.quotas,
             )
         )
         parent.children.append(child.arn)
         return child
 
     def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
-        """Complete the chained invoke of a plain function; more than 1 MiB of result is a failure."""
+        """Complete the chained invoke of a plain function; more than 1 MB of result is a failure."""
         if error is None and result is not None:
-            error = too_large_result(result, MAX_INVOKE_PAYLOAD)
+            error = too_large_result(result, MAX_PAYLOAD)
         action = "FAIL" if error else "SUCCEED"
         self._executions.change(arn, operation_id, action, None if error else result, error)
 
@@ -192,6 +196,7 @@ class InvokeManager:
                 page_size=directory.page_size,
                 target=target,
                 deployment=deployment,
+                quotas=directory.quotas,
             )
         )
         return {
@@ -260,5 +265,5 @@ def _payload(raw: Any) -> str | None:
         raise modelled_error(
             "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
         ) from error
-    check_input_size(text)
+    check_input_size(text, "Event")
     return text

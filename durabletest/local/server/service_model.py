@@ -13,11 +13,15 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
 
+import botocore
 import botocore.session
+from botocore import xform_name
 from botocore.errorfactory import ClientExceptionsFactory
 from botocore.exceptions import ClientError
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
+
+from durabletest.errors import NotAvailableError
 
 Fits: TypeAlias = Callable[[Any], bool]
 
@@ -76,6 +80,11 @@ def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
 @cache
 def _input_shape(api_operation: str) -> Shape | None:
     """Cached because every operation model resolves the members of its shapes again."""
+    if api_operation not in service_model().operation_names:
+        raise NotAvailableError(
+            f"{xform_name(api_operation)} is not known to botocore {botocore.__version__}, which is older than that "
+            "part of the API: pip install -U boto3"
+        )
     operation: Any = service_model().operation_model(api_operation)
     shape: Shape | None = operation.input_shape
     return shape

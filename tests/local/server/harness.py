@@ -14,9 +14,19 @@ from durabletest.local.boto3_routing import API_OPERATIONS
 from durabletest.local.server.announcements import Timer, TimerCancelled
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.service_model import service_model
+
+KNOWN_OPERATIONS = [name for name in API_OPERATIONS if name in service_model().operation_names]
+"""Those of the API's operations that the installed botocore knows."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = 1
+
+
+def response_members(api_operation: str) -> set[str]:
+    """The members of an answer that the installed botocore knows."""
+    model: Any = service_model().operation_model(api_operation)
+    return set(model.output_shape.members)
 
 
 class Harness:

@@ -40,10 +40,14 @@ def an_ended_wait(execution: Started) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """``refused`` breaks the rule and nothing else; ``allowed`` is as near to it as can be."""
+    """``refused`` breaks the rule and nothing else; ``allowed`` is as near to it as can be.
+
+    ``invocation_type`` is the one with which the execution is started.
+    """
 
     name: str
     refused: list[Update]
     says: str
     allowed: list[Update]
     given: Given = field(default=nothing)
+    invocation_type: str = "Event"

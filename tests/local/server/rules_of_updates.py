@@ -5,12 +5,8 @@ from __future__ import annotations
 from tests.local.server.harness import cancel, fail, retry, start, succeed, update
 from tests.local.server.rule import Given, Rule, Update, a_ready_step, after, an_ended_wait, nothing
 
-KIB = 1024
-STEP_LIMIT = 256 * KIB
-MIB = 1024 * KIB
-EXECUTION_LIMIT = 6 * MIB
-# An error object is measured as the JSON text that it is on the wire.
-ERROR_LIMIT = 32 * KIB - len('{"ErrorMessage": ""}')
+MB = 1_048_576
+ERROR_TYPE = "Declined"
 
 
 def _not_for(operation_type: str, action: str, takes: str, allowed: str, given: Given = nothing) -> Rule:
@@ -185,47 +181,66 @@ CONTENTS = [
     ),
 ]
 
+PAYLOADS = [
+    succeed("STEP", "o"),
+    retry("o"),
+    succeed("CONTEXT", "o"),
+    start("WAIT", "o"),
+    start("CALLBACK", "o"),
+    start("CHAINED_INVOKE", "o"),
+    succeed("EXECUTION", "o"),
+]
 SIZES = [
     *(
         Rule(
-            f"{one['Action']} of a {one['Type']} carries 256 KiB at most",
-            [{**one, "Payload": "x" * (STEP_LIMIT + 1)}],
-            f"Payload has 262145 bytes: {one['Type']} may have 262144",
-            [{**one, "Payload": "x" * STEP_LIMIT}],
+            f"{one['Action']} of a {one['Type']} carries 1 MB at most, and may carry {less} bytes less",
+            [{**one, "Payload": "x" * (MB + 1)}],
+            f"Payload has 1048577 bytes: {one['Type']} may have 1048576",
+            [{**one, "Payload": '"' + "x" * (MB - 2 - less) + '"'}],
         )
-        for one in (succeed("STEP", "o"), retry("o"), succeed("CONTEXT", "o"), start("CALLBACK", "o"))
+        for one in PAYLOADS
+        for less in (0, 1)
+    ),
+    Rule(
+        "the result of an EXECUTION that was started synchronously has 6 MB at most",
+        [succeed("EXECUTION", "end", Payload="é" * (3 * MB) + "x")],
+        "SUCCEED of EXECUTION (id end): Payload has 6291457 bytes: EXECUTION may have 6291456",
+        [succeed("EXECUTION", "end", Payload="é" * (3 * MB))],
+        invocation_type="RequestResponse",
+    ),
+    Rule(
+        "a STEP carries no more if its execution was started synchronously",
+        [succeed("STEP", "s", Payload="x" * (MB + 1))],
+        "Payload has 1048577 bytes: STEP may have 1048576",
+        [succeed("STEP", "s", Payload="x" * MB)],
+        invocation_type="RequestResponse",
     ),
     Rule(
         "sizes are bytes, not characters",
-        [succeed("STEP", "s", Payload="é" * (STEP_LIMIT // 2) + "x")],
-        "Payload has 262145 bytes",
-        [succeed("STEP", "s", Payload="é" * (STEP_LIMIT // 2))],
+        [succeed("STEP", "s", Payload="é" * (MB // 2) + "x")],
+        "Payload has 1048577 bytes",
+        [succeed("STEP", "s", Payload="é" * (MB // 2))],
     ),
     Rule(
         "half a surrogate pair has a size, too",
-        [succeed("STEP", "s", Payload="\ud800" * (STEP_LIMIT // 3 + 1))],
-        "Payload has 262146 bytes",
+        [succeed("STEP", "s", Payload="\ud800" * (MB // 3 + 1))],
+        "Payload has 1048578 bytes",
         [succeed("STEP", "s", Payload="\ud800")],
-    ),
-    Rule(
-        "the input of a CHAINED_INVOKE has 1 MiB at most",
-        [start("CHAINED_INVOKE", "i", Payload="x" * (MIB + 1))],
-        "START of CHAINED_INVOKE (id i): Payload has 1048577 bytes: CHAINED_INVOKE may have 1048576",
-        [start("CHAINED_INVOKE", "i", Payload='"' + "x" * (MIB - 2) + '"')],
-    ),
-    Rule(
-        "the result of an EXECUTION has 6 MB at most",
-        [succeed("EXECUTION", "end", Payload="é" * (EXECUTION_LIMIT // 2) + "x")],
-        "SUCCEED of EXECUTION (id end): Payload has 6291457 bytes: EXECUTION may have 6291456",
-        [succeed("EXECUTION", "end", Payload="é" * (EXECUTION_LIMIT // 2))],
     ),
     *(
         Rule(
-            f"the error of a {one['Type']}'s {one['Action']} has 32 KiB at most",
-            [{**one, "Error": {"ErrorMessage": "x" * (ERROR_LIMIT + 1)}}],
-            "Error has 32769 bytes as JSON: an error may have 32768",
-            [{**one, "Error": {"ErrorMessage": "x" * ERROR_LIMIT}}],
+            f"the fields of an error of a {one['Type']}'s {one['Action']} have 1 MB at most, {field} for example",
+            [{**one, "Error": {"ErrorType": ERROR_TYPE, field: rest + "x"}}],
+            "Error has 1048577 bytes in its fields together: an error may have 1048576",
+            [{**one, "Error": {"ErrorType": ERROR_TYPE, field: rest}}],
         )
         for one in (fail("STEP", "o"), retry("o"), fail("CONTEXT", "o"), fail("EXECUTION", "o"))
+        for field, rest in [(name, "x" * (MB - len(ERROR_TYPE))) for name in ("ErrorMessage", "ErrorData")]
+    ),
+    Rule(
+        "the lines of an error's stack trace count",
+        [fail("STEP", "s", Error={"ErrorMessage": "m", "StackTrace": ["x" * (MB - 9), "y" * 9]})],
+        "Error has 1048577 bytes in its fields together",
+        [fail("STEP", "s", Error={"ErrorMessage": "m", "StackTrace": ["x" * (MB - 9), "y" * 8]})],
     ),
 ]

@@ -80,9 +80,10 @@ class InvokeTests(unittest.TestCase):
         for payload in (b"{order: 42}", b"\xff"):
             self.assert_refused("InvalidRequestContentException", "Could not parse request body", Payload=payload)
 
-    def test_a_payload_over_6_mb_is_refused(self) -> None:
-        payload = b'"' + b"x" * 6_291_455 + b'"'
-        self.assert_refused("RequestTooLargeException", "may have 6291456", Payload=payload)
+    def test_a_payload_over_1_mb_is_refused(self) -> None:
+        payload = b'"' + b"x" * 1_048_574 + b'"'
+        self.started(self.invoke(Payload=payload))
+        self.assert_refused("RequestTooLargeException", "may have 1048576", Payload=payload[:-1] + b'x"')
 
     def test_the_same_name_and_payload_mean_the_same_execution(self) -> None:
         first = self.invoke(DurableExecutionName="order-42", Payload=b"1")

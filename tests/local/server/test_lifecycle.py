@@ -286,13 +286,17 @@ class UpdatedOperationsTests(unittest.TestCase):
 
 
 class ResultTests(unittest.TestCase):
-    def test_a_result_of_6_mb_is_taken_and_a_larger_one_fails_the_execution(self) -> None:
-        for more, status in ((0, "SUCCEEDED"), (1, "FAILED")):
-            execution = Harness().start()
-            execution.answer("SUCCEEDED", Result='"' + "x" * (6 * MIB - 2 + more) + '"')
-            self.assertEqual(execution.status, status)
-        message = execution.description()["Error"]["ErrorMessage"]
-        self.assertTrue(message.startswith("the result has 6291457 bytes: at most 6291456 are allowed. Keep"), message)
+    def test_the_largest_result_is_taken_and_a_byte_more_fails_the_execution(self) -> None:
+        for invocation_type, limit in (("Event", MIB), ("RequestResponse", 6 * MIB)):
+            for more, status in ((-1, "SUCCEEDED"), (0, "SUCCEEDED"), (1, "FAILED")):
+                with self.subTest(invocation_type, more=more):
+                    execution = Harness().start(invocation_type=invocation_type)
+                    execution.answer("SUCCEEDED", Result='"' + "x" * (limit - 2 + more) + '"')
+                    self.assertEqual(execution.status, status)
+            message = execution.description()["Error"]["ErrorMessage"]
+            self.assertTrue(
+                message.startswith(f"the result has {limit + 1} bytes: at most {limit} are allowed. Keep"), message
+            )
 
     def test_a_child_may_answer_with_1_mib(self) -> None:
         for more, event in ((0, "ChainedInvokeSucceeded"), (1, "ChainedInvokeFailed")):

@@ -9,8 +9,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from durabletest.local.boto3_routing import API_OPERATIONS
-from tests.local.server.harness import Harness, Started, code_of, start, succeed
+from tests.local.server.harness import KNOWN_OPERATIONS, Harness, Started, code_of, start, succeed
 
 Request = dict[str, Any]
 CHECKPOINT = "CheckpointDurableExecution"
@@ -20,6 +19,9 @@ INVOKE = "Invoke"
 HISTORY = "GetDurableExecutionHistory"
 LIST = "ListDurableExecutionsByFunction"
 STOP = "StopDurableExecution"
+PAUSE = "PauseDurableExecution"
+RESUME = "ResumeDurableExecution"
+DELETE = "DeleteDurableExecution"
 SUCCESS = "SendDurableExecutionCallbackSuccess"
 FAILURE = "SendDurableExecutionCallbackFailure"
 HEARTBEAT = "SendDurableExecutionCallbackHeartbeat"
@@ -38,6 +40,10 @@ class Prepared:
         arn = {"DurableExecutionArn": self.execution.arn}
         token = {**arn, "CheckpointToken": self.execution.token}
         callback_id = {"CallbackId": callback["CallbackDetails"]["CallbackId"]}
+        paused, ended = (self.harness.start(name=name) for name in ("paused", "ended"))
+        if PAUSE in KNOWN_OPERATIONS:
+            self.harness.server.pause_durable_execution(DurableExecutionArn=paused.arn)
+        ended.answer("SUCCEEDED")
         self.requests: Mapping[str, Request] = {
             CHECKPOINT: {**token, "Updates": []},
             STATE: token,
@@ -45,6 +51,9 @@ class Prepared:
             HISTORY: arn,
             LIST: {"FunctionName": "orders"},
             STOP: arn,
+            PAUSE: arn,
+            RESUME: {"DurableExecutionArn": paused.arn},
+            DELETE: {"DurableExecutionArn": ended.arn},
             INVOKE: {"FunctionName": "child:$LATEST", "InvocationType": "Event"},
             SUCCESS: callback_id,
             FAILURE: callback_id,
@@ -85,7 +94,7 @@ REFUSED: list[tuple[str, Request, str]] = [
     (FAILURE, {"CallbackId": None}, 'Missing required parameter in input: "CallbackId"'),
     (HEARTBEAT, {"CallbackId": None}, "Missing required parameter in input"),
     # unknown members, also far inside
-    *((operation, {"Colour": "red"}, 'Unknown parameter in input: "Colour"') for operation in API_OPERATIONS),
+    *((operation, {"Colour": "red"}, 'Unknown parameter in input: "Colour"') for operation in KNOWN_OPERATIONS),
     (CHECKPOINT, updated(Colour="red"), 'Unknown parameter in Updates[0]: "Colour"'),
     (CHECKPOINT, updated(Error={"Colour": "red"}), 'Unknown parameter in Updates[0].Error: "Colour"'),
     # types
@@ -93,6 +102,19 @@ REFUSED: list[tuple[str, Request, str]] = [
     (CHECKPOINT, updated(Payload=1), "Invalid type for parameter Updates[0].Payload"),
     (GET, {"IncludeExecutionData": "yes"}, "Invalid type for parameter IncludeExecutionData"),
     (STOP, {"Error": "because"}, "Invalid type for parameter Error"),
+    *(
+        row
+        for row in (
+            (PAUSE, {"DurableExecutionArn": None}, "Missing required parameter in input"),
+            (PAUSE, {"ExecutionTimeoutPaused": 1}, "Invalid type for parameter ExecutionTimeoutPaused"),
+            (PAUSE, {"Reason": "x" * 1025}, "Reason has length 1025: it must be at most 1024"),
+            (PAUSE, {"ClientToken": "a b"}, "ClientToken is 'a b': it must match"),
+            (RESUME, {"DurableExecutionArn": None}, "Missing required parameter in input"),
+            (RESUME, {"ExecutionTimeoutPaused": True}, "Unknown parameter in input"),
+            (DELETE, {"DurableExecutionArn": None}, "Missing required parameter in input"),
+        )
+        if row[0] in KNOWN_OPERATIONS
+    ),
     (SUCCESS, {"Result": {"a": 1}}, "Invalid type for parameter Result"),
     (LIST, {"StartedAfter": "yesterday"}, "Invalid type for parameter StartedAfter"),
     # enums
@@ -102,7 +124,7 @@ REFUSED: list[tuple[str, Request, str]] = [
         updated(Action="BEGIN"),
         "Updates[0].Action is 'BEGIN': it must be one of CANCEL, F",
     ),
-    (LIST, {"Statuses": ["DONE"]}, "Statuses[0] is 'DONE': it must be one of DELETING, F"),
+    (LIST, {"Statuses": ["DONE"]}, "Statuses[0] is 'DONE': it must be one of "),
     # lower bounds
     (CHECKPOINT, updated(Id=""), "Invalid length for parameter Updates[0].Id, value: 0"),
     (CHECKPOINT, started("WAIT", WaitOptions={"WaitSeconds": 0}), "WaitSeconds, value: 0, valid min"),
@@ -178,7 +200,7 @@ REFUSED: list[tuple[str, Request, str]] = [
 ]
 
 TAKEN: list[tuple[str, Request]] = [
-    *((operation, {}) for operation in API_OPERATIONS),
+    *((operation, {}) for operation in KNOWN_OPERATIONS),
     (CHECKPOINT, {"Updates": None}),
     (CHECKPOINT, updated(Id="x" * 64, Name="x" * 256, SubType="x" * 32)),
     (CHECKPOINT, updated(Id="a-b_9", Name=" ~!", SubType="a-b_9")),

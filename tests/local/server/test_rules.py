@@ -16,7 +16,7 @@ ALL_RULES = BATCHES + PARENTS + IDENTITY + ACTIONS + TRANSITIONS + CONTENTS + SI
 
 class EveryRule(unittest.TestCase):
     def in_a_fresh_execution(self, rule: Rule) -> Started:
-        execution = Harness().start()
+        execution = Harness().start(invocation_type=rule.invocation_type)
         execution.harness.server.register(1, "child", True)
         rule.given(execution)
         return execution

@@ -36,8 +36,12 @@ class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
     """One execution."""
 
     def running(self) -> Self:
-        """It has not ended."""
+        """It has not ended, and is not paused."""
         return self._has_status("RUNNING")
+
+    def paused(self) -> Self:
+        """It is PAUSED, and has not been resumed yet."""
+        return self._has_status("PAUSED")
 
     def operation(self, path: str, index: int | None = None) -> OperationSubject:
         """Go on to the operation of this name or path; of several, ``index`` selects one, counted from 0."""

@@ -1,11 +1,10 @@
-"""Calls handlers, each in a daemon thread, and tells how the call ended."""
+"""Calls handlers in a daemon thread, catches the ways in which they end, and ends those that were given up."""
 
 from __future__ import annotations
 
 import ctypes
 import dis
 import gc
-import os
 import sys
 import threading
 import time
@@ -16,24 +15,25 @@ from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.handler_threads import (
     clock_read_by_author,
     current_frames,
-    found,
-    founder_of,
     is_authored,
-    members,
+    mark_worker,
     stacks_of,
+    threads_of,
+    worker_of,
 )
 
-_LAST_MOMENT = 1.0
-"""Real seconds for all threads that were given up; those that are not stuck need a few milliseconds."""
+_GRACE_SECONDS = 1.0
+"""Real seconds that all threads that were given up have to end; those that are not stuck need milliseconds."""
 _threads_queues: Any = getattr(futures_thread, "_threads_queues", {})
+"""The threads that ``concurrent.futures`` joins when the interpreter exits; private, checked with Python 3.11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ class Invoker:
 
     The thread is a daemon, and so are the pool threads that the SDK starts from it. A call that never returns is
     abandoned: its threads are forgotten by :mod:`concurrent.futures`, which would otherwise wait for them when the
-    interpreter exits, and the next call gets a new worker.
+    interpreter exits, and the next call gets a new worker. ``worker`` is the current one, if there is one.
     """
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._worker: Thread | None = None
+        self.worker: Thread | None = None
         self._abandoned: list[Thread] = []
         self._loops = LoopEnder()
         self._still_running: str | None = None
@@ -70,62 +70,58 @@ class Invoker:
         """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
         if self._abandoned:
             self._loops.end(self._left_over())
-        if self._worker is None:
+        if self.worker is None:
             self._calls = SimpleQueue()
-            self._worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
-            found(self._worker)
-            self._worker.start()
+            self.worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
+            mark_worker(self.worker)
+            self.worker.start()
         self._calls.put(lambda: done(_outcome(call)))
 
     @property
     def threads(self) -> list[Thread]:
-        """The worker, and every thread that came of it and still lives."""
-        return [] if self._worker is None else members(self._worker)
-
-    def is_worker(self, thread: Thread) -> bool:
-        """Whether it is the thread that calls the handlers."""
-        return thread is self._worker
+        """The living threads of the current call, the worker included."""
+        return [] if self.worker is None else threads_of(self.worker)
 
     def runs(self, thread: Thread) -> bool:
-        """Whether that thread runs handler code, and was not abandoned."""
-        return self._worker is not None and founder_of(thread) is self._worker
+        """Whether that thread works for the current call; False for threads of abandoned ones."""
+        return self.worker is not None and worker_of(thread) is self.worker
 
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
 
-        A thread that looks at the virtual clock ends there (``end_if_abandoned``), one that is in a loop of its
-        author's between two rounds (:mod:`durabletest.local.invoker`), one that is blocked with its process.
+        A thread that reads the virtual clock ends there (``end_if_abandoned``), one in a loop of the author's between
+        two rounds (:class:`LoopEnder`), and one that is blocked with its process.
         """
-        if self._worker is None:
+        if self.worker is None:
             return
-        self._abandoned.append(self._worker)
+        self._abandoned.append(self.worker)
         self._loops.end(self.threads)
         for thread in self.threads:
             _threads_queues.pop(thread, None)
         self._calls.put(None)
-        self._worker = None
+        self.worker = None
 
     def end_if_abandoned(self, thread: Thread) -> None:
         """End the calling thread by ``SystemExit`` if its call was given up and its author's code reads the clock.
 
-        A handler that polls a clock which stands still would slow down all that follows. Threads of the SDK end by
-        themselves, once they have told those that wait for them.
+        A handler that polls a clock which stands still would slow down everything that follows. Threads of the SDK end
+        by themselves, and have to wake the threads that wait for them before.
         """
-        if self._abandoned and founder_of(thread) in self._abandoned and clock_read_by_author():
+        if self._abandoned and worker_of(thread) in self._abandoned and clock_read_by_author():
             raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:
-        """End the worker thread, once it has nothing to do; threads that a handler has left behind are forgotten.
+        """End the worker thread once it is idle, for at most ``timeout`` real seconds; forget threads left behind.
 
-        Calls that were given up get a moment to end, so that they do not log and print when nobody listens any more.
+        Calls that were given up get a moment to end, so that they neither log nor print during later tests.
         """
-        if self._worker is not None:
+        if self.worker is not None:
             for thread in self.threads:
                 _threads_queues.pop(thread, None)
             self._calls.put(None)
-            self._worker.join(timeout)
-            self._worker = None
-        deadline = time.monotonic() + _LAST_MOMENT
+            self.worker.join(timeout)
+            self.worker = None
+        deadline = time.monotonic() + _GRACE_SECONDS
         self._loops.end(self._left_over())
         for thread in self._left_over():
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -133,25 +129,26 @@ class Invoker:
         self._abandoned.clear()
 
     def warn(self) -> None:
-        """Once it was stopped: warn of handlers that go on computing, and cannot be ended."""
+        """After ``stop``: warn of handlers that go on computing and could not be ended."""
         if self._still_running is not None:
             warnings.warn(self._still_running, HandlerStillRunsWarning, stacklevel=2)
 
     def _left_over(self) -> list[Thread]:
-        return [member for worker in self._abandoned for member in members(worker)]
+        return [member for worker in self._abandoned for member in threads_of(worker)]
 
 
 def forget_pools() -> None:
-    """The process ends, maybe with handlers that still run: nothing waits for them."""
+    """Keep the interpreter's exit from waiting for pool threads of handlers that still run."""
     for thread in threading.enumerate():
-        if founder_of(thread) is not None:
+        if worker_of(thread) is not None:
             _threads_queues.pop(thread, None)
 
 
 _register_atexit: Callable[[Callable[[], None]], None] | None = getattr(threading, "_register_atexit", None)
 if _register_atexit is not None:
     _register_atexit(forget_pools)
-    """Called before :mod:`concurrent.futures` waits, as it was registered later."""
+    # Called before ``concurrent.futures`` joins its threads, as the last function registered is called first. The
+    # registration is private to Python (since 3.9); checked with 3.11.
 
 
 def _work(calls: SimpleQueue[Callable[[], None] | None]) -> None:
@@ -171,12 +168,22 @@ def _outcome(call: Callable[[], Any]) -> Answered | Raised:
 
 
 _LOOKS = 40
-_BETWEEN_LOOKS = 0.005
-"""Real seconds."""
+"""The number of looks at a thread before it is said to be still running."""
+_LOOK_SECONDS = 0.005
+"""Real seconds between two looks."""
 
 
 class LoopEnder:
-    """Ends loops of author's code by ``SystemExit``, each call of a function at most once: it may be caught."""
+    """Ends loops of author's code by ``SystemExit``, each call of a function at most once, as it may catch it.
+
+    Python can raise an exception in another thread (``PyThreadState_SetAsyncExc``), but at any instruction: also
+    between the acquisition of a lock and the ``try`` that releases it, or inside a finaliser, where it is swallowed.
+    A thread that does not run is at a place where the interpreter lets another one in: a call, a blocking function, or
+    the jump back of a loop. At an unconditional jump back (``JUMP_BACKWARD``) a round is over and the next one has not
+    begun; the exception is raised there, before any other code of the thread runs. So the thread is looked at from
+    outside, and the exception is set only if its innermost frame is the author's and its last instruction such a jump.
+    Checked with the bytecode of Python 3.11.
+    """
 
     def __init__(self) -> None:
         self._ended: list[FrameType] = []
@@ -184,7 +191,7 @@ class LoopEnder:
     def end(self, threads: list[Thread]) -> None:
         """Look at each thread once, and end those that are between two rounds."""
         enabled = gc.isenabled()
-        gc.disable()  # a collection runs finalisers on top of the loop
+        gc.disable()  # a collection would run finalisers on top of the loop, which is seen as a frame of its own
         try:
             frames = current_frames()
             for thread in threads:
@@ -202,13 +209,14 @@ class LoopEnder:
             ctypes.c_ulong(thread.ident or 0),
             ctypes.py_object(SystemExit),
         )
-        # No call lies between the look and the exception, so that no other thread gets a turn there.
+        # ``frame`` is live: ``f_lasti`` is where the thread is now. Neither a call nor a jump back lies between this
+        # look and the exception, so that the thread cannot go on in between. ``end`` is a C function.
         if frame.f_lasti in between_rounds:
             end()
             self._ended.append(frame)
 
     def complaint(self, threads: list[Thread]) -> str | None:
-        """End the loops of these threads; what there is to say of those that go on computing all the same."""
+        """End the loops of these threads; return the text of a warning about those that go on computing, or None."""
         seen: Counter[Thread] = Counter()
         for _ in range(_LOOKS):
             if not any(thread.is_alive() for thread in threads):
@@ -228,7 +236,7 @@ class LoopEnder:
 
 @cache
 def _jumps_back(code: CodeType) -> frozenset[int]:
-    """Where this code jumps back, without a condition: that could be an object with code of its own."""
+    """The offsets of jumps back without a condition: the object of a condition could run code of its own."""
     return frozenset(i.offset for i in dis.get_instructions(code) if i.opname == "JUMP_BACKWARD")
 
 
@@ -244,9 +252,9 @@ def _is_observed(frame: FrameType) -> bool:
 
 
 def _running(threads: list[Thread]) -> list[Thread]:
-    """Those that are at another place than a moment ago, or at the same one of a loop."""
+    """The threads that are at another place than a moment ago, or at the jump of a loop."""
     before = _places(threads)
-    Event().wait(_BETWEEN_LOOKS)
+    Event().wait(_LOOK_SECONDS)
     return [thread for thread, place in _places(threads).items() if thread in before and _moves(before[thread], place)]
 
 
@@ -258,54 +266,7 @@ def _places(threads: list[Thread]) -> dict[Thread, tuple[FrameType, int]]:
 
 
 def _moves(before: tuple[FrameType, int], after: tuple[FrameType, int]) -> bool:
-    """A thread that waits for others, and looks for them now and then, does not."""
+    """Whether a thread runs; one that waits in :mod:`threading`, with timeouts in a loop, does not."""
     if after[0].f_code.co_filename == threading.__file__:
         return False
     return before != after or after[1] in _jumps_back(after[0].f_code)
-
-
-class ProcessExit(SystemExit):
-    """Raised in place of ``os._exit`` in handler code; ``code`` is the exit status."""
-
-
-class InvocationTimedOut(SystemExit):
-    """What ends an invocation that has taken longer than Lambda allows."""
-
-
-def exit_status(error: BaseException) -> int:
-    """The exit status that a process has which ends by this exception."""
-    if isinstance(error, SystemExit):
-        if error.code is None:
-            return 0
-        return error.code if isinstance(error.code, int) else 1
-    return 130
-
-
-class ExitGuard:
-    """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
-
-    ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
-    The threads of a handler that was given up merely end. Other threads, and other processes (a forked child), exit for
-    real.
-    """
-
-    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
-        self._crashed = crashed
-        self._pid = os.getpid()
-        self._real_exit: Any = None
-
-    def install(self) -> None:
-        """Put the replacement in place."""
-        self._real_exit = os._exit
-        os._exit = self._exit
-
-    def remove(self) -> None:
-        """Put the real function back."""
-        os._exit = self._real_exit
-
-    def _exit(self, status: int) -> NoReturn:
-        if os.getpid() != self._pid or founder_of(current_thread()) is None:
-            self._real_exit(status)
-        error = ProcessExit(status)
-        self._crashed(error)
-        raise error

@@ -14,15 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from durabletest.local.server.announcements import Announce, Timer, TimerCancelled, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
-from durabletest.local.server.journal import (
-    TERMINAL,
-    Journal,
-    Operation,
-    Update,
-    error_of,
-    new_operation,
-    result_of,
-)
+from durabletest.local.server.journal import TERMINAL, Journal, Operation, Update, error_of, new_operation, result_of
 
 Details: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 """The details that a change gives its operation, and those of its event."""

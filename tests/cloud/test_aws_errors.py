@@ -1,4 +1,4 @@
-"""What is not set up as it has to be: which error, and what it says to set."""
+"""Mistakes in the setup: the error for each, and its advice."""
 
 from __future__ import annotations
 
@@ -119,6 +119,29 @@ class SetupTests(RefusalTestCase):
             f"calling the Invoke operation: The token is invalid.): {SET_CREDENTIALS}",
         )
 
+    def test_a_clock_that_is_wrong_is_not_taken_for_bad_credentials(self) -> None:
+        for code, words in (
+            ("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z"),
+            ("InvalidSignatureException", "Signature not yet current: 20260101T020000Z is still later than 20260101T"),
+            ("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z"),
+            ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ):
+            with self.subTest(words):
+                self.endpoint.faults.add("Invoke", faults.Refused(403, code, words))
+                self.assertRefused(
+                    CloudSetupError,
+                    "the service does not take the time of the request: set the clock of this machine\n"
+                    f"An error occurred ({code}) when calling the Invoke operation: {words}",
+                )
+
+    def test_a_request_that_has_expired_has_a_wrong_clock_or_old_credentials(self) -> None:
+        self.endpoint.faults.add("Invoke", faults.Refused(400, "RequestExpired", "Request has expired."))
+        self.assertRefused(
+            CloudCredentialsError,
+            "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
+            "this machine\nAn error occurred (RequestExpired) when calling the Invoke operation: Request has expired.",
+        )
+
 
 class FunctionTests(RefusalTestCase):
     def test_no_permission(self) -> None:
@@ -168,6 +191,17 @@ class FunctionTests(RefusalTestCase):
             "or alias of yours\nAn error occurred (InvalidParameterValueException) when calling the Invoke operation: "
             "You cannot invoke a durable function using an unqualified ARN.",
             "orders",
+        )
+
+    def test_too_long_for_a_synchronous_invoke(self) -> None:
+        words = "You cannot synchronously invoke a durable function with an executionTimeout greater than 15 minutes."
+        self.endpoint.faults.add("Invoke", faults.Refused(400, "InvalidParameterValueException", words))
+        self.assertRefused(
+            CloudSetupError,
+            "'orders:live' may run for more than 15 minutes, so it cannot be invoked synchronously: use "
+            "invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n"
+            f"An error occurred (InvalidParameterValueException) when calling the Invoke operation: {words}",
+            invocation_type="RequestResponse",
         )
 
     def test_all_these_are_errors_of_the_setup(self) -> None:

@@ -1,8 +1,7 @@
-"""Runs that end by an error of their own instead of the execution's outcome."""
+"""Runs that end with an error of the test tool instead of the execution's outcome, and the texts of these errors."""
 
 from __future__ import annotations
 
-from collections import Counter
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,12 +13,12 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.local.calls import Job
-from durabletest.local.deployment import RunnerScope, Scopes
+from durabletest.local.calls import Call
+from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
-from durabletest.model.enums import OperationType
+from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.naming import as_written, execution_title
 from durabletest.model.records import OperationRecord
@@ -28,41 +27,43 @@ from durabletest.scripts import CallbackScript
 
 
 class Failures:
-    """Remembers why runs were broken off: a stuck handler, an unknown function, a handler that is not durable."""
+    """Aborts runs, and keeps the errors: a stuck handler, an unknown function, a handler that is not durable."""
 
-    def __init__(self, server: CheckpointWorkerManager, client: Any, scopes: Scopes) -> None:
+    def __init__(self, server: CheckpointWorkerManager, client: Any, deployments: Deployments) -> None:
         self._server = server
         self._client = client
-        self._scopes = scopes
-        self._broken: dict[str, Exception] = {}
+        self._deployments = deployments
+        self._aborted: dict[str, Exception] = {}
 
-    def break_run(self, arn: str, error: Exception) -> None:
-        """End the whole run that this execution belongs to, with an error for everybody who waits for it."""
+    def abort(self, arn: str, error: Exception) -> None:
+        """End the whole run that this execution belongs to; the error is raised in every thread that waits for it."""
         while (parent := self._server.call(CheckpointServer.parent_of, arn)) is not None:
             self._client.stop_durable_execution(DurableExecutionArn=arn)
             arn = parent
-        self._broken[arn] = error
+        self._aborted[arn] = error
         self._client.stop_durable_execution(DurableExecutionArn=arn)
 
     def of(self, arn: str) -> Exception | None:
-        """Why the run of this execution was broken off; None if it was not."""
-        return self._broken.get(arn)
+        """The error with which the run of this execution was aborted; None if it was not."""
+        return self._aborted.get(arn)
 
     def stuck(self, arn: str, watch: Watch | None) -> DurableTestError:
-        """What to tell those who wait for an execution, or an operation of it, that nothing can move any more."""
-        scope = self._scopes.of(arn)
-        if scope is None:
+        """The error for a thread that waits for an execution, or for an operation of it, that nothing can move."""
+        deployment = self._deployments.of(arn)
+        if deployment is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
-        return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), scope, watch)
+        return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up, and its ARN may be given out anew."""
-        self._broken.pop(arn, None)
+        """The execution is given up; its ARN may be used again."""
+        self._aborted.pop(arn, None)
 
 
-def stuck(arn: str, history: History, scope: RunnerScope, watch: Watch | None = None) -> ExecutionStuckError:
-    """The execution waits for something that nobody will do; ``watch`` is for an operation of it."""
-    lines = [_waiting_for(record, history, scope) for record in history.operations if _is_waited_for(record)]
+def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
+    """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
+    lines = [_waiting_for(record, history, deployment) for record in history.operations if _is_waited_for(record)]
+    if history.execution.status is ExecutionStatus.PAUSED:
+        lines.insert(0, "the end of its pause: write execution.resume() before you wait for its result")
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
     text = (
         f"{execution_title(arn)} is stuck: nothing runs, and no timer is left that could change that. It waits for\n"
@@ -82,13 +83,13 @@ def _is_waited_for(record: OperationRecord) -> bool:
     return record.type in open_types and not record.status.is_terminal
 
 
-def _waiting_for(record: OperationRecord, history: History, scope: RunnerScope) -> str:
+def _waiting_for(record: OperationRecord, history: History, deployment: Deployment) -> str:
     if record.type is not OperationType.CALLBACK:
         return f"{record.type} {history.path_of(record)!r} since {record.started_at:%Y-%m-%d %H:%M:%S}"
     named = as_written(history, record)
     name = named.name or record.id
     line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
-    script = scope.scripts.find((name,))
+    script = deployment.scripts.find((name,))
     if script is not None:
         spent = f"its script's {len(script.answers)} answer(s) are used up"
         line = f"callback {history.path_of(named)!r}: {_refusal(script, record) or spent}"
@@ -103,9 +104,9 @@ def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
     return next((f"its script's answer was refused: {words}" for use in uses for _, words in use.refused), None)
 
 
-def not_registered(function: str, scope: RunnerScope) -> str:
-    """A chained invoke has no target."""
-    known = [*scope.durable_functions, *scope.functions]
+def not_registered(function: str, deployment: Deployment) -> str:
+    """The text for a chained invoke of a function that is not registered."""
+    known = [*deployment.durable_functions, *deployment.functions]
     close = get_close_matches(function, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listing = ", ".join(map(repr, known)) or "none"
@@ -113,41 +114,25 @@ def not_registered(function: str, scope: RunnerScope) -> str:
         f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
         f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
         f"register_durable_function({function!r}, handler) / register_function({function!r}, handler); or, for a "
-        f"function that need not run, stub_invoke({function!r}).succeeds(...){_used_up(function, scope)}"
+        f"function that need not run, stub_invoke({function!r}).succeeds(...){_used_up(function, deployment)}"
     )
 
 
-def _used_up(function: str, scope: RunnerScope) -> str:
-    stub = stub_for(scope.stubs, function)
+def _used_up(function: str, deployment: Deployment) -> str:
+    stub = stub_for(deployment.stubs, function)
     return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
 
 
-def without_end(arn: str, bound: str, history: History) -> EndlessExecutionError:
-    """The execution goes on and on."""
-    busy = _busiest(history)
-    lines = [f"\n  {name!r}, {kind}: {number:,} operations, {tries:,} attempts" for name, kind, number, tries in busy]
-    step = next((repr(name) for name, kind, *_ in busy if kind is OperationType.STEP), "name")
+def without_end(arn: str, bound: str) -> EndlessExecutionError:
+    """The error for an execution whose invokes exceed a bound of the server's."""
     return EndlessExecutionError(
-        f"{execution_title(arn)} has no end: {bound}{'. Most of what it does is' if lines else ''}{''.join(lines)}\n"
-        f"If a stub or a script answers in a way that keeps a loop going, let it answer otherwise in the end: "
-        f"stub_step({step}).returns(..., times=3).then_returns(...). If the function is meant to go on for ever, test "
-        "a part of it: set execution_timeout and assert timed_out(), or write start(), advance(...) and stop()"
+        f"{execution_title(arn)} has no end: {bound}\nIf the payload says when to stop, see that it changes with each "
+        "invoke; stub_invoke(name).succeeds(...) ends a chain at a target of your choice"
     )
 
 
-def _busiest(history: History) -> list[tuple[str, OperationType, int, int]]:
-    """Name, type, operations and attempts of the five names with the most."""
-    operations: Counter[tuple[str, OperationType]] = Counter()
-    attempts: Counter[tuple[str, OperationType]] = Counter()
-    for record in history.operations:
-        key = (record.name or "(unnamed)", record.type)
-        operations[key] += 1
-        attempts[key] += max(1, record.attempts)
-    return [(*key, operations[key], count) for key, count in attempts.most_common(5)]
-
-
 def called_by_handler(call: str) -> UsageError:
-    """Handler code has made a call that waits for handler code to end."""
+    """The error for a call from handler code that would wait for handler code to end."""
     return UsageError(
         f"{call} was called by handler code, whose own invocation has to end before another one can run: it would wait "
         "for itself. To run another durable function, write context.invoke(name, payload) and durable_functions = "
@@ -155,11 +140,11 @@ def called_by_handler(call: str) -> UsageError:
     )
 
 
-def stuck_handler(job: Job, scope: RunnerScope, stacks: str) -> str:
-    """A handler has stopped to make progress."""
+def stuck_handler(call: Call, deployment: Deployment, stacks: str) -> str:
+    """The text for a handler that makes no progress."""
     return (
-        f"{job.name} made no progress for {scope.watchdog:g} real seconds in {execution_title(job.arn)}: "
+        f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
         "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
-        "return more from a step than the SDK sends at once (750 KB), which then waits for ever. "
+        "return more from a step than the SDK sends at once (768,000 bytes), which then waits for ever. "
         f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
     )

@@ -1,4 +1,4 @@
-"""What a failed call of the cloud means to the person who runs the tests, and what to set."""
+"""Turns the errors of AWS and botocore into errors that advise what to set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from durabletest.errors import (
     DurableTestError,
 )
 
-_NO_CREDENTIALS = (
+_CREDENTIALS_MISSING = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
@@ -39,30 +39,40 @@ _CREDENTIALS_REFUSED = frozenset({
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 })  # fmt: skip
+_WRONG_CLOCK = ("RequestTimeTooSkewed", "RequestInTheFuture", "Signature expired", "Signature not yet current")
+"""Codes and beginnings of messages; the codes of the messages stand for bad credentials too."""
 _SET_CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), or AWS_PROFILE to a "
     "profile of your AWS configuration, logged in"
 )
-_ACTIONS = {"Invoke": "lambda:InvokeFunction"}
+_ACTION_OF_OPERATION = {"Invoke": "lambda:InvokeFunction"}
 
 
 def is_not_found(error: BaseException) -> bool:
-    """Whether the service does not know what was asked about (yet)."""
-    return isinstance(error, ClientError) and code_of(error) == "ResourceNotFoundException"
+    """Whether the service does not know the resource (yet)."""
+    return isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException"
 
 
-def code_of(error: ClientError) -> str:
-    """The error's name in the service model."""
+def is_outage(error: Exception) -> bool:
+    """Whether the request may succeed later: the service is unreachable, fails or throttles."""
+    if isinstance(error, ClientError):
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or error_code(error).startswith("Throttl")
+    return isinstance(error, _UNREACHABLE)
+
+
+def error_code(error: ClientError) -> str:
+    """The name of the error in the service model."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def explained(error: Exception, function: str | None = None) -> DurableTestError:
-    """The error of ours for one of botocore's, to be raised from it; ``function`` is the one that was invoked."""
+    """The durabletest error to raise from one of botocore's; ``function`` is the name that was invoked, if any."""
     if isinstance(error, botocore.NoRegionError):
         return CloudRegionError(
-            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{_other_region()}"
+            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{_ignored_region()}"
         )
-    if isinstance(error, _NO_CREDENTIALS):
+    if isinstance(error, _CREDENTIALS_MISSING):
         return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
     if isinstance(error, _UNREACHABLE):
         return CloudServiceError(f"the Lambda service cannot be reached, after all retries: {error}")
@@ -74,11 +84,20 @@ def explained(error: Exception, function: str | None = None) -> DurableTestError
 
 
 def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | None:
-    code, operation = code_of(error), error.operation_name
+    code, operation = error_code(error), error.operation_name
+    if code == "RequestExpired":
+        return CloudCredentialsError(
+            "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
+            f"this machine\n{error}"
+        )
+    if code in _WRONG_CLOCK or str(error.response.get("Error", {}).get("Message")).startswith(_WRONG_CLOCK):
+        return CloudSetupError(
+            f"the service does not take the time of the request: set the clock of this machine\n{error}"
+        )
     if code in _CREDENTIALS_REFUSED:
         return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
     if code == "AccessDeniedException":
-        action = _ACTIONS.get(operation, f"lambda:{operation}")
+        action = _ACTION_OF_OPERATION.get(operation, f"lambda:{operation}")
         return CloudPermissionError(f"the credentials do not permit {action}: allow it in their IAM policy\n{error}")
     if function is None:
         return None
@@ -91,8 +110,13 @@ def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | 
 
 
 def _about_durability(error: ClientError, function: str) -> CloudSetupError | None:
-    """The service has one code for all invalid parameters; which one it means is in its message."""
+    """Tell by the message, since the service has one code for all invalid parameters."""
     message = str(error).lower()
+    if "synchronously" in message:
+        return CloudSetupError(
+            f"{function!r} may run for more than 15 minutes, so it cannot be invoked synchronously: use "
+            f"invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n{error}"
+        )
     if "qualif" in message:
         return CloudFunctionNotQualifiedError(
             f"durable functions need a version or an alias, and {function!r} has none: write "
@@ -101,15 +125,15 @@ def _about_durability(error: ClientError, function: str) -> CloudSetupError | No
     return not_durable(function, str(error)) if "durable" in message else None
 
 
-def not_durable(function: str, words: str = "") -> CloudFunctionNotDurableError:
-    """The function was invoked, and no durable execution came of it."""
+def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDurableError:
+    """The error for an Invoke that started no durable execution."""
     return CloudFunctionNotDurableError(
         f"{function!r} is no durable function: deploy it with a DurableConfig (ExecutionTimeout), which only a new "
-        f"function can be given, and name the new version\n{words}".rstrip()
+        f"function can be given, and name the new version\n{service_message}".rstrip()
     )
 
 
-def _other_region() -> str:
+def _ignored_region() -> str:
     region = os.environ.get("AWS_REGION")
     return f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
 

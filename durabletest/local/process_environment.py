@@ -1,4 +1,4 @@
-"""The one environment that a process can have at a time: who has set it up, who uses it, and when it ends."""
+"""The one environment that a process can have at a time: it begins with a set-up or a runner, and ends with it."""
 
 from __future__ import annotations
 
@@ -12,74 +12,64 @@ from threading import Condition, Lock, current_thread
 from typing import Any
 
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
-from durabletest.local.deployment import Maker, RunnerScope
-from durabletest.local.environment import LocalEnvironment, Settings
-from durabletest.local.handler_threads import disown, founder_of
-from durabletest.local.invoker import forget_pools
+from durabletest.local.deployment import Deployment, Origin
+from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
+from durabletest.local.handler_threads import unmark, worker_of
+from durabletest.local.handler_worker import forget_pools
 
-PATIENCE = 60.0
-"""Real seconds for which a thread waits until the environment of another one ends, while nothing happens in it."""
+WAIT_SECONDS = 60.0
+"""Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""
 
 
-class Tenancy:
-    """A runner's place in the environment, from its opening to its end.
+class RunnerSession:
+    """A runner's use of an environment, from its opening to its end.
 
-    The runner holds it, and so do the handles on its executions: once nobody does, it is given up with a warning.
+    The runner holds it, and so do the handles on its executions. A session that is garbage collected without having
+    been closed is closed then, with a ``ResourceWarning``.
     """
 
-    def __init__(self, house: ProcessEnvironment, environment: LocalEnvironment, scope: RunnerScope) -> None:
+    def __init__(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         self.environment = environment
-        self.scope = scope
+        self.deployment = deployment
         self.closed = False
-        self._house = house
 
     def use(self, purpose: str = "") -> Any:
-        """Entered for each use of what belongs to the runner, see :class:`durabletest.local.deployment.Lease`."""
-        return self.scope.lease.use(purpose)
-
-    def reset(self) -> None:
-        """Begin again, without executions."""
-        with self.use():
-            """It goes on, in this process."""
-        self._house.reset(self)
-
-    def close(self) -> None:
-        """End it; calling this twice, or in a forked child, does no harm."""
-        self._house.close(self)
+        """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
+        return self.deployment.lease.use(purpose)
 
     def __del__(self) -> None:
-        if not self.closed and not self.scope.lease.inherited and not sys.is_finalizing():
-            self._house.dropped(self.environment, self.scope)
+        if not self.closed and not self.deployment.lease.inherited and not sys.is_finalizing():
+            process_environment.dropped(self.environment, self.deployment)
 
 
 class ProcessEnvironment:
-    """Makes and ends environments; one lock is around all that begins or ends.
+    """Makes and ends environments, one at a time, under one lock.
 
-    Runners join the environment that is there, of whatever thread, and share its time. An environment that was set up
-    is for one at a time: another thread waits its turn.
+    Runners of all threads join the current environment, and share its time. A thread that wants to set one up waits
+    until that of another thread has ended.
     """
 
     def __init__(self) -> None:
         self._changed = Condition(Lock())
         self._current: LocalEnvironment | None = None
-        self._set_up_by: Maker | None = None
-        self._dropped: deque[tuple[LocalEnvironment, RunnerScope]] = deque()
+        self._set_up_by: Origin | None = None
+        self._dropped: deque[tuple[LocalEnvironment, Deployment]] = deque()
         self._collecting = False
         gc.callbacks.append(self._collect)
 
-    # --- those who set up ---
+    # --- set-up ---
 
-    def set_up(self, settings: Settings) -> None:
+    def set_up(self, settings: EnvironmentSettings) -> None:
         """Make an environment that lasts until ``tear_down``; while another thread has one, wait for its end."""
         self._refuse_handlers("setup_test_environment()")
         with self._changed:
             self._close_dropped()
             while self._current is not None:
                 self._refuse_in_vain()
-                if not self._changed.wait(PATIENCE) and self._current is not None:
+                if not self._changed.wait(WAIT_SECONDS) and self._current is not None:
                     raise EnvironmentAlreadySetUpError(self._not_in_time())
             self._begin(settings)
-            self._set_up_by = Maker()
+            self._set_up_by = Origin()
 
     def tear_down(self) -> None:
         """Undo ``set_up``."""
@@ -94,14 +84,14 @@ class ProcessEnvironment:
             self._end()
 
     def _refuse_in_vain(self) -> None:
-        """Nobody waits for what only the waiting thread itself could end, or a thread that is no more."""
+        """Raise if only the calling thread, or one that has ended, could end the current environment."""
         if self._set_up_by is not None:
             if self._set_up_by.is_done:
                 raise EnvironmentAlreadySetUpError(
                     "setup_test_environment was called twice: call teardown_test_environment in between, or leave one "
                     "out"
                 )
-        elif any(scope.maker.is_done for scope in self._runners()):
+        elif any(deployment.origin.is_done for deployment in self._runners()):
             raise EnvironmentAlreadySetUpError(
                 "a runner is open that made an environment of its own: close it first, or set up before it is made. "
                 f"It is {self._holders()}: use it in a with block, or call its close()"
@@ -111,18 +101,18 @@ class ProcessEnvironment:
         owner = self._set_up_by
         holder = self._holders() if owner is None else f"the environment that was set up {owner}"
         return (
-            f"time is shared by all threads of a process, and for {PATIENCE:g} seconds nothing has happened in "
+            f"time is shared by all threads of a process, and for {WAIT_SECONDS:g} seconds nothing has happened in "
             f"{holder}: run what needs an environment of its own one after the other, or in processes"
         )
 
-    # --- those who make runners ---
+    # --- runners ---
 
-    def move_in(self, settings: Settings | None, make: Callable[[int], RunnerScope]) -> Tenancy:
-        """A place in the environment that is there, else in a new one, which ends with its last runner."""
+    def open_runner(self, settings: EnvironmentSettings | None, make: Callable[[int], Deployment]) -> RunnerSession:
+        """Open a runner in the current environment, or in a new one that ends with its last runner."""
         self._refuse_handlers("LocalDurableTestRunner()")
         with self._changed:
             self._close_dropped()
-            environment = self._current or self._begin(settings or Settings())
+            environment = self._current or self._begin(settings or EnvironmentSettings())
             if settings is not None and settings != environment.settings:
                 raise ConfigurationError(
                     f"a runner with {settings} cannot join the environment with {environment.settings}: time is shared "
@@ -130,52 +120,53 @@ class ProcessEnvironment:
                     f"{self._open_now()}"
                 )
             try:
-                scope = make(environment.next_scope())
-                environment.open_runner(scope)
+                deployment = environment.open_runner(make)
             finally:
                 self._end_if_unused()
             self._progress()
-            return Tenancy(self, environment, scope)
+            return RunnerSession(environment, deployment)
 
-    def reset(self, tenancy: Tenancy) -> None:
-        """Give up the runner's executions."""
+    def reset(self, session: RunnerSession) -> None:
+        """Give up the runner's executions; raises if the runner is closed, and in a forked child."""
+        with session.use():
+            pass
         self._refuse_handlers("reset()")
         with self._changed:
-            tenancy.environment.reset_runner(tenancy.scope)
+            session.environment.reset_runner(session.deployment)
             self._progress()
 
-    def close(self, tenancy: Tenancy) -> None:
-        """The runner ends."""
-        if tenancy.closed or tenancy.scope.lease.inherited:
+    def close(self, session: RunnerSession) -> None:
+        """Close the runner; does nothing the second time, and in a forked child."""
+        if session.closed or session.deployment.lease.inherited:
             return
         self._refuse_handlers("close()")
-        tenancy.closed = True
+        session.closed = True
         with self._changed:
-            self._close(tenancy.environment, tenancy.scope)
+            self._close(session.environment, session.deployment)
             self._progress()
 
-    def _close(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
+    def _close(self, environment: LocalEnvironment, deployment: Deployment) -> None:
         try:
-            environment.close_runner(scope)
+            environment.close_runner(deployment)
         finally:
             self._end_if_unused()
 
-    # --- those who forgot to close ---
+    # --- runners that were not closed ---
 
-    def dropped(self, environment: LocalEnvironment, scope: RunnerScope) -> None:
-        """Nobody can close this runner any more: do it now, or, where that might wait for itself, at the next occasion.
+    def dropped(self, environment: LocalEnvironment, deployment: Deployment) -> None:
+        """Close a runner that was garbage collected: now, or with the next call where that might be a deadlock.
 
-        The garbage collector calls from any place in any thread, with any lock held.
+        The garbage collector calls this from any place in any thread, with any lock held.
         """
-        self._dropped.append((environment, scope))
-        ours = founder_of(current_thread()) is not None or current_thread() is environment.thread
+        self._dropped.append((environment, deployment))
+        ours = worker_of(current_thread()) is not None or current_thread() is environment.server.thread
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()
                 self._progress()
             finally:
                 self._changed.release()
-        warnings.warn(f"{scope} was not closed: use it in a with block, or call its close()", ResourceWarning, 3)
+        warnings.warn(f"{deployment} was not closed: use it in a with block, or call its close()", ResourceWarning, 3)
 
     def _close_dropped(self) -> None:
         while self._dropped:
@@ -186,7 +177,7 @@ class ProcessEnvironment:
 
     # --- begin and end ---
 
-    def _begin(self, settings: Settings) -> LocalEnvironment:
+    def _begin(self, settings: EnvironmentSettings) -> LocalEnvironment:
         environment = LocalEnvironment(settings)
         environment.start()
         self._current = environment
@@ -203,9 +194,9 @@ class ProcessEnvironment:
             environment.stop()
 
     def _progress(self) -> None:
-        """Something happens in what was set up: those who wait for its end go on waiting.
+        """Something happens in an environment that was set up: threads that wait for its end go on waiting.
 
-        Runners without a set-up get no such extension, as those of several threads may overlap for ever.
+        They do not for runners without a set-up, as those of several threads may overlap for ever.
         """
         if self._set_up_by is not None:
             self._changed.notify_all()
@@ -215,7 +206,7 @@ class ProcessEnvironment:
         if current is not None:
             current.orchestrator.refuse_handlers(call)
 
-    def _runners(self) -> list[RunnerScope]:
+    def _runners(self) -> list[Deployment]:
         return [] if self._current is None else self._current.open_runners
 
     def _holders(self) -> str:
@@ -227,17 +218,17 @@ class ProcessEnvironment:
     # --- processes ---
 
     def forget_parent(self) -> None:
-        """This is a forked child: real time, no patches, and nothing of the parent's."""
+        """In a forked child: take the patches back, and forget the parent's environment, whose threads are not here."""
         environment, self._current, self._set_up_by = self._current, None, None
         self._changed = Condition(Lock())
         self._dropped.clear()
         forget_pools()
-        disown(current_thread())
+        unmark(current_thread())
         if environment is not None:
             environment.forsake()
 
 
-process = ProcessEnvironment()
+process_environment = ProcessEnvironment()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=process.forget_parent)
+    os.register_at_fork(after_in_child=process_environment.forget_parent)

@@ -1,0 +1,147 @@
+"""``DURABLETEST_REPORT=folder``: a page for every failing test, and an index of them."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import os
+import re
+import unittest
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from durabletest.assertions.failing import told
+from durabletest.errors import ConfigurationError, DurableTestError
+from durabletest.model.naming import execution_title
+from durabletest.model.times import stamp
+from durabletest.report.fitting import shortened
+from durabletest.result import TestResult
+
+REPORT_VARIABLE = "DURABLETEST_REPORT"
+INDEX = "index.html"
+_LONGEST_NAME = 120
+_LONGEST_SUMMARY = 300
+_HEAD = re.compile(
+    r'<meta name="generator" content="durabletest">\s*<meta name="description" content="(?P<summary>[^"]*)">\s*'
+    r"<title>(?P<title>[^<]*)</title>"
+)
+_BYTES_OF_HEAD = 8192
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A failing test as the index lists it; ``written`` is the real time at which its page was written."""
+
+    file: str
+    title: str
+    summary: str
+    written: str
+
+
+class FailurePage:
+    """The page of one test, which is written while its runner is open, and again if something else of it fails."""
+
+    def __init__(self, folder: Path, test: unittest.TestCase) -> None:
+        self._folder = folder
+        self._title = test.id()
+        self._file = folder / _file_name(self._title)
+        self._failures: list[str] = []
+        self._summary = ""
+
+    def failed(self, error: BaseException, results: Callable[[], Iterable[TestResult]]) -> None:
+        """Write the page about this failure and those before, with the executions of the test."""
+        from durabletest.report.page import page_of, recorded  # tests that pass need no pages
+
+        self._failures.append(told(error))
+        self._summary = self._summary or _summary(error)
+        executions, excuses = [], []
+        for result in results():
+            try:
+                executions += recorded(result.view)
+            except DurableTestError as refusal:  # must not hide the failure
+                excuses.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
+        text = "\n\n".join([*self._failures, *excuses])
+        try:
+            _write(self._file, page_of(executions, self._title, text, self._summary, INDEX))
+            _write_index(self._folder)
+        except OSError as refusal:
+            error.add_note(f"The page of this failure was not written: {refusal}")
+
+    def ended(self) -> None:
+        """Remove the page that an earlier run has left, unless the test has failed again."""
+        if not self._failures and _entry(self._file) is not None:
+            self._file.unlink(missing_ok=True)
+            _write_index(self._folder)
+
+
+def page_for(test: unittest.TestCase) -> FailurePage | None:
+    """The page of a test that may fail; ``None`` if no pages are asked for, or if the test is expected to fail."""
+    value = os.environ.get(REPORT_VARIABLE)
+    method = getattr(test, test._testMethodName)
+    expected = "__unittest_expecting_failure__"
+    if not value or getattr(method, expected, False) or getattr(test, expected, False):
+        return None
+    from durabletest.report.page import require_jinja
+
+    require_jinja()
+    folder = Path(value).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the environment variable {REPORT_VARIABLE} is {value!r}, which is no folder and cannot be made one "
+            f"({error.strerror}): name the folder for the pages of failing tests"
+        ) from error
+    return FailurePage(folder, test)
+
+
+def _file_name(test: str) -> str:
+    """A name that is the same in every run, and differs from that of every other test."""
+    name = re.sub(r"[^\w.-]+", "_", test)
+    if name == test and len(name) <= _LONGEST_NAME:
+        return f"{name}.html"
+    return f"{name[-_LONGEST_NAME:]}-{hashlib.sha256(test.encode()).hexdigest()[:8]}.html"
+
+
+def _summary(error: BaseException) -> str:
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    message = " · ".join(lines[:3])
+    return shortened(f"{type(error).__name__}: {message}" if message else type(error).__name__, _LONGEST_SUMMARY)
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace a file in one go: other processes of the same run read it."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
+
+
+def _write_index(folder: Path) -> None:
+    """List the pages in the folder, also those of other processes: again, if one of these was quicker."""
+    from durabletest.report.page import counted, rendered
+
+    entries: list[Entry] | None = None
+    while entries != (found := _entries(folder)):
+        entries = found
+        title = f"{counted(len(entries), 'failing test')}"
+        _write(folder / INDEX, rendered("index.html", {"title": title, "entries": entries}))
+
+
+def _entries(folder: Path) -> list[Entry]:
+    found = (_entry(file) for file in sorted(folder.glob("*.html")) if file.name != INDEX)
+    return [entry for entry in found if entry is not None]
+
+
+def _entry(file: Path) -> Entry | None:
+    """What the index says of a page; ``None`` if that does not exist, or is not one of ours."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as page:
+            head = _HEAD.search(page.read(_BYTES_OF_HEAD))
+        written = stamp(datetime.fromtimestamp(int(file.stat().st_mtime), UTC))
+    except OSError:
+        return None
+    if head is None:
+        return None
+    return Entry(file.name, html.unescape(head["title"]), html.unescape(head["summary"]), written)

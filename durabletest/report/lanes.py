@@ -1,0 +1,264 @@
+"""The lanes of a page: executions and their operations on one time axis, with their events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
+from durabletest.model.history import History, details_of
+from durabletest.model.naming import execution_name, word_for
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.times import span, stamp
+from durabletest.report.fitting import shortened
+from durabletest.report.scale import Place, Scale
+from durabletest.report.table import Row, error_text, tree_order
+from durabletest.report.timeline import BOX, attempts_of, end_of
+
+_LONGEST_ERROR = 300
+_LONGEST_LINE = 100
+_BARS = {
+    OperationType.WAIT: "wait",
+    OperationType.CALLBACK: "outside",
+    OperationType.CHAINED_INVOKE: "outside",
+    OperationType.CONTEXT: "context",
+}
+_STATUSES = {ExecutionStatus.RUNNING: OperationStatus.STARTED, ExecutionStatus.PAUSED: OperationStatus.STARTED}
+"""The operation statuses that look like those of executions; the others have the same names."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An execution on a page; ``invoke`` is the id of the operation that has started it, in that of ``parent_arn``.
+
+    ``logs`` is ``None`` if log records are not available.
+    """
+
+    arn: str
+    history: History
+    logs: Sequence[LogEntry] | None = None
+    parent_arn: str | None = None
+    invoke: str | None = None
+
+
+@dataclass(frozen=True)
+class Bar:
+    css: str
+    start: Place
+    end: Place
+
+
+@dataclass(frozen=True)
+class Mark:
+    css: str
+    glyph: str
+    at: Place
+
+
+@dataclass(frozen=True)
+class Field:
+    """A labelled text; a long one, or one of several lines, is a ``block``."""
+
+    label: str
+    text: str
+
+    @property
+    def block(self) -> bool:
+        return "\n" in self.text or len(self.text) > _LONGEST_LINE
+
+
+@dataclass(frozen=True)
+class Event:
+    """``when`` is the time after the start of the execution, and the moment."""
+
+    type: str
+    when: str
+    fields: list[Field]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """An operation or an execution; those inside it are on the lanes that follow, one deeper."""
+
+    depth: int
+    name: str
+    kind: str
+    status: str
+    css: str
+    glyph: str
+    error: str
+    notes: list[str]
+    facts: list[Field]
+    bars: list[Bar]
+    marks: list[Mark]
+    events: list[Event]
+    inside: bool
+    is_execution: bool = False
+
+
+def lanes(executions: Sequence[Recorded], scale: Scale) -> Iterator[Lane]:
+    """The lanes in the order of the page: an execution that another one has invoked follows the invoke."""
+    known = {execution.arn for execution in executions}
+    invoked = {(execution.parent_arn, execution.invoke): execution for execution in executions}
+    for execution in executions:
+        if execution.parent_arn not in known:
+            yield from _lanes_of(execution, invoked, scale, 0)
+
+
+def _lanes_of(
+    execution: Recorded, invoked: Mapping[tuple[str | None, str | None], Recorded], scale: Scale, depth: int
+) -> Iterator[Lane]:
+    history = execution.history
+    rows = tree_order(history.operations)
+    yield _execution_lane(execution, scale, depth, inside=bool(rows))
+    parents = {row.ancestors[-1].id for row in rows if row.ancestors}
+    for row in rows:
+        child = invoked.get((execution.arn, row.operation.id))
+        below = depth + 1 + len(row.ancestors)
+        inside = child is not None or row.operation.id in parents
+        yield _operation_lane(history, row, scale, below, inside=inside)
+        if child is not None:
+            yield from _lanes_of(child, invoked, scale, below + 1)
+
+
+def _execution_lane(execution: Recorded, scale: Scale, depth: int, *, inside: bool) -> Lane:
+    history, record = execution.history, execution.history.execution
+    start = record.started_at or scale.start
+    end = scale.at(record.ended_at or scale.end)
+    status = _STATUSES.get(record.status) or OperationStatus(record.status)
+    bars = [Bar(f"context {css(status)}", scale.at(start), end)]
+    for invocation in history.invocations:
+        failed = " failed" if invocation.error else ""
+        bars.append(Bar(f"invocation{failed}", scale.at(invocation.started_at), scale.at(invocation.ended_at)))
+    return Lane(
+        depth,
+        name=execution_name(execution.arn),
+        kind="execution",
+        status=record.status,
+        css=css(status),
+        glyph=BOX.marks[status],
+        error=_short(record.error),
+        notes=[] if record.duration is None else [span(record.duration)],
+        facts=_fields(
+            ARN=execution.arn if execution.arn.startswith("arn:") else None,
+            Started=record.started_at,
+            Ended=record.ended_at,
+        ),
+        bars=bars,
+        marks=[],
+        events=[_event(event, start) for event in history.events if history.operation_of(event) is None],
+        inside=inside,
+        is_execution=True,
+    )
+
+
+def _operation_lane(history: History, row: Row, scale: Scale, depth: int, *, inside: bool) -> Lane:
+    record = row.operation
+    start = history.execution.started_at or record.started_at
+    bars, marks = _drawn(record, scale)
+    path = "/".join(operation.name or "(unnamed)" for operation in (*row.ancestors, record))
+    return Lane(
+        depth,
+        name=record.name or "(unnamed)",
+        kind=word_for(record.sub_type, record.type),
+        status=record.status,
+        css=css(record.status),
+        glyph=BOX.marks[record.status],
+        error=_short(record.error),
+        notes=[
+            *([] if record.duration is None else [span(record.duration)]),
+            *([f"{record.attempts} attempts"] if record.attempts > 1 else []),
+        ],
+        facts=_fields(
+            Path=path,
+            Id=record.id,
+            Next_attempt=record.next_attempt_at,
+            Function=record.function_name,
+            Callback_id=record.callback_id,
+            Timeout=_seconds(record.timeout),
+            Heartbeat_timeout=_seconds(record.heartbeat_timeout),
+        ),
+        bars=bars,
+        marks=marks,
+        events=[_event(event, start) for event in record.events],
+        inside=inside,
+    )
+
+
+def _drawn(record: OperationRecord, scale: Scale) -> tuple[list[Bar], list[Mark]]:
+    """Bars and marks of an operation; one whose end is not known reaches to the end of the axis."""
+    end = scale.at(end_of(record) or scale.end)
+    bars: list[Bar] = []
+    marks: list[Mark] = []
+    if record.type is not OperationType.STEP:
+        bars.append(Bar(f"{_BARS[record.type]} {css(record.status)}", scale.at(record.started_at), end))
+    attempts = attempts_of(record) if record.type is OperationType.STEP else []
+    for number, attempt in enumerate(attempts, 1):
+        last = number == len(attempts)
+        ended = end if attempt.ended_at is None else scale.at(attempt.ended_at)
+        look = "failed" if attempt.failed else css(record.status) if last else "poll"
+        bars.append(Bar(f"step {look}", scale.at(attempt.started_at), ended))
+        if not last or record.next_attempt_at is not None:
+            following = end if last else scale.at(attempts[number].started_at)
+            bars.append(Bar("pause", ended, following))
+            marks.append(Mark(look, BOX.failed_attempt if attempt.failed else BOX.poll, ended))
+    marks.append(Mark(css(record.status), BOX.marks[record.status], end))
+    return [bar for bar in bars if bar.start != bar.end], marks
+
+
+def css(status: OperationStatus) -> str:
+    """The class of a status in the style sheet."""
+    return status.lower() if status.is_terminal else "running"
+
+
+def _event(event: Mapping[str, Any], start: datetime) -> Event:
+    at = event["EventTimestamp"]
+    fields = [_event_field(label, value) for label, value in details_of(event).items()]
+    return Event(event["EventType"], f"{span(max(at - start, timedelta()))} · {stamp(at)}", fields)
+
+
+def _event_field(label: str, value: Any) -> Field:
+    """A detail of an event; payloads that are JSON are indented, errors are shown as in a traceback."""
+    if isinstance(value, Mapping) and "Payload" in value:
+        label = f"{label} (truncated)" if value.get("Truncated") else label
+        value = value["Payload"]
+    if isinstance(value, Mapping) and ("ErrorType" in value or "ErrorMessage" in value):
+        error = ErrorDetails.of(value)
+        data = [] if error.data is None else [f"Data: {error.data}"]
+        return Field(label, "\n".join([*(line.rstrip() for line in error.stack_trace), str(error), *data]))
+    return Field(label, _text(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, Mapping) and all(type(item) in (int, bool) for item in value.values()):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value[:1] in ("{", "[") else value
+        except ValueError:
+            return str(value)
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _fields(**facts: str | datetime | None) -> list[Field]:
+    """The facts that are known, labelled with their names."""
+    return [
+        Field(name.replace("_", " "), stamp(value) if isinstance(value, datetime) else value)
+        for name, value in facts.items()
+        if value is not None
+    ]
+
+
+def _seconds(seconds: int | None) -> str | None:
+    return span(timedelta(seconds=seconds)) if seconds else None
+
+
+def _short(error: ErrorDetails | None) -> str:
+    return shortened(error_text(error), _LONGEST_ERROR)

@@ -1,0 +1,241 @@
+"""A page about executions as one HTML file, for any browser, without a network."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from durabletest.errors import UsageError
+from durabletest.model.enums import OperationStatus
+from durabletest.model.execution_view import ExecutionView, children_of
+from durabletest.model.history import History
+from durabletest.model.naming import execution_title
+from durabletest.model.records import LogEntry
+from durabletest.model.times import span, stamp
+from durabletest.report.lanes import Lane, Recorded, css, lanes
+from durabletest.report.scale import Scale, Tick
+from durabletest.report.table import error_text
+from durabletest.report.timeline import BOX, end_of
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Control characters, marks that change the direction of the text around them, and halves of surrogate pairs."""
+_KEYS = (
+    ("/", "search; Esc leaves it"),
+    ("j k", "the next and the previous operation; so do ↓ and ↑ on an operation"),
+    ("Enter", "open or close an operation"),
+    ("→ ←", "show and hide what is inside an operation, or open and close it"),
+    ("s", "squeeze idle time, or draw it to scale"),
+    ("o c", "open all, close all"),
+    ("t", "theme: that of the system, light, dark"),
+    ("?", "these keys"),
+)
+
+
+def recorded(view: ExecutionView) -> list[Recorded]:
+    """An execution as it is now, and those that it and they have invoked."""
+    children = [
+        Recorded(child.arn, child.history, child.view.logs(), child.parent_arn, child.invoke.id)
+        for child in children_of(view)
+    ]
+    return [Recorded(view.arn, view.history(), view.logs()), *children]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    when: str
+    level: str
+    css: str
+    logger: str
+    message: str
+    traceback: str | None
+
+
+@dataclass(frozen=True)
+class HandlerCall:
+    """An invocation with its log lines."""
+
+    title: str
+    when: str
+    lines: str
+    error: str
+    logs: list[LogLine]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The invocations of an execution; ``no_logs`` says why their log lines are missing."""
+
+    title: str
+    calls: list[HandlerCall]
+    no_logs: str
+
+
+@dataclass(frozen=True)
+class Legend:
+    css: str
+    glyph: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows.
+
+    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one.
+    """
+
+    title: str
+    facts: list[str]
+    failure: str | None
+    summary: str | None
+    index: str | None
+    count: str
+    ticks: list[Tick]
+    rows: list[Lane]
+    runs: list[Run]
+    legend: list[Legend]
+    keys: Sequence[tuple[str, str]] = field(default=_KEYS)
+
+
+def page_of(
+    executions: Sequence[Recorded],
+    title: str | None = None,
+    failure: str | None = None,
+    summary: str | None = None,
+    index: str | None = None,
+) -> str:
+    """The page of these executions as HTML; without a title, it has that of the first one."""
+    scale = Scale(_instants(executions), _busy(executions)) if executions else None
+    rows = [] if scale is None else list(lanes(executions, scale))
+    facts = [f"{execution_title(e.arn)}: {_outcome(e.history)}" for e in executions if e.parent_arn is None]
+    if title is None:
+        title, facts = execution_title(executions[0].arn), [_outcome(executions[0].history)]
+    page = Page(
+        title,
+        facts,
+        failure,
+        summary,
+        index,
+        counted(sum(not row.is_execution for row in rows), "operation"),
+        [] if scale is None else scale.ticks(),
+        rows,
+        [_run(execution) for execution in executions],
+        _legend(executions),
+    )
+    return rendered("page.html", {"page": page})
+
+
+def require_jinja() -> None:
+    """Raise ``UsageError`` if Jinja2 cannot be imported."""
+    _environment()
+
+
+def rendered(template: str, values: Mapping[str, Any]) -> str:
+    """A template with these values, each of them escaped."""
+    environment = _environment()
+    return str(environment.get_template(template).render(values))
+
+
+@functools.cache
+def _environment() -> Any:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise UsageError(
+            f"pages are written with Jinja2, which cannot be imported ({error}): pip install 'durabletest[report]'"
+        ) from error
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": f"sha256-{digest}"}
+    return environment
+
+
+def visible(text: str) -> str:
+    """A text without characters that would change how the text around it is shown: each is written as its code."""
+    return _NOT_SHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _outcome(history: History) -> str:
+    execution = history.execution
+    parts = [f"{execution.status}" + (f" with {error_text(execution.error)}" if execution.error else "")]
+    if execution.duration is not None:
+        parts.append(f"took {span(execution.duration)}")
+    if execution.started_at is not None:
+        parts.append(f"started at {stamp(execution.started_at)}")
+    parts.append(counted(len(history.invocations), "invocation"))
+    return ", ".join(parts)
+
+
+def _instants(executions: Sequence[Recorded]) -> list[datetime]:
+    """Every moment at which something begins, ends or is due."""
+    moments: list[datetime] = []
+    for execution in executions:
+        history = execution.history
+        moments += (event["EventTimestamp"] for event in history.events)
+        moments += (end for record in history.operations if (end := end_of(record)) is not None)
+        moments += (moment for invocation in _times(execution) for moment in invocation)
+    return moments
+
+
+def _busy(executions: Sequence[Recorded]) -> list[tuple[datetime, datetime]]:
+    return [times for execution in executions for times in _times(execution)]
+
+
+def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:
+    return [(invocation.started_at, invocation.ended_at) for invocation in execution.history.invocations]
+
+
+def _run(execution: Recorded) -> Run:
+    by_invocation: dict[int, list[LogLine]] = {}
+    for entry in execution.logs or ():
+        by_invocation.setdefault(entry.invocation, []).append(_log_line(entry))
+    calls = []
+    for invocation in execution.history.invocations:
+        lines = by_invocation.pop(invocation.index, [])
+        when = f"{stamp(invocation.started_at)}" + (f", {span(invocation.duration)}" if invocation.duration else "")
+        error = f"crashed: {error_text(invocation.error)}" if invocation.error else ""
+        calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
+    for number, lines in sorted(by_invocation.items()):
+        calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
+    no_logs = (
+        "A history has no log lines: what a deployed function logs is in CloudWatch." if execution.logs is None else ""
+    )
+    return Run(execution_title(execution.arn), calls, no_logs)
+
+
+def _log_line(entry: LogEntry) -> LogLine:
+    level = _LEVELS.get(entry.level, "other")
+    return LogLine(stamp(entry.time), entry.level, level, entry.logger, entry.message, entry.traceback)
+
+
+def _legend(executions: Sequence[Recorded]) -> list[Legend]:
+    statuses = {record.status for execution in executions for record in execution.history.operations}
+    seen = [status for status in OperationStatus if status in statuses]
+    words = {css(status): (BOX.marks[status], css(status).replace("_", " ")) for status in seen}
+    entries = [Legend(name, glyph, text) for name, (glyph, text) in words.items()]
+    if any(record.retry_delays for execution in executions for record in execution.history.operations):
+        entries += [Legend("failed", BOX.failed_attempt, "failed attempt"), Legend("poll", BOX.poll, "poll")]
+        entries.append(Legend("poll", BOX.pause * 2, "until the next attempt"))
+    return entries
