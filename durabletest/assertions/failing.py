@@ -203,7 +203,7 @@ def told(error: BaseException) -> str:
     exception = TracebackException.from_exception(error)
     exception.stack = StackSummary.extract(iter(shown))
     text = "".join(exception.format())
-    _, report = getattr(error, "__durable_report__", (None, None))
+    report = getattr(error, "__durable_report__", None)
     return (text.replace(report, "") if report else text).rstrip()
 
 
