@@ -134,10 +134,14 @@ class DurableAssertions(unittest.TestCase):
     @property
     def __test(self) -> assertions.CurrentTest:
         if self.__current is None:
-            file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
-            folder = None if file is None else Path(file).parent
-            self.__current = assertions.CurrentTest(self.__failure, self._formatMessage, folder)
+            self.__current = assertions.CurrentTest(self.__failure, self._formatMessage, self._durable_folder)
         return self.__current
+
+    @property
+    def _durable_folder(self) -> Path | None:
+        """The folder of the test's module; None if that is no file."""
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        return None if file is None else Path(file).parent
 
     @property
     def __failure(self) -> type[AssertionError]:
