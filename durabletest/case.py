@@ -8,7 +8,6 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from durabletest.assertions import CurrentTest
@@ -222,8 +221,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         failure: type[BaseException] = self.failureException  # its declared type is wider
         if not issubclass(failure, AssertionError):  # unittest would not report it as a failure
             raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")
-        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
-        return CurrentTest(failure, self._formatMessage, None if file is None else Path(file).parent)
+        return CurrentTest(failure, self._formatMessage, self._durable_folder)
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
         """The type equality function of this package's records, for ``assertEqual``."""

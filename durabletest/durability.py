@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import sys
 import unittest
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from durabletest.crashes import CrashMatrix, CrashRun, Run, observed, observed_anew
 from durabletest.determinism import complaint_about
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
+from durabletest.histories import files_of, replay_report
 from durabletest.local.faults import Injection
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
@@ -205,6 +209,26 @@ class DurabilityTestCase(ExploredTestCase):
             complaint = self.__observe_copy(runner, target)
             if complaint is not None:
                 self.__fail(f"check_determinism: {complaint}")
+
+    # --- recorded histories ---
+
+    def assertReplays(self, pattern: str | os.PathLike[str], *, msg: Any = None) -> None:
+        """Replay recorded histories, whole and cut after each event, against the handler of today.
+
+        ``pattern`` names files that ``result.save_history`` or the AWS CLI has written, from the folder of the test's
+        module; no file is an error. Nothing that is not recorded runs: the handler is stopped there. Found are
+        operations that were renamed, retyped, reordered, inserted or removed, and handlers that fail with what is
+        recorded.
+        """
+        complaint = replay_report(self.__local_runner(), str(pattern), files_of(pattern, self._durable_folder))
+        if complaint is not None:
+            raise self.failureException(self._formatMessage(msg, complaint))
+
+    @property
+    def _durable_folder(self) -> Path | None:
+        """The folder of the test's module; None if that is no file."""
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        return None if file is None else Path(file).parent
 
     # --- copies ---
 

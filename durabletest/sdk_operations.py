@@ -127,6 +127,12 @@ class OperationSeam:
         return validate_checkpoint
 
 
+def suspension(reason: str) -> BaseException:
+    """What the SDK raises where handler code waits: its branch, or the invocation, ends for now."""
+    error: BaseException = module("exceptions").SuspendExecution(reason)
+    return error
+
+
 def _identity(operation: Any) -> Identity:
     """Of the SDK's identifier, or of an operation that it has recorded."""
     sub_type = getattr(operation.sub_type, "value", operation.sub_type)

@@ -119,11 +119,11 @@ class HandlerInvocation:
                 "a dictionary with Status: whatever is wrapped around it must "
                 f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
             )
-        elif self.faults is not None and self.faults.holds_back(self.arn, outcome.value):
+        elif (answer := outcome.value if self.faults is None else self.faults.judged(self.arn, outcome.value)) is None:
             error = invocation_error(Raised(ReplayForced(), crashed=True), self.context)
             self.server.call(CheckpointServer.invocation_interrupted, self.arn, error)
         else:
-            self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
+            self.server.call(CheckpointServer.invocation_answered, self.arn, answer)
         return None
 
     def revoke(self) -> None:

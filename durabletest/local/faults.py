@@ -215,9 +215,9 @@ class FaultInjector:
         self.crash(error)
         return error
 
-    def holds_back(self, arn: str, answer: Mapping[str, Any]) -> bool:  # noqa: ARG002 - for subclasses
-        """Whether the answer of an invocation is held back, so that another one replays."""
-        return False
+    def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002 - for subclasses
+        """What takes the place of an invocation's answer; None holds it back, so that another invocation replays."""
+        return answer
 
     def asked(self, asked: Asked) -> None:
         """The handler asks for an operation, for the first time or in a replay."""

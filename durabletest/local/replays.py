@@ -85,17 +85,17 @@ class ReplayProbe(FaultInjector):
             raise self._gone("CheckpointDurableExecution", ReplayForced())
         return answer
 
-    def holds_back(self, arn: str, answer: Mapping[str, Any]) -> bool:
-        """Whether the final answer of an invocation is held back, so that the handler replays; once an execution."""
+    def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Hold the final answer of an invocation back, so that the handler replays; once an execution."""
         if answer.get("Status") == "PENDING":
-            return False
+            return answer
         self._running.clear()
         before = self._answers.setdefault(arn, answer)
         if before is answer:
             self._visited.clear()
-            return True
+            return None
         self._compare_answers(arn, before, answer)
-        return False
+        return answer
 
     def asked(self, asked: Asked) -> None:
         """The handler asks for an operation, for the first time or in a replay."""

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from durabletest import configuration, routes, sdk
-from durabletest.crashes import CrashMatrix, observed_anew
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
-    RunnerClosedError,
     UsageError,
 )
-from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.execution_handle import Execution
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.deployment import Deployment, Origin, name_of
+from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.faults import FaultInjector, read_injection
 from durabletest.local.process_environment import process_environment
-from durabletest.local.replays import ReplayProbe
+from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
-from durabletest.local.stubbing import deciding, unused
+from durabletest.local.stubbing import unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
@@ -41,7 +37,7 @@ from durabletest.stubs import InvokeStub, StepStub
 DEFAULT_FUNCTION_NAME = "handler"
 
 
-class LocalDurableTestRunner(OperationLookups):
+class LocalDurableTestRunner(RepeatingRunner):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
@@ -95,7 +91,7 @@ class LocalDurableTestRunner(OperationLookups):
             storage_limit=storage_limit,
         )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout, self._invocation_type = _seconds(execution_timeout), invocation_type
+        self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
@@ -172,15 +168,7 @@ class LocalDurableTestRunner(OperationLookups):
         self._environment.orchestrator.await_rest(self._session.use())
         with self._session.use():
             arn = self._environment.server.call(
-                CheckpointServer.start,
-                deployment=self._deployment.number,
-                function=self._function_name,
-                payload=encode(payload),
-                name=name,
-                timeout=self._timeout,
-                tenant_id=tenant_id,
-                page_size=self._deployment.page_size,
-                invocation_type=self._invocation_type,
+                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
             )
             self._last = execution = LocalExecution(arn, self._session)
         return Execution(execution)
@@ -196,58 +184,6 @@ class LocalDurableTestRunner(OperationLookups):
         if self._last is None:
             raise UsageError("stop() without an execution: call start(payload) first")
         Execution(self._last).stop(error, message)
-
-    def with_fault(self, fault: str | None = None) -> AbstractContextManager[FaultInjector]:
-        """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
-
-        What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
-        """
-        self._check_open()
-        if not self._environment.can_take_turns:
-            raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
-        return self._deployment.intercepted(FaultInjector(self._environment.crash, read_injection(fault)))
-
-    def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
-        """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
-
-        What is given has the first ``difference`` between what the handler did and what it did when it replayed.
-        """
-        self._check_open()
-        return self._deployment.intercepted(ReplayProbe(self._environment.crash, each=each))
-
-    def verify_crashes(
-        self,
-        payload: Any = None,
-        *,
-        faults: Iterable[str] | str | None = None,
-        operations: Iterable[str] | str | None = None,
-        reset: Callable[[], object] = lambda: None,
-        key: Callable[[Any], Any] | None = None,
-    ) -> None:
-        """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
-        run = partial(observed_anew, self, partial(self.run, payload), reset)
-        if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
-            raise AssertionError(complaint)
-
-    @contextmanager
-    def afresh(self) -> Iterator[None]:
-        """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
-        process_environment.reset(self._session)
-        with self._deployment.set_aside():
-            self._decide_invokes()
-            try:
-                yield
-            finally:
-                process_environment.reset(self._session)
-        self._decide_invokes()
-
-    def rewind(self) -> None:
-        """Forget all executions; scripts and stubs begin with their first answers again."""
-        self._check_open()
-        process_environment.reset(self._session)
-        self._deployment.scripts.rewind()
-        self._deployment.stubs.rewind()
-        self._last = None
 
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
@@ -373,26 +309,11 @@ class LocalDurableTestRunner(OperationLookups):
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
-    def _decide_invokes(self) -> None:
-        """Have the stubs of this runner decide its chained invokes."""
-        self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
-        )
-
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
         configuration.check_name(name, "the name of a function")
         configuration.check_function(handler, f"the function registered as {name!r}")
         configuration.check_execution_timeout(timeout, "execution_timeout")
-        deployment, seconds = self._deployment.number, _seconds(timeout)
+        deployment, seconds = self._deployment.number, timeout_seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
-
-    def _check_open(self) -> None:
-        if self._session.closed:
-            name = name_of(self._deployment.handler)
-            raise RunnerClosedError(f"this runner for {name} is closed: make a new one, or stay in its with block")
-
-
-def _seconds(timeout: Duration | None) -> int | None:
-    return None if timeout is None else round(duration(timeout, "execution_timeout").total_seconds())

@@ -10,7 +10,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, LocalDurableTestRunner
-from tests.durability.bugs import DETERMINISM, chance_decides, not_idempotent, uuid_for_a_step, world
+from tests.durability.bugs import DETERMINISM, NEVER_AGAIN, chance_decides, not_idempotent, uuid_for_a_step, world
 from tests.durability.case import report
 from tests.durability.correct import CORRECT, loop, nested, nothing_but_steps, retried
 from tests.sdk_versions import needs_turns
@@ -68,6 +68,20 @@ class AssertionTests(unittest.TestCase):
                 each = len(runner.run({}).get_invocations())
         self.assertIsNone(probe.difference)
         self.assertEqual((once, each), (5, 8), "three waits and the end; three steps more")
+
+    def test_a_step_that_runs_is_not_interrupted(self) -> None:
+        @durable_execution
+        def beside(event: Any, context: DurableContext) -> list[str]:
+            def one(branch: DurableContext) -> str:
+                return branch.step(lambda _: "looked", name="look")
+
+            def other(branch: DurableContext) -> str:
+                return branch.step(lambda _: "paid", name="charge", config=NEVER_AGAIN)
+
+            return context.parallel([one, other], name="both").get_results()
+
+        with LocalDurableTestRunner(beside) as runner, runner.replaying(each=True):
+            self.assertEqual(runner.run({}).get_result(), ["looked", "paid"])
 
     def test_children_of_contexts_that_have_ended_need_not_come_again(self) -> None:
         self.assertEqual(report(nested, lambda test: test.assertDeterministic({})), "")
