@@ -240,9 +240,9 @@ class FaultInjector:
                 continue
             self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
             path = self._path(update["Id"])
-            word = word_for(update.get("SubType"), update["Type"])
+            word, action = word_for(update.get("SubType"), update["Type"]), str(update["Action"])
             title = f"{word} {path!r}" if update.get("Name") else f"an unnamed {word}"
-            doings[update["Id"]] = _VERBS.get(update["Action"], update["Action"].lower()), title
+            doings[update["Id"]] = _VERBS.get(action) or action.lower(), title
         if not doings:
             return "a checkpoint that asked for news", ()
         by_verb: dict[str, list[str]] = {}
