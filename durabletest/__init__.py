@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from durabletest.result import TestResult
     from durabletest.routes import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
+    from durabletest.side_effects import EffectCall, SideEffect
     from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub
 
 __version__ = "0.1.0"
@@ -134,6 +135,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "StepCall",
     "InvokeStub",
     "InvokeCall",
+    "SideEffect",
+    "EffectCall",
     # errors, of misuse
     "DurableTestError",
     "UsageError",
@@ -213,6 +216,7 @@ _MODULES = {
     "durabletest.result": ("TestResult",),
     "durabletest.routes": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),
+    "durabletest.side_effects": ("EffectCall", "SideEffect"),
     "durabletest.stubs": ("InvokeCall", "InvokeStub", "StepCall", "StepStub"),
 }
 """The public names by the module that defines them, apart from the errors; type checkers read the imports above."""

@@ -8,7 +8,6 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from durabletest.assertions import CurrentTest
@@ -24,12 +23,14 @@ from durabletest.configuration import (
     validate,
     values_of,
 )
+from durabletest.durability import DurabilityTestCase
 from durabletest.errors import ConfigurationError, DurableTestError, UsageError
 from durabletest.execution_handle import Execution
-from durabletest.explored_case import ExploredTestCase, options_of
+from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.modes import Mode, mode_of, reason_to_skip
+from durabletest.result import TestResult
 from durabletest.settings import DurableSettings, local_runner
 
 __unittest = True
@@ -38,7 +39,7 @@ __tracebackhide__ = True
 _NO_MESSAGE: Any = object()
 
 
-class DurableTestCase(DurableSettings, ExploredTestCase):
+class DurableTestCase(DurableSettings, DurabilityTestCase):
     """A unittest test case for one durable function.
 
     The configuration is class attributes, see below. Each test has a runner of its own, ``self.runner``, and begins at
@@ -109,11 +110,11 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
         else:
             LocalDurableTestRunner.teardown_test_environment()
 
-    @classmethod
     @contextmanager
-    def __environment(cls) -> Iterator[None]:
+    def __environment(self) -> Iterator[None]:
         """The environment of the class, or a new one for this block."""
-        if cls.__durable_ready:
+        cls = type(self)
+        if cls.__durable_ready or self._durable_shared is not None:
             yield
             return
         cls.__prepare()
@@ -220,8 +221,7 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
         failure: type[BaseException] = self.failureException  # its declared type is wider
         if not issubclass(failure, AssertionError):  # unittest would not report it as a failure
             raise ConfigurationError(f"failureException is {failure!r}: give a subclass of AssertionError")
-        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
-        return CurrentTest(failure, self._formatMessage, None if file is None else Path(file).parent)
+        return CurrentTest(failure, self._formatMessage, self._durable_folder)
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
         """The type equality function of this package's records, for ``assertEqual``."""
@@ -253,13 +253,23 @@ class DurableTestCase(DurableSettings, ExploredTestCase):
         self._durable_began()
         refuse_late_changes(cls, cls.__read, runner=False)
         self.__read = values_of(cls)
+        if self._durable_shared is not None:
+            self.runner = self._durable_shared
+            return nullcontext()
         if cls.__cloud is not None:
-            self.runner = cls.__cloud.runner(self.id())
-            return self.runner
+            cloud_runner = self.runner = cls.__cloud.runner(self.id())
+            return cloud_runner
         runner = self.runner = local_runner(cls, schedule=self._durable_schedule)
         return closing(runner)
 
     # --- running ---
+
+    def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
+        options = {"name": name, "tenant_id": tenant_id}
+        given = {key: value for key, value in options.items() if value is not None}
+        # a subclass may have a start that knows the payload only
+        return self._durable_execute(payload, lambda: self.start(payload, **given).result())
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution in the background; see :class:`durabletest.Execution`.

@@ -24,6 +24,8 @@ FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
 """The longest execution timeout that the service allows."""
+MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
+"""The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
 _SECOND = timedelta(seconds=1)
@@ -133,6 +135,12 @@ def check_limit(value: object, where: str) -> None:
         )
 
 
+def check_attempts(value: object, where: str) -> None:
+    """A positive whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{where} is {value!r}: give a whole number, at least 1")
+
+
 def check_duration(value: object, where: str) -> None:
     """A positive timedelta or number of seconds."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
@@ -189,10 +197,12 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "function_name": optional(check_name),
     "skip_time": check_flag,
     "skip_sleep": check_flag,
+    "check_determinism": check_flag,
     "start_time": check_start_time,
     "clock": check_clock,
     "execution_timeout": check_execution_timeout,
     "function_timeout": check_function_timeout,
+    "invocation_attempts": check_attempts,
     "invocation_type": check_invocation_type,
     "operation_limit": check_limit,
     "storage_limit": check_limit,
@@ -219,6 +229,7 @@ _OF_RUNNERS = (
     "functions",
     "execution_timeout",
     "function_timeout",
+    "invocation_attempts",
     "invocation_type",
     "operation_limit",
     "storage_limit",
@@ -250,6 +261,18 @@ def check_arguments(**arguments: object) -> None:
     """Check the arguments of a runner that are settings of a class, too."""
     for name, value in arguments.items():
         _CHECKS[name](value, name)
+    _check_synchronous(arguments["invocation_type"], arguments["execution_timeout"], "execution_timeout")
+
+
+def _check_synchronous(invocation_type: object, execution_timeout: Any, where: str) -> None:
+    """An execution that is invoked synchronously has a shorter timeout, or the service refuses the invocation."""
+    if invocation_type != REQUEST_RESPONSE or execution_timeout is None:
+        return
+    if duration(execution_timeout, "") > MAX_SYNCHRONOUS_TIMEOUT:
+        raise ConfigurationError(
+            f"{where} is {execution_timeout!r}, and an execution that is started synchronously may take 15 minutes: "
+            f"give less, or leave out invocation_type = {REQUEST_RESPONSE!r}"
+        )
 
 
 def validate(cls: type[Any], base: type[Any]) -> None:
@@ -260,6 +283,7 @@ def validate(cls: type[Any], base: type[Any]) -> None:
     name = cls.__qualname__
     for attribute, check in _CHECKS.items():
         check(getattr(cls, attribute), f"{name}.{attribute}")
+    _check_synchronous(cls.invocation_type, cls.execution_timeout, f"{name}.execution_timeout")
     both = sorted(set(cls.durable_functions) & set(cls.functions))
     if both:
         raise ConfigurationError(f"{both[0]!r} is in {name}.durable_functions and in {name}.functions: leave one out")

@@ -10,7 +10,7 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from durabletest import sdk_threads
 from durabletest.dsl import DurableMethods
@@ -146,11 +146,8 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             self.__say(f"was run by {finding.count} of {options.schedules} schedules, part {which} of {parts}")
 
     def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
-        copy = type(self)(self._testMethodName)
-        known = {*vars(copy), self._testMethodName}
-        vars(copy).update((name, value) for name, value in vars(self).items() if name not in known)
-        copy.__trial, copy._durable_schedule = True, schedule
-        copy.__finding = Finding(expected=expected)
+        copy = self._durable_copy()
+        copy._durable_schedule, copy.__finding = schedule, Finding(expected=expected)
         result = unittest.TestResult()
         with contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
@@ -170,6 +167,14 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         """Show this failure on the page of the test."""
         if self.__page is not None and type(error).__module__ != "unittest.case":
             self.__page.failed(error, self._durable_executions)
+
+    def _durable_copy(self) -> Self:
+        """A test of the same method and attributes, to be run by itself, and not explored."""
+        copy = type(self)(self._testMethodName)
+        known = {*vars(copy), self._testMethodName}
+        vars(copy).update((name, value) for name, value in vars(self).items() if name not in known)
+        copy.__trial, copy.__finding, copy.__failed = True, Finding(), False
+        return copy
 
     @contextmanager
     def _durable_by_schedule(self) -> Iterator[None]:

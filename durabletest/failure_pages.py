@@ -43,31 +43,33 @@ class Entry:
 class FailurePage:
     """The page of one test, which is written while its runner is open, and again if something else of it fails."""
 
-    def __init__(self, folder: Path, test: unittest.TestCase) -> None:
+    def __init__(self, folder: Path, test_id: str) -> None:
         self._folder = folder
-        self._title = test.id()
-        self._file = folder / _file_name(self._title)
+        self._title = test_id
+        self._file = folder / _file_name(test_id)
         self._failures: list[str] = []
         self._summary = ""
 
     def failed(self, error: BaseException, results: Callable[[], Iterable[TestResult]]) -> None:
         """Write the page about this failure and those before, with the executions of the test."""
+        try:
+            self._failures.append(told(error))
+            self._summary = self._summary or _summary(error)
+            self._show(results())
+        except Exception as problem:  # whatever it is, it must not take the place of the failure
+            error.add_note(f"The page of this failure was not written: {problem!r}")
+
+    def _show(self, results: Iterable[TestResult]) -> None:
         from durabletest.report.page import page_of, recorded  # tests that pass need no pages
 
-        self._failures.append(told(error))
-        self._summary = self._summary or _summary(error)
-        executions, excuses = [], []
-        for result in results():
+        executions, texts = [], list(self._failures)
+        for result in results:
             try:
                 executions += recorded(result.view)
-            except DurableTestError as refusal:  # must not hide the failure
-                excuses.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
-        text = "\n\n".join([*self._failures, *excuses])
-        try:
-            _write(self._file, page_of(executions, self._title, text, self._summary, INDEX))
-            _write_index(self._folder)
-        except OSError as refusal:
-            error.add_note(f"The page of this failure was not written: {refusal}")
+            except DurableTestError as refusal:  # the others can be shown
+                texts.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
+        _write(self._file, page_of(executions, self._title, "\n\n".join(texts), self._summary, INDEX))
+        _write_index(self._folder)
 
     def ended(self) -> None:
         """Remove the page that an earlier run has left, unless the test has failed again."""
@@ -77,11 +79,18 @@ class FailurePage:
 
 
 def page_for(test: unittest.TestCase) -> FailurePage | None:
-    """The page of a test that may fail; ``None`` if no pages are asked for, or if the test is expected to fail."""
-    value = os.environ.get(REPORT_VARIABLE)
+    """The page of a test case; ``None`` if no pages are asked for, or if the test is expected to fail."""
     method = getattr(test, test._testMethodName)
     expected = "__unittest_expecting_failure__"
-    if not value or getattr(method, expected, False) or getattr(test, expected, False):
+    if getattr(method, expected, False) or getattr(test, expected, False):
+        return None
+    return page_of_test(test.id())
+
+
+def page_of_test(test_id: str) -> FailurePage | None:
+    """The page of a test that may fail; ``None`` if no pages are asked for."""
+    value = os.environ.get(REPORT_VARIABLE)
+    if not value:
         return None
     from durabletest.report.page import require_jinja
 
@@ -94,7 +103,7 @@ def page_for(test: unittest.TestCase) -> FailurePage | None:
             f"the environment variable {REPORT_VARIABLE} is {value!r}, which is no folder and cannot be made one "
             f"({error.strerror}): name the folder for the pages of failing tests"
         ) from error
-    return FailurePage(folder, test)
+    return FailurePage(folder, test_id)
 
 
 def _file_name(test: str) -> str:

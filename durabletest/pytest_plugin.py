@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
+    from durabletest.failure_pages import FailurePage
     from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
@@ -28,7 +29,10 @@ _TESTS = pytest.StashKey[list["DurableTest"]]()
 """What the fixture of a test has made."""
 _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
+_PAGES = pytest.StashKey[list["FailurePage"]]()
+"""The page of a test, if pages of failing tests are asked for."""
 _SECTION = "durabletest report"
+_MOST_EXECUTIONS = 20
 _MARKERS = (
     "durable(**settings): settings for what the fixture `durable` makes, like skip_sleep=True or handler=order_handler",
     "local_only: in cloud mode the test is skipped",
@@ -98,7 +102,11 @@ def durable(request: pytest.FixtureRequest) -> Iterator[Durable]:
 
     The settings of ``durabletest.DurableTestCase`` are keyword arguments.
     """
+    from durabletest.failure_pages import page_of_test
+
     made: list[DurableTest] = []
+    page = page_of_test(request.node.nodeid)
+    request.node.stash[_PAGES] = [] if page is None else [page]
     request.node.stash[_TESTS] = made
     yield Durable(request.node, made)
     with ExitStack() as closing:
@@ -185,26 +193,61 @@ def _test_case_of(item: pytest.Item) -> Any:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Explain a failure of the test; fail a test that passes for what it has not used, and for empty assertions."""
     try:
-        result = yield
-    except Exception:
-        with ExitStack() as explained:
-            for test in item.stash.get(_TESTS, ()):
-                explained.enter_context(test._durable_explaining())
-            raise
+        try:
+            result = yield
+        except Exception:
+            with ExitStack() as explained:
+                for test in item.stash.get(_TESTS, ()):
+                    explained.enter_context(test._durable_explaining())
+                raise
+        _finish(item)
+        return result
+    finally:
+        if _writes_properties(item.config):
+            _add_properties(item)
+
+
+def _finish(item: pytest.Item) -> None:
     try:
         for test in item.stash.get(_TESTS, ()):
             test._durable_finish()
     except Exception as error:
         item.stash[_COMPLAINT] = error
         raise
-    return result
+
+
+def _writes_properties(config: pytest.Config) -> bool:
+    """Whether there is a ``--junitxml`` of a family whose schema permits properties of tests; xunit2 does not."""
+    return bool(config.getoption("xmlpath", None)) and config.getini("junit_family") != "xunit2"
+
+
+def _add_properties(item: pytest.Item) -> None:
+    """Put the executions of a test into the properties that ``--junitxml`` writes, at most ``_MOST_EXECUTIONS``."""
+    others = [(name, value) for name, value in item.user_properties if not name.startswith("durabletest.")]
+    own: list[tuple[str, object]] = []
+    results = [result for test in item.stash.get(_TESTS, ()) for result in test._durable_executions()]
+    for number, result in enumerate(results[:_MOST_EXECUTIONS], start=1):
+        with suppress(DurableTestError):  # the test has ended it by a reset, or the cloud does not answer
+            history = result.view.history()
+            facts: dict[str, object] = {
+                "arn": result.arn,
+                "status": history.execution.status,
+                "operations": len(history.operations),
+                "invocations": len(history.invocations),
+            }
+            if history.execution.duration is not None:
+                facts["seconds"] = f"{history.execution.duration.total_seconds():g}"
+            own += [(f"durabletest.{number}.{name}", str(value)) for name, value in facts.items()]
+    if results:
+        own.insert(0, ("durabletest.executions", str(len(results))))
+    item.user_properties[:] = [*others, *own]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show failures with a section that reports on the execution, and without the frames of durabletest."""
+    """Show failures with a section that reports on the execution, without the frames of durabletest, and on a page."""
     tests, excinfo = item.stash.get(_TESTS, None), call.excinfo
     reports = [] if tests is None or excinfo is None else _reports(excinfo.value, call.when, tests)
     report = yield
@@ -212,7 +255,15 @@ def pytest_runtest_makereport(
         report.longrepr = excinfo.getrepr(style="value")
     shown: Any = report.longrepr
     for text in reports:
-        shown.addsection(_SECTION, text)
+        if hasattr(shown, "addsection"):
+            shown.addsection(_SECTION, text)
+        else:  # another plugin has put something of its own there
+            report.sections.append((_SECTION, text))
+    for page in item.stash.get(_PAGES, ()):
+        if excinfo is not None and report.failed:
+            page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
+        if call.when == "teardown":
+            page.ended()
     if call.when == "teardown":
         _forget(item)
     return report
@@ -220,7 +271,7 @@ def pytest_runtest_makereport(
 
 def _forget(item: pytest.Item) -> None:
     """Keep nothing of a test that is over: pytest keeps all items until the end."""
-    keys: tuple[Any, ...] = (_TESTS, _COMPLAINT)
+    keys: tuple[Any, ...] = (_TESTS, _PAGES, _COMPLAINT)
     for key in keys:
         if key in item.stash:
             del item.stash[key]

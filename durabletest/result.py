@@ -11,6 +11,7 @@ from textwrap import indent
 from typing import Any
 
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
+from durabletest.histories import write_history
 from durabletest.model.enums import ExecutionStatus, OperationStatus
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import member
@@ -58,6 +59,10 @@ class TestResult:
     def history(self) -> list[dict[str, Any]]:
         """The events in chronological order, as dictionaries exactly as boto3 gives them."""
         return list(self._view.history().events)
+
+    def save_history(self, path: str | os.PathLike[str]) -> None:
+        """Write the history to a file, for ``assertReplays``; a relative path is one from the current directory."""
+        write_history(path, self.history)
 
     def get_history_events(self) -> list[dict[str, Any]]:
         return self.history

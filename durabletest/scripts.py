@@ -251,6 +251,11 @@ class ScriptRegistry:
         """Whether any script has an answer left."""
         return any(len(script.uses) < len(script.answers) for script in self.scripts.values())
 
+    def rewind(self) -> None:
+        """Have every script forget its callbacks: the next one gets the first answer."""
+        for script in self.scripts.values():
+            script.uses.clear()
+
     def clear(self) -> None:
         with self._lock:
             self._scripts.clear()

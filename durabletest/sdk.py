@@ -227,7 +227,9 @@ def can_stub_steps() -> bool:
 
 
 Replace: TypeAlias = Callable[[str, Callable[..., Any]], Callable[..., Any]]
-"""Returns what to call instead of the function of the step at this path, which leads through the named contexts."""
+"""Returns what to call instead of the function of the step at this path, which leads through the named contexts.
+
+The path of a step without a name is empty."""
 
 
 @functools.cache
@@ -359,8 +361,9 @@ class Hooks:
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif operation_identifier.name and (replace := replacing(state.durable_execution_arn)) is not None:
-                user_function = replace(_path(state, operation_identifier), user_function)
+            elif (replace := replacing(state.durable_execution_arn)) is not None:
+                path = _path(state, operation_identifier) if operation_identifier.name else ""
+                user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)
 
         return wrap_user_function

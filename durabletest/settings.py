@@ -12,6 +12,7 @@ from durabletest.configuration import EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT, No
 from durabletest.errors import ConfigurationError
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
 
 
@@ -42,6 +43,8 @@ class DurableSettings:
     The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
     function_timeout: Duration = MAX_FUNCTION_TIMEOUT
     """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
+    invocation_attempts: int = INVOCATION_ATTEMPTS
+    """How often an invocation is tried that fails each time, before its execution fails."""
     invocation_type: str = EVENT
     """How executions are started: ``"Event"``, or ``"RequestResponse"`` for synchronously, which allows 6 MB of input
     and result instead of 1 MB."""
@@ -64,6 +67,8 @@ class DurableSettings:
     cloud_logs: bool | str = False
     """Whether a failure in the cloud shows the function's log; or the name of its log group, if it is not Lambda's."""
 
+    check_determinism: bool = False
+    """Whether each ``execute`` of a test is checked as ``assertDeterministic`` does, at the end of the test."""
     abstract: bool = False
     """Whether the class is only a base: its tests are run in subclasses, not in itself. Not inherited."""
 
@@ -81,6 +86,7 @@ class GivenSettings(TypedDict, total=False):
     clock: str
     execution_timeout: Duration | None
     function_timeout: Duration
+    invocation_attempts: int
     invocation_type: str
     operation_limit: int | None
     storage_limit: int | None
@@ -119,6 +125,7 @@ def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTe
         function_name=settings.function_name,
         execution_timeout=settings.execution_timeout,
         function_timeout=settings.function_timeout,
+        invocation_attempts=settings.invocation_attempts,
         invocation_type=settings.invocation_type,
         operation_limit=settings.operation_limit,
         storage_limit=settings.storage_limit,

@@ -44,6 +44,11 @@ class ResponseQueue(Generic[ResponseT]):
             self._responses += [(response, times)] if self._responses else []
             return bool(self._responses)
 
+    def rewind(self) -> None:
+        """Begin with the first response again."""
+        with self._lock:
+            self._position = self._taken = 0
+
     def take(self) -> ResponseT | None:
         """The response to the next call; None once all are used up."""
         with self._lock:
@@ -72,6 +77,11 @@ class Stub(Generic[CallT, ResponseT]):
         if response is not None:
             self.received.append(call)
         return response
+
+    def rewind(self) -> None:
+        """Forget the calls so far: the next one gets the first response."""
+        self._responses.rewind()
+        self.received.clear()
 
     def _begin(self, response: ResponseT, times: int | None) -> Self:
         self._responses.begin(response, self._checked(times))
@@ -351,6 +361,12 @@ class StubRegistry:
         parts = path.split("/")
         tails = ("/".join(parts[first:]) for first in range(len(parts)))
         return next((stub for tail in tails if (stub := self._steps.get(tail)) is not None), None)
+
+    def rewind(self) -> None:
+        """Have every stub forget its calls."""
+        stubs: list[Stub[Any, Any]] = [*self.steps.values(), *self.invokes.values()]
+        for stub in stubs:
+            stub.rewind()
 
     def clear(self) -> None:
         with self._lock:

@@ -155,7 +155,7 @@ class DurableTestTests(unittest.TestCase):
 
     def test_the_settings_that_can_be_given_are_those_of_a_class(self) -> None:
         own = set(DurableSettings.__annotations__)
-        self.assertEqual({"handler", "abstract", *GivenSettings.__annotations__}, own)
+        self.assertEqual({"handler", "abstract", "check_determinism", *GivenSettings.__annotations__}, own)
         self.assertEqual({*_CHECKS, "mode"}, own)
 
     def test_its_repr_names_what_it_is_about(self) -> None:

@@ -13,7 +13,7 @@ from unittest import mock
 
 from aws_durable_execution_sdk_python import durable_execution
 
-from durabletest import ConfigurationError, DurableTestCase, UsageError, explore
+from durabletest import CheckpointServerError, ConfigurationError, DurableTestCase, UsageError, explore
 from durabletest.report import page
 from tests.report.browser import BrowserTestCase
 from tests.sdk_versions import needs_turns
@@ -254,10 +254,18 @@ class FolderTests(unittest.TestCase):
         self.assertIn("pip install 'durabletest[report]'", text)
 
     def test_a_page_that_cannot_be_written_is_noted_with_the_failure(self) -> None:
-        with mock.patch("durabletest.failure_pages._write", side_effect=OSError("the disk is full")):
-            [(_, text)] = self.run_test().failures
+        for place, problem in (("_write", OSError("the disk is full")), ("told", ValueError("a mistake"))):
+            with mock.patch(f"durabletest.failure_pages.{place}", side_effect=problem):
+                [(_, text)] = self.run_test().failures
+            self.assertIn(f"The page of this failure was not written: {problem!r}", text)
         self.assertIn("but: result == 1", text)
-        self.assertIn("The page of this failure was not written: the disk is full", text)
+
+    def test_an_execution_that_cannot_be_read_is_named_and_others_are_shown(self) -> None:
+        refusal = CheckpointServerError("it is dead")
+        with mock.patch("durabletest.report.page.children_of", side_effect=refusal):
+            self.run_test()
+        [own] = self.pages.listed()
+        self.assertIn("execution 'execution-1' cannot be shown: it is dead", self.pages.text(own))
 
 
 class BrowserTests(BrowserTestCase):

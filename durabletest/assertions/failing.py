@@ -136,12 +136,16 @@ class CurrentTest:
             error.args = (f"{error.args[0]}\n\n{report}",)
         elif report is not None:
             error.add_note(f"\n{report}")
+        error.__durable_reported__ = True  # type: ignore[attr-defined]
 
     def take_report(self, error: BaseException, view: ExecutionView | None) -> str | None:
         """The report that an error is to be shown with: its own, which is taken out of its message, or one on ``view``.
 
-        It is None if there is nothing to report on, or if the test has shown the same report before.
+        It is None if there is nothing to report on, if the error has its report already, or if the test has shown the
+        same report before.
         """
+        if hasattr(error, "__durable_reported__"):
+            return None
         own: str | None = getattr(error, "__durable_report__", None)
         report = own if own is not None or view is None else _report(view, frozenset())
         if report is None:
@@ -199,7 +203,7 @@ def told(error: BaseException) -> str:
     exception = TracebackException.from_exception(error)
     exception.stack = StackSummary.extract(iter(shown))
     text = "".join(exception.format())
-    _, report = getattr(error, "__durable_report__", (None, None))
+    report: str | None = getattr(error, "__durable_report__", None)
     return (text.replace(report, "") if report else text).rstrip()
 
 

@@ -253,6 +253,12 @@ class CloudDurableTestRunner(OperationLookups):
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )
 
+    def with_fault(self, fault: str | None = None) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Faults cannot be put into deployed functions."""
+        raise self._unavailable(
+            "faults cannot be put into what is deployed: assertSurvivesCrashes is local; mark the test @local_only"
+        )
+
     def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
         raise self._unavailable(
             f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "

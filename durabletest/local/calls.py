@@ -14,8 +14,10 @@ from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.faults import FaultInjector
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
+from durabletest.local.replays import ReplayForced
 from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import ACCOUNT, REGION
@@ -81,6 +83,7 @@ class HandlerInvocation:
     client: InvocationClient
     turns: Turns | None = None
     is_invocation: bool = True
+    faults: FaultInjector | None = None
 
     @property
     def name(self) -> str:
@@ -107,15 +110,20 @@ class HandlerInvocation:
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)
-            self.server.call(CheckpointServer.invocation_failed, self.arn, error)
+            forced = isinstance(outcome.error, ReplayForced)
+            failed = CheckpointServer.invocation_interrupted if forced else CheckpointServer.invocation_failed
+            self.server.call(failed, self.arn, error)
         elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
             return HandlerNotDurableError(
                 f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
                 "a dictionary with Status: whatever is wrapped around it must "
                 f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
             )
+        elif (answer := outcome.value if self.faults is None else self.faults.judged(self.arn, outcome.value)) is None:
+            error = invocation_error(Raised(ReplayForced(), crashed=True), self.context)
+            self.server.call(CheckpointServer.invocation_interrupted, self.arn, error)
         else:
-            self.server.call(CheckpointServer.invocation_answered, self.arn, outcome.value)
+            self.server.call(CheckpointServer.invocation_answered, self.arn, answer)
         return None
 
     def revoke(self) -> None:
@@ -197,14 +205,15 @@ def handler_invocation(
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
-    target, own_client = event["Target"], InvocationClient(client)
+    target, own_client = event["Target"], InvocationClient(client, deployment.faults)
     handler = deployment.handler if target is None else deployment.durable_functions[target]
     timeout = deployment.function_timeout if handler is deployment.handler else MAX_FUNCTION_TIMEOUT
     context = LambdaContext(
         event["RequestId"], event["FunctionName"], event["Version"], now, now(), timeout, event["TenantId"]
     )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
-    return HandlerInvocation(arn, handler, given, context, server, own_client, turns(event["RequestId"]))
+    own_turns, faults = turns(event["RequestId"]), deployment.faults
+    return HandlerInvocation(arn, handler, given, context, server, own_client, own_turns, faults=faults)
 
 
 def function_call(

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, TypeAlias
 from botocore.exceptions import ClientError
 
 from durabletest.local.deployment import Lease
+from durabletest.local.faults import FaultInjector
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.service_model import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
@@ -147,9 +148,10 @@ class RunnerClient(LocalLambdaClient):
 class InvocationClient:
     """The client of one invocation, with the part of the API that the SDK uses, until it is revoked."""
 
-    def __init__(self, client: LocalLambdaClient) -> None:
+    def __init__(self, client: LocalLambdaClient, faults: FaultInjector | None = None) -> None:
         self._lease = Lease()
         self._client = client.leased(self._lease.use)
+        self._faults = faults
 
     def revoke(self) -> None:
         """Refuse every later request of this invocation."""
@@ -157,10 +159,14 @@ class InvocationClient:
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Record a batch of operation updates."""
+        if self._faults is not None:
+            return self._faults.checkpoint(self._client.checkpoint_durable_execution, request)
         return self._client.checkpoint_durable_execution(**request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
         """One page of the execution's operations."""
+        if self._faults is not None:
+            return self._faults.state_read(self._client.get_durable_execution_state, request)
         return self._client.get_durable_execution_state(**request)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
-from typing import Any
+from typing import Any, TypeVar
 
 from durabletest import sdk
 from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
+from durabletest.local.faults import FaultInjector
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -23,6 +24,8 @@ from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry
+
+FaultsT = TypeVar("FaultsT", bound=FaultInjector)
 
 
 class Lease:
@@ -132,7 +135,7 @@ class Deployment:
     page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
     in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
     the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
-    of chained invokes by their names.
+    of chained invokes by their names; ``faults`` is told of every checkpoint and step.
     """
 
     number: int
@@ -149,6 +152,26 @@ class Deployment:
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
+    faults: FaultInjector | None = None
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """In the block there are no scripts and stubs, and what is registered is forgotten at its end."""
+        before = self.scripts, self.stubs, dict(self.durable_functions), dict(self.functions)
+        self.scripts, self.stubs = ScriptRegistry(), StubRegistry()
+        try:
+            yield
+        finally:
+            self.scripts, self.stubs, self.durable_functions, self.functions = before
+
+    @contextmanager
+    def intercepted(self, faults: FaultsT) -> Iterator[FaultsT]:
+        """In the block, ``faults`` are told of every checkpoint and step."""
+        before, self.faults = self.faults, faults
+        try:
+            yield faults
+        finally:
+            self.faults = before
 
     def __str__(self) -> str:
         return f"the runner for {name_of(self.handler)}, made {self.origin}"

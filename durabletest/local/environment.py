@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import current_thread
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from durabletest import sdk, sdk_threads
+from durabletest import configuration, sdk, sdk_threads
 from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
@@ -37,6 +37,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager, RequestInst
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.naming import execution_title
+from durabletest.sdk_operations import OperationListener, OperationSeam
 from durabletest.serialisers import SerialiserHooks
 
 
@@ -52,6 +53,24 @@ class EnvironmentSettings:
     checkpoint_delay: float = 0.0
     start_time: datetime = DEFAULT_START
     clock: str = field(default_factory=clock_drivers.chosen)
+
+    @classmethod
+    def checked(
+        cls, skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
+    ) -> Self:
+        """These settings; raises :class:`ConfigurationError` for values that are none."""
+        configuration.check_flag(skip_time, "skip_time")
+        configuration.optional(configuration.check_clock)(clock, "clock")
+        if start_time is not None:
+            configuration.check_start_time(start_time, "start_time")
+        return cls(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
+
+    @classmethod
+    def wanted(cls, skip_time: bool | None, start_time: datetime | None, clock: str | None) -> Self | None:
+        """The settings for a runner that was given these; None if it was given none, and any environment will do."""
+        if (skip_time, start_time, clock) == (None, None, None):
+            return None
+        return cls.checked(True if skip_time is None else skip_time, start_time, clock)
 
 
 class LocalEnvironment:
@@ -77,14 +96,16 @@ class LocalEnvironment:
             lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
         )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
-        take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
+        self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
-        self._hooks = sdk.Hooks(self.orchestrator.calls.crash, self._replacing)
+        self.crash = self.orchestrator.calls.crash
+        self._hooks = sdk.Hooks(self.crash, self._replacing)
         self._parts: tuple[Any, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
+            OperationSeam(self._listener),
             sdk.ClientHook(self._client_here),
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
@@ -195,11 +216,15 @@ class LocalEnvironment:
             raise SystemExit
         return None
 
+    def _listener(self) -> OperationListener | None:
+        running = self.orchestrator.calls.running
+        return None if running is None else running.deployment.faults
+
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running
-        if running is None or running.call.arn != arn or not running.deployment.stubs.has_steps:
+        if running is None or running.call.arn != arn:
             return None
-        return replacing(running.deployment.stubs, arn, self._time_out)
+        return replacing(running.deployment.stubs, running.deployment.faults, arn, self._time_out)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

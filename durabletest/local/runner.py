@@ -12,23 +12,21 @@ from durabletest import configuration, routes, sdk
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
-    RunnerClosedError,
     UsageError,
 )
-from durabletest.execution_handle import Execution, OperationLookups
-from durabletest.local import clock_drivers
+from durabletest.execution_handle import Execution
 from durabletest.local.boto3_routing import Router
 from durabletest.local.client import RunnerClient
-from durabletest.local.deployment import Deployment, Origin, name_of
+from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
 from durabletest.local.process_environment import process_environment
-from durabletest.local.scheduler import DEFAULT_START
+from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import Quotas
-from durabletest.local.stubbing import deciding, unused
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
+from durabletest.local.stubbing import unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
@@ -39,7 +37,7 @@ from durabletest.stubs import InvokeStub, StepStub
 DEFAULT_FUNCTION_NAME = "handler"
 
 
-class LocalDurableTestRunner(OperationLookups):
+class LocalDurableTestRunner(RepeatingRunner):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
     ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
@@ -47,9 +45,10 @@ class LocalDurableTestRunner(OperationLookups):
     chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
     handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
     ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
-    is the virtual time that one invocation of the handler may take. ``invocation_type`` says how executions are
-    started, ``"Event"`` or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and
-    ``storage_limit`` (bytes) are the quotas of each execution, by default the service's.
+    is the virtual time that one invocation of the handler may take, and ``invocation_attempts`` how often it is tried
+    if it fails. ``invocation_type`` says how executions are started, ``"Event"`` or ``"RequestResponse"``: their input
+    and result may have 1 MB or 6 MB. ``operation_limit`` and ``storage_limit`` (bytes) are the quotas of each
+    execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -71,6 +70,7 @@ class LocalDurableTestRunner(OperationLookups):
         clock: str | None = None,
         schedule: Schedule | None = None,
         function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        invocation_attempts: int = INVOCATION_ATTEMPTS,
         invocation_type: str = configuration.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
@@ -85,20 +85,21 @@ class LocalDurableTestRunner(OperationLookups):
             state_page_size=state_page_size,
             skip_sleep=skip_sleep,
             function_timeout=function_timeout,
+            invocation_attempts=invocation_attempts,
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
         )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
-        self._timeout, self._page_size = _seconds(execution_timeout), state_page_size
-        self._invocation_type = invocation_type
-        chosen = _chosen_settings(skip_time, start_time, clock)
+        self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
+        chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
         deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts)
         try:
-            self._set_up(Quotas(operation_limit, storage_limit), durable_functions or {}, functions or {})
+            self._set_up(quotas, durable_functions or {}, functions or {})
             self._deployment.function_timeout = duration(function_timeout, "function_timeout")
         except BaseException:
             process_environment.close(self._session)
@@ -144,7 +145,7 @@ class LocalDurableTestRunner(OperationLookups):
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
         configuration.check_delay(checkpoint_delay, "checkpoint_delay")
-        process_environment.set_up(_environment_settings(skip_time, start_time, clock, checkpoint_delay or 0.0))
+        process_environment.set_up(EnvironmentSettings.checked(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
     def teardown_test_environment() -> None:
@@ -167,23 +168,15 @@ class LocalDurableTestRunner(OperationLookups):
         self._environment.orchestrator.await_rest(self._session.use())
         with self._session.use():
             arn = self._environment.server.call(
-                CheckpointServer.start,
-                deployment=self._deployment.number,
-                function=self._function_name,
-                payload=encode(payload),
-                name=name,
-                timeout=self._timeout,
-                tenant_id=tenant_id,
-                page_size=self._page_size,
-                invocation_type=self._invocation_type,
+                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
             )
-            self._last = execution = self._execution(arn)
+            self._last = execution = LocalExecution(arn, self._session)
         return Execution(execution)
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution of this environment by its ARN, a child's for example."""
         self._check_open()
-        return Execution(self._execution(arn))
+        return Execution(LocalExecution(arn, self._session))
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
@@ -197,11 +190,9 @@ class LocalDurableTestRunner(OperationLookups):
 
         If no other runner is open, virtual time and all ids begin again.
         """
-        self._check_open()
-        process_environment.reset(self._session)
+        self.rewind()
         self._deployment.scripts.clear()
         self._deployment.stubs.clear()
-        self._last = None
 
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
@@ -295,9 +286,7 @@ class LocalDurableTestRunner(OperationLookups):
         """
         self._check_open()
         stub = self._deployment.stubs.stub_invoke(name, optional)
-        self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, deciding(self._deployment.stubs)
-        )
+        self._decide_invokes()
         return stub
 
     def verify_used(self) -> None:
@@ -316,48 +305,15 @@ class LocalDurableTestRunner(OperationLookups):
         if not (stubs.steps or stubs.invokes or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
-        histories = {arn: self._execution(arn).history() for arn in arns}
+        histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
-
-    def _execution(self, arn: str) -> LocalExecution:
-        return LocalExecution(arn, self._session)
 
     def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
         self._check_open()
         configuration.check_name(name, "the name of a function")
         configuration.check_function(handler, f"the function registered as {name!r}")
         configuration.check_execution_timeout(timeout, "execution_timeout")
-        deployment, seconds = self._deployment.number, _seconds(timeout)
+        deployment, seconds = self._deployment.number, timeout_seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)
-
-    def _check_open(self) -> None:
-        if self._session.closed:
-            raise RunnerClosedError(
-                f"this runner for {name_of(self._deployment.handler)} is closed: make a new one, or stay in its "
-                "with block"
-            )
-
-
-def _chosen_settings(
-    skip_time: bool | None, start_time: datetime | None, clock: str | None
-) -> EnvironmentSettings | None:
-    """The environment that a runner asks for; None if any will do."""
-    if skip_time is None and start_time is None and clock is None:
-        return None
-    return _environment_settings(True if skip_time is None else skip_time, start_time, clock)
-
-
-def _environment_settings(
-    skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
-) -> EnvironmentSettings:
-    configuration.check_flag(skip_time, "skip_time")
-    configuration.optional(configuration.check_clock)(clock, "clock")
-    if start_time is not None:
-        configuration.check_start_time(start_time, "start_time")
-    return EnvironmentSettings(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
-
-
-def _seconds(timeout: Duration | None) -> int | None:
-    return None if timeout is None else round(duration(timeout, "execution_timeout").total_seconds())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from durabletest import sdk
+from durabletest.local.faults import FaultInjector
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.enums import OperationType
@@ -16,26 +18,42 @@ from durabletest.serialisers import decode
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 
 
-def replacing(registry: StubRegistry, arn: str, time_out: Callable[[], NoReturn]) -> sdk.Replace:
-    """A function that replaces the functions of an execution's steps by their stubs.
+def replacing(
+    registry: StubRegistry, faults: FaultInjector | None, arn: str, time_out: Callable[[], NoReturn]
+) -> sdk.Replace | None:
+    """A function that replaces the functions of an execution's steps by their stubs, with faults around them.
 
     ``time_out`` lets the invocation time out.
     """
+    respond = partial(_response, registry, time_out, arn)
+    if faults is not None:
+        return lambda path, function: faults.around(path, function, partial(respond, path))
+    return partial(_stubbed, registry, respond) if registry.has_steps else None
 
-    def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        stub = registry.for_step(path)
-        if stub is None:
-            return function
 
-        def stubbed(*arguments: Any) -> Any:
-            replacement = stub.respond(StepCall(path, arguments[-1].attempt, arn))
-            if replacement is timing_out:
-                time_out()
-            return (replacement or function)(*arguments)
+def _stubbed(
+    registry: StubRegistry,
+    respond: Callable[[str, int], Callable[..., Any] | None],
+    path: str,
+    function: Callable[..., Any],
+) -> Callable[..., Any]:
+    if registry.for_step(path) is None:
+        return function
 
-        return stubbed
+    def stubbed(*arguments: Any) -> Any:
+        replacement = respond(path, arguments[-1].attempt)
+        return (replacement or function)(*arguments)
 
-    return replace
+    return stubbed
+
+
+def _response(
+    registry: StubRegistry, time_out: Callable[[], NoReturn], arn: str, path: str, attempt: int
+) -> Callable[..., Any] | None:
+    """The stub's response to this attempt of a step; None if the step's own function has to run."""
+    stub = registry.for_step(path)
+    response = None if stub is None else stub.respond(StepCall(path, attempt, arn))
+    return (lambda *_: time_out()) if response is timing_out else response
 
 
 def deciding(registry: StubRegistry) -> Decide:

@@ -14,7 +14,7 @@ from durabletest.model.naming import execution_name, word_for
 from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
 from durabletest.model.times import span, stamp
 from durabletest.report.fitting import shortened
-from durabletest.report.scale import Place, Scale
+from durabletest.report.scale import Position, Scale
 from durabletest.report.table import Row, error_text, tree_order
 from durabletest.report.timeline import BOX, attempts_of, end_of
 
@@ -47,15 +47,15 @@ class Recorded:
 @dataclass(frozen=True)
 class Bar:
     css: str
-    start: Place
-    end: Place
+    start: Position
+    end: Position
 
 
 @dataclass(frozen=True)
 class Mark:
     css: str
     glyph: str
-    at: Place
+    at: Position
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _LEAST_DISTANCE = 12.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Per cent of the axis before an instant: ``true`` to scale, ``squeezed`` with idle time squeezed."""
 
     true: float
@@ -47,11 +47,11 @@ class Scale:
         gaps = [later - earlier for earlier, later in pairwise(self._instants)]
         self._squeezed = _positions(gaps, _busy(self._instants, busy))
 
-    def at(self, instant: datetime) -> Place:
+    def at(self, instant: datetime) -> Position:
         total = (self.end - self.start).total_seconds()
         true = (instant - self.start).total_seconds() / total * 100 if total else 0.0
         at = min(max(bisect_right(self._instants, instant) - 1, 0), len(self._squeezed) - 1)
-        return Place(round(min(max(true, 0.0), 100.0), 3), round(self._squeezed[at], 3))
+        return Position(round(min(max(true, 0.0), 100.0), 3), round(self._squeezed[at], 3))
 
     def ticks(self) -> list[Tick]:
         """The labels of both axes: the first and the last instant, and between them those that have room."""

@@ -14,14 +14,15 @@ from tests.subprocesses import ProcessTestCase, Started
 
 ROOT = Path(__file__).parent.parent.parent
 RIGHT = """
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from typing_extensions import assert_type
 
 from durabletest import (
-    DurableTestCase, EachInvocation, EachOperation, ExecutionSubject, HistorySubject, InvocationsSubject,
+    DurableTest, DurableTestCase, EachInvocation, EachOperation, ExecutionSubject, HistorySubject, InvocationsSubject,
     InvocationSubject, OperationsSubject, OperationStatus, OperationSubject, SoftScope,
 )
+from durabletest.pytest_plugin import Durable
 
 
 class Tests(DurableTestCase):
@@ -39,6 +40,12 @@ class Tests(DurableTestCase):
         assert_type(self.assertInvocations().invocation(1).took(seconds=0), InvocationSubject)
         assert_type(self.assertHistory().contains("StepStarted").matches("a.json", without="b"), HistorySubject)
         assert_type(self.softly(), SoftScope)
+
+
+def test(durable: Durable) -> None:
+    order = durable(print, start_time=datetime(2030, 1, 1), functions={"a": print})
+    assert_type(order, DurableTest)
+    assert_type(order.assertOperation("charge").succeeded(), OperationSubject)
 """
 WRONG = (
     'self.assertExecution().suceeded()',
@@ -57,12 +64,15 @@ WRONG = (
     'self.execute({}, nam="order-42")',
     'self.assertHistory().contains(event="StepStarted")',
     'self.assertOperationn("charge")',
+    'DurableTest(print, skip_slep=True)',
+    'DurableTest(print, watchdog="soon").assertExecution()',
 )  # fmt: skip
 
 
 def wrong_lines() -> str:
-    head = "from durabletest import DurableTestCase\n\nclass Tests(DurableTestCase):\n    def test(self) -> None:\n"
-    return head + "".join(f"        {line}\n" for line in WRONG)
+    imports = "from durabletest import DurableTest, DurableTestCase\n\n"
+    head = "class Tests(DurableTestCase):\n    def test(self) -> None:\n"
+    return imports + head + "".join(f"        {line}\n" for line in WRONG)
 
 
 def mypy(folder: Path) -> Started | str:

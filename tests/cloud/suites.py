@@ -37,6 +37,12 @@ class Virtual(Orders):
     def test_stub(self) -> None:
         self.stub_step("charge")
 
+    def test_crashes(self) -> None:
+        self.assertSurvivesCrashes({})
+
+    def test_side_effect(self) -> None:
+        self.side_effect("charge")
+
     def test_moment(self) -> None:
         self.execute()
         self.assertOperation("approval").ended_at(datetime(2026, 1, 1, tzinfo=UTC))

@@ -119,6 +119,18 @@ class BrokenStepTests(DurableTestCase):
         self.assertInvocations().count(5)
         self.assertOperation("render").started()
 
+    def test_how_often_it_is_tried_is_a_setting(self) -> None:
+        for attempts in (1, 7):
+            with LocalDurableTestRunner(rendering, invocation_attempts=attempts) as runner:
+                runner.stub_step("render").crashes()
+                result = runner.run()
+                self.assertEqual((result.get_status(), len(result.get_invocations())), ("FAILED", attempts))
+        for value in (0, 2.5, None, True):
+            with self.assertRaisesRegex(
+                ConfigurationError, "^invocation_attempts is .*: give a whole number, at least 1$"
+            ):
+                LocalDurableTestRunner(rendering, invocation_attempts=value)  # type: ignore[arg-type]
+
     def test_the_process_dies_in_a_step_once(self) -> None:
         self.stub_step("render").crashes(times=1)
         self.execute()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unittest
+from datetime import timedelta
 from typing import Any
 
 from aws_durable_execution_sdk_python import CallbackError, DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import StepConfig, StepSemantics
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
 from aws_durable_execution_sdk_python.retries import RetryPresets
 
 from durabletest import (
@@ -151,6 +152,36 @@ class SynchronousTests(DurableTestCase):
     def test_a_class_says_how_its_executions_are_started(self) -> None:
         self.execute(6 * MB)
         self.assertExecution().succeeded()
+
+    def test_they_end_after_a_quarter_of_an_hour(self) -> None:
+        @durable_execution
+        def waiting(event: int, context: DurableContext) -> None:
+            context.wait(Duration.from_minutes(event), name="pause")
+
+        for invocation_type, minutes, status in (
+            ("RequestResponse", 15, "SUCCEEDED"),
+            ("RequestResponse", 16, "TIMED_OUT"),
+            ("Event", 16, "SUCCEEDED"),
+        ):
+            with LocalDurableTestRunner(waiting, invocation_type=invocation_type) as runner:
+                begun = runner.now
+                self.assertEqual(runner.run(minutes).get_status(), status)
+                self.assertEqual(runner.now - begun, timedelta(minutes=15 if status == "TIMED_OUT" else minutes))
+
+    def test_a_longer_timeout_is_refused(self) -> None:
+        LocalDurableTestRunner(returning, invocation_type="RequestResponse", execution_timeout=900).close()
+        with self.assertRaisesRegex(
+            ConfigurationError, "^execution_timeout is 901, and an execution that is started synchronously may take 15"
+        ):
+            LocalDurableTestRunner(returning, invocation_type="RequestResponse", execution_timeout=901)
+
+        class TooLong(DurableTestCase):
+            handler = returning
+            invocation_type = "RequestResponse"
+            execution_timeout = timedelta(hours=1)
+
+        with self.assertRaisesRegex(ConfigurationError, r"TooLong\.execution_timeout is datetime\.timedelta"):
+            TooLong.setUpClass()
 
     def test_anything_else_is_refused(self) -> None:
         with self.assertRaisesRegex(

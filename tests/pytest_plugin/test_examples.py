@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,8 @@ BY_UNITTEST = [f"test_{name}.py" for name in NAMES]
 
 def started(*paths: str) -> Started:
     """A run of these examples by pytest."""
-    arguments = ("-q", "-rA", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=short", *paths)
+    others = ("-p", "no:randomly", "-p", "no:asyncio")  # which warn, and change the order, if they are installed
+    arguments = ("-q", "-rA", "-p", "no:cacheprovider", *others, "--tb=short", *paths)
     return Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES)
 
 
@@ -102,7 +104,8 @@ def test_in_the_cloud_the_same_tests_pass_in_both_styles_and_the_others_are_skip
         }
         with environment(variables):
             by_pytest, by_unittest = started("pytest_style"), started(*BY_UNITTEST)
-        names = passed(by_pytest)
-        assert names == passed(by_unittest)
+        with closing(by_pytest), closing(by_unittest):
+            names = passed(by_pytest)
+            assert names == passed(by_unittest)
         assert len(names) >= AT_LEAST
         assert endpoint.running() == []

@@ -195,6 +195,52 @@ def test_fail(durable):
     assert "ExecutionFailedError" in text
 
 
+def test_the_section_has_a_place_beside_what_other_plugins_show(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+import pytest
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        report.longrepr = "shown in another way"
+    return report
+""")
+    done = run("""
+def test_order(durable):
+    order = durable(order_handler)
+    order.execute({"order": 42})
+    order.assertOperation("charge").attempts(2)
+""")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["shown in another way", "*- durabletest report -*", "Operations of *"])
+
+
+@pytest.mark.parametrize("style", ["short", "native", "line", "auto", "long", "no"])
+def test_every_style_of_tracebacks_works(run: Run, style: str) -> None:
+    suite = """
+def test_order(durable):
+    order = durable(order_handler)
+    order.execute({"order": 42})
+    order.assertOperation("charge").attempts(2)
+
+
+def test_unused(durable):
+    durable(order_handler).stub_invoke("locate").succeeds("NL")
+
+
+@pytest.mark.durable(skip_slep=True)
+def test_misspelt(durable):
+    pass
+"""
+    done = run(suite, f"--tb={style}")
+    done.assert_outcomes(failed=2, errors=1)
+    if style not in ("line", "no"):
+        done.stdout.fnmatch_lines_random(["Operations of *", "*stub_invoke('locate') was never used*", "*skip_sleep*"])
+    assert "INTERNALERROR" not in done.stdout.str()
+
+
 def test_other_errors_and_other_tests_have_no_section(run: Run) -> None:
     done = run("""
 def test_error(durable):
@@ -314,6 +360,99 @@ def test_closed():
             execution.result()
 """)
     done.assert_outcomes(failed=1, passed=2)
+
+
+def test_a_unittest_case_and_a_doctest_can_use_it(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(
+        ".txt",
+        test_doc="""
+        >>> from test_suite import order_handler
+        >>> order = getfixture("durable")(order_handler)
+        >>> order.execute({"order": 42}).get_result()
+        {'status': 'shipped'}
+        >>> claimed = order.assertExecution().succeeded()
+        """,
+    )
+    done = run(
+        """
+import unittest
+
+
+class PlainTests(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def use(self, durable):
+        self.order = durable(order_handler)
+
+    def test_order(self):
+        self.order.execute({"order": 42})
+        self.order.assertExecution().succeeded()
+
+    def test_claim(self):
+        self.order.execute({"order": 42})
+        self.order.assertExecution().failed()
+""",
+        "--doctest-glob=test*.txt",
+    )
+    done.assert_outcomes(passed=2, failed=1)
+    assert done.stdout.str().count("Operations of execution 'execution-1'") == 1
+
+
+def test_another_clock_is_told(run: Run) -> None:
+    done = run("""
+from freezegun import freeze_time
+
+
+@freeze_time("2020-01-01")
+def test_frozen(durable):
+    durable(order_handler)
+
+
+def test_frozen_inside(durable):
+    order = durable(order_handler)
+    with freeze_time("2020-01-01"):
+        order.execute({"order": 42})
+
+
+def test_travel(durable):
+    time_machine = pytest.importorskip("time_machine")
+    order = durable(order_handler)
+    with time_machine.travel(0):
+        order.execute({"order": 42})
+""")
+    done.assert_outcomes(failed=3)
+    done.stdout.fnmatch_lines(["E*ForeignClockError: *"] * 3)
+
+
+def test_it_may_be_closed_earlier_by_a_block_which_checks_or_by_hand(run: Run) -> None:
+    done = run("""
+def test_block(durable):
+    with durable(order_handler) as order:
+        order.execute({"order": 42})
+        order.assertExecution().succeeded()
+    with durable(order_handler, start_time=datetime(2030, 1, 1, tzinfo=UTC)) as other:
+        assert other.now.year == 2030
+
+
+def test_by_hand(durable):
+    order = durable(order_handler)
+    order.execute({"order": 42})
+    order.stub_invoke("locate").succeeds("NL")
+    order.close()
+
+
+def test_unused_in_a_block(durable):
+    with durable(order_handler) as order:
+        order.stub_invoke("locate").succeeds("NL")
+
+
+def test_failure_in_a_block(durable):
+    with durable(order_handler) as order:
+        order.execute({"order": 42})
+        order.assertOperation("charge").attempts(2)
+""")
+    done.assert_outcomes(passed=2, failed=2)
+    done.stdout.fnmatch_lines_random(["E*stub_invoke('locate') was never used*", "E*Expected: 2 attempts"])
+    assert done.stdout.str().count("Operations of execution 'execution-1'") == 1
 
 
 def test_misuse_is_told_without_the_frames_of_the_package(run: Run) -> None:

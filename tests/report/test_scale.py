@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import unittest
 
-from durabletest.report.scale import Place, Scale
+from durabletest.report.scale import Position, Scale
 from tests.model.histories import seconds
 
 MONTH = 30 * 24 * 3600
@@ -14,7 +14,7 @@ def scale(*instants: float, busy: tuple[tuple[float, float], ...] = ()) -> Scale
 
 
 class ScaleTests(unittest.TestCase):
-    def places(self, axis: Scale, *instants: float) -> list[Place]:
+    def places(self, axis: Scale, *instants: float) -> list[Position]:
         return [axis.at(seconds(instant)) for instant in instants]
 
     def test_to_scale(self) -> None:
@@ -42,11 +42,11 @@ class ScaleTests(unittest.TestCase):
         self.assertEqual([place.squeezed for place in self.places(axis, 0, 1, 2, 4)], [0, 25, 50, 100])
 
     def test_one_instant(self) -> None:
-        self.assertEqual(self.places(scale(7), 7), [Place(0, 0)])
+        self.assertEqual(self.places(scale(7), 7), [Position(0, 0)])
         self.assertEqual([tick.label for tick in scale(7).ticks()], ["0s", "0s"])
 
     def test_outside_of_the_axis_is_at_its_ends(self) -> None:
-        self.assertEqual(self.places(scale(5, 10), 0, 20), [Place(0, 0), Place(100, 100)])
+        self.assertEqual(self.places(scale(5, 10), 0, 20), [Position(0, 0), Position(100, 100)])
 
     def test_labels_have_room(self) -> None:
         ticks = scale(*range(100), MONTH).ticks()

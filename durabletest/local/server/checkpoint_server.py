@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -23,7 +23,7 @@ from durabletest.local.server.identifiers import (
     executed_version,
     split_name,
 )
-from durabletest.local.server.journal import ErrorObject, copied, without_execution_data
+from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
 from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
 from durabletest.local.server.pauses import PauseManager
 from durabletest.local.server.quotas import Quotas
@@ -259,6 +259,13 @@ class CheckpointServer:
         )
         return self._executions.start(request).arn
 
+    def restore(self, operations: Sequence[Operation], **request: Any) -> str:
+        """Start an execution as ``start`` does, which has these operations already."""
+        arn = self.start(**request)
+        journal = self._executions.get(arn).checkpoints.journal
+        journal.operations.update((operation["Id"], operation) for operation in operations)
+        return arn
+
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
         """See :meth:`ExecutionManager.begin_invocation`."""
         return self._executions.begin_invocation(arn)
@@ -269,6 +276,11 @@ class CheckpointServer:
 
     def invocation_failed(self, arn: str, error: ErrorObject) -> None:
         """The handler raised, or its process ended."""
+        self._executions.invocation_failed(arn, error)
+
+    def invocation_interrupted(self, arn: str, error: ErrorObject) -> None:
+        """The invocation was ended from outside: it is repeated, and is no failure in a row with others."""
+        self._executions.get(arn).failures = 0
         self._executions.invocation_failed(arn, error)
 
     def revoke(self, arn: str) -> None:

@@ -11,8 +11,8 @@ from durabletest.local.server.journal import ErrorObject
 from durabletest.local.server.limits import InvokeTree
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 
-DEFAULT_EXECUTION_TIMEOUT = 31_622_400
-"""Seconds (366 days): the longest that the service allows. Without a timeout of its own an execution has this limit."""
+LONGEST_TIMEOUTS = {"Event": 31_622_400, "RequestResponse": 900}
+"""Seconds (366 days, 15 minutes): the longest that the service lets an execution run, by how it was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class DurableExecution:
     @property
     def timeout(self) -> int:
         """Seconds; the longest that the service allows if none was set."""
-        return self.request.timeout or DEFAULT_EXECUTION_TIMEOUT
+        return self.request.timeout or LONGEST_TIMEOUTS[self.request.invocation_type]
 
     @property
     def times_out_at(self) -> datetime:
         """When it times out: later by the time that a pause has taken, but never later than the service allows."""
-        latest = self.started_at + timedelta(seconds=DEFAULT_EXECUTION_TIMEOUT)
+        latest = self.started_at + timedelta(seconds=LONGEST_TIMEOUTS["Event"])
         if self.pause is not None and self.pause.began_at is not None and self.pause.timeout_paused:
             return latest
         return min(latest, self.started_at + timedelta(seconds=self.timeout) + self.time_paused)

@@ -29,7 +29,8 @@ from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, 
 from durabletest.local.server.operation_events import OperationChanges
 from durabletest.local.server.service_model import modelled_error
 
-MAX_FAILED_INVOCATIONS = 5
+LONGEST_BACKOFF = 300
+"""Seconds between two attempts of an invocation."""
 MAX_EMPTY_PENDINGS = 3
 NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
 _TIMED_OUT = {"ErrorType": "ExecutionTimedOut", "ErrorMessage": "Execution timed out"}
@@ -40,8 +41,8 @@ _STOPPED = {"ErrorType": "ExecutionStopped", "ErrorMessage": "Execution stopped"
 class ExecutionManager:
     """Starts executions, each with a checkpoint manager of its own, and ends them.
 
-    A failed invocation is repeated after 1, 2, 4 and 8 seconds of virtual time; the fifth failure in a row fails the
-    execution. The service documents neither figure; both are chosen here, once.
+    A failed invocation is repeated after 1, 2, 4, 8 seconds and so on of virtual time; after as many failures in a row
+    as the runner says, the execution fails. The service documents neither figure; both are chosen here, once.
     """
 
     start_invoke: Callable[[str, Update], None]
@@ -245,10 +246,10 @@ class ExecutionManager:
             self._complete(execution, False, None, None)
             return
         execution.failures += 1
-        if execution.failures >= MAX_FAILED_INVOCATIONS:
+        if execution.failures >= execution.request.quotas.invocation_attempts:
             self._end(execution, "FAIL", error=error)
             return
-        due = self._now() + timedelta(seconds=2 ** (execution.failures - 1))
+        due = self._now() + timedelta(seconds=min(2 ** (execution.failures - 1), LONGEST_BACKOFF))
         self._announce(Timer(due, TimerKind.INVOCATION_RETRY, arn))
         self._pause_after_invocation(execution)
 

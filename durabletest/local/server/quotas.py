@@ -21,6 +21,8 @@ MAX_REPLAYED = 150_000
 
 It holds unless the number of operations was set: 3,000 waits, one after the other, take the SDK minutes.
 """
+INVOCATION_ATTEMPTS = 5
+"""How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
 ERROR_TYPE = "DurableExecutionQuotaExceeded"
 """Not documented by the service; chosen here, once."""
 _SHOWN = 5
@@ -31,10 +33,14 @@ Name: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """How many operations one execution may have, and how many bytes it may write; None is as many as the service's."""
+    """How many operations one execution may have, and how many bytes it may write; None is as many as the service's.
+
+    ``invocation_attempts`` is how often an invocation is tried that fails each time.
+    """
 
     operations: int | None = None
     storage: int | None = None
+    invocation_attempts: int = INVOCATION_ATTEMPTS
 
 
 SERVICE_QUOTAS = Quotas()

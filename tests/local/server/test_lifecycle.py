@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unittest
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from durabletest.local.server.announcements import Ended, InvocationDue
-from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, MAX_FAILED_INVOCATIONS, NOTHING_PENDING
+from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, NOTHING_PENDING
+from durabletest.local.server.quotas import Quotas
 from tests.local.server.harness import START, Harness, Started, fail, retry, start, succeed
 
 MIB = 1024 * 1024
@@ -34,11 +36,21 @@ class FailedInvocationTests(unittest.TestCase):
         self.execution.crash("Unhandled")
         began = [event["InvocationCompletedDetails"]["StartTimestamp"] for event in self.completions()]
         self.assertEqual([(time - START).total_seconds() for time in began], [0, 1, 1 + 2, 1 + 2 + 4, 1 + 2 + 4 + 8])
-        self.assertEqual(MAX_FAILED_INVOCATIONS, 5)
         self.assertEqual(self.execution.status, "FAILED")
         self.assertEqual(self.execution.description()["Error"], {**EXIT, "ErrorType": "Unhandled"})
         self.assertEqual(self.execution.event_types()[-2:], ["InvocationCompleted", "ExecutionFailed"])
         self.assertEqual(len(self.harness.announcements(Ended)), 1)
+
+    def test_a_runner_says_after_how_many_attempts_that_is_and_the_backoff_grows_to_five_minutes(self) -> None:
+        self.harness.server.set_quotas(1, Quotas(invocation_attempts=12))
+        self.execution = self.harness.start()
+        self.crash_and_repeat(11)
+        began = [event["InvocationCompletedDetails"]["StartTimestamp"] for event in self.completions()]
+        backoffs = [(later - earlier).total_seconds() for earlier, later in pairwise(began)]
+        self.assertEqual(backoffs, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300])
+        self.assertEqual(self.execution.status, "RUNNING")
+        self.execution.crash()
+        self.assertEqual(self.execution.status, "FAILED")
 
     def completions(self) -> list[dict[str, Any]]:
         return [event for event in self.execution.history() if event["EventType"] == "InvocationCompleted"]

@@ -1,0 +1,180 @@
+"""Recorded histories: saved and read as JSON, cut after each event, and replayed against the handler of today."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from durabletest.errors import UsageError
+from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
+from durabletest.model.history import History
+from durabletest.model.records import OperationRecord
+
+_DETAILS = {
+    OperationType.CONTEXT: "ContextDetails",
+    OperationType.STEP: "StepDetails",
+    OperationType.WAIT: "WaitDetails",
+    OperationType.CALLBACK: "CallbackDetails",
+    OperationType.CHAINED_INVOKE: "ChainedInvokeDetails",
+}
+Event: TypeAlias = Mapping[str, Any]
+
+
+def write_history(path: str | os.PathLike[str], events: Sequence[Event]) -> None:
+    """Write events as the API's GetDurableExecutionHistory answers them: ``{"Events": [...]}``, times in ISO 8601."""
+    text = json.dumps({"Events": list(events)}, indent=2, ensure_ascii=False, default=_iso)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is in an event, and cannot be written as JSON")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The events of a file that ``write_history`` or the AWS CLI has written, the latter with execution data."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path} is no history: {error}") from None
+    events = found.get("Events") if isinstance(found, dict) else None
+    if not events or not all(isinstance(event, dict) and "EventType" in event for event in events):
+        raise UsageError(f"{path} is no history: it has to hold an object with Events, as save_history writes it")
+    events = sorted((_timed(event) for event in events), key=lambda event: int(event["EventId"]))
+    if events[0]["EventType"] != "ExecutionStarted":
+        raise UsageError(f"{path} does not begin with ExecutionStarted: record the whole history, from its first page")
+    truncated = next((event for event in events if _is_truncated(event)), None)
+    if truncated is not None:
+        raise UsageError(
+            f"{path} lacks payloads (event {truncated['EventId']}, {truncated['EventType']}): record it with "
+            "--include-execution-data"
+        )
+    return events
+
+
+def _timed(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _timed(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_timed(item, name) for item in value]
+    if not name.endswith("Timestamp"):
+        return value
+    from botocore.utils import parse_to_aware_datetime  # it is slow to import, and few tests need it
+
+    return parse_to_aware_datetime(value)
+
+
+def _is_truncated(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get("Truncated") is True or any(map(_is_truncated, value.values()))
+    return False
+
+
+def files_of(pattern: str | os.PathLike[str], folder: Path | None) -> list[Path]:
+    """The files of a pattern; ``folder`` is the directory of the test's module. No file is an error."""
+    if not isinstance(pattern, str | os.PathLike):
+        raise UsageError(f"assertReplays({pattern!r}): give a path or pattern, 'histories/*.json'")
+    found = sorted(glob.glob(os.fspath(pattern), root_dir=folder, recursive=True))
+    if not found:
+        where = Path.cwd() if folder is None else folder
+        raise UsageError(
+            f"assertReplays({os.fspath(pattern)!r}): no file matches in {where}; record one with "
+            "result.save_history(path)"
+        )
+    return [(folder or Path()) / name for name in found]
+
+
+def recorded_operations(history: History) -> list[dict[str, Any]]:
+    """The operations of a history as the API's ``Operation`` shape has them, without the execution's own."""
+    return [_operation(record) for record in history.operations]
+
+
+def _operation(record: OperationRecord) -> dict[str, Any]:
+    error = None if record.error is None else _error(record)
+    details: dict[str, Any] = {"Result": record.result, "Error": error}
+    match record.type:
+        case OperationType.STEP:
+            completed = record.attempts - (record.status in (OperationStatus.STARTED, OperationStatus.READY))
+            details |= {"Attempt": completed, "NextAttemptTimestamp": record.next_attempt_at}
+        case OperationType.WAIT:
+            details = {"ScheduledEndTimestamp": record.scheduled_end}
+        case OperationType.CALLBACK:
+            details["CallbackId"] = record.callback_id
+    operation = {
+        "Id": record.id,
+        "ParentId": record.parent_id,
+        "Name": record.name,
+        "Type": str(record.type),
+        "SubType": record.sub_type,
+        "StartTimestamp": record.started_at,
+        "EndTimestamp": record.ended_at,
+        "Status": str(record.status),
+        _DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
+    }
+    return {name: value for name, value in operation.items() if value is not None}
+
+
+def _error(record: OperationRecord) -> dict[str, Any]:
+    error = record.error
+    assert error is not None
+    known = {"ErrorType": error.type, "ErrorMessage": error.message, "ErrorData": error.data}
+    stack = {"StackTrace": list(error.stack_trace)} if error.stack_trace else {}
+    return {**{name: value for name, value in known.items() if value is not None}, **stack}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """An execution that would break: the last event that it has, and what is not as recorded."""
+
+    event: Event
+    words: str
+
+
+class RestoringRunner(Protocol):
+    """A runner that can go on with recorded executions."""
+
+    def replay_history(self, history: History, may_fail: bool = False) -> str | None:
+        """Replay the recorded operations; what is not as recorded, None if all is."""
+        ...
+
+
+def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break | None]:
+    """Replay a history cut after each event that changes an operation, and whole: the break, or None."""
+    may_fail = History(events).execution.status is ExecutionStatus.FAILED
+    for count, event in enumerate(events, 1):
+        if "Id" not in event and count < len(events):
+            continue
+        words = runner.replay_history(History(events[:count]), may_fail)
+        yield None if words is None else Break(event, words)
+
+
+def replay_report(runner: RestoringRunner, pattern: str, files: Sequence[Path]) -> str | None:
+    """The report of the files that the handler of today does not replay; None if it replays all."""
+    texts = []
+    for path in files:
+        outcomes = list(breaks(runner, read_history(path)))
+        broken = [one for one in outcomes if one is not None]
+        if broken:
+            last = broken[0].event
+            named = f" of {last['Name']!r}" if "Name" in last else ""
+            texts.append(
+                f"{path.name}: {broken[0].words}\n"
+                f"  {len(broken)} of {len(outcomes)} places at which an execution can be in flight break; the first is "
+                f"after event {last['EventId']}, {last['EventType']}{named}"
+            )
+    if not texts:
+        return None
+    return (
+        f"{len(texts)} of {len(files)} histories of {pattern!r} do not replay, and running executions would break\n"
+        + "\n".join(texts)
+        + "\nKeep the recorded operations as they are and add new ones after them; or let running executions end on "
+        "the version that they began with"
+    )

@@ -1,0 +1,264 @@
+"""Faults put into an execution at one of its checkpoints, steps or state reads, which are numbered in decided order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Lock
+from typing import Any, TypeAlias
+
+from durabletest.errors import UsageError
+from durabletest.local.process_exit import InvocationTimedOut
+from durabletest.local.server.service_model import modelled_error
+from durabletest.model.lookup import nearest
+from durabletest.model.naming import word_for
+from durabletest.sdk_operations import Asked, Identity, running_step
+
+_KILLED = 137
+"""The exit status of a process that was killed (128 + SIGKILL)."""
+_CHECKPOINT = "CheckpointDurableExecution"
+_STATE = "GetDurableExecutionState"
+_NAMED = 4
+"""The most operations of a checkpoint that are named for one verb."""
+_VERBS = {"START": "began", "SUCCEED": "completed", "FAIL": "failed", "RETRY": "scheduled a retry of"}
+
+
+class Fault(StrEnum):
+    """A fault, by the word that tests write."""
+
+    REQUEST_LOST = "request lost"
+    """The process ends before the server has seen a checkpoint."""
+    ANSWER_LOST = "answer lost"
+    """The process ends after the server has applied a checkpoint, and before its answer has come."""
+    THROTTLED = "throttled"
+    """A checkpoint is refused with TooManyRequestsException."""
+    SERVICE_ERROR = "service error"
+    """A checkpoint is refused with ServiceException."""
+    KILLED = "killed"
+    """The process ends after the function of a step has run, and before its result is sent."""
+    TIMED_OUT = "timed out"
+    """The invocation times out in a step whose function has not had any effect yet."""
+    STATE_READ = "state read"
+    """A request for the next page of the state is refused with ServiceException."""
+
+
+class Place(StrEnum):
+    """The kind of a point; each kind is numbered by itself, from 1."""
+
+    CHECKPOINT = "checkpoint"
+    STEP = "step"
+    STATE_READ = "state read"
+
+
+PLACES: Mapping[Fault, Place] = {
+    Fault.KILLED: Place.STEP,
+    Fault.TIMED_OUT: Place.STEP,
+    Fault.STATE_READ: Place.STATE_READ,
+    **dict.fromkeys((Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.THROTTLED, Fault.SERVICE_ERROR), Place.CHECKPOINT),
+}
+_WORDS = {
+    Fault.REQUEST_LOST: "request lost before {}",
+    Fault.ANSWER_LOST: "answer lost after {}",
+    Fault.THROTTLED: "throttled at {}",
+    Fault.SERVICE_ERROR: "service error at {}",
+    Fault.KILLED: "process killed in {}, after its function had run",
+    Fault.TIMED_OUT: "invocation timed out in {}, before its function had an effect",
+    Fault.STATE_READ: "{} failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a run at which a fault can happen, in words; ``paths`` are those of the operations it is about."""
+
+    place: Place
+    number: int
+    words: str
+    paths: tuple[str, ...] = ()
+
+    def is_about(self, path: str) -> bool:
+        """Whether it is about the operation of that name or path, or about one inside it."""
+        return any(f"/{path}/" in f"/{own}/" for own in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """One fault at one point."""
+
+    fault: Fault
+    number: int
+
+    def __str__(self) -> str:
+        """The text that stands for it in ``faults=``: ``answer lost 7``."""
+        return f"{self.fault} {self.number}"
+
+    def at(self, point: Point) -> str:
+        """The fault and the point in words."""
+        return _WORDS[self.fault].format(point.words)
+
+
+def read_fault(text: object) -> tuple[Fault, int | None]:
+    """The fault that a text means, and the number of its point; None for all points."""
+    match = re.fullmatch(r"(.+?)(?: (\d+))?", text) if isinstance(text, str) else None
+    known = [fault.value for fault in Fault]
+    if match is None or match[1] not in known:
+        close = nearest(match[1], known) if match is not None else ""
+        raise UsageError(
+            f"faults={text!r}{close}: give some of {', '.join(map(repr, known))}, with the number of a point or without"
+        )
+    return Fault(match[1]), None if match[2] is None else int(match[2])
+
+
+def read_injection(text: object) -> Injection | None:
+    """The fault at one point that a text means; None for None."""
+    if text is None:
+        return None
+    fault, number = read_fault(text)
+    if number is None:
+        raise UsageError(f"{text!r} does not say where: give the number of a point, {f'{text} 1'!r} for example")
+    return Injection(fault, number)
+
+
+Respond: TypeAlias = Callable[[int], Callable[..., Any] | None]
+"""The response of a step's stub to an attempt; None if the step's own function has to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One run of a step's function: the step by its operation's id and its path, and the attempt."""
+
+    operation_id: str
+    path: str
+    attempt: int
+    at_most_once: bool
+
+
+@dataclass(slots=True, eq=False)
+class FaultInjector:
+    """Numbers the points of one run, and puts at most one fault into it.
+
+    ``crash`` ends the running invocation by an exception. ``points`` are those that were met, ``steps`` the runs of
+    steps' functions, and ``happened`` tells whether the fault has come.
+    """
+
+    crash: Callable[[BaseException], None]
+    injection: Injection | None = None
+    points: list[Point] = field(default_factory=list)
+    steps: list[StepRun] = field(default_factory=list)
+    happened: bool = False
+    _numbers: Counter[Place] = field(default_factory=Counter)
+    _names: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    _stubs: dict[tuple[str, int], Callable[..., Any] | None] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def checkpoint(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+        """Send a checkpoint, or have the fault happen in its place or after it."""
+        updates = request.get("Updates", ())
+        match self._arrive(Place.CHECKPOINT, *self._told(updates)):
+            case Fault.REQUEST_LOST:
+                raise self._gone(_CHECKPOINT)
+            case Fault.ANSWER_LOST:
+                send(**request)
+                raise self._gone(_CHECKPOINT)
+            case Fault.THROTTLED:
+                raise modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
+            case Fault.SERVICE_ERROR:
+                raise modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
+        return send(**request)
+
+    def state_read(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+        """Read a page of the state, unless that is where the fault happens."""
+        if self._arrive(Place.STATE_READ, f"state read {self._numbers[Place.STATE_READ] + 1}") is not None:
+            raise modelled_error("ServiceException", "An internal error occurred", _STATE)
+        return send(**request)
+
+    def around(self, path: str, function: Callable[..., Any], stubbed: Respond) -> Callable[..., Any]:
+        """The function of a step, which is about to run, with the fault in it if that is where it happens.
+
+        An attempt that runs again after a crash gets the response of its stub again.
+        """
+        here = running_step()
+        operation_id, at_most_once = ("", False) if here is None else (here.operation_id, here.at_most_once)
+
+        def run(*arguments: Any) -> Any:
+            step = StepRun(operation_id, path, arguments[-1].attempt, at_most_once)
+            self.steps.append(step)
+            fault = self._arrive(Place.STEP, f"step {path!r}" if path else "an unnamed step", (path,))
+            if fault is Fault.TIMED_OUT:
+                raise self._ended(InvocationTimedOut())
+            if (operation_id, step.attempt) not in self._stubs:
+                self._stubs[operation_id, step.attempt] = stubbed(step.attempt)
+            try:
+                return (self._stubs[operation_id, step.attempt] or function)(*arguments)
+            finally:
+                if fault is Fault.KILLED:
+                    raise self._ended(SystemExit(_KILLED))
+
+        return run
+
+    def _arrive(self, place: Place, words: str, paths: tuple[str, ...] = ()) -> Fault | None:
+        """A point is met: the fault that happens there, if one does."""
+        with self._lock:
+            self._numbers[place] += 1
+            number = self._numbers[place]
+            self.points.append(Point(place, number, words, paths))
+            wanted = self.injection
+            if self.happened or wanted is None or PLACES[wanted.fault] is not place or wanted.number != number:
+                return None
+            self.happened = True
+            return wanted.fault
+
+    def _ended(self, error: BaseException) -> BaseException:
+        self.crash(error)
+        return error
+
+    def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002 - for subclasses
+        """What takes the place of an invocation's answer; None holds it back, so that another invocation replays."""
+        return answer
+
+    def asked(self, asked: Asked) -> None:
+        """The handler asks for an operation, for the first time or in a replay."""
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """The handler asks for another operation than the recorded one."""
+
+    def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
+        """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
+        self.crash(error or SystemExit(_KILLED))
+        gone: Exception = modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+        return gone
+
+    def _told(self, updates: Iterable[Mapping[str, Any]]) -> tuple[str, tuple[str, ...]]:
+        """A checkpoint in words, and the paths of its operations; an operation that began and ended is told once."""
+        doings: dict[str, tuple[str, str]] = {}
+        for update in updates:
+            if update["Type"] == "EXECUTION":
+                doings[update["Id"]] = "ended", "the execution"
+                continue
+            self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
+            path = self._path(update["Id"])
+            word = word_for(update.get("SubType"), update["Type"])
+            title = f"{word} {path!r}" if update.get("Name") else f"an unnamed {word}"
+            doings[update["Id"]] = _VERBS.get(update["Action"], update["Action"].lower()), title
+        if not doings:
+            return "a checkpoint that asked for news", ()
+        by_verb: dict[str, list[str]] = {}
+        for verb, title in doings.values():
+            by_verb.setdefault(verb, []).append(title)
+        told = " and ".join(f"{verb} {_enumerated(titles)}" for verb, titles in by_verb.items())
+        return f"the checkpoint that {told}", tuple(self._path(one) for one in doings if one in self._names)
+
+    def _path(self, operation_id: str | None) -> str:
+        names: list[str] = []
+        while operation_id in self._names:
+            name, operation_id = self._names[operation_id]
+            names += [name] if name else []
+        return "/".join(reversed(names))
+
+
+def _enumerated(titles: list[str]) -> str:
+    left = len(titles) - _NAMED
+    return ", ".join(titles[:_NAMED]) + (f" and {left} more" if left > 0 else "")

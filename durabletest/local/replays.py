@@ -1,0 +1,192 @@
+"""Forced replays: the invocation ends after each operation, and the final answer is held back once.
+
+What the handler asks of the SDK is noted in each invocation, and compared with what it asked before for the same
+operation of the same execution.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import CellType, FunctionType
+from typing import Any
+from uuid import UUID
+
+from durabletest.local.faults import FaultInjector
+from durabletest.model.naming import word_for
+from durabletest.model.times import plain
+from durabletest.sdk_operations import Asked, Identity
+
+_PLAIN = (str, bytes, int, float, complex, Decimal, UUID, date, time, timedelta, Enum)
+_DEEPEST = 6
+_UNKNOWN: Any = object()
+
+
+class ReplayForced(SystemExit):
+    """The end of an invocation that is repeated to see whether it does the same again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDifference:
+    """The first thing that a replay did otherwise.
+
+    ``operation`` is None for the outcome of the whole handler. ``what`` is ``"operation"`` (another one came),
+    ``"missing"``, ``"status"``, ``"result"`` or ``"error"`` of the handler, or the name of an input.
+    """
+
+    operation: str | None
+    what: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """An operation as the handler has asked for it; ``cells`` are the closure's, by variable."""
+
+    kind: str
+    name: str | None
+    parent: str | None
+    inputs: Mapping[str, Any]
+    cells: Mapping[str, CellType]
+
+    @property
+    def title(self) -> str:
+        return _titled(self.kind, self.name)
+
+
+@dataclass(slots=True, eq=False)
+class ReplayProbe(FaultInjector):
+    """Has an execution replay: after each operation if ``each``, and when it has its outcome.
+
+    ``difference`` is the first thing that was not as before; None if there is none.
+    """
+
+    each: bool = False
+    difference: ReplayDifference | None = None
+    _noted: dict[tuple[str, str], _Noted] = field(default_factory=dict)
+    _visited: set[tuple[str, str]] = field(default_factory=set)
+    _answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+
+    def checkpoint(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+        """Send a checkpoint; if an operation ends with it, the invocation ends, too, unless a step is running."""
+        answer = send(**request)
+        updates = request.get("Updates", ())
+        for update in updates:
+            if update["Type"] == "STEP":
+                (self._running.add if update["Action"] == "START" else self._running.discard)(update["Id"])
+        ended = any(update["Action"] != "START" and update["Type"] != "EXECUTION" for update in updates)
+        if self.each and ended and not self._running:
+            raise self._gone("CheckpointDurableExecution", ReplayForced())
+        return answer
+
+    def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Hold the final answer of an invocation back, so that the handler replays; once an execution."""
+        if answer.get("Status") == "PENDING":
+            return answer
+        self._running.clear()
+        before = self._answers.setdefault(arn, answer)
+        if before is answer:
+            self._visited.clear()
+            return None
+        self._compare_answers(arn, before, answer)
+        return answer
+
+    def asked(self, asked: Asked) -> None:
+        """The handler asks for an operation, for the first time or in a replay."""
+        key = asked.arn, asked.operation_id
+        inputs, cells = _inputs(asked)
+        kind = word_for(asked.sub_type, asked.type)
+        noted = _Noted(kind, asked.name, asked.parent_id, inputs, cells)
+        with self._lock:
+            self._visited.add(key)
+            before = self._noted.setdefault(key, noted)
+            if before is not noted and self.difference is None:
+                self.difference = _compared(before, noted)
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """The handler asks for another operation than the recorded one."""
+        before, after = (_titled(word_for(sub_type, kind), name) for kind, sub_type, name in (recorded, asked))
+        self.difference = self.difference or ReplayDifference(before, "operation", before, after)
+
+    def _compare_answers(self, arn: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        if self.difference is not None:
+            return
+        for key, noted in self._noted.items():
+            if key[0] == arn and noted.parent is None and key not in self._visited:
+                self.difference = ReplayDifference(noted.title, "missing", None, None)
+                return
+        for what in ("Status", "Result", "Error"):
+            if before.get(what) != after.get(what):
+                self.difference = ReplayDifference(None, what.lower(), _shown(before), _shown(after))
+                return
+
+
+def _shown(answer: Mapping[str, Any]) -> str:
+    if answer.get("Status") == "SUCCEEDED":
+        return str(answer.get("Result"))
+    error = answer.get("Error") or {}
+    return f"{answer.get('Status')} with {error.get('ErrorType')}: {error.get('ErrorMessage')}"
+
+
+def _titled(kind: str, name: str | None) -> str:
+    return f"{kind} {name!r}" if name else f"an unnamed {kind}"
+
+
+def _compared(before: _Noted, after: _Noted) -> ReplayDifference | None:
+    if (before.kind, before.name) != (after.kind, after.name):
+        return ReplayDifference(before.title, "operation", before.title, after.title)
+    for name, value in before.inputs.items():
+        other = after.inputs.get(name, value)
+        outside = name in before.cells and before.cells[name] is after.cells.get(name)
+        if not outside and repr(other) != repr(value):
+            return ReplayDifference(before.title, name, value, other)
+    return None
+
+
+def _inputs(asked: Asked) -> tuple[dict[str, Any], dict[str, CellType]]:
+    """The values that an operation is asked for with, as far as they can be compared, and the cells of its closure."""
+    values: dict[str, Any] = dict(asked.arguments)
+    cells: dict[str, CellType] = {}
+    function = asked.function
+    while isinstance(function, functools.partial):
+        values |= {f"argument {place}": value for place, value in enumerate(function.args, 1)} | function.keywords
+        function = function.func
+    if isinstance(function, FunctionType):
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        defaults = function.__defaults__ or ()
+        values |= dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+        for name, cell in cells.items():
+            try:
+                values[name] = cell.cell_contents
+            except ValueError:  # a variable that has no value yet
+                continue
+    found = {name: _copied(value) for name, value in values.items()}
+    return {name: value for name, value in found.items() if value is not _UNKNOWN}, cells
+
+
+def _copied(value: Any, depth: int = 0) -> Any:
+    """A copy of plain data, which a step may change afterwards; _UNKNOWN for what cannot be compared."""
+    if value is None or isinstance(value, _PLAIN):
+        return plain(value)
+    if depth >= _DEEPEST:
+        return _UNKNOWN
+    if isinstance(value, dict):
+        copied: Any = {key: _copied(item, depth + 1) for key, item in value.items()}
+        items = list(copied.values())
+    elif type(value) in (list, tuple, set, frozenset):
+        items = [_copied(item, depth + 1) for item in value]
+        copied = sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+    elif is_dataclass(value) and not isinstance(value, type):
+        copied = {one.name: _copied(getattr(value, one.name), depth + 1) for one in fields(value)}
+        items = list(copied.values())
+    else:
+        return _UNKNOWN
+    return _UNKNOWN if any(item is _UNKNOWN for item in items) else copied

@@ -1,0 +1,155 @@
+"""The operations that handler code asks of the AWS SDK: with what it asks for each, and whose function runs here."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from types import FrameType
+from typing import Any, Protocol, TypeAlias
+
+from durabletest.patches import Patches
+from durabletest.sdk import folder, module
+
+_EXECUTORS = itertools.count(1)
+_ARGUMENTS = ("seconds", "payload", "function_name")
+"""Attributes of the SDK's executors that hold arguments of the author's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStep:
+    """A step that runs; ``run`` is another value in each run of its function."""
+
+    operation_id: str
+    name: str | None
+    at_most_once: bool
+    run: tuple[int, object]
+
+    def __str__(self) -> str:
+        return f"step {self.name!r}" if self.name else f"the unnamed step {self.operation_id!r}"
+
+
+def running_step() -> RunningStep | None:
+    """The step whose function runs in the calling thread, or is about to; None outside of any step.
+
+    It is found in the frame of the SDK's executor, which has the step's identifier (since 2.0).
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        executor = frame.f_locals.get("self")
+        identifier = getattr(executor, "operation_identifier", None)
+        if identifier is not None and frame.f_code.co_filename.startswith(folder()):
+            if identifier.type.value != "STEP":
+                return None
+            semantics = getattr(getattr(executor, "config", None), "step_semantics", None)
+            once = getattr(semantics, "name", "").startswith("AT_MOST_ONCE")
+            run = vars(executor).setdefault("_durabletest_run", next(_EXECUTORS)), frame.f_locals.get("attempt")
+            return RunningStep(identifier.operation_id, identifier.name, once, run)
+        frame = frame.f_back
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation as handler code asks for it: ``function`` is that of a step, condition or context."""
+
+    arn: str
+    operation_id: str
+    type: str
+    sub_type: str | None
+    name: str | None
+    parent_id: str | None
+    function: Callable[..., Any] | None
+    arguments: Mapping[str, Any]
+
+
+Identity: TypeAlias = tuple[str, str | None, str | None]
+"""Type, sub-type and name of an operation."""
+
+
+class OperationListener(Protocol):
+    """Is told of operations."""
+
+    def asked(self, asked: Asked) -> None:
+        """Handler code asks for an operation, for the first time or in a replay."""
+        ...
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """Handler code asks for another operation than the one that is recorded in its place; the SDK refuses it."""
+        ...
+
+
+class OperationSeam:
+    """While installed, tells of each operation that handler code asks for, also in replays.
+
+    ``listener`` returns who is told, for the calling thread; None if nobody is.
+    """
+
+    def __init__(self, listener: Callable[[], OperationListener | None]) -> None:
+        self._listener = listener
+        self._patches = Patches()
+
+    def install(self) -> None:
+        # Every operation is an executor of the SDK's, whose ``process`` is called once when handler code asks for it,
+        # replayed or not. Since 2.0.
+        if hasattr(module("operation.base"), "OperationExecutor"):
+            self._patches.wrap(module("operation.base").OperationExecutor, "process", self._telling)
+        # Whether what is asked for is what is recorded, is looked at before that. Since 3.0.
+        if hasattr(module("identifier").OperationIdentifier, "validate_checkpoint"):
+            self._patches.wrap(module("identifier").OperationIdentifier, "validate_checkpoint", self._validating)
+
+    def remove(self) -> None:
+        self._patches.undo()
+
+    def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def process(executor: Any) -> Any:
+            listener = self._listener()
+            if listener is not None:
+                listener.asked(_asked(executor))
+            return original(executor)
+
+        return process
+
+    def _validating(self, original: Callable[..., None]) -> Callable[..., None]:
+        @wraps(original)
+        def validate_checkpoint(identifier: Any, recorded: Any) -> None:
+            try:
+                original(identifier, recorded)
+            except Exception:
+                listener = self._listener()
+                if listener is not None:
+                    listener.mismatched(_identity(recorded), _identity(identifier))
+                raise
+
+        return validate_checkpoint
+
+
+def suspension(reason: str) -> BaseException:
+    """What the SDK raises where handler code waits: its branch, or the invocation, ends for now."""
+    error: BaseException = module("exceptions").SuspendExecution(reason)
+    return error
+
+
+def _identity(operation: Any) -> Identity:
+    """Of the SDK's identifier, or of an operation that it has recorded."""
+    sub_type = getattr(operation.sub_type, "value", operation.sub_type)
+    return operation.operation_type.value, sub_type, operation.name
+
+
+def _asked(executor: Any) -> Asked:
+    identifier = executor.operation_identifier
+    own = vars(executor)
+    arguments = {name: own[name] for name in _ARGUMENTS if name in own}
+    return Asked(
+        executor.state.durable_execution_arn,
+        identifier.operation_id,
+        identifier.type.value,
+        getattr(identifier.sub_type, "value", identifier.sub_type),
+        identifier.name,
+        identifier.parent_id,
+        own.get("func") or own.get("check"),
+        arguments,
+    )

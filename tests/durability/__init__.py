@@ -1,0 +1,1 @@
+"""Crashes, replays, side effects, determinism: small workflows with bugs that must be found, and correct ones."""

@@ -1,0 +1,115 @@
+"""``DURABLETEST_REPORT`` for tests with the fixture ``durable``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.pytest_plugin.conftest import Run
+from tests.test_failure_pages import Pages
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+@pytest.mark.parametrize("order", [41, 42])
+def test_claim(durable, order):
+    shop = durable(order_handler)
+    shop.execute({"order": order})
+    shop.assertOperation("charge").succeeded(41)
+
+
+def test_assert(durable):
+    assert durable(order_handler).execute({"order": 7}).get_result() == {"status": "lost"}
+
+
+def test_unused(durable):
+    shop = durable(order_handler)
+    shop.execute({"order": 1})
+    shop.stub_step("refund").returns(1)
+
+
+@pytest.fixture
+def broken(durable):
+    durable(order_handler).execute({"order": 8})
+    raise ValueError("in the fixture")
+
+
+def test_set_up(broken):
+    pass
+
+
+@pytest.fixture
+def ending(durable):
+    shop = durable(order_handler)
+    yield shop
+    shop.assertExecution().failed()
+
+
+def test_teardown(ending):
+    ending.execute({"order": 9})
+
+
+@pytest.mark.xfail
+def test_expected(durable):
+    durable(order_handler).execute({"order": 1}).get_operation("refund")
+
+
+def test_skipped(durable):
+    pytest.skip("later")
+
+
+def test_without_the_fixture():
+    assert False
+
+
+def test_passes(durable):
+    durable(order_handler).execute({"order": 1})
+"""
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pages:
+    monkeypatch.setenv("DURABLETEST_REPORT", str(tmp_path / "pages"))
+    return Pages(tmp_path / "pages")
+
+
+def test_a_page_for_every_failing_test(run: Run, pages: Pages) -> None:
+    run(TESTS)
+    shown = {name: pages.text(name) for name in pages.listed()}
+    assert sorted(name.rpartition("-")[0].rpartition("py_")[2] for name in shown) == [
+        "test_assert",
+        "test_claim_42_",
+        "test_set_up",
+        "test_teardown",
+        "test_unused",
+    ]
+    for test, texts in {
+        "test_claim_42_": ("::test_claim[42]", "but: result == 42", "charge", "StepSucceeded"),
+        "test_assert": ("{'status': 'shipped'}", "cool-down", "7"),
+        "test_unused": ("stub_step('refund') was never used",),
+        "test_set_up": ("ValueError: in the fixture", "cool-down"),
+        "test_teardown": ("Expected: FAILED", "cool-down"),
+    }.items():
+        [page] = [text for name, text in shown.items() if test in name]
+        for text in texts:
+            assert text in page, test
+        assert "Operations of execution" not in page
+    assert "5 failing tests" in pages.text("index.html")
+
+
+def test_a_test_that_passes_again_loses_its_page(run: Run, pages: Pages) -> None:
+    test = """
+def test_order(durable):
+    durable(order_handler).execute({"order": 7}).get_operation("NAME")
+"""
+    run(test.replace("NAME", "refund"))
+    assert len(pages.listed()) == 1
+    run(test.replace("NAME", "charge"))
+    assert pages.listed() == []
+
+
+def test_nothing_is_written_without_the_variable(run: Run, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DURABLETEST_REPORT")
+    run(TESTS)
+    assert pages.names() == []
