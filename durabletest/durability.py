@@ -102,7 +102,8 @@ class DurabilityTestCase(ExploredTestCase):
         stubs begin with their first answers in each run. Executions that the test has started before are forgotten;
         the results of those that have ended can be read.
 
-        Returns the result of a clean run, which the assertions that follow are about.
+        Returns the result of a clean run, which the assertions that follow are about; ``self.now``, heartbeats and
+        executions of children are those of the last run, or gone.
         """
         matrix = CrashMatrix(payload, faults, operations, key)
         if self.__arrive("assertion"):

@@ -334,9 +334,11 @@ class Hooks:
             error = sys.exc_info()[1]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 crashed(error)
-            original(execution_state)
-            if self._state is execution_state:
-                self._state = None
+            try:
+                original(execution_state)
+            finally:
+                if self._state is execution_state:
+                    self._state = None
 
         return close
 

@@ -218,7 +218,8 @@ class LocalEnvironment:
 
     def _listener(self) -> OperationListener | None:
         running = self.orchestrator.calls.running
-        return None if running is None else running.deployment.faults
+        faults = None if running is None else running.deployment.faults
+        return faults if faults is not None and faults.listens else None
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
@@ -144,6 +144,8 @@ class FaultInjector:
     steps' functions, and ``happened`` tells whether the fault has come.
     """
 
+    listens: ClassVar[bool] = False
+    """Whether it has to be told of every operation that is asked for, which costs time."""
     crash: Callable[[BaseException], None]
     injection: Injection | None = None
     points: list[Point] = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from durabletest.local.faults import FaultInjector
 from durabletest.model.enums import SIDE_BY_SIDE, OperationType
@@ -21,6 +21,7 @@ _STOPS = (OperationType.STEP, OperationType.WAIT, OperationType.CHAINED_INVOKE)
 class RecordedReplay(FaultInjector):
     """Compares what the handler asks for with a history; ``difference`` says in words what is not as recorded."""
 
+    listens: ClassVar[bool] = True
     history: History = field(default_factory=History)
     may_fail: bool = False
     difference: str | None = None

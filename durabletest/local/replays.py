@@ -13,7 +13,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import CellType, FunctionType
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from durabletest.local.faults import FaultInjector
@@ -66,6 +66,7 @@ class ReplayProbe(FaultInjector):
     ``difference`` is the first thing that was not as before; None if there is none.
     """
 
+    listens: ClassVar[bool] = True
     each: bool = False
     difference: ReplayDifference | None = None
     _noted: dict[tuple[str, str], _Noted] = field(default_factory=dict)

@@ -129,6 +129,30 @@ class ConcurrentTests(unittest.TestCase):
         self.assertEqual(runner.get_operation("wait").duration, timedelta(seconds=45))
 
     @needs_turns
+    def test_a_crash_beside_branches_that_sleep_leaves_nothing_to_the_next_invocation(self) -> None:
+        crashes: list[int] = []
+
+        @durable_execution
+        def crashing(event: Any, context: DurableContext) -> list[int]:
+            def doze(branch: DurableContext, seconds: int, index: int, _: Any) -> int:
+                def sleep(_: Any) -> int:
+                    time.sleep(seconds)
+                    if index == 1 and not crashes:
+                        crashes.append(index)
+                        raise SystemExit(3)
+                    return seconds
+
+                return branch.step(sleep, name=f"doze {index}")
+
+            return context.map([20, 10, 10], doze, name="dozes").get_results()
+
+        with LocalDurableTestRunner(crashing, skip_sleep=True) as runner:
+            result = runner.run({})
+        self.assertEqual(result.get_result(), [20, 10, 10])
+        errors = [invocation.error and invocation.error.type for invocation in result.get_invocations()]
+        self.assertEqual(errors, ["Runtime.ExitError", None])
+
+    @needs_turns
     def test_threads_and_pools_of_the_user_wake_up_in_order(self) -> None:
         runner = self.run_asleep(with_threads)
         expected = [("second", 5), ("first", 10), ("second", 15), ("thread", 20), ("first", 40)]
