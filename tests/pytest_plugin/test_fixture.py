@@ -484,7 +484,7 @@ def test_other_settings(durable):
     done.assert_outcomes(failed=6)
     done.stdout.fnmatch_lines([
         "E*ConfigurationError: durable(...) has no setting 'skip_slep': did you mean 'skip_sleep'?",
-        "E*ConfigurationError: durable(...) has no setting 'zzz': there are handler, *poll_interval",
+        "E*ConfigurationError: durable(...) has no setting 'zzz': there are handler, *poll_interval*",
         "E*ConfigurationError: durable(...).skip_sleep is 'yes': write True or False",
         "E*ConfigurationError: there is no handler, *durable(order_handler)",
         "E*UsageError: there is no execution to assert on: call execute(payload) or start(payload) first",
