@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from threading import Timer
 from typing import Any
+from unittest import mock
 
 from durabletest import Execution, ExecutionStatus
 from tests.cloud.killed import POLL_INTERVAL
@@ -27,7 +28,7 @@ from tests.subprocesses import Started
 
 ANSWER = "SendDurableExecutionCallbackSuccess"
 RUNNERS = ("unittest", "pytest")
-WITH_XDIST = ("Invoke is not answered yet", "between two looks")
+WITH_XDIST = ("Invoke is not answered yet", "between two looks") if LONG else ("between two looks",)
 """Each of its runs starts two more processes."""
 XDIST = find_spec("xdist") is not None
 """Its signals are sent to its controller, and Ctrl-C to its worker, too; it says itself how it ends."""
@@ -91,6 +92,7 @@ class KillTests(EndpointTestCase):
             plain = {"quick": lambda event, _: event}
             cls.endpoint.deploy(function, moment.workflow, durable_functions=children, functions=plain)
             runs.append({"test": moment.test, "runner": runner, "function": function, "signal": str(int(by))})
+        cls.enterClassContext(mock.patch("tests.subprocesses.BOUND", 180.0))  # for some thirty processes
         process = Started("-m", "tests.cloud.killed", json.dumps(runs))
         cls.addClassCleanup(process.close)
         ended = process.ended()
