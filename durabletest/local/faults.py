@@ -244,7 +244,8 @@ class FaultInjector:
             path = self._path(update["Id"])
             word = word_for(update.get("SubType"), update["Type"])
             title = f"{word} {path!r}" if update.get("Name") else f"an unnamed {word}"
-            doings[update["Id"]] = _VERBS.get(update["Action"], update["Action"].lower()), title
+            action: str = update["Action"]
+            doings[update["Id"]] = _VERBS.get(action) or action.lower(), title
         if not doings:
             return "a checkpoint that asked for news", ()
         by_verb: dict[str, list[str]] = {}
