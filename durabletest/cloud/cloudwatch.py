@@ -60,9 +60,10 @@ class CloudWatchLogs:
         if self._client is None:
             self._client = logs_client()
         ids = {invocation.request_id: invocation.index for invocation in history.invocations}
+        function = (arn.split(":") + 7 * [""])[6]  # AWS's local test server has no real ARNs
         terms = [*list(ids)[-_IDS_IN_PATTERN:], arn.rpartition("/")[2]]
         request: dict[str, Any] = {
-            "logGroupName": self._group or f"/aws/lambda/{arn.split(':')[6]}",
+            "logGroupName": self._group or f"/aws/lambda/{function}",
             "filterPattern": " ".join(f'?"{term}"' for term in terms if term),
         }
         if history.execution.started_at is not None:

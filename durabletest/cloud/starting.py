@@ -23,6 +23,8 @@ LOOKUP_SECONDS = 5.0
 """How long an ``Event`` Invoke may take before the execution is looked up by its name."""
 STOP_SECONDS = 3.5
 """How long an execution is searched for that may have been started, and is listed late."""
+INTERRUPTED_SECONDS = 10.0
+"""The same for a test that was interrupted, whose user can interrupt it again."""
 EXISTS_SECONDS = 2.0
 """How long the answer may take whether an execution of a name exists already."""
 T = TypeVar("T")
@@ -98,7 +100,7 @@ class Starter:
         """Stop what was started and is not followed; returns the errors, by what may still run."""
         failures: dict[str, Exception] = {}
         for name, answer in list(self._open.items()):
-            failures |= self._stop(name, answer)
+            failures |= self._stop(name, answer, INTERRUPTED_SECONDS)
         return failures
 
     def _invoke(self, request: dict[str, Any], answer: Future[str | None]) -> Thread:
@@ -167,26 +169,27 @@ class Starter:
         """
         if name not in self._open:
             return
+        limited = isinstance(error, Exception)
         failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
 
         def stop() -> None:
-            failed = self._stop(name, self._open[name])
+            failed = self._stop(name, self._open[name], STOP_SECONDS if limited else INTERRUPTED_SECONDS)
             failures.clear()
             failures.update(failed)
 
         thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
         thread.start()
-        thread.join(1.1 * STOP_SECONDS if isinstance(error, Exception) else None)
+        thread.join(1.1 * STOP_SECONDS if limited else None)
         self.forget(name)
         if failures:
             error.add_note(not_stopped(failures))
 
-    def _stop(self, name: str, answer: Future[str | None]) -> dict[str, Exception]:
+    def _stop(self, name: str, answer: Future[str | None], seconds: float) -> dict[str, Exception]:
         """Stop what an Invoke has started, once its answer or a list says what that is.
 
-        If neither does for a while, it is stopped when the answer comes after all.
+        If neither does for so many seconds, it is stopped when the answer comes after all.
         """
-        end = _clock[0]() + STOP_SECONDS
+        end = _clock[0]() + seconds
         while _clock[0]() < end:
             if name not in self._open:
                 return {}

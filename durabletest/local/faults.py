@@ -242,9 +242,8 @@ class FaultInjector:
                 continue
             self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
             path = self._path(update["Id"])
-            word = word_for(update.get("SubType"), update["Type"])
+            word, action = word_for(update.get("SubType"), update["Type"]), str(update["Action"])
             title = f"{word} {path!r}" if update.get("Name") else f"an unnamed {word}"
-            action: str = update["Action"]
             doings[update["Id"]] = _VERBS.get(action) or action.lower(), title
         if not doings:
             return "a checkpoint that asked for news", ()

@@ -180,7 +180,7 @@ def _complete_attempt(record: OperationRecord, event: Mapping[str, Any], retry: 
     """End an attempt; if it has a delay until the next one, the operation is pending until then."""
     record.attempts = retry.get("CurrentAttempt") or max(record.attempts, 1)
     delay = retry.get("NextAttemptDelaySeconds")
-    if delay is not None:
+    if delay:  # AWS's local test server writes 0 where there is no next attempt; a delay is at least 1
         record.status, record.ended_at = OperationStatus.PENDING, None
         record.retry_delays.append(delay)
         record.next_attempt_at = event["EventTimestamp"] + timedelta(seconds=delay)

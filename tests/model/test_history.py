@@ -69,6 +69,13 @@ class StepTest(unittest.TestCase):
         self.assertEqual((step.status, step.attempts, step.error), (OperationStatus.FAILED, 3, DECLINED))
         self.assertEqual((step.result, step.ended_at, step.retry_delays), (None, seconds(3), []))
 
+    def test_a_delay_of_no_seconds_is_no_retry(self) -> None:
+        """AWS's local test server writes that for the last attempt."""
+        for delay, status in ((0, OperationStatus.FAILED), (1, PENDING)):
+            script = Script().op("StepStarted", "1")
+            step = only(script.op("StepFailed", "1", {"Error": error(), "RetryDetails": retry(3, delay)}))
+            self.assertIs(step.status, status)
+
     def test_retry_details_without_a_number_count_the_attempt(self) -> None:
         step = only(Script().op("StepSucceeded", "1", {"Result": payload("1"), "RetryDetails": {}}))
         self.assertEqual((step.attempts, step.started_at), (1, START))

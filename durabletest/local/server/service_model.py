@@ -80,7 +80,8 @@ def validate_request(api_operation: str, request: Mapping[str, Any]) -> None:
 @cache
 def _input_shape(api_operation: str) -> Shape | None:
     """Cached because every operation model resolves the members of its shapes again."""
-    if api_operation not in service_model().operation_names:
+    names: Any = service_model().operation_names
+    if api_operation not in names:
         raise NotAvailableError(
             f"{xform_name(api_operation)} is not known to botocore {botocore.__version__}, which is older than that "
             "part of the API: pip install -U boto3"
