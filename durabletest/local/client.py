@@ -42,7 +42,6 @@ class LocalLambdaClient:
         self._use = use
         self._await_rest = await_rest
         self._checkpoint_delay = checkpoint_delay
-        self._never = Event()
 
     @property
     def exceptions(self) -> Any:
@@ -52,7 +51,7 @@ class LocalLambdaClient:
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Record a batch of operation updates."""
         if self._checkpoint_delay:
-            self._never.wait(self._checkpoint_delay)
+            Event().wait(self._checkpoint_delay)
         return self._call(CheckpointServer.checkpoint_durable_execution, request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:

@@ -94,12 +94,12 @@ class _Use:
 class Origin:
     """Where something was made, for messages: the thread, and the innermost line of the author's code on its stack.
 
-    The line is None if no code of the author's is on the stack.
+    There is no line if no code of the author's is on the stack.
     """
 
     def __init__(self) -> None:
         self.thread = current_thread()
-        self.line = _line()
+        self._line = _line()
 
     @property
     def is_done(self) -> bool:
@@ -107,19 +107,20 @@ class Origin:
         return self.thread is current_thread() or not self.thread.is_alive()
 
     def __str__(self) -> str:
-        place = "" if self.line is None else f"at {self.line} "
-        return f"{place}in thread {self.thread.name!r}"
+        if self._line is None:
+            return f"in thread {self.thread.name!r}"
+        file, number = Path(self._line[0]), self._line[1]
+        shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+        return f"at {shown}:{number} in thread {self.thread.name!r}"
 
 
-def _line() -> str | None:
+def _line() -> tuple[str, int] | None:
     frame = sys._getframe(1)
     while not is_authored(frame.f_code.co_filename):
         if frame.f_back is None:
             return None
         frame = frame.f_back
-    file = Path(frame.f_code.co_filename)
-    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-    return f"{shown}:{frame.f_lineno}"
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 _DEFAULT_WATCHDOG = 30.0
