@@ -48,7 +48,8 @@ Run = Callable[..., pytest.RunResult]
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a suite of functions, which use the handlers above."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for variable in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):  # with the last two pytest's summary repeats all texts
+        monkeypatch.delenv(variable, raising=False)
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(test_suite=SUITE + text)
