@@ -31,19 +31,21 @@ class TaskThread(Thread):
     """A daemon thread for tasks. Its ``start`` does not wait until it has begun.
 
     The thread that hands its turn over waits next anyway, for its own turn; ``Thread.start`` would wait once more, for
-    the event that the new thread sets first (``_started``, in Python 3.11 to 3.13). Without that event it is as slow
-    as any thread.
+    the event that the new thread sets first (``_started``, in Python 3.11 to 3.13). Where Python has no such event,
+    this is a thread like any other.
     """
+
+    _begun: _Begun | None = None
 
     def __init__(self, target: Callable[[], None], name: str) -> None:
         super().__init__(target=target, name=name, daemon=True)
-        if hasattr(self, "_started"):
-            self._started = _Begun()
+        if isinstance(getattr(self, "_started", None), Event):
+            self._started = self._begun = _Begun()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end, of a thread that has just been started, too."""
-        if isinstance(self._started, Event):
-            Event.wait(self._started, timeout)
+        if self._begun is not None:
+            Event.wait(self._begun, timeout)
         super().join(timeout)
 
 

@@ -38,18 +38,18 @@ class Request:
 
 
 class Companion(Protocol):
-    """What else is done in the server's thread: between two requests, so that it can use the server without waiting."""
+    """Other work of the server's thread, done between two requests: it can use the server without waiting for it."""
 
     def work(self) -> float | None:
-        """Do what there is to do; for how many real seconds nothing has to be done if no request comes (None: ever)."""
+        """Do all work that is due. Return the real seconds until there is more without a request; None if never."""
         ...
 
     def time_is_up(self) -> None:
-        """No request has come for so long."""
+        """Called when no request has come in the time that ``work`` returned."""
         ...
 
     def end(self) -> None:
-        """The thread ends."""
+        """Called when the thread ends."""
         ...
 
 
