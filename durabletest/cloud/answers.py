@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.cloud.aws_errors import error_code
+from durabletest.cloud.aws import error_code
 from durabletest.errors import ConfigurationError, NeverUsedError
 from durabletest.model.enums import OperationStatus
 from durabletest.model.history import History

@@ -11,7 +11,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.aws import arn_and_link
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED

@@ -13,8 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import CallbackAnswers
-from durabletest.cloud.arns import arn_and_link
-from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
+from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.cloud.progress import ProgressLine
 from durabletest.cloud.stopping import open_children, stop_with_children
