@@ -14,12 +14,12 @@ from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, in_
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.assertions.snapshots import SnapshotFile, matches_snapshot
 from durabletest.errors import AmbiguousOperationError, UsageError
+from durabletest.model.comparison import Omission
 from durabletest.model.enums import event_types
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
 from durabletest.model.lookup import not_found, unknown
 from durabletest.model.naming import title
-from durabletest.model.omission import Omission
 from durabletest.model.times import stamp
 
 __unittest = True

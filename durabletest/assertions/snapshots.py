@@ -11,10 +11,9 @@ from durabletest.assertions.check import Claim
 from durabletest.assertions.formatting import shortened
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.model.comparison import Canonical, canonical, differences
+from durabletest.model.comparison import Canonical, Omission, canonical, differences
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import closest
-from durabletest.model.omission import Omission
 
 __unittest = True
 __tracebackhide__ = True
