@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError, OperationNotFoundError
-from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
 from durabletest.model.naming import as_written, execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import ErrorSource, error_object
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.times import Duration, delay
 from durabletest.result import TestResult
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
 from durabletest.histories import write_history
-from durabletest.model.enums import ExecutionStatus, OperationStatus
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import member
 from durabletest.model.naming import execution_title
@@ -20,10 +19,12 @@ from durabletest.model.operation import DurableOperation
 from durabletest.model.records import (
     ErrorDetails,
     ExecutionRecord,
+    ExecutionStatus,
     Invocation,
     LogEntry,
     OperationId,
     OperationRecord,
+    OperationStatus,
 )
 from durabletest.report.fitting import width_of
 from durabletest.report.table import operation_table

@@ -14,9 +14,8 @@ from typing import Any, Protocol
 
 from durabletest import sdk
 from durabletest.errors import PayloadError
-from durabletest.model.enums import OperationType
 from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationType
 from durabletest.patches import Patches
 
 _NAMES = {"serialize": True, "deserialize": False}

@@ -14,10 +14,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.enums import OperationStatus
 from durabletest.model.execution_view import Child, ExecutionView, children_of
 from durabletest.model.naming import execution_title
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus
 from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 
 __unittest = True

@@ -13,11 +13,10 @@ from durabletest.assertions.operation_checks import OperationChecks, OperationFa
 from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, started_before
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.errors import UsageError
-from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.lookup import closest, member
 from durabletest.model.naming import title
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import stamp
 
 __unittest = True

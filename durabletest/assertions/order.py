@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from durabletest.model.enums import SIDE_BY_SIDE
 from durabletest.model.history import History, details_of
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import SIDE_BY_SIDE, OperationRecord
 
 __unittest = True
 __tracebackhide__ = True

@@ -11,9 +11,8 @@ from durabletest.assertions.check import Claim, Subject
 from durabletest.assertions.formatting import show, units_of
 from durabletest.errors import UsageError
 from durabletest.model import times
-from durabletest.model.enums import OperationType
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.records import ExecutionRecord, Invocation, OperationRecord
+from durabletest.model.records import ExecutionRecord, Invocation, OperationRecord, OperationType
 from durabletest.model.times import span, stamp, utc
 
 __unittest = True

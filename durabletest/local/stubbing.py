@@ -10,10 +10,9 @@ from durabletest import sdk
 from durabletest.local.faults import FaultInjector
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.local.server.identifiers import split_name
-from durabletest.model.enums import OperationType
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, nearest
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationType
 from durabletest.serialisers import decode
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 

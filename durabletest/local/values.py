@@ -8,8 +8,7 @@ from threading import Lock
 from typing import Any
 
 from durabletest.local.call_queue import RunningCall
-from durabletest.model.enums import OperationType
-from durabletest.model.records import ErrorDetails, OperationRecord
+from durabletest.model.records import ErrorDetails, OperationRecord, OperationType
 from durabletest.serialisers import decode, deserialise
 
 

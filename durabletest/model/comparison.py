@@ -12,12 +12,11 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.enums import SIDE_BY_SIDE, OperationType
 from durabletest.model.history import History
 from durabletest.model.lookup import unknown
 from durabletest.model.naming import word_for
 from durabletest.model.payloads import json_or_text
-from durabletest.model.records import ErrorDetails, OperationRecord
+from durabletest.model.records import SIDE_BY_SIDE, ErrorDetails, OperationRecord, OperationType
 from durabletest.model.times import plain
 
 Canonical: TypeAlias = dict[str, Any]

@@ -9,10 +9,17 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.lookup import OperationIndex
 from durabletest.model.payloads import TruncatedPayload
-from durabletest.model.records import ErrorDetails, ExecutionRecord, Invocation, OperationRecord
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionRecord,
+    ExecutionStatus,
+    Invocation,
+    OperationRecord,
+    OperationStatus,
+    OperationType,
+)
 from durabletest.model.times import plain_event
 
 _TYPES = {

@@ -6,9 +6,8 @@ the STEP of the submitter.
 
 from __future__ import annotations
 
-from durabletest.model.enums import WAIT_FOR_CALLBACK, WAIT_FOR_CONDITION, OperationType
 from durabletest.model.history import History
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import WAIT_FOR_CALLBACK, WAIT_FOR_CONDITION, OperationRecord, OperationType
 
 _WORDS_BY_SUB_TYPE = {
     WAIT_FOR_CALLBACK: "callback",

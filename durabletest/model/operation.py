@@ -14,7 +14,6 @@ from durabletest.errors import (
     OperationNotFoundError,
     WrongOperationTypeError,
 )
-from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History
 from durabletest.model.lookup import closest, did_you_mean, member
@@ -27,8 +26,11 @@ from durabletest.model.records import (
     InvokeDetails,
     OperationId,
     OperationRecord,
+    OperationStatus,
+    OperationType,
     StepDetails,
     WaitDetails,
+    WaitingStatus,
 )
 from durabletest.model.times import plain, stamp
 from durabletest.model.wait_for_data import OperationFuture

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.history import History, details_of
 from durabletest.model.naming import execution_name, word_for
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionStatus,
+    LogEntry,
+    OperationRecord,
+    OperationStatus,
+    OperationType,
+)
 from durabletest.model.times import span, stamp
 from durabletest.report.fitting import shortened
 from durabletest.report.scale import Position, Scale

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TextIO, TypeAlias
 
-from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History, details_of
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import span
 from durabletest.report.fitting import WIDTH, one_line, shortened
 from durabletest.report.table import Row, tree_order
