@@ -10,7 +10,7 @@ from typing import Protocol
 
 from durabletest.errors import UsageError
 from durabletest.local.replays import ReplayDifference, ReplayProbe
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.result import TestResult
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)

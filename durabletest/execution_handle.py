@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError, OperationNotFoundError
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, execution_title
+from durabletest.model.history import History, as_written, execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import ErrorSource, error_object
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType

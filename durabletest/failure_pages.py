@@ -14,7 +14,7 @@ from pathlib import Path
 
 from durabletest.assertions.failing import told
 from durabletest.errors import ConfigurationError, DurableTestError
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.model.times import stamp
 from durabletest.report.fitting import shortened
 from durabletest.result import TestResult

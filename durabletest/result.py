@@ -13,8 +13,8 @@ from typing import Any
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
 from durabletest.histories import write_history
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import execution_title
 from durabletest.model.lookup import member
-from durabletest.model.naming import execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import (
     ErrorDetails,

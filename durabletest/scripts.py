@@ -9,9 +9,8 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.history import History
+from durabletest.model.history import History, as_written, callback_names, submitter_child, title
 from durabletest.model.lookup import listed, nearest
-from durabletest.model.naming import as_written, callback_names, submitter_child, title
 from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, delay, span, stamp

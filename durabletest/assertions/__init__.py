@@ -18,7 +18,7 @@ from durabletest.assertions.operation_sets import (
     OperationsSubject,
 )
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 
 __all__ = [
     "CurrentTest",

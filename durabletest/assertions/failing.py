@@ -15,7 +15,7 @@ from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
 from durabletest.model.execution_view import Child, ExecutionView, children_of
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.model.records import OperationRecord, OperationStatus
 from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 

@@ -16,9 +16,8 @@ from durabletest.assertions.snapshots import SnapshotFile, matches_snapshot
 from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.comparison import Omission
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, title
 from durabletest.model.lookup import not_found, unknown
-from durabletest.model.naming import title
 from durabletest.model.records import event_types
 from durabletest.model.times import stamp
 

@@ -13,7 +13,7 @@ from durabletest.assertions.outcome_checks import ExecutionFacts, error_check
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.model.records import Invocation
 from durabletest.model.times import stamp
 

@@ -19,8 +19,8 @@ from durabletest.assertions.operation_checks import (
 from durabletest.assertions.outcome_checks import ExecutionFacts, OutcomeSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import execution_title, title
 from durabletest.model.lookup import why_not_found
-from durabletest.model.naming import execution_title, title
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 
 __unittest = True

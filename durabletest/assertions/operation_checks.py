@@ -14,9 +14,8 @@ from durabletest.assertions.order import UNDECIDED, Order, order_of
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
 from durabletest.assertions.time_checks import Unit, Units, given_delays, given_duration, lasted, retried_after
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_of, title
 from durabletest.model.lookup import check_index, means, member, why_not_found
-from durabletest.model.naming import callback_of, title
 from durabletest.model.records import WAIT_FOR_CONDITION, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import plain, stamp
 

@@ -14,8 +14,8 @@ from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, sta
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import title
 from durabletest.model.lookup import closest, member
-from durabletest.model.naming import title
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import stamp
 

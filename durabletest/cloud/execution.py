@@ -16,9 +16,8 @@ from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title
 from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, OperationType, WaitingStatus
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch

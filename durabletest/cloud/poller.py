@@ -24,9 +24,8 @@ from durabletest.errors import (
     OrchestratorError,
     RunnerClosedError,
 )
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title, title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
 from durabletest.model.wait_for_data import Watch, resolve

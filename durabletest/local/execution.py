@@ -14,9 +14,8 @@ from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title
 from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
 from durabletest.model.wait_for_data import Watch
 

@@ -29,8 +29,7 @@ from durabletest.local.values import ValueNotes
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
 from durabletest.local.waiters import Wait, Waiters, again, failing, settling
 from durabletest.local.watchdog import Watchdog
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, title
+from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
 
 NEWS_SECONDS = 1.0

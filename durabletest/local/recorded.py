@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from durabletest.local.faults import FaultInjector
-from durabletest.model.history import History
-from durabletest.model.naming import title, word_for
+from durabletest.model.history import History, title, word_for
 from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
 from durabletest.sdk_operations import Asked, Identity, suspension
 

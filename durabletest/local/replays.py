@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from durabletest.local.faults import FaultInjector
-from durabletest.model.naming import word_for
+from durabletest.model.history import word_for
 from durabletest.model.times import plain
 from durabletest.sdk_operations import Asked, Identity
 

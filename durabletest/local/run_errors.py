@@ -18,8 +18,7 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, execution_title
+from durabletest.model.history import History, as_written, execution_title
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import CallbackScript

@@ -12,9 +12,8 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.history import History
+from durabletest.model.history import History, word_for
 from durabletest.model.lookup import unknown
-from durabletest.model.naming import word_for
 from durabletest.model.payloads import json_or_text
 from durabletest.model.records import SIDE_BY_SIDE, ErrorDetails, OperationRecord, OperationType
 from durabletest.model.times import plain

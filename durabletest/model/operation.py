@@ -15,9 +15,8 @@ from durabletest.errors import (
     WrongOperationTypeError,
 )
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_of, execution_title, title
 from durabletest.model.lookup import closest, did_you_mean, member
-from durabletest.model.naming import callback_of, execution_title, title
 from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
 from durabletest.model.records import (
     CallbackDetails,

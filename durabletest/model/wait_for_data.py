@@ -18,9 +18,8 @@ from durabletest.errors import (
     WrongOperationTypeError,
 )
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_child, submitter_child, title
 from durabletest.model.lookup import listing, possible_names
-from durabletest.model.naming import callback_child, submitter_child, title
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType, WaitingStatus
 
 OperationT = TypeVar("OperationT")

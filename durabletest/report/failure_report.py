@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 from durabletest.model.execution_view import Child
-from durabletest.model.history import History
-from durabletest.model.naming import execution_title
+from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationRecord, OperationStatus
 from durabletest.model.times import stamp
 from durabletest.report.fitting import shortened, width_of, wrapped

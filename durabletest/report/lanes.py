@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.model.history import History, details_of
-from durabletest.model.naming import execution_name, word_for
+from durabletest.model.history import History, details_of, execution_name, word_for
 from durabletest.model.records import (
     ErrorDetails,
     ExecutionStatus,
