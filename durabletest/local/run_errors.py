@@ -24,7 +24,7 @@ from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import CallbackScript
 
 
-class Failures:
+class RunErrors:
     """Aborts runs, and keeps the errors: a stuck handler, an unknown function, a handler that is not durable."""
 
     def __init__(self, server: CheckpointWorkerManager, client: Any, deployments: Deployments) -> None:
