@@ -37,9 +37,9 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
+from durabletest.serialisers import ValueNotes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,11 +25,11 @@ from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
 from durabletest.local.waiters import Wait, Waiters, Watchdog, again, failing, settling
 from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
+from durabletest.serialisers import ValueNotes
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress after which watches are told the news although an invocation runs."""
@@ -71,7 +71,7 @@ class TestExecutionOrchestrator:
         self.calls = CallQueue(self._inbox.post, self._run_errors.abort, logs, scheduler)
         self.sleepers = Sleepers(self._inbox.post, scheduler, clock, self.calls)
         self.calls.abandoned = self.sleepers.wake_all
-        self.values = ValueNotes(self.calls.current)
+        self.values = ValueNotes(lambda: None if (running := self.calls.current()) is None else running.call.arn)
         self._watchdog = Watchdog(
             self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
         )
