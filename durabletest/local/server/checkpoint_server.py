@@ -24,9 +24,8 @@ from durabletest.local.server.identifiers import (
     split_name,
 )
 from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
-from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
 from durabletest.local.server.pauses import PauseManager
-from durabletest.local.server.quotas import Quotas
+from durabletest.local.server.quotas import Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30

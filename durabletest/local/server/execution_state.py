@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import ErrorObject
-from durabletest.local.server.limits import InvokeTree
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
+from durabletest.local.server.quotas import SERVICE_QUOTAS, InvokeTree, Quotas
 
 LONGEST_TIMEOUTS = {"Event": 31_622_400, "RequestResponse": 900}
 """Seconds (366 days, 15 minutes): the longest that the service lets an execution run, by how it was started."""

@@ -25,8 +25,8 @@ from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.execution_state import DurableExecution, StartRequest
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
-from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
-from durabletest.local.server.operation_events import OperationChanges
+from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.service_model import modelled_error
 
 LONGEST_BACKOFF = 300
