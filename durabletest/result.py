@@ -26,8 +26,7 @@ from durabletest.model.records import (
     OperationRecord,
     OperationStatus,
 )
-from durabletest.report.fitting import width_of
-from durabletest.report.table import operation_table
+from durabletest.report.table import operation_table, width_of
 from durabletest.report.timeline import glyphs_for, timeline
 
 _ENDINGS = {

@@ -9,8 +9,7 @@ from durabletest.model.execution_view import Child
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationRecord, OperationStatus
 from durabletest.model.times import stamp
-from durabletest.report.fitting import shortened, width_of, wrapped
-from durabletest.report.table import report_table
+from durabletest.report.table import report_table, shortened, width_of, wrapped
 from durabletest.report.timeline import glyphs_for, timeline
 
 MOST_OPERATIONS = 60

@@ -18,9 +18,8 @@ from durabletest.model.records import (
     OperationType,
 )
 from durabletest.model.times import span, stamp
-from durabletest.report.fitting import shortened
 from durabletest.report.scale import Position, Scale
-from durabletest.report.table import Row, error_text, tree_order
+from durabletest.report.table import Row, error_text, shortened, tree_order
 from durabletest.report.timeline import BOX, attempts_of, end_of
 
 _LONGEST_ERROR = 300
