@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from durabletest.assertions.formatting import short_type, show
+from durabletest.assertions.check import short_type, show
 from durabletest.errors import UsageError
 from durabletest.model.records import ErrorDetails
 

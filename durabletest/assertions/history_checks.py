@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from durabletest.assertions.check import Claim, Subject, unmet, valid_number
-from durabletest.assertions.formatting import call, counted, listed, show
+from durabletest.assertions.check import Claim, Subject, call, counted, listed, show, unmet, valid_number
 from durabletest.assertions.operation_checks import find_operation, namesakes
 from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, in_parallel
 from durabletest.assertions.outcome_checks import ExecutionFacts

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from durabletest.assertions.check import Claim, Members, Missing, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Members, Missing, Subject, brief, counted, listed, unmet, valid_number
 from durabletest.assertions.compare import counts
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.formatting import brief, counted, listed
 from durabletest.assertions.outcome_checks import ExecutionFacts, error_check
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from durabletest.assertions.check import Claim, unmet, valid_number
+from durabletest.assertions.check import Claim, call, counted, listed, show, unmet, valid_number
 from durabletest.assertions.compare import counts, equals
-from durabletest.assertions.formatting import call, counted, listed, show
 from durabletest.assertions.order import UNDECIDED, Order, order_of
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
 from durabletest.assertions.time_checks import Unit, Units, given_delays, given_duration, lasted, retried_after

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from durabletest.assertions.check import Claim, Members, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Members, Subject, call, counted, listed, unmet, valid_number
 from durabletest.assertions.compare import counts
-from durabletest.assertions.formatting import call, counted, listed
 from durabletest.assertions.operation_checks import OperationChecks, OperationFacts
 from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, started_before
 from durabletest.assertions.outcome_checks import ExecutionFacts

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, LazyText, evaluate
+from durabletest.assertions.check import Claim, LazyText, brief, call, evaluate, short_type, show
 from durabletest.assertions.compare import equals
 from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.formatting import brief, call, short_type, show
 from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.records import ErrorDetails, ExecutionRecord, OperationRecord

@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from durabletest.assertions.check import Claim
-from durabletest.assertions.formatting import shortened
+from durabletest.assertions.check import Claim, shortened
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.comparison import Canonical, Omission, canonical, differences

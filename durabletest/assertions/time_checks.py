@@ -7,8 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, Subject
-from durabletest.assertions.formatting import show, units_of
+from durabletest.assertions.check import Claim, Subject, show, units_of
 from durabletest.errors import UsageError
 from durabletest.model import times
 from durabletest.model.execution_view import ExecutionView
