@@ -7,8 +7,7 @@ from typing import Literal, Self
 
 from durabletest.assertions.check import Claim, Members, Missing, Subject, brief, counted, listed, unmet, valid_number
 from durabletest.assertions.compare import counts
-from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.outcome_checks import ExecutionFacts, error_check
+from durabletest.assertions.outcome_checks import ErrorPattern, ErrorType, ExecutionFacts, Message, error_check
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
