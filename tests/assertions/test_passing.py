@@ -9,7 +9,7 @@ from collections.abc import Callable
 from unittest import mock
 
 from durabletest import assertions
-from durabletest.assertions import CurrentTest, check
+from durabletest.assertions import CurrentTest, check, subjects
 from durabletest.assertions.subjects import OperationSetFacts
 from durabletest.model import lookup
 from tests.model.histories import Script, View, error, payload, retry
