@@ -17,7 +17,7 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from durabletest.local.onlooker import watch_until
+from durabletest.local.blocking import watch_until
 from durabletest.local.tasks import Task, TaskState, Unwound, current_task, current_turns
 from durabletest.local.turns import Turns
 
