@@ -93,7 +93,7 @@ class Execution:
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the execution with STOPPED, and an error type and message, or those of an exception, as the reason."""
-        self._control.stop(error_object(error, message, None, None))
+        self._control.stop(error_object(error, message))
 
     def pause(self, reason: str | None = None, *, timeout_paused: bool = True) -> None:
         """Pause the execution: its handler is not invoked any more, while waits, callbacks and retries go on.

@@ -122,7 +122,6 @@ def register(stop: Stop) -> None:
 
 
 def unregister(stop: Stop) -> None:
-    """Undo ``register``."""
     _open[:] = [entry for entry in _open if entry[1] != stop]
     if not _open:
         atexit.unregister(_stop_at_exit)

@@ -24,6 +24,15 @@ ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str,
 """The server's method for an operation of the API."""
 
 
+def _answered_by(operation: ApiOperation, changes: bool = False) -> Callable[..., dict[str, Any]]:
+    """The client's method for an operation; ``changes`` marks those by which a test changes what happens next."""
+
+    def method(client: LocalLambdaClient, **request: Any) -> dict[str, Any]:
+        return client._call(operation, request, changes)
+
+    return method
+
+
 class LocalLambdaClient:
     """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
 
@@ -49,57 +58,29 @@ class LocalLambdaClient:
         return exceptions()
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Record a batch of operation updates."""
         if self._checkpoint_delay:
             Event().wait(self._checkpoint_delay)
         return self._call(CheckpointServer.checkpoint_durable_execution, request)
 
-    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
-        """One page of an execution's operations."""
-        return self._call(CheckpointServer.get_durable_execution_state, request)
-
-    def get_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """An execution's status, input, result or error."""
-        return self._call(CheckpointServer.get_durable_execution, request)
-
-    def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
-        """One page of an execution's history."""
-        return self._call(CheckpointServer.get_durable_execution_history, request)
-
-    def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
-        """The executions of a function."""
-        return self._call(CheckpointServer.list_durable_executions_by_function, request)
-
-    def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """End an execution with STOPPED."""
-        return self._call(CheckpointServer.stop_durable_execution, request, changes=True)
-
-    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Pause a running execution."""
-        return self._call(CheckpointServer.pause_durable_execution, request, changes=True)
-
-    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Resume a paused execution."""
-        return self._call(CheckpointServer.resume_durable_execution, request, changes=True)
-
-    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Forget an execution that has ended."""
-        return self._call(CheckpointServer.delete_durable_execution, request, changes=True)
-
-    def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
-        """Complete a callback."""
-        return self._call(CheckpointServer.send_durable_execution_callback_success, request, changes=True)
-
-    def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
-        """Fail a callback."""
-        return self._call(CheckpointServer.send_durable_execution_callback_failure, request, changes=True)
-
-    def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
-        """Keep a callback alive."""
-        return self._call(CheckpointServer.send_durable_execution_callback_heartbeat, request, changes=True)
+    get_durable_execution_state = _answered_by(CheckpointServer.get_durable_execution_state)
+    get_durable_execution = _answered_by(CheckpointServer.get_durable_execution)
+    get_durable_execution_history = _answered_by(CheckpointServer.get_durable_execution_history)
+    list_durable_executions_by_function = _answered_by(CheckpointServer.list_durable_executions_by_function)
+    stop_durable_execution = _answered_by(CheckpointServer.stop_durable_execution, changes=True)
+    pause_durable_execution = _answered_by(CheckpointServer.pause_durable_execution, changes=True)
+    resume_durable_execution = _answered_by(CheckpointServer.resume_durable_execution, changes=True)
+    delete_durable_execution = _answered_by(CheckpointServer.delete_durable_execution, changes=True)
+    send_durable_execution_callback_success = _answered_by(
+        CheckpointServer.send_durable_execution_callback_success, changes=True
+    )
+    send_durable_execution_callback_failure = _answered_by(
+        CheckpointServer.send_durable_execution_callback_failure, changes=True
+    )
+    send_durable_execution_callback_heartbeat = _answered_by(
+        CheckpointServer.send_durable_execution_callback_heartbeat, changes=True
+    )
 
     def _call(self, operation: ApiOperation, request: dict[str, Any], changes: bool = False) -> dict[str, Any]:
-        """Ask the server; ``changes`` marks requests by which a test changes what happens next."""
         task = current_task()
         if task is None:
             if changes:
@@ -157,13 +138,11 @@ class InvocationClient:
         self._lease.end(_invalid_token)
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Record a batch of operation updates."""
         if self._faults is not None:
             return self._faults.checkpoint(self._client.checkpoint_durable_execution, request)
         return self._client.checkpoint_durable_execution(**request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
-        """One page of the execution's operations."""
         if self._faults is not None:
             return self._faults.state_read(self._client.get_durable_execution_state, request)
         return self._client.get_durable_execution_state(**request)

@@ -29,7 +29,7 @@ class ClockDriver(Protocol):
     """Shows virtual time to this process."""
 
     def start(self, instant: datetime) -> None:
-        """Show that instant from now on."""
+        """Show that instant from now on; raises :class:`ForeignClockError` if another tool holds a clock."""
         ...
 
     def move_to(self, instant: datetime) -> None:
@@ -41,7 +41,7 @@ class ClockDriver(Protocol):
         ...
 
     def stop(self) -> None:
-        """Give the real time back."""
+        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         ...
 
 
@@ -82,7 +82,6 @@ class TravelledTime:
         self._traveller: Any = None
 
     def start(self, instant: datetime) -> None:
-        """Show that instant; raises :class:`ForeignClockError` if another tool holds a clock."""
         self._watch.refuse(None)
         self._nanoseconds = _nanoseconds(instant)
         self._travel = self._time_machine.travel(_EPOCH, tick=False)
@@ -96,7 +95,6 @@ class TravelledTime:
         self._watch.install()
 
     def move_to(self, instant: datetime) -> None:
-        """Show another time."""
         self.check()
         nanoseconds = _nanoseconds(instant)
         if nanoseconds < self._nanoseconds:
@@ -104,11 +102,9 @@ class TravelledTime:
         self._nanoseconds = nanoseconds
 
     def check(self) -> None:
-        """Refuse to go on if another tool has put its own time on top."""
         self._watch.refuse(self._traveller)
 
     def stop(self) -> None:
-        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         left_active = self._watch.complaint(self._traveller)
         self._watch.end_frozen()
         while travellers()[-1] is not self._traveller:
@@ -195,7 +191,6 @@ class FrozenTime:
         self._factory: Any = None
 
     def start(self, instant: datetime) -> None:
-        """Freeze time at that instant; raises :class:`ForeignClockError` if another tool holds a clock."""
         self._watch.refuse(None)
         self._left_out = left_out()
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
@@ -209,7 +204,6 @@ class FrozenTime:
         self._imports.install()
 
     def move_to(self, instant: datetime) -> None:
-        """Show another time."""
         self.check()
         before = self._factory.time_to_freeze
         self._factory.move_to(instant)
@@ -217,11 +211,9 @@ class FrozenTime:
             begin_time_based_identifiers_again()
 
     def check(self) -> None:
-        """Refuse to go on if another tool has put its own time on top."""
         self._watch.refuse(self._factory)
 
     def stop(self) -> None:
-        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         left_active = self._watch.complaint(self._factory)
         while freezegun.api.freeze_factories[-1] is not self._factory:
             for stack in _FREEZEGUN_STACKS:

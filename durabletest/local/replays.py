@@ -103,7 +103,6 @@ class ReplayProbe(FaultInjector):
         return answer
 
     def asked(self, asked: Asked) -> None:
-        """The handler asks for an operation, for the first time or in a replay."""
         key = asked.arn, asked.operation_id
         inputs, cells = _inputs(asked)
         kind = word_for(asked.sub_type, asked.type)
@@ -115,7 +114,6 @@ class ReplayProbe(FaultInjector):
                 self.difference = _compared(before, noted)
 
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
-        """The handler asks for another operation than the recorded one."""
         before, after = (_titled(word_for(sub_type, kind), name) for kind, sub_type, name in (recorded, asked))
         self.difference = self.difference or ReplayDifference(before, "operation", before, after)
 

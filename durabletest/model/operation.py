@@ -17,7 +17,7 @@ from durabletest.errors import (
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, callback_of, execution_title, title
 from durabletest.model.lookup import closest, did_you_mean, member
-from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
+from durabletest.model.payloads import ErrorSource, error_object, result_argument
 from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,
@@ -130,8 +130,7 @@ class DurableOperation:
         record = history.find(self._path, self._index)
         callback = callback_of(history, record)
         if callback is None and record.is_wait_for_callback:
-            msg = f"{title(history, record)} has not created its callback yet"
-            raise CallbackNotReadyError(msg)
+            raise CallbackNotReadyError(f"{title(history, record)} has not created its callback yet")
         callback = callback or self._of_type(OperationType.CALLBACK)
         outcome = (self._decoded(callback), callback.error, callback.result)
         timeouts = (_seconds(callback.timeout), _seconds(callback.heartbeat_timeout))
@@ -149,9 +148,7 @@ class DurableOperation:
 
     def send_callback_success(self, result: Any = None) -> None:
         """Answer the callback: ``str`` and ``bytes`` as they are, any other value as JSON, nothing for ``None``."""
-        payload = encode_callback_result(result)
-        arguments = {} if payload is None else {"Result": payload}
-        self._answer(self._view.client.send_durable_execution_callback_success, **arguments)
+        self._answer(self._view.client.send_durable_execution_callback_success, **result_argument(result))
 
     def send_callback_failure(
         self,
@@ -255,8 +252,7 @@ def _callback_to_answer(history: History, path: str, index: int) -> OperationRec
     if callback is None and record.is_wait_for_callback:
         raise _not_ready(title(history, record))
     if callback is None:
-        msg = f"{title(history, record)} is a {record.type}; only callbacks can be answered"
-        raise WrongOperationTypeError(msg)
+        raise WrongOperationTypeError(f"{title(history, record)} is a {record.type}; only callbacks can be answered")
     return callback
 
 

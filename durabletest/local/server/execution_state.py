@@ -80,7 +80,6 @@ class DurableExecution:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
         return self.ended_at is None
 
     @property

@@ -50,7 +50,6 @@ class Journal:
         return bool(self._pending)
 
     def is_pending(self, operation_id: str) -> bool:
-        """Whether this operation waits for something from outside the handler."""
         return operation_id in self._pending
 
     def put(

@@ -30,7 +30,6 @@ def size(text: str) -> int:
 
 
 def error_size(error: Mapping[str, Any]) -> int:
-    """The bytes of all fields of an error object together."""
     fields = (line for field in error.values() for line in ([field] if isinstance(field, str) else field))
     return sum(map(size, fields))
 
