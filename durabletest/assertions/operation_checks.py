@@ -216,11 +216,8 @@ def _of_type(facts: OperationFacts, expected: OperationType) -> Claim:
 
 
 def _inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
-    history, around = facts.history, []
-    parent = history.parent(facts.record)
-    while parent is not None:
-        around.append(parent)
-        parent = history.parent(parent)
+    history = facts.history
+    around = history.ancestors(facts.record)
     selected = history.get(context, index or 0)
     expected = f"inside {context!r}" + ("" if index is None else f" (index {index})")
     if selected is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from durabletest.model.history import History, details_of
 from durabletest.model.records import SIDE_BY_SIDE, OperationRecord
@@ -49,7 +49,7 @@ def started_before(history: History, one: OperationRecord, other: OperationRecor
 
 def in_parallel(history: History, one: OperationRecord, other: OperationRecord) -> bool:
     """Whether two operations are in different branches of a parallel or map."""
-    ones, others = _lineage(history, one), _lineage(history, other)
+    ones, others = ([*reversed(history.ancestors(record)), record] for record in (one, other))
     shared = [record for record, opposite in zip(ones, others, strict=False) if record is opposite]
     around = shared[-1] if shared else None
     return around is not None and around.sub_type in SIDE_BY_SIDE and around is not one and around is not other
@@ -102,16 +102,9 @@ def _order_in_time(one: OperationRecord, other: OperationRecord) -> Order:
     return Order.UNDECIDED if touching else Order.OVERLAPS
 
 
-def _lineage(history: History, record: OperationRecord) -> list[OperationRecord]:
-    """The contexts around an operation, the outermost first, and the operation itself."""
-    lineage = [record]
-    while (parent := history.parent(lineage[0])) is not None:
-        lineage.insert(0, parent)
-    return lineage
-
-
 def _first_event(record: OperationRecord) -> int:
-    return _id(record.events[0])
+    number: int = record.events[0]["EventId"]
+    return number
 
 
 def _last_event(record: OperationRecord) -> float:
@@ -122,9 +115,5 @@ def _last_event(record: OperationRecord) -> float:
     last = record.events[-1]
     retried = "NextAttemptDelaySeconds" in (details_of(last).get("RetryDetails") or {})
     ended_by_it = record.ended_at is not None and not retried and not last["EventType"].endswith("Started")
-    return _id(last) if ended_by_it else float("inf")
-
-
-def _id(event: dict[str, Any]) -> int:
-    number: int = event["EventId"]
-    return number
+    number: int = last["EventId"]
+    return number if ended_by_it else float("inf")

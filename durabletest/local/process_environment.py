@@ -34,7 +34,7 @@ class RunnerSession:
         self.closed = False
 
     def use(self, purpose: str = "") -> Any:
-        """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
+        """The deployment's lease; who holds this method keeps the session, as clients do that outlive their runner."""
         return self.deployment.lease.use(purpose)
 
     def __del__(self) -> None:
