@@ -171,10 +171,9 @@ class TestResult:
     def _ended(self) -> ExecutionRecord:
         execution = self._execution
         if not execution.ended:
-            msg = (
+            raise ExecutionNotCompletedError(
                 f"{execution_title(self.arn)} is {execution.status}: it has no outcome yet; wait for execution.result()"
             )
-            raise ExecutionNotCompletedError(msg)
         return execution
 
 

@@ -66,11 +66,6 @@ def decode_result(payload: str) -> Any:
         return value
 
 
-def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> Any:
-    """The value of a payload that the operation's own serialiser has written."""
-    return serialiser.deserialize(payload, sdk.module("serdes").SerDesContext(operation_id, arn))
-
-
 # --- while handlers run -----------------------------------------------------------------------------------------------
 
 
@@ -113,11 +108,11 @@ class ValueNotes:
 
         A payload that it cannot read here, the summary of a large result for example, is read as any other.
         """
-        serialiser = None if record is None else self._serialiser(arn, record, payload)
+        serialiser: Any = None if record is None else self._serialiser(arn, record, payload)
         if serialiser is None or payload is None or record is None:
             return decode(payload, record)
         try:
-            return deserialise(serialiser, payload, record.id, arn)
+            return serialiser.deserialize(payload, sdk.module("serdes").SerDesContext(record.id, arn))
         except Exception:
             return decode(payload, record)
 

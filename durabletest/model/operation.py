@@ -172,7 +172,11 @@ class DurableOperation:
         ``WaitTimeoutError`` after so many real seconds. Cancelling the future ends the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
-        return OperationFuture(self._view, self._path, self._index, wanted, self._with_id)
+
+        def with_id(record: OperationRecord) -> DurableOperation:
+            return DurableOperation(self._view, OperationId(record.id))
+
+        return OperationFuture(self._view, self._path, self._index, wanted, with_id)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DurableOperation):
@@ -197,9 +201,6 @@ class DurableOperation:
             return self._view.arn, OperationId(self.id), 0
         except DurableTestError:
             return self._view.arn, self._path, self._index
-
-    def _with_id(self, record: OperationRecord) -> DurableOperation:
-        return DurableOperation(self._view, OperationId(record.id))
 
     def _decoded(self, record: OperationRecord) -> Any:
         return None if record.result is None else plain(self._view.decode(record.result, record))

@@ -171,7 +171,7 @@ class ExecutionManager:
         if execution is None:
             return
         journal = execution.checkpoints.journal
-        if execution.running and journal.is_pending(operation_id):
+        if execution.running and operation_id in journal.pending:
             outcome = {"Action": action, "Payload": result, "Error": error}
             operation_type = journal.operations[operation_id]["Type"]
             execution.checkpoints.change_from_outside({"Id": operation_id, "Type": operation_type, **outcome})
@@ -272,7 +272,7 @@ class ExecutionManager:
         if checkpoints.has_news:
             checkpoints.end_invocation()
             self._announce(InvocationDue(execution.arn))
-        elif checkpoints.journal.has_pending:
+        elif checkpoints.journal.pending:
             execution.empty_pendings = 0
             checkpoints.end_invocation()
         else:
