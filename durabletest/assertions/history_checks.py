@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from durabletest.assertions.check import Claim, Subject, call, counted, listed, shortened, show, unmet, valid_number
 from durabletest.assertions.operation_checks import find_operation, namesakes
-from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, in_parallel
 from durabletest.assertions.outcome_checks import ExecutionFacts
+from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_break, in_parallel
 from durabletest.errors import AmbiguousOperationError, ConfigurationError, UsageError
 from durabletest.model.comparison import Canonical, Omission, canonical, differences
 from durabletest.model.execution_view import ExecutionView

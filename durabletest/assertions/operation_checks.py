@@ -9,9 +9,18 @@ from typing import Self
 
 from durabletest.assertions.check import Claim, call, counted, listed, show, unmet, valid_number
 from durabletest.assertions.compare import counts, equals
-from durabletest.assertions.order import UNDECIDED, Order, order_of
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
-from durabletest.assertions.time_checks import Unit, Units, given_delays, given_duration, lasted, retried_after
+from durabletest.assertions.time_checks import (
+    UNDECIDED,
+    Order,
+    Unit,
+    Units,
+    given_delays,
+    given_duration,
+    lasted,
+    order_of,
+    retried_after,
+)
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, callback_of, title
 from durabletest.model.lookup import check_index, means, member, why_not_found

@@ -29,8 +29,8 @@ from durabletest.assertions.operation_checks import (
     requested,
     wrong_type,
 )
-from durabletest.assertions.order import UNDECIDED, OrderBreak, first_break, started_before
 from durabletest.assertions.outcome_checks import ExecutionFacts, OutcomeSubject
+from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_break, started_before
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import execution_title, title
