@@ -15,8 +15,7 @@ from durabletest.errors import (
     UsageError,
 )
 from durabletest.execution_handle import Execution
-from durabletest.local.boto3_routing import Router
-from durabletest.local.client import RunnerClient
+from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
