@@ -16,8 +16,6 @@ from durabletest.model.history import execution_title
 
 _JITTERS = (0.0, 0.999999)
 """The jitters other than the default: those of the shortest and the longest delay."""
-
-
 _LISTED = 6
 """The most operations that a story names of those that came before something, or were recorded at once."""
 _TIMERS = {

@@ -236,53 +236,45 @@ def failing(future: Future[Any], act: Callable[[], None]) -> None:
             future.set_exception(error)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Watchdog:
     """Measures, in real seconds, how long nothing has happened; belongs to the orchestrator's thread.
 
     ``abort`` ends the run of a call with an error, if the call still runs.
     """
 
-    def __init__(
-        self,
-        calls: CallQueue,
-        sleepers: Sleepers,
-        waiters: Waiters,
-        deployments: Deployments,
-        run_errors: RunErrors,
-        abort: Callable[[RunningCall, DurableTestError], None],
-    ) -> None:
-        self._calls = calls
-        self._sleepers = sleepers
-        self._waiters = waiters
-        self._deployments = deployments
-        self._run_errors = run_errors
-        self._abort = abort
+    calls: CallQueue
+    sleepers: Sleepers
+    waiters: Waiters
+    deployments: Deployments
+    run_errors: RunErrors
+    abort: Callable[[RunningCall, DurableTestError], None]
 
     def seconds_left(self) -> float | None:
         """Real seconds until the next ``check`` is due; None while nothing has to happen."""
-        return max(0.0, self._limit() - self._calls.idle_seconds()) if self._may_be_stuck() else None
+        return max(0.0, self._limit() - self.calls.idle_seconds()) if self._may_be_stuck() else None
 
     def check(self) -> None:
         """Give up what has been idle for too long."""
-        if not self._may_be_stuck() or self._calls.idle_seconds() < self._limit():
+        if not self._may_be_stuck() or self.calls.idle_seconds() < self._limit():
             return
-        running = self._calls.running
+        running = self.calls.running
         if running is None:
-            self._waiters.give_up(self._run_errors.stuck)
+            self.waiters.give_up(self.run_errors.stuck)
         elif running.crashed is not None:
-            self._calls.leave_behind()
+            self.calls.leave_behind()
         else:
-            stacks = stacks_of(self._calls.invoker.threads)
-            self._abort(running, HandlerStuckError(stuck_handler(running.call, running.deployment, stacks)))
+            stacks = stacks_of(self.calls.invoker.threads)
+            self.abort(running, HandlerStuckError(stuck_handler(running.call, running.deployment, stacks)))
 
     def _may_be_stuck(self) -> bool:
         """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
-        return bool(self._waiters) or not (self._calls.idle or self._sleepers.all_asleep)
+        return bool(self.waiters) or not (self.calls.idle or self.sleepers.all_asleep)
 
     def _limit(self) -> float:
         """The real seconds that may pass without progress."""
-        running = self._calls.running
+        running = self.calls.running
         if running is None:
-            return self._deployments.shortest_watchdog()
+            return self.deployments.shortest_watchdog()
         watchdog = running.deployment.watchdog
         return watchdog if running.crashed is None else min(GRACE_SECONDS, watchdog)
