@@ -43,15 +43,6 @@ ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str,
 """The server's method for an operation of the API."""
 
 
-def _answered_by(operation: ApiOperation, changes: bool = False) -> Callable[..., dict[str, Any]]:
-    """The client's method for an operation; ``changes`` marks those by which a test changes what happens next."""
-
-    def method(client: LocalLambdaClient, **request: Any) -> dict[str, Any]:
-        return client._call(operation, request, changes)
-
-    return method
-
-
 class LocalLambdaClient:
     """Same keyword arguments, same answers and same modelled errors as ``boto3.client("lambda")``.
 
@@ -81,25 +72,41 @@ class LocalLambdaClient:
             Event().wait(self._checkpoint_delay)
         return self._call(CheckpointServer.checkpoint_durable_execution, request)
 
-    get_durable_execution_state = _answered_by(CheckpointServer.get_durable_execution_state)
-    get_durable_execution = _answered_by(CheckpointServer.get_durable_execution)
-    get_durable_execution_history = _answered_by(CheckpointServer.get_durable_execution_history)
-    list_durable_executions_by_function = _answered_by(CheckpointServer.list_durable_executions_by_function)
-    stop_durable_execution = _answered_by(CheckpointServer.stop_durable_execution, changes=True)
-    pause_durable_execution = _answered_by(CheckpointServer.pause_durable_execution, changes=True)
-    resume_durable_execution = _answered_by(CheckpointServer.resume_durable_execution, changes=True)
-    delete_durable_execution = _answered_by(CheckpointServer.delete_durable_execution, changes=True)
-    send_durable_execution_callback_success = _answered_by(
-        CheckpointServer.send_durable_execution_callback_success, changes=True
-    )
-    send_durable_execution_callback_failure = _answered_by(
-        CheckpointServer.send_durable_execution_callback_failure, changes=True
-    )
-    send_durable_execution_callback_heartbeat = _answered_by(
-        CheckpointServer.send_durable_execution_callback_heartbeat, changes=True
-    )
+    def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.get_durable_execution_state, request)
+
+    def get_durable_execution(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.get_durable_execution, request)
+
+    def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.get_durable_execution_history, request)
+
+    def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.list_durable_executions_by_function, request)
+
+    def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.stop_durable_execution, request, changes=True)
+
+    def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.pause_durable_execution, request, changes=True)
+
+    def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.resume_durable_execution, request, changes=True)
+
+    def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.delete_durable_execution, request, changes=True)
+
+    def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.send_durable_execution_callback_success, request, changes=True)
+
+    def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.send_durable_execution_callback_failure, request, changes=True)
+
+    def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
+        return self._call(CheckpointServer.send_durable_execution_callback_heartbeat, request, changes=True)
 
     def _call(self, operation: ApiOperation, request: dict[str, Any], changes: bool = False) -> dict[str, Any]:
+        """Ask the server; ``changes`` marks requests by which a test changes what happens next."""
         task = current_task()
         if task is None:
             if changes:
