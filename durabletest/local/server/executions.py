@@ -48,7 +48,7 @@ class ExecutionManager:
     start_invoke: Callable[[str, Update], None]
     """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
     begin_pause: Callable[[DurableExecution], None]
-    """Called when the invocation of an execution that is PAUSING has ended; set by the PauseManager."""
+    """Called when the invocation of an execution that is PAUSING has ended; set by the CheckpointServer."""
 
     def __init__(
         self,
