@@ -13,11 +13,9 @@ from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import UsageError
 from durabletest.local.faults import PLACES, Fault, FaultInjector, Injection, Point, StepRun, read_fault
-from durabletest.model.enums import SIDE_BY_SIDE, ExecutionStatus
-from durabletest.model.history import History
+from durabletest.model.history import History, title, word_for
 from durabletest.model.lookup import listed, nearest
-from durabletest.model.naming import title, word_for
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import SIDE_BY_SIDE, ExecutionStatus, OperationRecord
 from durabletest.model.times import plain
 from durabletest.result import TestResult
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from durabletest.crashes import CrashMatrix, CrashRun, Run, observed, observed_anew
-from durabletest.determinism import complaint_about
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.histories import files_of, replay_report
 from durabletest.local.faults import Injection
+from durabletest.local.replays import complaint_about
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects

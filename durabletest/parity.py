@@ -22,7 +22,7 @@ from botocore.exceptions import NoCredentialsError
 
 from durabletest import __version__, show
 from durabletest.case import DurableTestCase
-from durabletest.cloud.aws_errors import explained
+from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError

@@ -11,7 +11,7 @@ from functools import partial, wraps
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from durabletest.model.naming import word_for
+from durabletest.model.history import word_for
 from durabletest.patches import Patches
 from durabletest.sdk import module
 

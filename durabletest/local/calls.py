@@ -87,12 +87,10 @@ class HandlerInvocation:
 
     @property
     def name(self) -> str:
-        """The handler's name."""
         return name_of(self.handler)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -158,17 +156,14 @@ class FunctionCall:
 
     @property
     def arn(self) -> str:
-        """The execution that invoked it."""
         return self.due.arn
 
     @property
     def name(self) -> str:
-        """The function's name."""
         return name_of(self.function)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -183,7 +178,6 @@ class FunctionCall:
             raise PayloadError(said) from error
 
     def report(self, outcome: Answered | Raised) -> None:
-        """Complete the invoke."""
         error = None
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)

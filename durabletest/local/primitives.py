@@ -16,7 +16,7 @@ from functools import partial
 from threading import Event, Lock
 from typing import Any, Generic, Self, TypeVar
 
-from durabletest.local.onlooker import watch_until
+from durabletest.local.blocking import watch_until
 from durabletest.local.tasks import RoundOver, Task, TaskState, Unwound, current_task, current_turns
 from durabletest.local.turns import Turns
 
@@ -157,7 +157,7 @@ class CheckpointQueue(Generic[ItemT]):
             raise RoundOver
 
     def get(self, timeout: float | None = None) -> ItemT:  # noqa: ARG002 - see the class
-        """The next update; without one ``queue.Empty`` has the SDK see what else is due, and the batch or round ends."""
+        """The next update; ``queue.Empty`` lets the SDK see what else is due, and then the batch or the round ends."""
         if self.first and not self._items:
             if self._found_empty:
                 raise RoundOver
