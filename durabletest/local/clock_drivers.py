@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from durabletest import configuration
+from durabletest import value_checks
 from durabletest.errors import ConfigurationError, ForeignClockError
 from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again, travellers
 from durabletest.local.freezing import FrozenTime
@@ -40,14 +40,14 @@ def chosen(clock: str | None = None) -> str:
     """The name of the clock: that of the environment variable, or else ``clock``, or else freezegun."""
     variable = os.environ.get(CLOCK_VARIABLE)
     if variable:
-        configuration.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
+        value_checks.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
         return variable
-    return configuration.FREEZEGUN if clock is None else clock
+    return value_checks.FREEZEGUN if clock is None else clock
 
 
 def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
     """The driver of that name; ``before_reading`` is called in every thread that reads the virtual time."""
-    return (TravelledTime if clock == configuration.TIME_MACHINE else FrozenTime)(before_reading)
+    return (TravelledTime if clock == value_checks.TIME_MACHINE else FrozenTime)(before_reading)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
