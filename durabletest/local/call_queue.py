@@ -95,6 +95,7 @@ class CallQueue:
         run = self.logs.during(running.call.arn, running.call.run, new_invocation=running.call.is_invocation)
         with self._switching:
             self.running = running
+            running.call.settings.enter()
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
         self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
@@ -155,6 +156,8 @@ class CallQueue:
 
     def _end(self) -> None:
         with self._switching:
+            if self.running is not None:
+                self.running.call.settings.leave()
             self.running = None
         self._scheduler.cancel(_DEADLINE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, name_of
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
@@ -239,6 +240,7 @@ class ScriptedAction:
     is_invocation: bool = False
     deadline: None = None
     turns: None = None
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
     def arn(self) -> str:
