@@ -14,7 +14,7 @@ Serve functions by the Lambda API for durable executions, on the loopback addres
 and a browser. Nothing is checked that only concerns AWS: any credentials and any region will do."""
 _EPILOG = """\
 time:
-  skip    virtual: it passes whenever nothing runs and no callback waits for an answer (the default)
+  skip    virtual: it passes whenever nothing runs, and stands still while a callback waits for an answer (the default)
   manual  virtual: it stands still until it is moved, on the page
   real    that of this machine"""
 
@@ -39,6 +39,13 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--time", choices=("skip", "manual", "real"), default="skip", help="see below")
     parser.add_argument("--start-time", metavar="ISO", help="when virtual time begins; by default now")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        metavar="READS",
+        help="with --time skip: time that stands still for callbacks moves on to the next timer when each execution\n"
+        "that clients follow was read so often without a change; by default it waits for the page, or for an answer",
+    )
     parser.add_argument(
         "--watchdog",
         type=float,
@@ -69,7 +76,7 @@ def _run(options: argparse.Namespace) -> int:
             functions, skip_time=pace is not Pace.REAL, start_time=start, watchdog=options.watchdog
         )
         try:
-            endpoint = LambdaEndpoint(runner, pace)
+            endpoint = LambdaEndpoint(runner, pace, options.patience)
             greeting = f"durabletest serves {', '.join(functions)} on http://127.0.0.1:{listening.getsockname()[1]}"
             server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
             serve_until_interrupted(server, listening)

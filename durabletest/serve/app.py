@@ -68,15 +68,17 @@ class LambdaApi:
         await _response(await self._answer(http))(scope, receive, send)
 
     async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        call = decode(request)
         try:
+            call = decode(request)
             return encode(call.operation, await self._endpoint.answer(call))
+        except RequestRefusedError as refused:
+            return refusal(refused.status, refused.code, refused.message)
         except ClientError as error:
             return refusal_of(error)
         except UsageError as error:
             return refusal(400, "InvalidParameterValueException", str(error))
         except Exception as error:
-            _LOGGER.exception("%s failed", call.operation)
+            _LOGGER.exception("%s %s", request.method, request.target)
             return refusal(500, "ServiceException", f"{type(error).__name__}: {error}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from durabletest.serve.served_runner import ServedRunner
 AnswerT = TypeVar("AnswerT")
 _OK = 200
 _READS = ("Get", "List")
+_FOLLOWING = ("GetDurableExecution", "GetDurableExecutionHistory")
 _ERROR_KEYS = {"ErrorType": "errorType", "ErrorMessage": "errorMessage", "StackTrace": "stackTrace"}
 """The fields of an error in the payload of a failed ``Invoke``, which Lambda writes in its own way."""
 
@@ -46,12 +48,16 @@ class Pace(Enum):
 class LambdaEndpoint:
     """Serves the functions of one runner; all methods belong to the thread of one event loop.
 
-    ``closing`` is set when the endpoint is about to stop: whatever waits for longer than a moment ends then.
+    ``closing`` is set when the endpoint is about to stop: whatever waits for longer than a moment ends then. With a
+    ``patience``, time that stands still for callbacks moves on to the next timer when clients have read each of the
+    executions that they follow so often, and nothing has changed meanwhile.
     """
 
-    def __init__(self, runner: ServedRunner, pace: Pace) -> None:
+    def __init__(self, runner: ServedRunner, pace: Pace, patience: int | None = None) -> None:
         self.runner = runner
         self.pace = pace
+        self._patience = patience
+        self._reads: Counter[str] = Counter()
         self.closing = asyncio.Event()
         self._change = asyncio.Event()
         self._ends: dict[str, asyncio.Event] = {}
@@ -84,7 +90,9 @@ class LambdaEndpoint:
         if call.operation == "Invoke":
             return await self._invoke(call.members)
         answer = await self._ask(xform_name(call.operation), call.members)
-        if not call.operation.startswith(_READS):
+        if call.operation in _FOLLOWING:
+            self._has_read(call.members["DurableExecutionArn"])
+        elif not call.operation.startswith(_READS):
             self._tell()
         return answer
 
@@ -176,7 +184,17 @@ class LambdaEndpoint:
 
     def _holds(self, server: CheckpointServer) -> bool:
         """Whether time stands still: for callbacks that wait for an answer, and while a plain function runs."""
-        return self._plain_calls > 0 or server.has_open_callbacks()
+        return self._plain_calls > 0 or (server.has_open_callbacks() and not self._out_of_patience)
+
+    @property
+    def _out_of_patience(self) -> bool:
+        reads = list(self._reads.values())
+        return self._patience is not None and bool(reads) and min(reads) >= self._patience
+
+    def _has_read(self, arn: str) -> None:
+        self._reads[arn] += 1
+        if self._out_of_patience:
+            self._wake()
 
     # --- changes ---
 
@@ -203,6 +221,10 @@ class LambdaEndpoint:
         self._tell()
 
     def _tell(self) -> None:
+        self._reads.clear()
+        self._wake()
+
+    def _wake(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
 

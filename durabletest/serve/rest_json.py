@@ -107,19 +107,30 @@ def _members(model: OperationModel, labels: Mapping[str, str], query: str, reque
         elif location == "header" and wire_name.lower() in request.headers:
             found[name] = _parsed(name, partial(_from_text, member), request.headers[wire_name.lower()])
         elif name == payload and request.body:
-            found[name] = request.body if member.type_name == "blob" else _from_json(member, _document(request), name)
+            found[name] = _payload(model, member, name, request)
         elif location is None and document.get(wire_name) is not None:
             found[name] = _from_json(member, document[wire_name], name)
     return found
 
 
+def _payload(model: OperationModel, shape: Any, name: str, request: HttpRequest) -> Any:
+    """The member that the whole body stands for; that of ``Invoke`` is JSON, which botocore sends without a type."""
+    if shape.type_name != "blob":
+        return _from_json(shape, _document(request), name)
+    if model.name == "Invoke":
+        _check_content_type(request, _JSON, "application/octet-stream")
+    return request.body
+
+
+def _check_content_type(request: HttpRequest, *allowed: str) -> None:
+    kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if kind not in allowed:
+        raise RequestRefusedError(415, "UnsupportedMediaTypeException", f"the Content-Type is {kind}, not {_JSON}")
+
+
 def _document(request: HttpRequest) -> dict[str, Any]:
     """The body, which has to be a JSON object."""
-    kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-    if kind != _JSON:
-        raise RequestRefusedError(
-            415, "UnsupportedMediaTypeException", f"the body's Content-Type is {kind}, not {_JSON}"
-        )
+    _check_content_type(request, _JSON)
     try:
         document = json.loads(request.body)
     except (ValueError, RecursionError) as error:

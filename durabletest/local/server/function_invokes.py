@@ -20,6 +20,7 @@ from durabletest.local.server.service_model import modelled_error, validate_requ
 
 ACCEPTED, NO_CONTENT = 202, 204
 _DRY_RUN = "DryRun"
+_REGISTER = ". Register it with register_durable_function({!r}, handler)"
 _SUPPORTED = frozenset({"FunctionName", "InvocationType", "DurableExecutionName", "Payload", "Qualifier", "TenantId"})
 _ACTIONS = {"SUCCEEDED": "SUCCEED", "FAILED": "FAIL", "TIMED_OUT": "TIME_OUT", "STOPPED": "STOP"}
 
@@ -197,7 +198,7 @@ class InvokeManager:
         The service invokes plain functions too, and waits for the result of a ``RequestResponse``. Neither fits a test:
         the caller, a step perhaps, would have to end before another function can run. Both are refused.
         """
-        target = self._target(deployment, request)
+        target = self._target(deployment, request, _REGISTER)
         _check_event(request, target.spec)
         return self._begin(deployment, request, target)
 
@@ -215,12 +216,13 @@ class InvokeManager:
             return {"StatusCode": NO_CONTENT, "Payload": b""}
         return PlainInvoke(target.registered or "", target.spec, payload, request.get("TenantId"))
 
-    def _target(self, deployment: int, request: Mapping[str, Any]) -> _Target:
+    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> _Target:
+        """What the request names; ``remedy``, with a place for the name, ends the refusal of a name that is unknown."""
         validate_request("Invoke", request)
         _check_supported(request)
         name, written = split_name(request["FunctionName"])
         qualifier = request.get("Qualifier", written)
-        registered, spec = _find(self._directories[deployment], name, qualifier)
+        registered, spec = _find(self._directories[deployment], name, qualifier, remedy.format(name))
         if spec.durable and qualifier is None:
             raise modelled_error(
                 "InvalidParameterValueException",
@@ -259,7 +261,9 @@ def _unknown(target: str) -> ErrorObject:
     return {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
 
 
-def _find(directory: FunctionDirectory, name: str, qualifier: str | None) -> tuple[str | None, FunctionSpec]:
+def _find(
+    directory: FunctionDirectory, name: str, qualifier: str | None, remedy: str
+) -> tuple[str | None, FunctionSpec]:
     """The registered name, None for the runner's own function, and the function."""
     found = directory.find(f"{name}:{qualifier}" if qualifier else name)
     if found is not None:
@@ -268,7 +272,7 @@ def _find(directory: FunctionDirectory, name: str, qualifier: str | None) -> tup
         return None, directory.own
     raise modelled_error(
         "ResourceNotFoundException",
-        f"Function not found: {name}. Register it with register_durable_function({name!r}, handler)",
+        f"Function not found: {name}{remedy}",
         "Invoke",
     )
 
