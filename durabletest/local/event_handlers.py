@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -42,6 +42,9 @@ from durabletest.local.waiters import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
 from durabletest.serialisers import ValueNotes
 
+Observer: TypeAlias = Callable[[str, bool], None]
+"""Told, in the server's thread, the ARN of an execution that has changed, and whether it has ended; must not raise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
@@ -75,6 +78,7 @@ class EventHandlers:
         self._parts = parts
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.calls)
         self._forgotten: set[str] = set()
+        self.observers: list[Observer] = []
         self._operations: dict[str, OperationCache[Any]] = {}
 
     def handle(self, announcement: Announcement) -> None:
@@ -184,10 +188,14 @@ class EventHandlers:
 
     def _on_changed(self, changed: Changed) -> None:
         self._parts.waiters.note(changed.arn)
+        for observe in self.observers:
+            observe(changed.arn, False)
 
     def _on_ended(self, ended: Ended) -> None:
         self._drop(ended.arn)
         self._parts.waiters.end(ended.arn, self._parts.run_errors.of(ended.arn))
+        for observe in self.observers:
+            observe(ended.arn, True)
 
     def _drop(self, arn: str) -> None:
         """Drop the calls and timers of an execution (R17.5)."""
