@@ -99,15 +99,16 @@ class LocalDurableTestRunner(RepeatingRunner):
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), settings=function, schedule=schedule, **given)
+        given |= {"settings": function, "quotas": Quotas(operation_limit, storage_limit, invocation_attempts)}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
         with ExitStack() as undo:
             undo.callback(process_environment.close, self._session)
-            self._set_up(Quotas(operation_limit, storage_limit, invocation_attempts))
+            self._set_up()
             self._register_all(durable_functions or {}, functions or {})
             undo.pop_all()
 
-    def _set_up(self, quotas: Quotas) -> None:
+    def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
         self._client = RunnerClient(
@@ -118,7 +119,6 @@ class LocalDurableTestRunner(RepeatingRunner):
             self._deployment.number,
         )
         self._router = Router(self._client)
-        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         environment.tell_of_references(self._deployment.handler)
 
     def _register_all(
