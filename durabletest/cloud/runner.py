@@ -16,7 +16,6 @@ from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
-from durabletest.configuration import check_cloud_logs, check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -31,6 +30,7 @@ from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
+from durabletest.value_checks import check_cloud_logs, check_duration
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
@@ -232,11 +232,12 @@ class CloudDurableTestRunner(OperationLookups):
         handler: Callable[..., Any],
         *,
         execution_timeout: Duration | None = None,  # noqa: ARG002 - the local runner's signature
+        **settings: Any,  # noqa: ARG002
     ) -> None:
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
 
-    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> None:  # noqa: ARG002
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
 

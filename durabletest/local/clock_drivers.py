@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import freezegun.api
 import freezegun.config
 
-from durabletest import configuration
+from durabletest import value_checks
 from durabletest.errors import ConfigurationError, ForeignClockError
 from durabletest.local import clock_references
 from durabletest.local.clock_references import as_prefixes, configured, is_in, left_out
@@ -49,14 +49,14 @@ def chosen(clock: str | None = None) -> str:
     """The name of the clock: that of the environment variable, or else ``clock``, or else freezegun."""
     variable = os.environ.get(CLOCK_VARIABLE)
     if variable:
-        configuration.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
+        value_checks.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
         return variable
-    return configuration.FREEZEGUN if clock is None else clock
+    return value_checks.FREEZEGUN if clock is None else clock
 
 
 def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
     """The driver of that name; ``before_reading`` is called in every thread that reads the virtual time."""
-    return (TravelledTime if clock == configuration.TIME_MACHINE else FrozenTime)(before_reading)
+    return (TravelledTime if clock == value_checks.TIME_MACHINE else FrozenTime)(before_reading)
 
 
 # --- time-machine ---

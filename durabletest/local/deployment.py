@@ -8,15 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from typing import Any, TypeVar
 
 from durabletest import sdk
-from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local.faults import FaultInjector
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -122,11 +121,12 @@ class Deployment:
     """The functions of one runner, and how their executions run.
 
     ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
-    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` the number of operations in a
-    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
-    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
+    runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a page of
+    the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes in
+    virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
     the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
-    of chained invokes by their names; ``faults`` is told of every checkpoint and step.
+    of chained invokes by their names, and ``settings_of`` has the settings of those that were given some; ``faults`` is
+    told of every checkpoint and step.
     """
 
     number: int
@@ -137,10 +137,11 @@ class Deployment:
     page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
-    function_timeout: timedelta = MAX_FUNCTION_TIMEOUT
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    settings_of: dict[str, FunctionSettings] = field(default_factory=dict)
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
@@ -148,12 +149,14 @@ class Deployment:
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """In the block there are no scripts and stubs, and what is registered is forgotten at its end."""
-        before = self.scripts, self.stubs, dict(self.durable_functions), dict(self.functions)
+        before = self.scripts, self.stubs
+        functions = dict(self.durable_functions), dict(self.functions), dict(self.settings_of)
         self.scripts, self.stubs = ScriptRegistry(), StubRegistry()
         try:
             yield
         finally:
-            self.scripts, self.stubs, self.durable_functions, self.functions = before
+            self.scripts, self.stubs = before
+            self.durable_functions, self.functions, self.settings_of = functions
 
     @contextmanager
     def intercepted(self, faults: FaultsT) -> Iterator[FaultsT]:

@@ -75,7 +75,7 @@ class TestExecutionOrchestrator:
         self._watchdog = Watchdog(
             self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
         )
-        self._event_handlers = EventHandlers(
+        self.event_handlers = EventHandlers(
             Parts(
                 server,
                 client,
@@ -91,7 +91,8 @@ class TestExecutionOrchestrator:
                 self._turns,
             )
         )
-        self._at_rest: list[Callable[[], None]] = []
+        self.at_rest: list[Callable[[], None]] = []
+        """Called in the server's thread, one by one, once everything has come to rest."""
 
     # --- for other threads ---
 
@@ -107,7 +108,7 @@ class TestExecutionOrchestrator:
 
     def announce(self, announcement: Announcement) -> None:
         """Take a message of the server; it is handled once the request is answered during which it came."""
-        self._inbox.post(partial(self._event_handlers.handle, announcement))
+        self._inbox.post(partial(self.event_handlers.handle, announcement))
 
     def open(self, deployment: Deployment, start: datetime | None) -> None:
         """A runner has been opened; a ``start`` means that it is the only one, for which time and ids begin again."""
@@ -196,12 +197,12 @@ class TestExecutionOrchestrator:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
         tell = partial(settling, future, self._scheduler.next_due)
-        self._inbox.send(lambda: self._at_rest.append(tell), future)
+        self._inbox.send(lambda: self.at_rest.append(tell), future)
         return future
 
     def due_times(self, arn: str) -> Future[list[tuple[str | None, str, datetime]]]:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
-        return self._inbox.ask(partial(self._event_handlers.due_times, arn))
+        return self._inbox.ask(partial(self.event_handlers.due_times, arn))
 
     def raise_if_aborted(self, arn: str) -> None:
         """Raise the error that ended the run of this execution, unless that was the execution's own outcome."""
@@ -263,8 +264,8 @@ class TestExecutionOrchestrator:
                 continue
             if self._waiters.tell_news():
                 continue
-            if self._at_rest:
-                self._at_rest.pop(0)()
+            if self.at_rest:
+                self.at_rest.pop(0)()
             elif not self._try_to_move_time():
                 return
 
@@ -303,10 +304,11 @@ class TestExecutionOrchestrator:
             return False
         if self.sleepers.all_asleep:
             with self.sleepers.held() as held:
-                return held and self._move_virtual_time()
-        return self._move_virtual_time()
+                return held and self.move_virtual_time()
+        return self.move_virtual_time()
 
-    def _move_virtual_time(self) -> bool:
+    def move_virtual_time(self) -> bool:
+        """Move to the next instant at which something is due or awaited; tell whether there was one."""
         assert self._virtual is not None
         goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
         destination = min((instant for instant in (goal, due) if instant is not None), default=None)
@@ -373,13 +375,13 @@ class TestExecutionOrchestrator:
         if running is not None and running.deployment is deployment:
             self.calls.abandon()
         for arn in self._server.call(CheckpointServer.forget, deployment.number):
-            self._event_handlers.forget(arn, reason)
+            self.event_handlers.forget(arn, reason)
         self._waiters.leave(deployment, reason)
         self._inbox.post(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
         """The announcements for the forgotten executions came before this message."""
-        self._event_handlers.all_forgotten()
+        self.event_handlers.all_forgotten()
         future.set_result(None)
 
     def _stop(self) -> None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from durabletest.crashes import CrashMatrix, observed_anew
+from durabletest.crash_runs import observed_anew
+from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.histories import recorded_operations
 from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.environment import LocalEnvironment
 from durabletest.local.execution import LocalExecution
-from durabletest.local.faults import FaultInjector, read_injection
+from durabletest.local.faults import FaultInjector, read_injections
 from durabletest.local.process_environment import RunnerSession, process_environment
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -41,15 +42,17 @@ class RepeatingRunner(OperationLookups):
         """Execute the handler with a JSON-able payload until the execution ends."""
         raise NotImplementedError
 
-    def with_fault(self, fault: str | None = None) -> AbstractContextManager[FaultInjector]:
+    def with_fault(self, fault: str | None = None, *, keeps_logs: bool = True) -> AbstractContextManager[FaultInjector]:
         """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
 
-        What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
+        Several come one after the other, ``"answer lost 7 + killed 9"``. What is given has ``points``, those that were
+        met, and ``happened``, whether all faults have come. Without ``keeps_logs``, what is logged is lost.
         """
         self._check_open()
         if not self._environment.can_take_turns:
             raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
-        return self._deployment.intercepted(FaultInjector(self._environment.crash, read_injection(fault)))
+        injections = () if fault is None else read_injections(fault)
+        return self._deployment.intercepted(FaultInjector(self._environment.crash, injections, keeps_logs))
 
     def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
         """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
@@ -81,10 +84,14 @@ class RepeatingRunner(OperationLookups):
         operations: Iterable[str] | str | None = None,
         reset: Callable[[], object] = lambda: None,
         key: Callable[[Any], Any] | None = None,
+        depth: int = 1,
+        pairs: int = PAIRS,
+        seed: int = 0,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed))
         run = partial(observed_anew, self, partial(self.run, payload), reset)
-        if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
+        if (complaint := matrix.complaint(run)) is not None:
             raise AssertionError(complaint)
 
     @contextmanager

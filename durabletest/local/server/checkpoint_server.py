@@ -15,7 +15,7 @@ from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
 from durabletest.local.server.execution_state import DurableExecution, Pause, PauseManager, StartRequest
 from durabletest.local.server.executions import ExecutionManager
-from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
     FunctionSpec,
     IdSource,
@@ -191,6 +191,10 @@ class CheckpointServer:
         """Start an execution of a durable function that a runner knows, for code in or beside its executions."""
         return self._invokes.invoke(deployment, request)
 
+    def invoke_from_outside(self, deployment: int, /, **request: Any) -> dict[str, Any] | PlainInvoke:
+        """See :meth:`InvokeManager.invoke_from_outside`."""
+        return self._invokes.invoke_from_outside(deployment, request)
+
     # --- runners: each is a deployment of its own, known by its number ---
 
     def deploy(self, deployment: int, own: FunctionSpec, page_size: int | None = None) -> None:
@@ -316,6 +320,10 @@ class CheckpointServer:
     def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
         """The history's events after that one."""
         return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.journal.events[event_id:]
+
+    def has_open_callbacks(self) -> bool:
+        """Whether a callback of any execution waits for an answer."""
+        return self._callbacks.has_open
 
     def heartbeats(self, callback_id: str) -> int:
         """The number of heartbeats that a callback was sent."""

@@ -18,7 +18,7 @@ MAX_PAYLOAD = _MB
 a chained invoke's input and result; and of a callback's result (``BinaryOperationPayload``)."""
 MAX_ERROR = _MB
 """Bytes of all fields of an error together (API model 1.44, ``OperationUpdate.Error``)."""
-MAX_EXECUTION_PAYLOADS: Mapping[str, int] = {"Event": _MB, "RequestResponse": 6 * _MB}
+MAX_EXECUTION_PAYLOADS: Mapping[str, int] = {"Event": _MB, "RequestResponse": 6 * _MB, "DryRun": 6 * _MB}
 """Bytes of an execution's input and of its result, by the type of the invocation that started it (API model 1.44,
 ``InputPayload`` and ``Result`` of ``GetDurableExecution``)."""
 REMEDY = "Keep what is larger elsewhere, in S3 for example, and hand on where it is"
