@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     )
     from durabletest.case import DurableTestCase
     from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.configuration import cloud_only, local_only
     from durabletest.durable_test import DurableTest
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
@@ -82,7 +83,6 @@ if TYPE_CHECKING:
         WaitDetails,
         WaitingStatus,
     )
-    from durabletest.modes import cloud_only, local_only
     from durabletest.result import TestResult
     from durabletest.routes import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
@@ -199,6 +199,7 @@ _MODULES = {
     ),
     "durabletest.case": ("DurableTestCase",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
+    "durabletest.configuration": ("cloud_only", "local_only"),
     "durabletest.durable_test": ("DurableTest",),
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
@@ -218,7 +219,6 @@ _MODULES = {
         "WaitDetails",
         "WaitingStatus",
     ),
-    "durabletest.modes": ("cloud_only", "local_only"),
     "durabletest.result": ("TestResult",),
     "durabletest.routes": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),

@@ -162,7 +162,6 @@ class Onlooker:
         self._helping: list[Sight | None] = []
 
     def look(self) -> None:
-        """Look once."""
         turns, holder = self._turns, self._turns.holder
         if holder is None:
             self._look_outside()
