@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -124,6 +125,21 @@ def check_environment(value: object, where: str) -> None:
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
+
+
+def check_template(value: object, where: str) -> None:
+    """The path of a template, or of a folder with one."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ConfigurationError(f"{where} is {value!r}: give the path of a template, 'template.yaml', or of 'cdk.out'")
+
+
+def check_template_function(value: object, where: str) -> None:
+    """The function of a template, with an alias or without."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(
+            f"{where} is {value!r}: give the logical id of a function in the template, 'OrderFunction', or with an "
+            "alias, 'OrderFunction:live'"
+        )
 
 
 def check_delay(value: object, where: str) -> None:

@@ -32,6 +32,11 @@ def logs_client() -> Any:
     return _client("logs")
 
 
+def cloudformation_client() -> Any:
+    """A client of CloudFormation, configured alike."""
+    return _client("cloudformation")
+
+
 def _client(service: str) -> Any:
     session = botocore.session.get_session()
     try:

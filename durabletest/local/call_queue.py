@@ -95,7 +95,7 @@ class CallQueue:
         run = self.logs.during(running.call.arn, running.call.run, new_invocation=running.call.is_invocation)
         with self._switching:
             self.running = running
-            running.call.settings.enter()
+            running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
         self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
@@ -157,7 +157,7 @@ class CallQueue:
     def _end(self) -> None:
         with self._switching:
             if self.running is not None:
-                self.running.call.settings.leave()
+                self.running.call.settings.__exit__()
             self.running = None
         self._scheduler.cancel(_DEADLINE)
 

@@ -264,6 +264,10 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._register(name, handler, settings, durable=False, timeout=None)
         self._deployment.functions[name] = handler
 
+    def _note_missing(self, name: str, reason: str) -> None:
+        """Say why a function is not registered, for the error that comes if the workflow invokes it."""
+        self._deployment.missing[name] = reason
+
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import unittest
 from itertools import pairwise
@@ -21,6 +22,8 @@ _NEED_TURNS = ("exploring.md", "durability.md")
 class BlockTests(unittest.TestCase):
     def setUp(self) -> None:
         self.enterContext(mock.patch.dict(os.environ, {"CI": "", "DURABLETEST_UPDATE_SNAPSHOTS": ""}))
+        self.enterContext(mock.patch.object(sys, "path", [*sys.path]))
+        self.enterContext(mock.patch.dict(sys.modules))
 
     def page(self, path: Path) -> Page:
         return Page(path, Path(self.enterContext(tempfile.TemporaryDirectory())))
@@ -36,7 +39,8 @@ class BlockTests(unittest.TestCase):
         """A block of text after one of Python is part of what it prints; without one, no test of it fails."""
         with page.importable():
             for block, following in pairwise([*found, None]):
-                if block is None or block.language != "python":
+                if block is None or block.language != "python" or block.file is not None:
+                    self.write(page, block)
                     continue
                 with self.subTest(page.path.name, line=block.line):
                     printed = page.run(block)
@@ -44,6 +48,13 @@ class BlockTests(unittest.TestCase):
                         self.assertIn(following.code, printed)
                     else:
                         self.assertNotRegex(printed, r"FAILED|ERROR", printed)
+
+    def write(self, page: Page, block: Block | None) -> None:
+        """Write a block that the page calls a file beside the page's module."""
+        if block is not None and block.file is not None:
+            file = Path(str(page.module.__file__)).parent / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.code, encoding="utf-8")
 
     def test_a_block_that_fails_is_noticed(self) -> None:
         failing = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(1, 2)\n"
