@@ -11,8 +11,8 @@ from unittest import SkipTest
 from durabletest import assertions
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution_handle import Execution
-from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.records import OperationStatus, OperationType
 from durabletest.result import TestResult
 from durabletest.scripts import CallbackScript
 from durabletest.stubs import InvokeStub, StepStub

@@ -124,7 +124,7 @@ class DurableTest(DurableMethods):
 def _require_handler(handler: object) -> None:
     if handler is None:
         raise ConfigurationError(
-            "there is no handler, which only the cloud can do without: give a template, template='template.yaml', or the "
-            "function decorated with @durable_execution, like DurableTest(order_handler) or, with pytest's fixture, "
+            "there is no handler, which only the cloud can do without: give template='template.yaml', or the function "
+            "decorated with @durable_execution, like DurableTest(order_handler) or, with pytest's fixture, "
             "durable(order_handler)"
         )

@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from durabletest import routes
-from durabletest.cloud import termination
+from durabletest.cloud import stopping
 from durabletest.cloud.answers import real_delays
-from durabletest.cloud.arns import unique_execution_name
-from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
+from durabletest.cloud.aws import drop_unknown_fields, keep_unknown_fields, lambda_client, unique_execution_name
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
@@ -81,7 +80,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
-        termination.opened(self._stop_all)
+        stopping.register(self._stop_all)
         routes.opened(self)
 
     # --- run ---
@@ -149,10 +148,10 @@ class CloudDurableTestRunner(OperationLookups):
             try:
                 self._stop_for_good()
             except CloudServiceError:
-                termination.closed(self._stop_all)
+                stopping.unregister(self._stop_all)
                 raise
             else:
-                termination.closed(self._stop_all)
+                stopping.unregister(self._stop_all)
             finally:
                 self._starter.close()
                 if self._owns_client:

@@ -11,8 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.aws_errors import error_code, explained
-from durabletest.cloud.client import cloudformation_client
+from durabletest.cloud.aws import cloudformation_client, error_code, explained
 from durabletest.errors import CloudPermissionError, ConfigurationError
 from durabletest.template.functions import TemplateFunction
 

@@ -92,7 +92,9 @@ class CallQueue:
 
     def _begin(self, running: RunningCall) -> None:
         self.progressed()
-        run = self.logs.during(running.call.arn, running.call.run, new_invocation=running.call.is_invocation)
+        call, faults = running.call, running.deployment.faults
+        kept = faults is None or faults.keeps_logs
+        run = self.logs.during(call.arn, call.run, new_invocation=call.is_invocation, kept=kept)
         with self._switching:
             self.running = running
             running.call.settings.__enter__()

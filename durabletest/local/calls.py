@@ -94,12 +94,10 @@ class HandlerInvocation:
 
     @property
     def name(self) -> str:
-        """The handler's name."""
         return name_of(self.handler)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -166,17 +164,14 @@ class FunctionCall:
 
     @property
     def arn(self) -> str:
-        """The execution that invoked it."""
         return self.due.arn
 
     @property
     def name(self) -> str:
-        """The function's name."""
         return name_of(self.function)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -191,7 +186,6 @@ class FunctionCall:
             raise PayloadError(said) from error
 
     def report(self, outcome: Answered | Raised) -> None:
-        """Complete the invoke."""
         error = None
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)

@@ -36,42 +36,23 @@ class Lease:
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        self._process = os.getpid()
-        self._refusal: Callable[[str], Exception] | None = None
+        self.lock = RLock()
+        self.process = os.getpid()
+        self.refusal: Callable[[str], Exception] | None = None
 
     def use(self, purpose: str = "") -> AbstractContextManager[object]:
         """Keep the lease from ending during the block; entering it raises the refusal if it has ended."""
         return _Use(self, purpose)
 
-    def enter(self, purpose: str) -> None:
-        """Keep the lease from ending until ``leave``, or raise why it has ended."""
-        self._check_process()
-        self._lock.acquire()
-        if self._refusal is not None:
-            self._lock.release()
-            raise self._refusal(purpose)
-
-    def leave(self) -> None:
-        """Undo ``enter``."""
-        self._lock.release()
-
     def end(self, refusal: Callable[[str], Exception]) -> None:
         """Have every later use raise a new exception, ``refusal(purpose)``; the first end counts."""
-        with self._lock:
-            self._refusal = self._refusal or refusal
+        with self.lock:
+            self.refusal = self.refusal or refusal
 
     @property
     def inherited(self) -> bool:
         """Whether this is another process than the one in which the lease began."""
-        return os.getpid() != self._process
-
-    def _check_process(self) -> None:
-        if self.inherited:
-            raise RunnerClosedError(
-                f"this runner was made in process {self._process}, of which this process ({os.getpid()}) is a forked "
-                "child: the threads that run executions are not in it; make a new runner here"
-            )
+        return os.getpid() != self.process
 
 
 class _Use:
@@ -84,10 +65,19 @@ class _Use:
         self._purpose = purpose
 
     def __enter__(self) -> None:
-        self._lease.enter(self._purpose)
+        lease = self._lease
+        if lease.inherited:
+            raise RunnerClosedError(
+                f"this runner was made in process {lease.process}, of which this process ({os.getpid()}) is a forked "
+                "child: the threads that run executions are not in it; make a new runner here"
+            )
+        lease.lock.acquire()
+        if lease.refusal is not None:
+            lease.lock.release()
+            raise lease.refusal(self._purpose)
 
     def __exit__(self, *_: object) -> None:
-        self._lease.leave()
+        self._lease.lock.release()
 
 
 class Origin:

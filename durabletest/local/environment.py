@@ -35,7 +35,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.sdk_operations import OperationListener, OperationSeam
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT

@@ -16,8 +16,7 @@ from durabletest.errors import (
     UsageError,
 )
 from durabletest.execution_handle import Execution
-from durabletest.local.boto3_routing import Router
-from durabletest.local.client import RunnerClient
+from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
@@ -167,8 +166,8 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._session.use())
-        with self._session.use():
+        self._environment.orchestrator.await_rest(self._deployment.lease.use())
+        with self._deployment.lease.use():
             arn = self._environment.server.call(
                 CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
             )

@@ -24,8 +24,8 @@ def function_of(settings: type[Any]) -> TemplateFunction | None:
     if settings.template is None and (not variable or settings.handler is not None):
         if settings.template_function is not None:
             raise ConfigurationError(
-                f"{settings.__qualname__}.template_function is {settings.template_function!r}, and there is no template "
-                "to choose it from: write template = 'template.yaml'"
+                f"{settings.__qualname__}.template_function is {settings.template_function!r}, and there is no "
+                "template to choose it from: write template = 'template.yaml'"
             )
         return None
     path = Path(variable) if variable else _found(settings)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest
+from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest
 
 
 @dataclass
@@ -17,13 +17,13 @@ class Stack:
     resources: dict[str, str] = field(default_factory=dict)
 
 
-def asked(request: HttpRequest) -> Call | None:
+def asked(request: HttpRequest) -> ApiCall | None:
     """The call of CloudFormation that a request stands for; None if it is for another service."""
     form = dict(parse_qsl(request.body.decode())) if request.body.startswith(b"Action=") else {}
-    return Call(form.pop("Action"), form) if form else None
+    return ApiCall(form.pop("Action"), form) if form else None
 
 
-def described(call: Call, stacks: dict[str, Stack]) -> HttpAnswer:
+def described(call: ApiCall, stacks: dict[str, Stack]) -> HttpAnswer:
     """The answer to DescribeStacks and DescribeStackResource."""
     name = call.members["StackName"]
     stack = stacks.get(name)
@@ -48,7 +48,7 @@ def refused_for_lack_of_permission() -> HttpAnswer:
     return _error(403, "AccessDenied", "User is not authorized to perform that")
 
 
-def _answer(call: Call, result: str) -> HttpAnswer:
+def _answer(call: ApiCall, result: str) -> HttpAnswer:
     name = call.operation
     text = f"<{name}Response><{name}Result>{result}</{name}Result></{name}Response>"
     return HttpAnswer(200, {"Content-Type": "text/xml"}, text.encode())
