@@ -18,7 +18,7 @@ from durabletest.local.function_settings import FunctionSettings, SettingsOfTarg
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.identifiers import split_name
-from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, RETENTION_DAYS
 from durabletest.model.times import Duration
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.handlers import import_handler
@@ -66,6 +66,8 @@ class DurableSettings:
     """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
     storage_limit: int | None = None
     """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
+    retention_days: int = RETENTION_DAYS
+    """Days that an execution is kept after its end, which ``get_durable_execution`` tells."""
     memory_size: int = DEFAULT_MEMORY_SIZE
     """The memory of the function in MB, which is what its context says."""
     environment: Mapping[str, str] = MappingProxyType({})
@@ -110,6 +112,7 @@ class GivenSettings(TypedDict, total=False):
     invocation_type: str
     operation_limit: int | None
     storage_limit: int | None
+    retention_days: int
     memory_size: int
     environment: Mapping[str, str]
     watchdog: float
@@ -149,6 +152,7 @@ _OF_LOCAL_RUNNERS = (
     "invocation_type",
     "operation_limit",
     "storage_limit",
+    "retention_days",
     "memory_size",
     "environment",
     "watchdog",
@@ -181,6 +185,7 @@ def local_runner(
 _FROM_TEMPLATES: Mapping[str, Callable[[TemplateFunction], Any]] = {
     "function_name": lambda function: function.name,
     "execution_timeout": lambda function: function.execution_timeout,
+    "retention_days": lambda function: function.retention_days,
     "function_timeout": lambda function: function.timeout,
     "memory_size": lambda function: function.memory_size,
 }

@@ -23,6 +23,8 @@ MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
+MAX_RETENTION_DAYS = 90
+"""The longest that the service keeps an execution after its end."""
 DEFAULT_MEMORY_SIZE = 128
 """The memory in MB of a function for which none was chosen; Lambda allows no less."""
 MAX_MEMORY_SIZE = 10_240
@@ -160,6 +162,14 @@ def check_limit(value: object, where: str) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ConfigurationError(
             f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
+        )
+
+
+def check_retention(value: object, where: str) -> None:
+    """A whole number of days that the service allows."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_RETENTION_DAYS:
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a whole number of days, from 1 to {MAX_RETENTION_DAYS}, as the service allows"
         )
 
 

@@ -26,7 +26,7 @@ from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, RETENTION_DAYS, Quotas
 from durabletest.local.stubbing import unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration
@@ -76,6 +76,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         invocation_type: str = value_checks.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
+        retention_days: int = RETENTION_DAYS,
         memory_size: int = value_checks.DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -92,6 +93,7 @@ class LocalDurableTestRunner(RepeatingRunner):
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
+            retention_days=retention_days,
         )
         self._function_name = function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
@@ -101,11 +103,8 @@ class LocalDurableTestRunner(RepeatingRunner):
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
         deploy = partial(Deployment, handler=handler, origin=Origin(), settings=function, schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
-        with ExitStack() as undo:
-            undo.callback(process_environment.close, self._session)
-            self._set_up(Quotas(operation_limit, storage_limit, invocation_attempts))
-            self._register_all(durable_functions or {}, functions or {})
-            undo.pop_all()
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
+        self._deploy(quotas, durable_functions or {}, functions or {})
 
     def _set_up(self, quotas: Quotas) -> None:
         self._environment = environment = self._session.environment
@@ -121,14 +120,22 @@ class LocalDurableTestRunner(RepeatingRunner):
         environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         environment.tell_of_references(self._deployment.handler)
 
-    def _register_all(
-        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+    def _deploy(
+        self,
+        quotas: Quotas,
+        durable_functions: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
     ) -> None:
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
-        routes.opened(self)
+        """Give the session all that the runner was made with; closes it if that fails."""
+        with ExitStack() as undo:
+            undo.callback(process_environment.close, self._session)
+            self._set_up(quotas)
+            for name, function in durable_functions.items():
+                self.register_durable_function(name, function)
+            for name, function in functions.items():
+                self.register_function(name, function)
+            routes.opened(self)
+            undo.pop_all()
 
     # --- the process-wide environment ---
 

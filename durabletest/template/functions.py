@@ -15,8 +15,8 @@ from durabletest.template.permissions import Permissions
 
 SAM, LAMBDA = "AWS::Serverless::Function", "AWS::Lambda::Function"
 _ALIAS, _VERSION = "AWS::Lambda::Alias", "AWS::Lambda::Version"
-DEFAULT_TIMEOUT, DEFAULT_MEMORY_SIZE = 3, 128
-"""The seconds and MB of a function whose template does not say."""
+DEFAULT_TIMEOUT, DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS = 3, 128, 14
+"""The seconds, MB and days of a function whose template does not say."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -25,7 +25,7 @@ class TemplateFunction:
     """One function of a template; ``name`` is what it is called locally: its ``FunctionName``, or its logical id.
 
     ``handler`` is as in the template, ``app.handler``, and ``code`` the folder that it is in; both are None for code
-    that is not there. ``execution_timeout`` (seconds) and ``retention`` (days) are None if it is not durable.
+    that is not there. ``execution_timeout`` (seconds) is None if it is not durable.
     """
 
     template: Template
@@ -63,6 +63,12 @@ class TemplateFunction:
         """The seconds that an execution may take; None without such a limit."""
         node = self._durable_config("ExecutionTimeout")
         return None if node is None else self._number("ExecutionTimeout", node, 0, "execution_timeout")
+
+    @property
+    def retention_days(self) -> int:
+        """The days that an execution is kept after its end."""
+        node = self._durable_config("RetentionPeriodInDays")
+        return self._number("RetentionPeriodInDays", node, DEFAULT_RETENTION_DAYS, "retention_days")
 
     @property
     def runtime(self) -> str | None:

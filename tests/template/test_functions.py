@@ -204,6 +204,7 @@ class ValueTests(unittest.TestCase):
     def test_without_numbers_lambdas_own_defaults_hold(self) -> None:
         order = function({"DurableConfig": {"RetentionPeriodInDays": 1}})
         self.assertEqual((order.timeout, order.memory_size, order.execution_timeout), (3, 128, None))
+        self.assertEqual((order.retention_days, function({"DurableConfig": {}}).retention_days), (1, 14))
 
     def test_the_arns_are_those_of_local_functions(self) -> None:
         self.assertEqual((intrinsics.REGION, intrinsics.ACCOUNT), (identifiers.REGION, identifiers.ACCOUNT))

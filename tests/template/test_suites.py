@@ -33,8 +33,10 @@ class LocalSuiteTests(TemplateTestCase):
 
     def test_the_execution_timeout_too(self) -> None:
         def test(case: DurableTestCase) -> None:
-            case.execute({"name": "Ann", "minutes": 16})
+            result = case.execute({"name": "Ann", "minutes": 16})
             case.assertExecution().timed_out().took(minutes=15)
+            description = case.runner.client.get_durable_execution(DurableExecutionArn=result.arn)
+            case.assertEqual(description["DurableConfig"], {"ExecutionTimeout": 900, "RetentionPeriodInDays": 7})
 
         self.assertPasses(suite(test, template="projects/hello/template.yaml"))
 
