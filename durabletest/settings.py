@@ -18,11 +18,11 @@ from durabletest.local.function_settings import FunctionSettings, SettingsOfTarg
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.identifiers import split_name
-from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, RETENTION_DAYS
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.handlers import import_handler
-from durabletest.value_checks import DEFAULT_MEMORY_SIZE, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
 class DurableSettings:
@@ -66,7 +66,7 @@ class DurableSettings:
     """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
     storage_limit: int | None = None
     """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
-    retention_days: int = RETENTION_DAYS
+    retention_days: int = DEFAULT_RETENTION_DAYS
     """Days that an execution is kept after its end, which ``get_durable_execution`` tells."""
     memory_size: int = DEFAULT_MEMORY_SIZE
     """The memory of the function in MB, which is what its context says."""

@@ -23,6 +23,8 @@ MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
+DEFAULT_RETENTION_DAYS = 14
+"""The days that the service keeps an execution after its end, if the function does not say."""
 MAX_RETENTION_DAYS = 90
 """The longest that the service keeps an execution after its end."""
 DEFAULT_MEMORY_SIZE = 128

@@ -26,7 +26,7 @@ from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, RETENTION_DAYS, Quotas
+from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration
@@ -76,7 +76,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         invocation_type: str = value_checks.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
-        retention_days: int = RETENTION_DAYS,
+        retention_days: int = value_checks.DEFAULT_RETENTION_DAYS,
         memory_size: int = value_checks.DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] | None = None,
     ) -> None:

@@ -12,11 +12,12 @@ from durabletest.errors import ConfigurationError
 from durabletest.template.documents import Document
 from durabletest.template.intrinsics import ACCOUNT, REGION, UnknownValueError, Values
 from durabletest.template.permissions import Permissions
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS
 
 SAM, LAMBDA = "AWS::Serverless::Function", "AWS::Lambda::Function"
 _ALIAS, _VERSION = "AWS::Lambda::Alias", "AWS::Lambda::Version"
-DEFAULT_TIMEOUT, DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS = 3, 128, 14
-"""The seconds, MB and days of a function whose template does not say."""
+DEFAULT_TIMEOUT = 3
+"""The seconds of a function whose template does not say."""
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.cloud.workflows import order
 from tests.endpoint.case import EndpointTestCase
 from tests.endpoint.server import ACCOUNT, REGION
 from tests.endpoint.stacks import Stack, refused_for_lack_of_permission
+from tests.modules import forgotten
 from tests.template.case import PROJECTS
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders-dev"
@@ -70,7 +70,7 @@ class StackTests(EndpointTestCase):
 
     def test_a_suite_that_runs_locally_runs_here(self) -> None:
         """It is run locally by ``tests.template.test_suites``."""
-        with mock.patch.object(sys, "path", [*sys.path]), mock.patch.dict(sys.modules):
+        with forgotten(PROJECTS):
             handler = import_handler(choose(PROJECTS / "plain", None, "Greeting"))
             self.endpoint.deploy("greet-dev", handler)
             self.stack({"AliasArn": ARN.replace("orders", "greet") + ":prod"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import tempfile
 import unittest
 from itertools import pairwise
@@ -14,6 +13,7 @@ from unittest import mock
 
 from durabletest import sdk_threads
 from tests.docs.pages import DOCUMENTS, ELSEWHERE, README, Block, Page, blocks, python_of
+from tests.modules import forgotten
 
 _NEED_TURNS = ("exploring.md", "durability.md")
 """Pages about what needs a decided order of threads, which older versions of the SDK have no places for."""
@@ -22,8 +22,6 @@ _NEED_TURNS = ("exploring.md", "durability.md")
 class BlockTests(unittest.TestCase):
     def setUp(self) -> None:
         self.enterContext(mock.patch.dict(os.environ, {"CI": "", "DURABLETEST_UPDATE_SNAPSHOTS": ""}))
-        self.enterContext(mock.patch.object(sys, "path", [*sys.path]))
-        self.enterContext(mock.patch.dict(sys.modules))
 
     def page(self, path: Path) -> Page:
         return Page(path, Path(self.enterContext(tempfile.TemporaryDirectory())))
@@ -32,7 +30,8 @@ class BlockTests(unittest.TestCase):
         for path in DOCUMENTS:
             if path.name not in ELSEWHERE and (path.name not in _NEED_TURNS or sdk_threads.can_take_turns()):
                 page = self.page(path)
-                with contextlib.chdir(Path(str(page.module.__file__)).parent):
+                folder = Path(str(page.module.__file__)).parent
+                with contextlib.chdir(folder), forgotten(folder):
                     self.run_page(page, blocks(path.read_text(encoding="utf-8")))
 
     def run_page(self, page: Page, found: list[Block]) -> None:

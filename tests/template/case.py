@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from durabletest import DurableTestCase
+from tests.modules import forgotten
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -21,8 +21,7 @@ def suite(test: Any, **settings: Any) -> type[DurableTestCase]:
 
 class TemplateTestCase(unittest.TestCase):
     def setUp(self) -> None:
-        self.enterContext(mock.patch.object(sys, "path", [*sys.path]))
-        self.enterContext(mock.patch.dict(sys.modules))
+        self.enterContext(forgotten(PROJECTS))
         self.enterContext(mock.patch.dict(os.environ))
         for name in ("DURABLETEST_TEMPLATE", "DURABLETEST_MODE", "DURABLETEST_STACK"):
             os.environ.pop(name, None)

@@ -12,6 +12,7 @@ from durabletest import ConfigurationError
 from durabletest.template.documents import Document
 from durabletest.template.functions import Template, TemplateFunction
 from durabletest.template.handlers import import_handler
+from tests.modules import forgotten
 from tests.template.case import TemplateTestCase
 
 SOURCE = "def handler(event, context):\n    return event\n\nnumber = 7\n"
@@ -21,6 +22,7 @@ class HandlerTests(TemplateTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())).resolve()
+        self.enterContext(forgotten(self.folder))
 
     def write(self, path: str, text: str = SOURCE) -> Path:
         file = self.folder / path
