@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
+    from durabletest.model.metering import Cost, Prices
     from durabletest.model.operation import DurableOperation
     from durabletest.model.records import (
         CallbackDetails,
@@ -117,6 +118,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "DurableOperation",
     "Invocation",
     "LogEntry",
+    "Cost",
+    "Prices",
     # facts about one operation
     "StepDetails",
     "WaitDetails",
@@ -204,6 +207,7 @@ _MODULES = {
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),
+    "durabletest.model.metering": ("Cost", "Prices"),
     "durabletest.model.operation": ("DurableOperation",),
     "durabletest.model.records": (
         "CallbackDetails",

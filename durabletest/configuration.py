@@ -25,6 +25,8 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "handler": optional(value_checks.check_handler),
     "durable_functions": value_checks.check_functions,
     "functions": value_checks.check_functions,
+    "template": optional(value_checks.check_template),
+    "template_function": optional(value_checks.check_template_function),
     "function_name": optional(value_checks.check_name),
     "skip_time": value_checks.check_flag,
     "skip_sleep": value_checks.check_flag,
@@ -37,6 +39,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "invocation_type": value_checks.check_invocation_type,
     "operation_limit": value_checks.check_limit,
     "storage_limit": value_checks.check_limit,
+    "retention_days": value_checks.check_retention,
     "memory_size": value_checks.check_memory_size,
     "environment": value_checks.check_environment,
     "watchdog": value_checks.check_seconds,
@@ -66,6 +69,7 @@ _OF_RUNNERS = (
     "invocation_type",
     "operation_limit",
     "storage_limit",
+    "retention_days",
     "memory_size",
     "environment",
     "watchdog",
@@ -176,7 +180,8 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
     raise ConfigurationError(
         f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`{late}, the function decorated with "
-        "@durable_execution; or `abstract = True`, if it is only the base of classes that have one"
+        "@durable_execution, or `template = 'template.yaml'`; or `abstract = True`, if it is only the base of classes "
+        "that have one"
     )
 
 

@@ -27,7 +27,6 @@ from durabletest.local.server.journal import ErrorObject, Operation, copied, wit
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
-RETENTION_DAYS = 30
 """How long the service keeps a history unless configured otherwise (API documentation)."""
 
 
@@ -83,7 +82,7 @@ class CheckpointServer:
             "ExecutionDataIncluded": included,
             "DurableConfig": {
                 "ExecutionTimeout": execution.timeout,
-                "RetentionPeriodInDays": RETENTION_DAYS,
+                "RetentionPeriodInDays": execution.request.quotas.retention_days,
             },
         }
         if execution.running and _has_expected_timeout():
