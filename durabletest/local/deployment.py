@@ -136,7 +136,8 @@ class Deployment:
     page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
     in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
     the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
-    of chained invokes by their names; ``faults`` is told of every checkpoint and step.
+    of chained invokes by their names; ``faults`` is told of every checkpoint and step. With ``cold``, each invocation
+    has freshly imported modules.
     """
 
     number: int
@@ -154,6 +155,7 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
+    cold: bool = False
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 import sys
@@ -19,6 +20,8 @@ DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(GU
 ELSEWHERE = {"comparison.md": "made of the files in tests/comparison, which are run there"}
 """Pages whose Python is run by other tests."""
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"# (\w+\.py)\n")
+"""How a block begins that is a file of its own, which later blocks import."""
 TABLE_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 
 
@@ -63,20 +66,33 @@ class Page:
     def __init__(self, path: Path, folder: Path) -> None:
         """The module pretends to be in ``folder``: the snapshots of its tests are written there."""
         self.path = path
+        self.folder = folder
         self.module = types.ModuleType(f"page_{path.stem.lower().replace('-', '_')}")
         self.module.__file__ = str(folder / f"{self.module.__name__}.py")
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
-        """The module can be imported, as the classes defined in it expect."""
+        """The module can be imported, as the classes defined in it expect, and so can files that the page shows."""
         sys.modules[self.module.__name__] = self.module
+        sys.path.insert(0, str(self.folder))
         try:
             yield
         finally:
-            del sys.modules[self.module.__name__]
+            sys.path.remove(str(self.folder))
+            for name in [name for name in sys.modules if (self.folder / f"{name}.py").exists()]:
+                del sys.modules[name]
+            sys.modules.pop(self.module.__name__, None)
 
     def run(self, block: Block) -> str:
-        """Execute one block and the test cases that it defines; returns what it and unittest have printed."""
+        """Execute one block and the test cases that it defines; returns what it and unittest have printed.
+
+        A block that begins with the name of a file is written there instead.
+        """
+        file = FILE_NAME.match(block.code)
+        if file is not None:
+            (self.folder / file[1]).write_text(block.code, encoding="utf-8")
+            importlib.invalidate_caches()
+            return ""
         before = set(vars(self.module))
         code = compile("\n" * (block.line - 1) + block.code, str(self.path), "exec")
         stream = io.StringIO()
