@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from durabletest.local.faults import JOINT, FaultInjector, Injection, StepRun
-from durabletest.model.enums import SIDE_BY_SIDE, ExecutionStatus
-from durabletest.model.history import History
-from durabletest.model.naming import title, word_for
-from durabletest.model.records import OperationRecord
+from durabletest.model.history import History, title, word_for
+from durabletest.model.records import SIDE_BY_SIDE, ExecutionStatus, OperationRecord
 from durabletest.model.times import plain
 from durabletest.result import TestResult
 

@@ -16,10 +16,10 @@ from typing import Any, NoReturn, TypeAlias
 
 from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed_anew, written
 from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
-from durabletest.determinism import complaint_about
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.histories import files_of, replay_report
+from durabletest.local.replays import complaint_about
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects

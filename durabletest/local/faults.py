@@ -14,8 +14,8 @@ from typing import Any, ClassVar, TypeAlias
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.server.service_model import modelled_error
+from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
-from durabletest.model.naming import word_for
 from durabletest.sdk_operations import Asked, Identity, running_step
 
 _KILLED = 137

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
 from durabletest.local.handler_threads import threads_of, worker_of
-from durabletest.model.naming import execution_name
+from durabletest.model.history import execution_name
 from durabletest.model.records import LogEntry
 from durabletest.patches import Patches
 
