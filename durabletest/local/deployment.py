@@ -128,7 +128,7 @@ class Deployment:
     on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
     targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
     ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
-    ``quotas`` hold for each execution.
+    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
     """
 
     number: int
@@ -149,6 +149,7 @@ class Deployment:
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
     quotas: Quotas = SERVICE_QUOTAS
+    cold: bool = False
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import tempfile
@@ -54,6 +55,7 @@ class BlockTests(unittest.TestCase):
             file = Path(str(page.module.__file__)).parent / block.file
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.code, encoding="utf-8")
+            importlib.invalidate_caches()
 
     def test_a_block_that_fails_is_noticed(self) -> None:
         failing = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(1, 2)\n"
