@@ -15,6 +15,7 @@ from durabletest.errors import UsageError
 from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.history import History
 from durabletest.model.records import OperationRecord
+from durabletest.sdk_operations import is_summary
 
 _DETAILS = {
     OperationType.CONTEXT: "ContextDetails",
@@ -108,6 +109,8 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
             details = {"ScheduledEndTimestamp": record.scheduled_end}
         case OperationType.CALLBACK:
             details["CallbackId"] = record.callback_id
+        case OperationType.CONTEXT:
+            details["ReplayChildren"] = True if is_summary(record.result) else None
     operation = {
         "Id": record.id,
         "ParentId": record.parent_id,
