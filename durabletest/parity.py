@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__, show
+from durabletest import __version__, serve, show
 from durabletest.case import DurableTestCase
-from durabletest.cloud.aws_errors import explained
+from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError
@@ -237,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     parity.set_defaults(run=_verify_parity)
     show.add_to(commands)
     lint.add_to(commands)
+    serve.add_to(commands)
     return parser
 
 

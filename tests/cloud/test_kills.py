@@ -17,13 +17,13 @@ from typing import Any
 from unittest import mock
 
 from durabletest import Execution, ExecutionStatus
+from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest
 from tests.cloud.killed import POLL_INTERVAL
 from tests.cloud.test_stopping import HISTORY, STOP, without_stops
 from tests.cloud.workflows import approval, approvals, forgotten, grandparent, outrun, parent
 from tests.effort import LONG
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
-from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest
 from tests.subprocesses import Started
 
 ANSWER = "SendDurableExecutionCallbackSuccess"
@@ -103,7 +103,7 @@ class KillTests(EndpointTestCase):
         cls.addClassCleanup(cls.endpoint.reset)
 
     @classmethod
-    def serve(cls, call: Call, request: HttpRequest, answering: faults.Answering) -> HttpAnswer:
+    def serve(cls, call: ApiCall, request: HttpRequest, answering: faults.Answering) -> HttpAnswer:
         """Serve a request of one of the processes, and kill it if this is the moment.
 
         As far as it can see, children outlast their parents.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -35,6 +36,21 @@ class Request:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     reply: SimpleQueue[Reply]
+
+
+class PromisedReply(SimpleQueue[Reply]):
+    """Takes the answer to a request for which no thread waits, and settles a future with it; the first one counts."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
+
+    def put(self, item: Reply, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        if self._future.done():
+            return
+        if item.error is not None:
+            self._future.set_exception(item.error)
+        else:
+            self._future.set_result(item.value)
 
 
 class Companion(Protocol):
@@ -148,7 +164,20 @@ class CheckpointWorkerManager:
         self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Request:
         """Put a request in the inbox, for ``receive``."""
-        request = Request(method, args, kwargs, SimpleQueue())
+        return self._put(Request(method, args, kwargs, SimpleQueue()))
+
+    def ask(
+        self, method: Callable[Concatenate[CheckpointServer, P], AnswerT], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[AnswerT]:
+        """As ``call``, for a thread that does not wait, such as that of an event loop: the future gets the answer."""
+        future: Future[AnswerT] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be cancelled while it is about to get its answer
+        request = Request(method, args, kwargs, PromisedReply(future))
+        future.add_done_callback(lambda _: self._pending.discard(request))
+        self._put(request)
+        return future
+
+    def _put(self, request: Request) -> Request:
         self._pending.add(request)
         self._inbox.put(request)
         if self._dead.is_set():

@@ -1,0 +1,96 @@
+"""The command ``durabletest serve``: the Lambda API for durable executions on the loopback address."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from typing import Any
+
+from durabletest.errors import ConfigurationError, UsageError
+
+DEFAULT_PORT = 9014
+_DESCRIPTION = """\
+Serve functions by the Lambda API for durable executions, on the loopback address: for boto3, the AWS CLI, any SDK,
+and a browser. Nothing is checked that only concerns AWS: any credentials and any region will do."""
+_EPILOG = """\
+time:
+  skip    virtual: it passes whenever nothing runs, and stands still while a callback waits for an answer (the default)
+  manual  virtual: it stands still until it is moved, on the page
+  real    that of this machine"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of ``durabletest``."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve functions by the Lambda API on the loopback address",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "targets",
+        metavar="[NAME=]FILE.py[:FUNCTION]",
+        nargs="+",
+        help="what to serve: a function, or all durable ones of a module; MODULE:FUNCTION for one that can be imported",
+    )
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"0 for any that is free; {DEFAULT_PORT} by default"
+    )
+    parser.add_argument("--time", choices=("skip", "manual", "real"), default="skip", help="see below")
+    parser.add_argument("--start-time", metavar="ISO", help="when virtual time begins; by default now")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        metavar="READS",
+        help="with --time skip: time that stands still for callbacks moves on to the next timer when each execution\n"
+        "that clients follow was read so often without a change; by default it waits for the page, or for an answer",
+    )
+    parser.add_argument(
+        "--watchdog",
+        type=float,
+        default=900.0,
+        metavar="SECONDS",
+        help="real seconds without progress after which an execution is given up; 900 by default",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        from durabletest.serve.app import application
+        from durabletest.serve.loopback import LoopbackServer, listen, serve_until_interrupted
+    except ImportError as error:
+        raise UsageError(
+            f"durabletest serve needs starlette and uvicorn ({error}): pip install 'durabletest[serve]'"
+        ) from error
+    from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
+    from durabletest.serve.served_runner import ServedRunner
+    from durabletest.serve.targets import load
+
+    pace = Pace(options.time)
+    start = None if pace is Pace.REAL else _start_time(options.start_time)
+    functions = load(options.targets)
+    with listen(options.port) as listening:
+        runner = ServedRunner.of(
+            functions, skip_time=pace is not Pace.REAL, start_time=start, watchdog=options.watchdog
+        )
+        try:
+            endpoint = LambdaEndpoint(runner, pace, options.patience)
+            greeting = f"durabletest serves {', '.join(functions)} on http://127.0.0.1:{listening.getsockname()[1]}"
+            server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
+            serve_until_interrupted(server, listening)
+        finally:
+            runner.close()
+    return 0
+
+
+def _start_time(text: str | None) -> datetime:
+    from durabletest.local.scheduler import real_now
+
+    if text is None:
+        return real_now()
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--start-time {text!r} is no time: write it as 2026-01-31T09:00:00+00:00") from error

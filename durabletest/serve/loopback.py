@@ -1,0 +1,89 @@
+"""The HTTP server: uvicorn, on the loopback address and no other, until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from durabletest.errors import ConfigurationError
+from durabletest.serve.lambda_endpoint import LambdaEndpoint
+
+LOOPBACK = "127.0.0.1"
+_SECONDS_FOR_ANSWERS = 5
+"""Real seconds that answers which have begun get to be sent, after the end was asked for."""
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that listens on the loopback address; port 0 is any that is free."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((LOOPBACK, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; choose another --port"
+        ) from error
+    return listening
+
+
+class LoopbackServer(uvicorn.Server):
+    """Serves an application; tells its endpoint of the end before it waits for the connections to close.
+
+    ``ready`` is called when requests are answered and signals end it.
+    """
+
+    def __init__(self, app: ASGIApp, endpoint: LambdaEndpoint, ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=_SECONDS_FOR_ANSWERS,
+            )
+        )
+        self._endpoint = endpoint
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._endpoint.closing.set()
+        await super().shutdown(sockets)
+
+
+def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
+    with _terminating(), contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _terminating() -> Iterator[None]:
+    """In the block SIGTERM, which uvicorn sends to the process again at its end, raises ``SystemExit``."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
