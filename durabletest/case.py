@@ -150,7 +150,11 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             options = options_of(method)
             if options is not None:
                 self._durable_explore(options, self.__why_not_explored())
-            with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
+            with (
+                self.__environment(),
+                self.__open_runner(),
+                self.__replaced(self.__watched(self._durable_given(method))),
+            ):
                 began = True
                 outcome = super().run(result)
                 self._durable_ended()
@@ -179,7 +183,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     def debug(self) -> None:
         """Run the test with a runner of its own, and without collecting the result."""
-        method = self.__watched(getattr(self, self._testMethodName))
+        method = self.__watched(self._durable_given(getattr(self, self._testMethodName)))
         with self.__environment(), self.__open_runner(), self.__replaced(method):
             super().debug()
 
