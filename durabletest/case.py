@@ -24,6 +24,7 @@ from durabletest.configuration import (
     values_of,
 )
 from durabletest.durability import DurabilityTestCase
+from durabletest.endings import in_suite
 from durabletest.errors import ConfigurationError, DurableTestError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.explored_case import options_of
@@ -31,7 +32,7 @@ from durabletest.local.foreign_clocks import ending_class_decorators, naming_for
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.result import TestResult
-from durabletest.settings import DurableSettings, local_runner
+from durabletest.settings import DurableSettings, local_runner, workflow_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -139,7 +140,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             options = options_of(method)
             if options is not None:
                 self._durable_explore(options, self.__why_not_explored())
-            with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
+            with self.__suite(), self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
                 began = True
                 outcome = super().run(result)
                 self._durable_ended()
@@ -169,7 +170,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
     def debug(self) -> None:
         """Run the test with a runner of its own, and without collecting the result."""
         method = self.__watched(getattr(self, self._testMethodName))
-        with self.__environment(), self.__open_runner(), self.__replaced(method):
+        with self.__suite(), self.__environment(), self.__open_runner(), self.__replaced(method):
             super().debug()
 
     @contextmanager
@@ -248,6 +249,9 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             return nullcontext()
         return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
+    def __suite(self) -> AbstractContextManager[None]:
+        return in_suite(f"{type(self).__module__}.{type(self).__qualname__}")
+
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
         self._durable_began()
@@ -257,7 +261,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             self.runner = self._durable_shared
             return nullcontext()
         if cls.__cloud is not None:
-            cloud_runner = self.runner = cls.__cloud.runner(self.id())
+            cloud_runner = self.runner = cls.__cloud.runner(self.id(), workflow_of(cls))
             return cloud_runner
         runner = self.runner = local_runner(cls, schedule=self._durable_schedule)
         return closing(runner)

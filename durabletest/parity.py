@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__, serve, show
+from durabletest import __version__, coverage_command, serve, show
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
@@ -236,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
     parity.set_defaults(run=_verify_parity)
     show.add_to(commands)
+    coverage_command.add_to(commands)
     lint.add_to(commands)
     serve.add_to(commands)
     return parser

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
 from durabletest.configuration import NoFunctions, validate
 from durabletest.errors import ConfigurationError
+from durabletest.local.deployment import workflow_name
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
@@ -122,6 +123,13 @@ def settings_from(given: Mapping[str, Any], what: str, module: str) -> type[Dura
     settings = type(what, (DurableSettings,), {**given, "__module__": module})
     validate(settings, settings)
     return settings
+
+
+def workflow_of(settings: type[DurableSettings]) -> str | None:
+    """The name of the workflow under test in reports; None if the settings have no name and no handler."""
+    if settings.handler is None and settings.function_name is None:
+        return None
+    return workflow_name(settings.handler, settings.function_name)
 
 
 def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTestRunner:

@@ -19,9 +19,10 @@ from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import StubRegistry
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
@@ -126,7 +127,7 @@ class Deployment:
     virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
     the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
     of chained invokes by their names, and ``settings_of`` has the settings of those that were given some; ``faults`` is
-    told of every checkpoint and step.
+    told of every checkpoint and step. ``notes`` are kept if somebody looks at the executions when they end.
     """
 
     number: int
@@ -145,6 +146,7 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
+    notes: AskedNotes | None = None
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -211,6 +213,11 @@ def name_of(handler: object) -> str:
         return str(name)
     inner = getattr(handler, "func", None)
     return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def workflow_name(handler: object, function_name: str | None) -> str:
+    """The name of a workflow in reports: that of its function, or else that of its handler, with its module."""
+    return f"{module_of(handler)}.{name_of(handler)}" if function_name is None else split_name(function_name)[0]
 
 
 def module_of(handler: object) -> str:
