@@ -137,7 +137,7 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         if why_not is not None:
             self.__say(f"is run once, and not explored: {why_not}")
             return
-        self.__finding = finding = Exploration(options, self.__run).find()
+        self.__finding = finding = Exploration(options, self.__run, self.id()).find()
         self._durable_schedule = Schedule(finding.differences) if finding.differences else None
         if finding.failure is not None:
             self.addCleanup(self.__fail_again)

@@ -31,6 +31,7 @@ from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
 from durabletest.modes import MODE_VARIABLE, Mode, reason_to_skip
+from durabletest.progress import ProgressLine
 
 _DOES_NOT_COUNT = ("function",)
 """A function may be deployed under another name; that the right one was invoked shows in its result."""
@@ -48,13 +49,15 @@ class Recording:
 
 def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]:
     """Run the tests in this mode, and return their recordings by the ids of the tests."""
-    outcomes = _Outcomes()
+    progress = ProgressLine(f"parity, {'locally' if mode is Mode.LOCAL else 'in the cloud'}")
+    outcomes = _Outcomes(progress)
     suite = unittest.TestSuite()
     for test in tests:
         _watch(test, outcomes.of(test.id()))
         suite.addTest(test)
-    with in_mode(mode):
+    with in_mode(mode), progress.shown():
         suite.run(outcomes)
+    progress.summarise(_counted(len(outcomes.recordings), "test"))
     outcomes.spread_class_outcomes()
     return outcomes.recordings
 
@@ -93,13 +96,18 @@ def in_mode(mode: Mode) -> Iterator[None]:
 class _Outcomes(unittest.TestResult):
     """Records the outcome of each test; the outcome of a class fixture counts for all tests of the class."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: ProgressLine) -> None:
         super().__init__()
         self.recordings: dict[str, Recording] = {}
         self._of_classes: dict[str, Recording] = {}
+        self._progress = progress
 
     def of(self, test_id: str) -> Recording:
         return self.recordings.setdefault(test_id, Recording())
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._progress.show(f"{self.testsRun} of {_counted(len(self.recordings), 'test')}, {test.id()}")
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._at(test).skipped = reason
