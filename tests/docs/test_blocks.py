@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
-from durabletest import sdk_threads
+from durabletest import coverage_parts, sdk_threads
 from tests.docs.pages import DOCUMENTS, ELSEWHERE, README, Block, Page, blocks, python_of
 from tests.modules import forgotten
 
@@ -34,6 +34,7 @@ class BlockTests(unittest.TestCase):
                 folder = Path(str(page.module.__file__)).parent
                 with contextlib.chdir(folder), forgotten(folder):
                     self.run_page(page, blocks(path.read_text(encoding="utf-8")))
+                    list(coverage_parts.end())
 
     def run_page(self, page: Page, found: list[Block]) -> None:
         """A block of text after one of Python is part of what it prints; without one, no test of it fails."""
