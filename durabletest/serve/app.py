@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from durabletest.errors import UsageError
+from durabletest.serve import pages
 from durabletest.serve.lambda_endpoint import LambdaEndpoint
 from durabletest.serve.rest_json import (
     HttpAnswer,
@@ -46,7 +47,7 @@ def application(endpoint: LambdaEndpoint, routes: Iterable[BaseRoute] = ()) -> S
             yield
 
     return Starlette(
-        routes=[*routes, Route("/{path:path}", LambdaApi(endpoint))],
+        routes=[*pages.routes(endpoint), *routes, Route("/{path:path}", LambdaApi(endpoint))],
         middleware=[Middleware(Guard)],
         exception_handlers={RequestRefusedError: _refused},
         lifespan=lifespan,

@@ -203,6 +203,15 @@ class LambdaEndpoint:
         """Set with the next change; take it before looking at what may change."""
         return self._change
 
+    async def change_or_closing(self, change: asyncio.Event) -> None:
+        """Wait for a change, or until the endpoint closes."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (change, self.closing)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def unless_closing(self, awaited: Awaitable[AnswerT]) -> AnswerT:
         """Wait, but not longer than until the endpoint closes, which is an error of the service."""
         task, closing = asyncio.ensure_future(awaited), asyncio.ensure_future(self.closing.wait())
