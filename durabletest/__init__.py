@@ -67,17 +67,20 @@ if TYPE_CHECKING:
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
-    from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
     from durabletest.model.operation import DurableOperation
     from durabletest.model.records import (
         CallbackDetails,
         ContextDetails,
         ErrorDetails,
+        ExecutionStatus,
         Invocation,
         InvokeDetails,
         LogEntry,
+        OperationStatus,
+        OperationType,
         StepDetails,
         WaitDetails,
+        WaitingStatus,
     )
     from durabletest.modes import cloud_only, local_only
     from durabletest.result import TestResult
@@ -200,17 +203,20 @@ _MODULES = {
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),
-    "durabletest.model.enums": ("ExecutionStatus", "OperationStatus", "OperationType", "WaitingStatus"),
     "durabletest.model.operation": ("DurableOperation",),
     "durabletest.model.records": (
         "CallbackDetails",
         "ContextDetails",
         "ErrorDetails",
+        "ExecutionStatus",
         "Invocation",
         "InvokeDetails",
         "LogEntry",
+        "OperationStatus",
+        "OperationType",
         "StepDetails",
         "WaitDetails",
+        "WaitingStatus",
     ),
     "durabletest.modes": ("cloud_only", "local_only"),
     "durabletest.result": ("TestResult",),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from durabletest.assertions import CurrentTest
 from durabletest.assertions.compare import RECORDS, record_difference
-from durabletest.assertions.snapshots import updating
+from durabletest.assertions.history_checks import updating
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
     NoTests,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from durabletest.assertions.failing import told
 from durabletest.errors import ConfigurationError, DurableTestError
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.model.times import stamp
-from durabletest.report.fitting import shortened
+from durabletest.report.table import shortened
 from durabletest.result import TestResult
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"

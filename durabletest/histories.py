@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.history import History
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 
 _DETAILS = {
     OperationType.CONTEXT: "ContextDetails",

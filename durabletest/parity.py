@@ -22,11 +22,12 @@ from botocore.exceptions import NoCredentialsError
 
 from durabletest import __version__, serve, show
 from durabletest.case import DurableTestCase
-from durabletest.cloud.aws_errors import explained
+from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import validate
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution_handle import Execution
+from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
 from durabletest.modes import MODE_VARIABLE, Mode, reason_to_skip
@@ -235,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
     parity.set_defaults(run=_verify_parity)
     show.add_to(commands)
+    lint.add_to(commands)
     serve.add_to(commands)
     return parser
 

@@ -12,21 +12,21 @@ from typing import Any
 
 from durabletest.errors import ExecutionFailedError, ExecutionNotCompletedError
 from durabletest.histories import write_history
-from durabletest.model.enums import ExecutionStatus, OperationStatus
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.history import execution_title
 from durabletest.model.lookup import member
-from durabletest.model.naming import execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import (
     ErrorDetails,
     ExecutionRecord,
+    ExecutionStatus,
     Invocation,
     LogEntry,
     OperationId,
     OperationRecord,
+    OperationStatus,
 )
-from durabletest.report.fitting import width_of
-from durabletest.report.table import operation_table
+from durabletest.report.table import operation_table, width_of
 from durabletest.report.timeline import glyphs_for, timeline
 
 _ENDINGS = {
@@ -171,10 +171,9 @@ class TestResult:
     def _ended(self) -> ExecutionRecord:
         execution = self._execution
         if not execution.ended:
-            msg = (
+            raise ExecutionNotCompletedError(
                 f"{execution_title(self.arn)} is {execution.status}: it has no outcome yet; wait for execution.result()"
             )
-            raise ExecutionNotCompletedError(msg)
         return execution
 
 

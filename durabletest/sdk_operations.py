@@ -37,10 +37,12 @@ def running_step() -> RunningStep | None:
     It is found in the frame of the SDK's executor, which has the step's identifier (since 2.0).
     """
     frame: FrameType | None = sys._getframe(1)
+    sdk_folder = folder()
     while frame is not None:
-        executor = frame.f_locals.get("self")
+        # Only frames of the SDK are looked into: a dictionary of all local variables is made for that.
+        executor = frame.f_locals.get("self") if frame.f_code.co_filename.startswith(sdk_folder) else None
         identifier = getattr(executor, "operation_identifier", None)
-        if identifier is not None and frame.f_code.co_filename.startswith(folder()):
+        if identifier is not None:
             if identifier.type.value != "STEP":
                 return None
             semantics = getattr(getattr(executor, "config", None), "step_semantics", None)

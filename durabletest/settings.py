@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
-from durabletest.configuration import EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT, NoFunctions, validate
+from durabletest.configuration import NoFunctions, validate
 from durabletest.errors import ConfigurationError
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
 class DurableSettings:
@@ -52,6 +54,10 @@ class DurableSettings:
     """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
     storage_limit: int | None = None
     """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
+    memory_size: int = DEFAULT_MEMORY_SIZE
+    """The memory of the function in MB, which is what its context says."""
+    environment: Mapping[str, str] = MappingProxyType({})
+    """Environment variables that are set while the function runs, and put back after."""
     watchdog: float = 30.0
     """Real seconds without progress before a stuck handler is reported."""
     state_page_size: int | None = None
@@ -90,6 +96,8 @@ class GivenSettings(TypedDict, total=False):
     invocation_type: str
     operation_limit: int | None
     storage_limit: int | None
+    memory_size: int
+    environment: Mapping[str, str]
     watchdog: float
     state_page_size: int | None
     cloud: str
@@ -129,6 +137,8 @@ def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTe
         invocation_type=settings.invocation_type,
         operation_limit=settings.operation_limit,
         storage_limit=settings.storage_limit,
+        memory_size=settings.memory_size,
+        environment=settings.environment,
         watchdog=settings.watchdog,
         state_page_size=settings.state_page_size,
         skip_sleep=settings.skip_sleep,

@@ -11,16 +11,14 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from durabletest.cloud.arns import arn_and_link
+from durabletest.cloud.aws import arn_and_link
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.poller import Poller, PollSettings
 from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
-from durabletest.model.enums import OperationType, WaitingStatus
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, OperationType, WaitingStatus
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry

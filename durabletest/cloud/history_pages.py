@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.cloud.aws_errors import error_code
+from durabletest.cloud.aws import error_code
 from durabletest.errors import CloudServiceError
 
 PAGE_SIZE = 1000

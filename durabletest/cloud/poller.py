@@ -13,8 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import CallbackAnswers
-from durabletest.cloud.arns import arn_and_link
-from durabletest.cloud.aws_errors import explained, is_not_found, is_outage
+from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.cloud.progress import ProgressLine
 from durabletest.cloud.stopping import open_children, stop_with_children
@@ -25,9 +24,8 @@ from durabletest.errors import (
     OrchestratorError,
     RunnerClosedError,
 )
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title, title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title, title
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
 from durabletest.model.wait_for_data import Watch, resolve

@@ -10,8 +10,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import TextIO
 
-from durabletest.model.history import History
-from durabletest.model.naming import execution_name, title
+from durabletest.model.history import History, execution_name, title
 from durabletest.model.times import span
 
 _clock = [monotonic]

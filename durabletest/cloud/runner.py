@@ -8,16 +8,14 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from durabletest import routes
-from durabletest.cloud import termination
+from durabletest.cloud import stopping
 from durabletest.cloud.answers import real_delays
-from durabletest.cloud.arns import unique_execution_name
-from durabletest.cloud.client import drop_unknown_fields, keep_unknown_fields, lambda_client
+from durabletest.cloud.aws import drop_unknown_fields, keep_unknown_fields, lambda_client, unique_execution_name
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
-from durabletest.configuration import check_cloud_logs, check_duration
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
@@ -32,6 +30,7 @@ from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
+from durabletest.value_checks import check_cloud_logs, check_duration
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
@@ -81,7 +80,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._last = None
         self._closed = False
         keep_unknown_fields(self._client)
-        termination.opened(self._stop_all)
+        stopping.register(self._stop_all)
         routes.opened(self)
 
     # --- run ---
@@ -149,10 +148,10 @@ class CloudDurableTestRunner(OperationLookups):
             try:
                 self._stop_for_good()
             except CloudServiceError:
-                termination.closed(self._stop_all)
+                stopping.unregister(self._stop_all)
                 raise
             else:
-                termination.closed(self._stop_all)
+                stopping.unregister(self._stop_all)
             finally:
                 self._starter.close()
                 if self._owns_client:
@@ -233,11 +232,12 @@ class CloudDurableTestRunner(OperationLookups):
         handler: Callable[..., Any],
         *,
         execution_timeout: Duration | None = None,  # noqa: ARG002 - the local runner's signature
+        **settings: Any,  # noqa: ARG002
     ) -> None:
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
 
-    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> None:  # noqa: ARG002
         """Functions cannot be registered in the cloud."""
         self._refuse_to_register(name, handler)
 

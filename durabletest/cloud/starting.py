@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
-from durabletest.cloud import termination
-from durabletest.cloud.arns import unqualified
-from durabletest.cloud.aws_errors import explained, is_not_found, is_outage, not_durable
+from durabletest.cloud import stopping
+from durabletest.cloud.aws import explained, is_not_found, is_outage, not_durable, unqualified
 from durabletest.cloud.stopping import TEST_ENDED, not_stopped, stop_with_children
 from durabletest.errors import CloudServiceError, CloudTimeoutError
 
@@ -74,7 +73,7 @@ class Starter:
         if owned:
             self._open[name] = answer
         try:
-            termination.refuse_start()
+            stopping.refuse_start()
         except CloudServiceError:
             self.forget(name)
             raise

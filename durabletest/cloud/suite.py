@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from durabletest.cloud.arns import arn_and_link
-from durabletest.cloud.client import lambda_client
+from durabletest.cloud.aws import arn_and_link, lambda_client
 from durabletest.cloud.runner import CloudDurableTestRunner, cloud_watch_logs, seconds_of
 from durabletest.errors import ConfigurationError, NotAvailableError
 

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest import sdk
-from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.faults import FaultInjector
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.replays import ReplayForced
@@ -26,6 +26,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import waiting_for
 from durabletest.local.turns import Turns
 from durabletest.model.payloads import encode, with_real_names
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, MAX_FUNCTION_TIMEOUT
 
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
 
@@ -58,6 +59,11 @@ class Call(Protocol):
         """The turns that its threads take; None if the operating system decides their order."""
         ...
 
+    @property
+    def settings(self) -> FunctionSettings:
+        """The settings of the called function."""
+        ...
+
     def run(self) -> Any:
         """Make the call, in the worker thread."""
         ...
@@ -81,18 +87,17 @@ class HandlerInvocation:
     context: LambdaContext
     server: CheckpointWorkerManager
     client: InvocationClient
+    settings: FunctionSettings
     turns: Turns | None = None
     is_invocation: bool = True
     faults: FaultInjector | None = None
 
     @property
     def name(self) -> str:
-        """The handler's name."""
         return name_of(self.handler)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -153,22 +158,20 @@ class FunctionCall:
     context: LambdaContext
     server: CheckpointWorkerManager
     refused: Callable[[str, str], None]
+    settings: FunctionSettings
     turns: None = None
     is_invocation: bool = False
 
     @property
     def arn(self) -> str:
-        """The execution that invoked it."""
         return self.due.arn
 
     @property
     def name(self) -> str:
-        """The function's name."""
         return name_of(self.function)
 
     @property
     def deadline(self) -> datetime:
-        """The deadline in its context."""
         return self.context.deadline
 
     def run(self) -> Any:
@@ -183,7 +186,6 @@ class FunctionCall:
             raise PayloadError(said) from error
 
     def report(self, outcome: Answered | Raised) -> None:
-        """Complete the invoke."""
         error = None
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)
@@ -207,13 +209,21 @@ def handler_invocation(
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
     target, own_client = event["Target"], InvocationClient(client, deployment.faults)
     handler = deployment.handler if target is None else deployment.durable_functions[target]
-    timeout = deployment.function_timeout if handler is deployment.handler else MAX_FUNCTION_TIMEOUT
+    default = deployment.settings if handler is deployment.handler else FunctionSettings()
+    settings = default if target is None else deployment.settings_of.get(target, default)
     context = LambdaContext(
-        event["RequestId"], event["FunctionName"], event["Version"], now, now(), timeout, event["TenantId"]
+        event["RequestId"],
+        event["FunctionName"],
+        event["Version"],
+        now,
+        now(),
+        settings.timeout,
+        event["TenantId"],
+        str(settings.memory_size),
     )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
     own_turns, faults = turns(event["RequestId"]), deployment.faults
-    return HandlerInvocation(arn, handler, given, context, server, own_client, own_turns, faults=faults)
+    return HandlerInvocation(arn, handler, given, context, server, own_client, settings, own_turns, faults=faults)
 
 
 def function_call(
@@ -228,8 +238,12 @@ def function_call(
     ``refused`` is called with the reason and the place if its result cannot be encoded as JSON.
     """
     request_id = server.call(CheckpointServer.request_id)
-    context = LambdaContext(request_id, due.name, due.version, now, now(), tenant_id=due.tenant_id)
-    return FunctionCall(due, deployment.functions[due.function], context, server, refused)
+    settings = deployment.settings_of.get(due.function, FunctionSettings())
+    memory = str(settings.memory_size)
+    context = LambdaContext(
+        request_id, due.name, due.version, now, now(), settings.timeout, due.tenant_id, memory_limit_in_mb=memory
+    )
+    return FunctionCall(due, deployment.functions[due.function], context, server, refused, settings)
 
 
 def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
@@ -272,7 +286,7 @@ class LambdaContext:
     started: datetime
     timeout: timedelta = MAX_FUNCTION_TIMEOUT
     tenant_id: str | None = None
-    memory_limit_in_mb: str = "128"
+    memory_limit_in_mb: str = str(DEFAULT_MEMORY_SIZE)
     client_context: Any = None
     identity: CognitoIdentity = CognitoIdentity()
 

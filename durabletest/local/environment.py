@@ -11,8 +11,7 @@ from functools import partial
 from threading import current_thread
 from typing import Any, NoReturn, Self
 
-from durabletest import configuration, sdk, sdk_threads
-from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
+from durabletest import sdk, sdk_threads, value_checks
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.calls import HandlerInvocation
@@ -36,9 +35,10 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.sdk_operations import OperationListener, OperationSeam
 from durabletest.serialisers import SerialiserHooks
+from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class EnvironmentSettings:
         cls, skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
     ) -> Self:
         """These settings; raises :class:`ConfigurationError` for values that are none."""
-        configuration.check_flag(skip_time, "skip_time")
-        configuration.optional(configuration.check_clock)(clock, "clock")
+        value_checks.check_flag(skip_time, "skip_time")
+        value_checks.optional(value_checks.check_clock)(clock, "clock")
         if start_time is not None:
-            configuration.check_start_time(start_time, "start_time")
+            value_checks.check_start_time(start_time, "start_time")
         return cls(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
@@ -16,8 +16,9 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, name_of
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
-from durabletest.local.run_errors import Failures, not_registered, without_end
+from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
     Announcement,
@@ -37,9 +38,9 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
+from durabletest.serialisers import ValueNotes
 
 Observer: TypeAlias = Callable[[str, bool], None]
 """Told, in the server's thread, the ARN of an execution that has changed, and whether it has ended; must not raise."""
@@ -60,7 +61,7 @@ class Parts:
     clock: Clock
     deployments: Deployments
     waiters: Waiters
-    failures: Failures
+    run_errors: RunErrors
     calls: CallQueue
     values: ValueNotes
     abort: Callable[[str, DurableTestError], None]
@@ -110,7 +111,7 @@ class EventHandlers:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.failures, self._parts.calls.logs, self._parts.values, self._parts.deployments):
+        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values, self._parts.deployments):
             part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 
@@ -173,7 +174,7 @@ class EventHandlers:
         deployment = self._parts.deployments.of(unknown.arn)
         if deployment is not None:
             reason = not_registered(unknown.function, deployment)
-            self._parts.failures.abort(unknown.arn, FunctionNotRegisteredError(reason))
+            self._parts.run_errors.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     def _on_endless(self, endless: Endless) -> None:
         self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
@@ -192,7 +193,7 @@ class EventHandlers:
 
     def _on_ended(self, ended: Ended) -> None:
         self._drop(ended.arn)
-        self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
+        self._parts.waiters.end(ended.arn, self._parts.run_errors.of(ended.arn))
         for observe in self.observers:
             observe(ended.arn, True)
 
@@ -247,6 +248,7 @@ class ScriptedAction:
     is_invocation: bool = False
     deadline: None = None
     turns: None = None
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
     def arn(self) -> str:

@@ -19,19 +19,17 @@ from durabletest.local.event_handlers import EventHandlers, Parts
 from durabletest.local.handler_threads import worker_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
-from durabletest.local.run_errors import Failures, called_by_handler
+from durabletest.local.run_errors import RunErrors, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
-from durabletest.local.waiters import Wait, Waiters, again, failing, settling
-from durabletest.local.watchdog import Watchdog
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, title
+from durabletest.local.waiters import Wait, Waiters, Watchdog, again, failing, settling
+from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
+from durabletest.serialisers import ValueNotes
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress after which watches are told the news although an invocation runs."""
@@ -68,14 +66,14 @@ class TestExecutionOrchestrator:
         self._inbox = Inbox(server)
         self._deployments = Deployments(server)
         self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
-        self._failures = Failures(server, client, self._deployments)
+        self._run_errors = RunErrors(server, client, self._deployments)
         logs = LogCapture(clock.now, logs_are_live())
-        self.calls = CallQueue(self._inbox.post, self._failures.abort, logs, scheduler)
+        self.calls = CallQueue(self._inbox.post, self._run_errors.abort, logs, scheduler)
         self.sleepers = Sleepers(self._inbox.post, scheduler, clock, self.calls)
         self.calls.abandoned = self.sleepers.wake_all
-        self.values = ValueNotes(self.calls.current)
+        self.values = ValueNotes(lambda: None if (running := self.calls.current()) is None else running.call.arn)
         self._watchdog = Watchdog(
-            self.calls, self.sleepers, self._waiters, self._deployments, self._failures, self._abort_running
+            self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
         )
         self.event_handlers = EventHandlers(
             Parts(
@@ -86,7 +84,7 @@ class TestExecutionOrchestrator:
                 clock,
                 self._deployments,
                 self._waiters,
-                self._failures,
+                self._run_errors,
                 self.calls,
                 self.values,
                 self._abort,
@@ -208,7 +206,7 @@ class TestExecutionOrchestrator:
 
     def raise_if_aborted(self, arn: str) -> None:
         """Raise the error that ended the run of this execution, unless that was the execution's own outcome."""
-        error = self._failures.of(arn)
+        error = self._run_errors.of(arn)
         if error is not None:
             raise again(error)
 
@@ -322,7 +320,7 @@ class TestExecutionOrchestrator:
             return True
         if due is None:
             if self._waiters.all_blocked:
-                self._waiters.give_up(self._failures.stuck)
+                self._waiters.give_up(self._run_errors.stuck)
             return False
         return self._scheduler.run_due()
 
@@ -362,7 +360,7 @@ class TestExecutionOrchestrator:
         running = self.calls.running
         if running is not None and running.call.arn == arn:
             self.calls.abandon()
-        self._failures.abort(arn, error)
+        self._run_errors.abort(arn, error)
 
     def _restart(self, start: datetime) -> None:
         self._server.call(CheckpointServer.restart_ids)

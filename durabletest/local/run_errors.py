@@ -18,15 +18,13 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
-from durabletest.model.enums import ExecutionStatus, OperationType
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, execution_title
-from durabletest.model.records import OperationRecord
+from durabletest.model.history import History, as_written, execution_title
+from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import CallbackScript
 
 
-class Failures:
+class RunErrors:
     """Aborts runs, and keeps the errors: a stuck handler, an unknown function, a handler that is not durable."""
 
     def __init__(self, server: CheckpointWorkerManager, client: Any, deployments: Deployments) -> None:

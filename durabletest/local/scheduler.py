@@ -62,7 +62,6 @@ class VirtualClock:
         self.followers: list[Callable[[datetime], None]] = []
 
     def now(self) -> datetime:
-        """The virtual time."""
         return self._now
 
     def move_to(self, instant: datetime) -> None:

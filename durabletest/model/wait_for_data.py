@@ -17,12 +17,10 @@ from durabletest.errors import (
     WaitTimeoutError,
     WrongOperationTypeError,
 )
-from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_child, submitter_child, title
 from durabletest.model.lookup import listing, possible_names
-from durabletest.model.naming import callback_child, submitter_child, title
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType, WaitingStatus
 
 OperationT = TypeVar("OperationT")
 

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
-from durabletest.model.history import History, details_of
-from durabletest.model.naming import execution_name, word_for
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.history import History, details_of, execution_name, word_for
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionStatus,
+    LogEntry,
+    OperationRecord,
+    OperationStatus,
+    OperationType,
+)
 from durabletest.model.times import span, stamp
-from durabletest.report.fitting import shortened
 from durabletest.report.scale import Position, Scale
-from durabletest.report.table import Row, error_text, tree_order
+from durabletest.report.table import Row, error_text, shortened, tree_order
 from durabletest.report.timeline import BOX, attempts_of, end_of
 
 _LONGEST_ERROR = 300

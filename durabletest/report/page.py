@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from durabletest.errors import UsageError
-from durabletest.model.enums import OperationStatus
 from durabletest.model.execution_view import ExecutionView, children_of
-from durabletest.model.history import History
-from durabletest.model.naming import execution_title
-from durabletest.model.records import LogEntry
+from durabletest.model.history import History, execution_title
+from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
 from durabletest.report.lanes import Lane, Recorded, css, lanes
 from durabletest.report.scale import Scale, Tick

@@ -21,8 +21,8 @@ from durabletest.local.handler_worker import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import ACCEPTED, PlainInvoke
 from durabletest.local.server.service_model import modelled_error
-from durabletest.model.enums import ExecutionStatus
 from durabletest.model.payloads import encode
+from durabletest.model.records import ExecutionStatus
 from durabletest.serve.rest_json import ApiCall
 from durabletest.serve.served_runner import ServedRunner
 

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from botocore.utils import parse_timestamp
 
-from durabletest.local.boto3_routing import API_OPERATIONS
+from durabletest.local.client import API_OPERATIONS
 from durabletest.local.server.service_model import service_model
 
 _JSON = "application/json"

@@ -13,7 +13,7 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
-from durabletest.local.server.execution_state import DurableExecution, Pause, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, Pause, PauseManager, StartRequest
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
@@ -24,9 +24,7 @@ from durabletest.local.server.identifiers import (
     split_name,
 )
 from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
-from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
-from durabletest.local.server.pauses import PauseManager
-from durabletest.local.server.quotas import Quotas
+from durabletest.local.server.quotas import Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
 RETENTION_DAYS = 30
@@ -45,7 +43,8 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announce)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
         self._now = now
-        self._pauses = PauseManager(self._executions, now, announce)
+        self._pauses = PauseManager(self._executions.arm_timeout, now, announce)
+        self._executions.begin_pause = self._pauses.begin
         self._invokes = InvokeManager(self._executions, self._directories, now, announce)
 
     # --- the API ---

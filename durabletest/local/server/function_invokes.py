@@ -14,8 +14,7 @@ from durabletest.local.server.execution_state import DurableExecution, StartRequ
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
-from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
+from durabletest.local.server.quotas import MAX_PAYLOAD, SERVICE_QUOTAS, Quotas, check_input_size, too_large_result
 from durabletest.local.server.service_model import modelled_error, validate_request
 
 ACCEPTED, NO_CONTENT = 202, 204

@@ -30,7 +30,6 @@ _SHOWN = 100
 
 @cache
 def service_model() -> ServiceModel:
-    """The model of the Lambda API."""
     model: ServiceModel = botocore.session.get_session().get_service_model("lambda")
     return model
 

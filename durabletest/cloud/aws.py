@@ -1,12 +1,21 @@
-"""Turns the errors of AWS and botocore into errors that advise what to set."""
+"""AWS as cloud runs use it: the clients of boto3, names and ARNs, and errors that advise what to set."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
+import boto3
 from botocore import __version__ as botocore_version
 from botocore import exceptions as botocore
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
 
 from durabletest.errors import (
     CloudCredentialsError,
@@ -46,6 +55,9 @@ _SET_CREDENTIALS = (
     "profile of your AWS configuration, logged in"
 )
 _ACTION_OF_OPERATION = {"Invoke": "lambda:InvokeFunction"}
+
+
+# --- errors ---
 
 
 def is_not_found(error: BaseException) -> bool:
@@ -142,3 +154,116 @@ def _ignored_region() -> str:
 def _retried(error: ClientError) -> str:
     attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     return f", after {attempts} retries" if attempts else ""
+
+
+# --- clients ---
+
+MAX_ATTEMPTS = 8
+"""Attempts for each request, unless the environment or the AWS configuration file sets another number."""
+_HISTORY_PARSED = "after-call.lambda.GetDurableExecutionHistory"
+_HANDLER_ID = "durabletest-unknown-fields"
+
+
+def lambda_client() -> Any:
+    """A client configured by boto3's own variables: region, profile, endpoint, credentials and retries.
+
+    botocore retries throttled requests and transient failures, with backoff and jitter.
+    """
+    return _client("lambda")
+
+
+def logs_client() -> Any:
+    """A client of CloudWatch Logs, configured alike."""
+    return _client("logs")
+
+
+def _client(service: str) -> Any:
+    session = get_session()
+    try:
+        retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
+        if session.get_config_variable("max_attempts") is None:
+            retries["total_max_attempts"] = MAX_ATTEMPTS
+        return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
+    except (BotoCoreError, ClientError) as error:
+        raise explained(error) from error
+
+
+def keep_unknown_fields(client: Any) -> None:
+    """Let the client's histories keep fields that botocore's service model does not know, as the service wrote them."""
+    if hasattr(client, "meta"):
+        client.meta.events.register(_HISTORY_PARSED, _add_unknown_fields, _HANDLER_ID, unique_id_uses_count=True)
+
+
+def drop_unknown_fields(client: Any) -> None:
+    """Undo ``keep_unknown_fields``."""
+    if hasattr(client, "meta"):
+        client.meta.events.unregister(_HISTORY_PARSED, _add_unknown_fields, _HANDLER_ID, unique_id_uses_count=True)
+
+
+def _add_unknown_fields(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    if "Events" in parsed:
+        raw = json.loads(http_response.content)
+        for event, original in zip(parsed["Events"], raw["Events"], strict=True):
+            _merge(event, original)
+
+
+def _merge(parsed: dict[str, Any], original: Mapping[str, Any]) -> None:
+    for key, value in original.items():
+        if isinstance(value, dict) and isinstance(parsed.get(key), dict):
+            _merge(parsed[key], value)
+        elif value is not None:
+            parsed.setdefault(key, value)
+
+
+# --- names and ARNs ---
+
+_MAX_NAME_LENGTH = 64
+_INVALID_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
+_CONSOLE_DOMAINS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+"""The consoles of isolated partitions are not public."""
+_ARN_PARTS = 7
+"""``arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME``, possibly followed by a qualifier."""
+
+
+def unqualified(function: str) -> str:
+    """A function's name or ARN without its version or alias."""
+    prefix, separator, name = function.partition(":function:")
+    return prefix + separator + name.split(":")[0] if separator else function.split(":")[0]
+
+
+def unique_execution_name(prefix: str | None) -> str:
+    """A valid, unique execution name that starts with ``prefix``.
+
+    Of a long prefix only the end is kept: in a test's id, class and method say most.
+    """
+    unique = uuid4().hex[:12]
+    readable = _INVALID_IN_NAMES.sub("-", prefix or "durabletest").strip("-")
+    return f"{readable[-(_MAX_NAME_LENGTH - len(unique) - 1) :].lstrip('-')}-{unique}"
+
+
+def console_link(arn: str) -> str | None:
+    """The console page with the durable executions of the function.
+
+    None if ``arn`` is not an execution's ARN, or its partition has no known console.
+    """
+    function_arn, separator, _ = arn.partition("/durable-execution/")
+    parts = function_arn.split(":")
+    if not separator or len(parts) < _ARN_PARTS:
+        return None
+    partition, region, name = parts[1], parts[3], parts[6]
+    domain = _CONSOLE_DOMAINS.get(partition)
+    if domain is None:
+        return None
+    page = f"functions/{quote(name)}?tab=durableExecutions"
+    return f"https://{region}.{domain}/lambda/home?region={region}#/{page}"
+
+
+def arn_and_link(arn: str) -> str:
+    """The lines of a message that give an execution's ARN and its console page."""
+    link = console_link(arn)
+    return f"Execution: {arn}" + (f"\nConsole:   {link}" if link else "")
