@@ -52,6 +52,7 @@ class LoopbackServer(uvicorn.Server):
                 lifespan="on",
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=_SECONDS_FOR_ANSWERS,

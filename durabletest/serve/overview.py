@@ -11,9 +11,8 @@ from botocore.exceptions import ClientError
 
 from durabletest.execution_handle import Execution
 from durabletest.local.execution import LocalExecution
-from durabletest.model.enums import OperationType
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, execution_name
+from durabletest.model.history import History, as_written, execution_name
+from durabletest.model.records import OperationType
 from durabletest.report.page import page_of, recorded, visible
 from durabletest.report.table import error_text
 from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
@@ -82,7 +81,8 @@ class Overview:
 
     def _read(self, view: LocalExecution) -> dict[str, Any]:
         history, pending = view.history(), Execution(view).pending()
-        execution = history.execution
+        execution, failure = history.execution, self._runner.failure(view.arn)
+        outcome = error_text(execution.error) if execution.error else execution.result
         return {
             "arn": view.arn,
             "id": view.arn.rpartition("/")[2],
@@ -91,7 +91,7 @@ class Overview:
             "status": str(execution.status),
             "started": _iso(execution.started_at),
             "ended": _iso(execution.ended_at),
-            "outcome": _clipped(error_text(execution.error) if execution.error else execution.result),
+            "outcome": _clipped(outcome if failure is None else f"{type(failure).__name__}: {failure}"),
             "callbacks": list(_callbacks(history)),
             "waiting": [
                 {"operation": each.operation, "reason": each.reason, "due": _iso(each.due)}

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from durabletest.errors import NotAvailableError
 from durabletest.serve.lambda_endpoint import LambdaEndpoint
 from durabletest.serve.overview import Overview
 from durabletest.serve.rest_json import RequestRefusedError
@@ -51,10 +50,7 @@ def routes(endpoint: LambdaEndpoint) -> list[BaseRoute]:
 
     async def time(request: Request) -> Response:
         delta = _delta(await request.body())
-        try:
-            moved = await endpoint.unless_closing(endpoint.move_time(delta))
-        except NotAvailableError as error:
-            raise RequestRefusedError(400, "InvalidParameterValueException", str(error)) from error
+        moved = await endpoint.unless_closing(endpoint.move_time(delta))
         return JSONResponse({"moved": moved, "now": endpoint.runner.now.isoformat()}, headers=_HEADERS)
 
     return [
