@@ -42,7 +42,7 @@ class InvocationFailedError(Exception):
 
 
 class ExternalHandler(ABC):
-    """A handler in another process. It gets the event that Lambda sends, and sends its checkpoints to an endpoint."""
+    """A durable handler in another process. It gets Lambda's event, and sends its checkpoints to an endpoint."""
 
     @abstractmethod
     def __call__(self, event: Any, context: LambdaContext) -> Any:
@@ -234,9 +234,7 @@ class FunctionCall:
         self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
 
     def revoke(self) -> None:
-        """A plain function writes no checkpoints; one in another process is told."""
-        if isinstance(self.function, ExternalHandler):
-            self.function.give_up(self.context.aws_request_id)
+        """A plain function writes no checkpoints."""
 
 
 def handler_invocation(

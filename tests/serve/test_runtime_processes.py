@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import signal
 import socket
 import sys
 import tempfile
@@ -15,6 +17,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import ExecutionStatus, HandlerStuckError, LocalDurableTestRunner, TestResult
 from durabletest.errors import ConfigurationError
@@ -29,6 +33,11 @@ from tests.serve.served import Served, client_of
 RUNTIME = str(Path(__file__).with_name("raw_runtime.py"))
 PYTHON = (sys.executable, "-I", "-S", RUNTIME)
 ENDPOINT = "http://127.0.0.1:9014"
+
+
+@durable_execution
+def parent(event: dict[str, Any], context: DurableContext) -> Any:
+    return context.invoke("child", event, name="ask")
 
 
 class ProcessTests(unittest.TestCase):
@@ -56,6 +65,12 @@ class ProcessTests(unittest.TestCase):
         first, second = (runner.run({"todo": "answer"}).get_result()["pid"] for _ in range(2))
         self.assertEqual(first, second)
         self.assertNotEqual(first, os.getpid())
+
+    def test_a_workflow_in_python_invokes_it(self) -> None:
+        children = {"child": self.server().functions["orders"]}
+        with LocalDurableTestRunner(parent, durable_functions=children) as runner:
+            result = runner.run({"todo": "exit", "status": 1, "memory": self.memory})
+        self.assertNotIn(result.get_result()["pid"], (os.getpid(), int(Path(self.memory).read_text())))
 
     def test_it_has_the_variables_of_lambda(self) -> None:
         server = self.server()
@@ -250,6 +265,20 @@ class CommandTests(unittest.TestCase):
             runtime.send("GET", f"{PATH}/invocation/next")
             self.assertEqual(served.end(), (0, ""))
             self.assertEqual(runtime.receive().error, (500, "InternalServerError"))
+
+    def test_an_interrupt_ends_a_process_in_the_middle_of_its_invocation(self) -> None:
+        memory = Path(self.enterContext(tempfile.TemporaryDirectory()), "memory")
+        for by in (signal.SIGINT, signal.SIGTERM):
+            memory.unlink(missing_ok=True)
+            with self.subTest(by), Served("--runtime", f"orders={shlex.join(PYTHON)}") as served:
+                client = client_of(served.url)
+                self.addCleanup(client.close)
+                payload = json.dumps({"todo": "hang", "memory": str(memory)})
+                client.invoke(FunctionName="orders:$LATEST", InvocationType="Event", Payload=payload)
+                while not (memory.exists() and memory.read_text()):
+                    self.assertIsNone(served.process.poll())
+                self.assertEqual(served.end(by), (0, ""))
+                self.assertFalse(is_running(int(memory.read_text())))
 
     def test_what_cannot_be_served(self) -> None:
         order = "order_handler=examples/order.py:order_handler"
