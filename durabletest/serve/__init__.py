@@ -34,8 +34,16 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "targets",
         metavar="[NAME=]FILE.py[:FUNCTION]",
-        nargs="+",
+        nargs="*",
         help="what to serve: a function, or all durable ones of a module; MODULE:FUNCTION for one that can be imported",
+    )
+    parser.add_argument(
+        "--runtime",
+        metavar="NAME=COMMAND",
+        action="append",
+        default=[],
+        dest="runtimes",
+        help="a durable function of any language: the command starts its runtime; NAME=PORT for one started by hand",
     )
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help=f"0 for any that is free; {DEFAULT_PORT} by default"
@@ -104,22 +112,27 @@ def _run(options: argparse.Namespace) -> int:
     from durabletest.serve.app import application
     from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
     from durabletest.serve.loopback import LoopbackServer, listen, serve_until_interrupted
+    from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec
     from durabletest.serve.served_runner import ServedRunner
     from durabletest.serve.targets import load
 
     pace = Pace(options.time)
     start = None if pace is Pace.REAL else _start_time(options.start_time)
-    functions = load(options.targets)
+    runtimes = RuntimeServer(RuntimeSpec.parsed(text) for text in options.runtimes)
+    functions = load(options.targets, runtimes.functions)
     with listen(options.port) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         runner = ServedRunner.of(
             functions, skip_time=pace is not Pace.REAL, start_time=start, watchdog=options.watchdog
         )
         try:
+            runtimes.start(url)
             endpoint = LambdaEndpoint(runner, pace, options.patience)
-            greeting = f"durabletest serves {', '.join(functions)} on http://127.0.0.1:{listening.getsockname()[1]}"
+            greeting = "\n".join([f"durabletest serves {', '.join(functions)} on {url}", *runtimes.by_hand()])
             server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
             serve_until_interrupted(server, listening)
         finally:
+            runtimes.close()
             runner.close()
     return 0
 

@@ -101,14 +101,15 @@ class Guard:
             return
         request = Request(scope)
         try:
-            _check_origin(request)
+            check_origin(request)
         except RequestRefusedError as refused:
             await (await _refused(request, refused))(scope, receive, send)
             return
         await self._app(scope, _bounded(receive), send)
 
 
-def _check_origin(request: Request) -> None:
+def check_origin(request: Request) -> None:
+    """Raise :class:`RequestRefusedError` for a request that a page of another origin may have sent."""
     host = request.headers.get("host", "")
     if _HOST.fullmatch(host) is None:
         raise _forbidden(f"the Host is {host!r}: only localhost, 127.0.0.1 and [::1] are served")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from botocore import xform_name
 
-from durabletest.errors import DurableTestError, NotAvailableError
+from durabletest.errors import ConfigurationError, DurableTestError, NotAvailableError
 from durabletest.local.calls import LambdaContext, invocation_error
 from durabletest.local.handler_worker import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -57,6 +57,8 @@ class LambdaEndpoint:
     """
 
     def __init__(self, runner: ServedRunner, pace: Pace, patience: int | None = None) -> None:
+        if patience is not None and patience < 1:
+            raise ConfigurationError(f"patience is {patience}: it is a number of reads, 1 or more")
         self.runner = runner
         self.pace = pace
         self._patience = patience

@@ -101,7 +101,7 @@ class CommandTests(unittest.TestCase):
             self.assertEqual(served.end(), (0, ""))
 
     def test_nothing_is_left_in_its_process(self) -> None:
-        with serving(load(["examples/order.py"])) as url:
+        with serving(load(["examples/order.py"], {})) as url:
             client = self.client(url)
             client.invoke(FunctionName="order_handler:1", InvocationType="Event", Payload=b'{"order": 1}')
         self.assertEqual(leftovers(), [])
@@ -121,10 +121,13 @@ class CommandTests(unittest.TestCase):
             ((f"{blocking}:plain",), r"none of plain is durable"),
             (("a=b=c",), r"is no function: write FILE.py:FUNCTION"),
             ((blocking, "--start-time", "soon"), r"--start-time 'soon' is no time"),
+            ((blocking, "--port", "65536"), r"--port is 65536: a port is a number"),
+            ((blocking, "--patience", "0"), r"patience is 0: it is a number of reads"),
+            ((blocking, "--watchdog", "-1"), r"watchdog"),
             ((f"bad name={blocking}:asking",), r"is 'bad name': give a function's name"),
         ):
             with self.subTest(arguments):
-                run = _in_process([*arguments, *port])
+                run = _in_process([*port, *arguments])
                 self.assertEqual(run[0], 2)
                 self.assertRegex(run[1], complaint)
 
