@@ -31,6 +31,8 @@ from durabletest.serve.served_runner import ServedRunner
 AnswerT = TypeVar("AnswerT")
 _LOGGER = logging.getLogger("durabletest.serve")
 _OK = 200
+_LIVENESS_CHECK_SECONDS = 1.0
+"""Real seconds after which a wait for an end looks whether the server is still there: asking a dead one is an error."""
 _READS = ("Get", "List")
 _FOLLOWING = ("GetDurableExecution", "GetDurableExecutionHistory")
 _ERROR_KEYS = {"ErrorType": "errorType", "ErrorMessage": "errorMessage", "StackTrace": "stackTrace"}
@@ -117,8 +119,9 @@ class LambdaEndpoint:
         arn = started["DurableExecutionArn"]
         ended = self._ends.setdefault(arn, asyncio.Event())
         execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
-        if not ExecutionStatus(execution["Status"]).is_terminal:
-            await self.unless_closing(ended.wait())
+        while not ExecutionStatus(execution["Status"]).is_terminal:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.unless_closing(ended.wait()), _LIVENESS_CHECK_SECONDS)
             execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
         answer = {**started, "StatusCode": _OK}
         if execution["Status"] == ExecutionStatus.SUCCEEDED:

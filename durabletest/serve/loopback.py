@@ -86,12 +86,16 @@ class LoopbackServer(uvicorn.Server):
         thread.start()
         begun.wait()
         try:
-            if not self.started:
-                raise CheckpointServerError("the endpoint did not start: see the log of uvicorn")
+            self.check_started()
             yield
         finally:
             self.should_exit = True
             thread.join()
+
+    def check_started(self) -> None:
+        """Raise :class:`CheckpointServerError` if it ended before it could serve anything."""
+        if not self.started:
+            raise CheckpointServerError("the endpoint did not start: see what uvicorn has logged")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.closing.set()
@@ -102,6 +106,7 @@ def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) ->
     """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
     with _terminating(), contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
+        server.check_started()
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ class InvokeTests(ServeTestCase):
             self.start("quick", 2, DurableExecutionName="once")
 
     def test_a_request_response_waits_for_the_result(self) -> None:
-        answer = self.invoke("quick:1", {"a": [1, "ü"]})
+        answer = self.invoke("quick:1", {"a": [1, "ü"]}, LogType="None")
         self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "1"))
         self.assertEqual(json.loads(answer["Payload"]), {"a": [1, "ü"]})
         self.assertNotIn("FunctionError", answer)
