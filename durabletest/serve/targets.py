@@ -6,7 +6,7 @@ import importlib
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,13 +18,15 @@ from durabletest.model.lookup import nearest
 _TARGET = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<module>[^=:]+?)(?::(?P<attribute>\w+))?")
 
 
-def load(targets: Sequence[str]) -> dict[str, Callable[..., Any]]:
-    """The functions by the names with which they are invoked, in the order of the targets.
+def load(targets: Sequence[str], others: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """The functions by the names with which they are invoked, in the order of the targets, after the others.
 
     ``app.py:handler`` is one function, by default invoked by its own name; ``app.py`` stands for all durable functions
     that the module defines.
     """
-    functions: dict[str, Callable[..., Any]] = {}
+    functions = dict(others)
+    if not (targets or others):
+        raise ConfigurationError("there is nothing to serve: name a FILE.py, or a --runtime")
     for target in targets:
         for name, function in _functions(target).items():
             if name in functions:

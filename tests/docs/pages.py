@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
 README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(GUIDE.glob("*.md")))
-ELSEWHERE = {"comparison.md": "made of the files in tests/comparison, which are run there"}
+ELSEWHERE = {
+    "comparison.md": "made of the files in tests/comparison, which are run there",
+    "languages.md": "its suite needs the function in JavaScript, with which tests/serve runs it",
+}
 """Pages whose Python is run by other tests."""
 BLOCK = re.compile(
     r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
