@@ -7,12 +7,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from threading import Event, Thread
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from durabletest.errors import ConfigurationError
+from durabletest.errors import CheckpointServerError, ConfigurationError
 from durabletest.serve.lambda_endpoint import LambdaEndpoint
 
 LOOPBACK = "127.0.0.1"
@@ -53,6 +54,7 @@ class LoopbackServer(uvicorn.Server):
                 lifespan="on",
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=_SECONDS_FOR_ANSWERS,
@@ -65,6 +67,29 @@ class LoopbackServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    @contextlib.contextmanager
+    def in_thread(self, listening: socket.socket) -> Iterator[None]:
+        """Serve in a thread of its own, from the begin of the block to its end."""
+        begun = Event()
+        self._ready = begun.set
+
+        def run() -> None:
+            try:
+                self.run(sockets=[listening])
+            finally:
+                begun.set()
+
+        thread = Thread(target=run, name="durabletest-serve", daemon=True)
+        thread.start()
+        begun.wait()
+        try:
+            if not self.started:
+                raise CheckpointServerError("the endpoint did not start: see the log of uvicorn")
+            yield
+        finally:
+            self.should_exit = True
+            thread.join()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.closing.set()

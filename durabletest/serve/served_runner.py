@@ -13,6 +13,7 @@ from durabletest.errors import ConfigurationError
 from durabletest.local.calls import ExternalHandler, LambdaContext
 from durabletest.local.client import ApiOperation
 from durabletest.local.event_handlers import Observer
+from durabletest.local.execution import LocalExecution
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
@@ -53,10 +54,14 @@ class ServedRunner(LocalDurableTestRunner):
         with self._session.use("invoke"):
             return self._environment.server.ask(begin, deployment, **members)
 
-    def events(self, arn: str, seen: int) -> Future[list[dict[str, Any]]]:
-        """The events of an execution's history after the first ``seen`` ones."""
-        with self._session.use():
-            return self._environment.server.ask(CheckpointServer.events_after, arn, seen)
+    def view(self, arn: str) -> LocalExecution:
+        """One execution, for threads that may wait."""
+        return LocalExecution(arn, self._session)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the durable functions: the handler's, then the others."""
+        return [self._function_name, *self._deployment.durable_functions]
 
     def executions(self) -> Future[list[str]]:
         """The ARNs of all executions, in the order in which they started."""

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 
 from durabletest import sdk
 from durabletest.local.server.service_model import response_findings
-from durabletest.serve.lambda_endpoint import Pace
-from tests.serve.case import BOUND, ServeTestCase, served
+from durabletest.serve import serving
+from tests.serve.case import BOUND, ServeTestCase
 from tests.serve.served import client_of
 
 MB = 1_048_576
@@ -275,7 +275,7 @@ class PaceTests(unittest.TestCase):
             context.wait(Duration.from_seconds(1), name="short")
             return 1
 
-        with served({"short": short}, Pace.REAL) as url, ExitStack() as stack:
+        with serving({"short": short}, time="real") as url, ExitStack() as stack:
             client = client_of(url)
             stack.callback(client.close)
             answer = client.invoke(FunctionName="short:1")
@@ -284,7 +284,7 @@ class PaceTests(unittest.TestCase):
             self.assertGreaterEqual(execution["EndTimestamp"] - execution["StartTimestamp"], timedelta(seconds=1))
 
     def test_a_client_that_only_reads_gets_a_callbacks_timeout_when_its_patience_is_over(self) -> None:
-        with served({"approval": approval}, patience=5) as url, ExitStack() as stack:
+        with serving({"approval": approval}, patience=5) as url, ExitStack() as stack:
             client = client_of(url)
             stack.callback(client.close)
             arn = client.invoke(FunctionName="approval:1", InvocationType="Event")["DurableExecutionArn"]
