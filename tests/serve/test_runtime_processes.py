@@ -171,7 +171,7 @@ class ProcessTests(unittest.TestCase):
     # --- the end ---
 
     def test_close_ends_the_process_and_what_it_has_started(self) -> None:
-        children = f"sleep 3600 & echo $! > {self.memory}; exec {shlex.join(PYTHON)}"
+        children = f"(trap '' TERM; exec sleep 3600) & echo $! > {self.memory}; exec {shlex.join(PYTHON)}"
         server = self.server("sh", "-c", children)
         pid = self.runner(server).run({"todo": "answer"}).get_result()["pid"]
         server.close()
