@@ -21,23 +21,32 @@ ELSEWHERE = {
     "languages.md": "its suite needs the function in JavaScript, with which tests/serve runs it",
 }
 """Pages whose Python is run by other tests."""
-BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 TABLE_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block; ``line`` is that of its first line of code, counted from 1."""
+    """One fenced block; ``line`` is that of its first line of code, counted from 1.
+
+    One that the page calls a ``file`` is written, not run.
+    """
 
     language: str
     code: str
     line: int
+    file: str | None = None
 
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page, in order."""
     found = BLOCK.finditer(text)
-    return [Block(match["language"], match["code"], text[: match.start("code")].count("\n") + 1) for match in found]
+    return [
+        Block(match["language"], match["code"], text[: match.start("code")].count("\n") + 1, match["file"])
+        for match in found
+    ]
 
 
 def python_of(*paths: Path) -> str:
