@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from botocore import xform_name
 
-from durabletest.errors import DurableTestError, NotAvailableError
+from durabletest.errors import ConfigurationError, DurableTestError, NotAvailableError
 from durabletest.local.calls import LambdaContext, invocation_error
 from durabletest.local.handler_worker import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -31,6 +31,8 @@ from durabletest.serve.served_runner import ServedRunner
 AnswerT = TypeVar("AnswerT")
 _LOGGER = logging.getLogger("durabletest.serve")
 _OK = 200
+_LIVENESS_CHECK_SECONDS = 1.0
+"""Real seconds after which a wait for an end looks whether the server is still there: asking a dead one is an error."""
 _READS = ("Get", "List")
 _FOLLOWING = ("GetDurableExecution", "GetDurableExecutionHistory")
 _ERROR_KEYS = {"ErrorType": "errorType", "ErrorMessage": "errorMessage", "StackTrace": "stackTrace"}
@@ -57,6 +59,8 @@ class LambdaEndpoint:
     """
 
     def __init__(self, runner: ServedRunner, pace: Pace, patience: int | None = None) -> None:
+        if patience is not None and patience < 1:
+            raise ConfigurationError(f"patience is {patience}: it is a number of reads, 1 or more")
         self.runner = runner
         self.pace = pace
         self._patience = patience
@@ -115,8 +119,9 @@ class LambdaEndpoint:
         arn = started["DurableExecutionArn"]
         ended = self._ends.setdefault(arn, asyncio.Event())
         execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
-        if not ExecutionStatus(execution["Status"]).is_terminal:
-            await self.unless_closing(ended.wait())
+        while not ExecutionStatus(execution["Status"]).is_terminal:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.unless_closing(ended.wait()), _LIVENESS_CHECK_SECONDS)
             execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
         answer = {**started, "StatusCode": _OK}
         if execution["Status"] == ExecutionStatus.SUCCEEDED:

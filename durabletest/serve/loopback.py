@@ -23,6 +23,8 @@ _SECONDS_FOR_ANSWERS = 5
 
 def listen(port: int, option: str = "--port") -> socket.socket:
     """A socket that listens on the loopback address; port 0 is any that is free. The ``option`` has named the port."""
+    if not 0 <= port < 65536:
+        raise ConfigurationError(f"{option} is {port}: a port is a number from 0, for any that is free, to 65535")
     # With the protocol named, asyncio sends what is written at once: the body of an answer does not wait until its
     # head has been acknowledged, which takes 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -84,12 +86,16 @@ class LoopbackServer(uvicorn.Server):
         thread.start()
         begun.wait()
         try:
-            if not self.started:
-                raise CheckpointServerError("the endpoint did not start: see the log of uvicorn")
+            self.check_started()
             yield
         finally:
             self.should_exit = True
             thread.join()
+
+    def check_started(self) -> None:
+        """Raise :class:`CheckpointServerError` if it ended before it could serve anything."""
+        if not self.started:
+            raise CheckpointServerError("the endpoint did not start: see what uvicorn has logged")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.closing.set()
@@ -100,6 +106,7 @@ def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) ->
     """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
     with _terminating(), contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
+        server.check_started()
 
 
 @contextlib.contextmanager

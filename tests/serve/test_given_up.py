@@ -9,7 +9,10 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from freezegun import freeze_time
 
+from durabletest.local.process_environment import process_environment
+from durabletest.serve import serving
 from tests.serve.case import ServeTestCase
+from tests.serve.served import client_of
 
 frozen: list[Any] = []
 
@@ -17,6 +20,14 @@ frozen: list[Any] = []
 @durable_execution
 def invoking(_event: Any, context: DurableContext) -> Any:
     return context.invoke("nobody", 1, name="call")
+
+
+@durable_execution
+def killing(_event: Any, context: DurableContext) -> Any:
+    """Ends the server's thread, as only a defect of durabletest could."""
+    environment = process_environment._current
+    assert environment is not None
+    return context.step(lambda _: environment.server.post(lambda: 1 // 0), name="kill")  # type: ignore[arg-type, return-value]
 
 
 @durable_execution
@@ -51,6 +62,18 @@ class GivenUpTests(ServeTestCase):
         self.client.pause_durable_execution(DurableExecutionArn=arn)  # any change will do
         self.client.resume_durable_execution(DurableExecutionArn=arn)
         self.assertEqual(self.ended(arn)["Status"], "SUCCEEDED")
+
+
+class DeadServerTests(unittest.TestCase):
+    def test_nobody_waits_for_a_server_that_has_died(self) -> None:
+        """The thread that owns all executions ends while a request waits for the end of one."""
+        with serving({"killing": killing}) as url:
+            client = client_of(url)
+            self.addCleanup(client.close)
+            for _ in range(2):
+                with self.assertRaises(client.exceptions.ServiceException) as caught:
+                    client.invoke(FunctionName="killing:1")
+                self.assertIn("died of ZeroDivisionError", str(caught.exception))
 
 
 if __name__ == "__main__":

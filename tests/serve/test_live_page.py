@@ -30,14 +30,12 @@ def endless(_event: Any, context: DurableContext) -> Any:
     return 1
 
 
-class LivePageTests(BrowserTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.url = self.enterContext(serving({"approval": approval, "endless": endless}, time="manual"))
+class LivePageTestCase(BrowserTestCase):
+    def serve(self, time: str) -> None:
+        self.url = self.enterContext(serving({"approval": approval, "endless": endless}, time=time))
         client = client_of(self.url)
         self.addCleanup(client.close)
         self.client: Any = client
-        self.addCleanup(self.browser.get, "about:blank")  # its connection would keep the endpoint from ending
         self.go("/")
         self.wait_for("document.querySelector('#function').length > 0")
 
@@ -70,6 +68,12 @@ class LivePageTests(BrowserTestCase):
             if message["method"] == "Network.requestWillBeSent":
                 url = message["params"]["request"]["url"]
                 self.assertTrue(url.startswith((self.url, "data:")), url)
+
+
+class LivePageTests(LivePageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve("manual")
 
     def test_an_execution_from_its_start_to_its_end_by_clicks_alone(self) -> None:
         self.assertTrue(self.find("#none").is_displayed())
@@ -173,6 +177,27 @@ class LivePageTests(BrowserTestCase):
         self.assertIn(outcome, ("opaque", "TypeError: Failed to fetch"))
         found = self.client.list_durable_executions_by_function(FunctionName="approval")
         self.assertEqual(found["DurableExecutions"], [])
+
+
+class OtherTimesTests(LivePageTestCase):
+    def test_time_that_is_skipped_stands_still_for_a_callback_until_it_is_moved(self) -> None:
+        self.serve("skip")
+        self.start("approval", "1")
+        self.wait_for_text("#time", "time stands still for a callback")
+        self.find("#next").click()
+        self.wait_for_text(".status", "FAILED")
+        self.assertIn("Callback timed out", self.find(".outcome").text)
+
+    def test_real_time_cannot_be_moved(self) -> None:
+        self.serve("real")
+        self.wait_for_text("#time", "Real time")
+        self.assertFalse(self.find("#move").is_displayed())
+
+    def test_it_says_so_when_nothing_answers_any_more(self) -> None:
+        with serving({"approval": approval}) as url:
+            self.browser.get(url)
+            self.wait_for_text("#function", "approval")
+        self.wait_for_text("#problem", "does not answer")
 
 
 if __name__ == "__main__":
