@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -304,9 +306,26 @@ def pytest_runtest_makereport(
             page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
         if call.when == "teardown":
             page.ended()
+    if report.failed and item.config.getoption("htmlpath", None):
+        _link_page(item, report)
     if call.when == "teardown":
         _forget(item)
     return report
+
+
+def _link_page(item: pytest.Item, report: Any) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+    from importlib import import_module
+
+    from durabletest.failure_pages import written_page
+
+    case = _test_case_of(item)
+    page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
+    if page is not None:
+        folder = Path(item.config.getoption("htmlpath")).absolute().parent
+        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        extra = import_module("pytest_html.extras").url(link, name="executions")
+        report.extras = [*getattr(report, "extras", ()), extra]
 
 
 def _forget(item: pytest.Item) -> None:
