@@ -23,6 +23,7 @@ from durabletest.model.times import duration
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
+_LATEST_START = 9000
 """The longest execution timeout that the service allows."""
 MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
@@ -75,11 +76,13 @@ def check_flag(value: object, where: str) -> None:
 
 
 def check_start_time(value: object, where: str) -> None:
-    """An aware datetime."""
+    """An aware datetime, from which virtual time can move on for centuries."""
     if not isinstance(value, datetime):
         raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
     if value.tzinfo is None:
         raise ConfigurationError(f"{where} is {value!r}, without a time zone: write datetime(..., tzinfo=UTC)")
+    if value.year > _LATEST_START:
+        raise ConfigurationError(f"{where} is {value!r}: give a year up to {_LATEST_START}; time moves on from it")
 
 
 def check_execution_timeout(value: object, where: str) -> None:
