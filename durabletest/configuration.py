@@ -1,221 +1,54 @@
-"""The configuration of runners and test case classes, checked before anything starts.
+"""The configuration of test case classes, checked before anything starts, and their mode, local or cloud.
 
-A check takes a value, of an argument or a class attribute, and its name for the message, ``where``; it raises
-:class:`ConfigurationError`. What a class as a whole can get wrong comes after.
+Each value is checked by itself; what a class as a whole can get wrong comes after.
 """
 
 from __future__ import annotations
 
-import inspect
-import math
-import re
+import os
 import unittest
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
 from difflib import get_close_matches
+from enum import StrEnum
 from itertools import takewhile
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from durabletest import value_checks
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
-
-FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
-EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
-MAX_EXECUTION_TIMEOUT = timedelta(days=366)
-_LATEST_START = 9000
-"""The longest execution timeout that the service allows."""
-MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
-"""The longest timeout of an execution that is invoked synchronously."""
-MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
-"""The longest timeout of a function that Lambda allows."""
-_SECOND = timedelta(seconds=1)
-_NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
-
-
-# --- checks of one value ----------------------------------------------------------------------------------------------
-
-
-def check_handler(value: object, where: str) -> None:
-    """A callable ``(event, context)``; a class or an async function is none."""
-    if not callable(value):
-        raise ConfigurationError(
-            f"{where} is {value!r}, which cannot be called: give the function decorated with @durable_execution"
-        )
-    _check_callable(value, where)
-
-
-def check_functions(value: object, where: str) -> None:
-    """Functions by name."""
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{where} is {value!r}: write a dictionary, {{'function-name': function}}")
-    for name, function in value.items():
-        check_name(name, f"a name in {where}")
-        check_function(function, f"{where}[{name!r}]")
-
-
-def check_function(value: object, where: str) -> None:
-    """The target of an invoke."""
-    if not callable(value):
-        raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give a function (event, context)")
-    _check_callable(value, where)
-
-
-def check_name(value: object, where: str) -> None:
-    """The name of a function."""
-    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a function's name, like 'orders' or 'orders:live', or its ARN"
-        )
-
-
-def check_flag(value: object, where: str) -> None:
-    """True or False; a value that is only truthy or falsy is refused."""
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{where} is {value!r}: write True or False")
-
-
-def check_start_time(value: object, where: str) -> None:
-    """An aware datetime, from which virtual time can move on for centuries."""
-    if not isinstance(value, datetime):
-        raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
-    if value.tzinfo is None:
-        raise ConfigurationError(f"{where} is {value!r}, without a time zone: write datetime(..., tzinfo=UTC)")
-    if value.year > _LATEST_START:
-        raise ConfigurationError(f"{where} is {value!r}: give a year up to {_LATEST_START}; time moves on from it")
-
-
-def check_execution_timeout(value: object, where: str) -> None:
-    """A timedelta or number of seconds, as the service allows: whole seconds, up to 366 days."""
-    if value is not None and not _is_timeout(value, MAX_EXECUTION_TIMEOUT):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
-            "days, as the service allows"
-        )
-
-
-def check_function_timeout(value: object, where: str) -> None:
-    """A timedelta or number of seconds, as Lambda allows: whole seconds, up to 15 minutes."""
-    if not _is_timeout(value, MAX_FUNCTION_TIMEOUT):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 15 "
-            "minutes, as Lambda allows"
-        )
-
-
-def _is_timeout(value: object, maximum: timedelta) -> bool:
-    try:
-        length = duration(value, "")
-    except UsageError:
-        return False
-    return _SECOND <= length <= maximum and not length % _SECOND
-
-
-def check_seconds(value: object, where: str) -> None:
-    """A positive number of real seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{where} is {value!r}: give a positive number of real seconds")
-
-
-def check_delay(value: object, where: str) -> None:
-    """A number of real seconds from 0 on, or None."""
-    if value is not None and value != 0:
-        check_seconds(value, where)
-
-
-def check_page_size(value: object, where: str) -> None:
-    """A positive number of operations, or None."""
-    valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if value is not None and not valid:
-        raise ConfigurationError(f"{where} is {value!r}: give the number of operations in a page, at least 1, or None")
-
-
-def check_limit(value: object, where: str) -> None:
-    """A positive whole number, or None."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
-        )
-
-
-def check_attempts(value: object, where: str) -> None:
-    """A positive whole number."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{where} is {value!r}: give a whole number, at least 1")
-
-
-def check_duration(value: object, where: str) -> None:
-    """A positive timedelta or number of seconds."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ConfigurationError(f"{where} is {value!r}: give a timedelta, or a positive number of seconds")
-
-
-def check_choice(*choices: str) -> Callable[[object, str], None]:
-    """A check for one of those strings."""
-
-    def check(value: object, where: str) -> None:
-        if value not in choices:
-            raise ConfigurationError(f"{where} is {value!r}: write {' or '.join(map(repr, choices))}")
-
-    return check
-
-
-def check_clock(value: object, where: str) -> None:
-    """The tool that shows virtual time to handler code."""
-    check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
-
-
-def check_invocation_type(value: object, where: str) -> None:
-    """The type of the invocation that starts executions."""
-    check_choice(EVENT, REQUEST_RESPONSE)(value, where)
-
-
-def check_cloud_logs(value: object, where: str) -> None:
-    """True or False, or the name of a log group."""
-    if not isinstance(value, bool) and (not isinstance(value, str) or not value):
-        raise ConfigurationError(f"{where} is {value!r}: write True or False, or the name of the function's log group")
-
-
-def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
-    """A check for None, or for what ``check`` accepts."""
-    return lambda value, where: None if value is None else check(value, where)
-
-
-def _check_callable(value: object, where: str) -> None:
-    if isinstance(value, type):
-        raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
-    if inspect.iscoroutinefunction(value):
-        raise ConfigurationError(
-            f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
-        )
-
+from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, optional
 
 # --- the settings of a class ------------------------------------------------------------------------------------------
 
 _CHECKS: Mapping[str, Callable[[object, str], None]] = {
-    "handler": optional(check_handler),
-    "durable_functions": check_functions,
-    "functions": check_functions,
-    "function_name": optional(check_name),
-    "skip_time": check_flag,
-    "skip_sleep": check_flag,
-    "check_determinism": check_flag,
-    "start_time": check_start_time,
-    "clock": check_clock,
-    "execution_timeout": check_execution_timeout,
-    "function_timeout": check_function_timeout,
-    "invocation_attempts": check_attempts,
-    "invocation_type": check_invocation_type,
-    "operation_limit": check_limit,
-    "storage_limit": check_limit,
-    "watchdog": check_seconds,
-    "state_page_size": check_page_size,
-    "cloud": check_choice("skip", "strict"),
-    "cloud_timeout": check_duration,
-    "poll_interval": check_duration,
-    "cloud_logs": check_cloud_logs,
-    "abstract": check_flag,
+    "handler": optional(value_checks.check_handler),
+    "durable_functions": value_checks.check_functions,
+    "functions": value_checks.check_functions,
+    "template": optional(value_checks.check_template),
+    "template_function": optional(value_checks.check_template_function),
+    "function_name": optional(value_checks.check_name),
+    "skip_time": value_checks.check_flag,
+    "skip_sleep": value_checks.check_flag,
+    "check_determinism": value_checks.check_flag,
+    "start_time": value_checks.check_start_time,
+    "clock": value_checks.check_clock,
+    "execution_timeout": value_checks.check_execution_timeout,
+    "function_timeout": value_checks.check_function_timeout,
+    "invocation_attempts": value_checks.check_attempts,
+    "invocation_type": value_checks.check_invocation_type,
+    "operation_limit": value_checks.check_limit,
+    "storage_limit": value_checks.check_limit,
+    "retention_days": value_checks.check_retention,
+    "memory_size": value_checks.check_memory_size,
+    "environment": value_checks.check_environment,
+    "watchdog": value_checks.check_seconds,
+    "state_page_size": value_checks.check_page_size,
+    "cloud": value_checks.check_choice("skip", "strict"),
+    "cloud_timeout": value_checks.check_duration,
+    "poll_interval": value_checks.check_duration,
+    "cloud_logs": value_checks.check_cloud_logs,
+    "abstract": value_checks.check_flag,
 }
 """The class attributes that are settings, apart from ``mode``, in the order in which they are checked."""
 _KNOWN = (*_CHECKS, "mode")
@@ -236,6 +69,9 @@ _OF_RUNNERS = (
     "invocation_type",
     "operation_limit",
     "storage_limit",
+    "retention_days",
+    "memory_size",
+    "environment",
     "watchdog",
     "state_page_size",
     "skip_sleep",
@@ -344,7 +180,8 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
     raise ConfigurationError(
         f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`{late}, the function decorated with "
-        "@durable_execution; or `abstract = True`, if it is only the base of classes that have one"
+        "@durable_execution, or `template = 'template.yaml'`; or `abstract = True`, if it is only the base of classes "
+        "that have one"
     )
 
 
@@ -394,3 +231,76 @@ class NoTests(unittest.TestSuite):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{self._name} is abstract: its tests are run in its subclasses only, so is {name}")
+
+
+# --- the mode, and the tests that belong to one mode only -------------------------------------------------------------
+
+MODE_VARIABLE = "DURABLETEST_MODE"
+_MARK = "__durabletest_only__"
+
+Marked = TypeVar("Marked", bound=Callable[..., Any])
+
+
+class Mode(StrEnum):
+    """Where the functions under test run."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+
+def mode_of(cls: type[Any]) -> Mode:
+    """The mode of a class: the environment variable wins over the class attribute."""
+    variable = os.environ.get(MODE_VARIABLE)
+    if variable:
+        return _mode(variable, f"the environment variable {MODE_VARIABLE}")
+    return _mode(cls.mode, f"{cls.__qualname__}.mode")
+
+
+def _mode(value: object, where: str) -> Mode:
+    known = [mode.value for mode in Mode]
+    if value in known:
+        return Mode(str(value))
+    close = get_close_matches(str(value).lower(), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigurationError(f"{where} is {value!r}: write 'local' or 'cloud'{hint}")
+
+
+def local_only(item: Marked) -> Marked:
+    """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
+    _mark(item, Mode.LOCAL)
+    return item
+
+
+def cloud_only(item: Marked) -> Marked:
+    """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
+    _mark(item, Mode.CLOUD)
+    return item
+
+
+def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
+    """The reason to skip a class, or a test method of it, in the present mode; None if it is run."""
+    mode = mode_of(cls)
+    for item in (cls, method):
+        only = only_mode(item)
+        if only not in (None, mode):
+            return f"{only} only: {MODE_VARIABLE} or the class says {mode}"
+    return None
+
+
+def only_mode(item: object) -> Mode | None:
+    """The mode that a decorator has marked a class or function for, None if it is for both."""
+    mode: Mode | None = getattr(item, _MARK, None)
+    return mode
+
+
+def _mark(item: object, mode: Mode) -> None:
+    if isinstance(item, type) and not hasattr(item, "mode"):
+        raise UsageError(
+            f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods, "
+            "and on test functions of pytest"
+        )
+    setattr(item, _MARK, mode)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from unittest import SkipTest
 
 from durabletest import assertions
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution_handle import Execution
-from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.records import OperationStatus, OperationType
 from durabletest.result import TestResult
 from durabletest.scripts import CallbackScript
 from durabletest.stubs import InvokeStub, StepStub
 
 if TYPE_CHECKING:
     from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.local.function_settings import SettingsOfTarget
     from durabletest.local.runner import LocalDurableTestRunner
 
 __unittest = True
@@ -88,13 +89,18 @@ class DurableMethods:
         """
         return self.runner.stub_invoke(name, optional=optional)
 
-    def register_durable_function(self, name: str, handler: Callable[..., Any]) -> None:
-        """Register a durable target of ``context.invoke`` for this test."""
-        self.runner.register_durable_function(name, handler)
+    def register_durable_function(
+        self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]
+    ) -> None:
+        """Register a durable target of ``context.invoke`` for this test.
 
-    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
-        """Register a plain target of ``context.invoke`` for this test."""
-        self.runner.register_function(name, handler)
+        ``function_timeout``, ``memory_size`` and ``environment`` mean what they do as settings of the class.
+        """
+        self.runner.register_durable_function(name, handler, **settings)
+
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]) -> None:
+        """Register a plain target of ``context.invoke`` for this test, with settings as for a durable one."""
+        self.runner.register_function(name, handler, **settings)
 
     # --- asserting ---
 

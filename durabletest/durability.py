@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from durabletest.crashes import CrashMatrix, CrashRun, Run, observed, observed_anew
-from durabletest.determinism import complaint_about
+from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed_anew, written
+from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.histories import files_of, replay_report
-from durabletest.local.faults import Injection
+from durabletest.local.replays import complaint_about
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects
@@ -85,6 +85,10 @@ class DurabilityTestCase(ExploredTestCase):
         operations: Iterable[str] | str | None = None,
         reset: Callable[[], object] | None = None,
         key: Callable[[Any], Any] | None = None,
+        depth: int = 1,
+        pairs: int = PAIRS,
+        seed: int = 0,
+        cold: bool = False,
         msg: Any = None,
     ) -> TestResult:
         """Run the workflow cleanly, then once for each fault at each point, and compare: nothing may differ.
@@ -92,7 +96,10 @@ class DurabilityTestCase(ExploredTestCase):
         ``faults`` are of ``"request lost"``, ``"answer lost"``, ``"throttled"``, ``"service error"`` (each at each
         checkpoint), ``"killed"``, ``"timed out"`` (in each run of a step's function) and ``"state read"`` (at each page
         of the state that is fetched); all of them by default. With a number, ``"answer lost 7"``, only that point is
-        tried. ``operations`` are names or paths: only what is about these is tried.
+        tried; ``"answer lost 7 + killed 9"`` is one run with two faults. ``operations`` are names or paths: only what
+        is about these is tried. With ``depth=2``, a workflow that survives each fault has to survive pairs, too: at
+        most as many as ``pairs``, sampled with ``seed``, which the report names. With ``cold=True`` each invocation has
+        freshly imported modules, as in a new sandbox of Lambda.
 
         Compared are the status, the value, the operations (identity, type, name, parent), and the runs of at-most-once
         steps. ``key`` makes of a value what has to be equal.
@@ -105,7 +112,7 @@ class DurabilityTestCase(ExploredTestCase):
         Returns the result of a clean run, which the assertions that follow are about; ``self.now``, heartbeats and
         executions of children are those of the last run, or gone.
         """
-        matrix = CrashMatrix(payload, faults, operations, key)
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
         if self.__arrive("assertion"):
             return self.__execute(payload)
         runner = self.__local_runner()
@@ -114,12 +121,19 @@ class DurabilityTestCase(ExploredTestCase):
                 "assertSurvivesCrashes in an async test needs reset=: the test cannot be run again while its event "
                 "loop runs; give a function that makes its fakes begin again"
             )
-        if reset is None:
-            return self.__compare_copies(matrix, runner, payload, msg)
+        with runner.cold(cold):
+            if reset is None:
+                return self.__compare_copies(matrix, runner, payload, msg)
+            return self.__compare_resets(matrix, runner, payload, reset, msg)
 
-        def again(injection: Injection | None) -> CrashRun:
+    def __compare_resets(
+        self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, reset: Callable[[], object], msg: Any
+    ) -> TestResult:
+        """Each run begins with ``reset``; the last one, which is clean, is that of the assertions that follow."""
+
+        def again(injections: Injections) -> CrashRun:
             self.__effects.clear()
-            return self.__with_effects(observed_anew(runner, partial(runner.run, payload), reset, injection))
+            return self.__with_effects(observed_anew(runner, partial(runner.run, payload), reset, injections))
 
         self.__report_crashes(matrix, again, msg)
         self.__effects.clear()
@@ -133,13 +147,14 @@ class DurabilityTestCase(ExploredTestCase):
         """The clean run is that of this test, whose fakes are as it has made them; all others are those of copies."""
         results: list[TestResult] = []
 
-        def again(injection: Injection | None) -> CrashRun:
-            if injection is not None:
-                target: _Target = "assertion", self.__counts["assertion"], lambda copy: copy.__crash(payload, injection)
-                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {str(injection)!r}")
+        def again(injections: Injections) -> CrashRun:
+            if injections:
+                number = self.__counts["assertion"]
+                target: _Target = "assertion", number, lambda copy: copy.__crash(payload, injections)
+                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
                 return run
             self.__effects.clear()
-            return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), None))
+            return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), ()))
 
         def keep(result: TestResult) -> TestResult:
             results.append(result)
@@ -160,21 +175,22 @@ class DurabilityTestCase(ExploredTestCase):
     def __execute(self, payload: Any) -> TestResult:
         return self._durable_executed(self.runner.start(payload)).result()
 
-    def __crash(self, payload: Any, injection: Injection) -> CrashRun:
+    def __crash(self, payload: Any, injections: Injections) -> CrashRun:
         self.__effects.clear()
-        return self.__with_effects(observed(self.runner, partial(self.runner.run, payload), injection))
+        return self.__with_effects(observed(self.runner, partial(self.runner.run, payload), injections))
 
     def __with_effects(self, run: CrashRun) -> CrashRun:
         return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
 
     # --- determinism ---
 
-    def assertDeterministic(self, payload: Any = None, *, msg: Any = None) -> TestResult:
+    def assertDeterministic(self, payload: Any = None, *, cold: bool = False, msg: Any = None) -> TestResult:
         """Run the workflow with forced replays: the handler has to do the same in each.
 
         The handler replays once when the execution has its outcome; then, in a copy of this test, after each operation.
         Compared are the operations in their order, by type and name; what they are asked for with, the variables of a
         step's function included, where that is plain data; and the outcome. The report names the first that differs.
+        With ``cold=True`` each replay has freshly imported modules, as in a new sandbox of Lambda.
 
         Returns the result of the first execution, which the assertions that follow are about.
         """
@@ -186,10 +202,11 @@ class DurabilityTestCase(ExploredTestCase):
             results.append(self.__execute(payload))
             return results[0]
 
-        complaint = complaint_about(runner, keep, each=False)
-        if complaint is None:
-            target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
-            complaint = self.__observe_copy(runner, target)
+        with runner.cold(cold):
+            complaint = complaint_about(runner, keep, each=False)
+            if complaint is None:
+                target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
+                complaint = self.__observe_copy(runner, target)
         if complaint is not None:
             raise self.failureException(self._formatMessage(msg, complaint))
         return results[0]

@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError, OperationNotFoundError
-from durabletest.model.enums import ExecutionStatus, OperationType
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, execution_title
+from durabletest.model.history import History, as_written, execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import ErrorSource, error_object
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.times import Duration, delay
 from durabletest.result import TestResult
 
@@ -95,7 +93,7 @@ class Execution:
 
     def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
         """End the execution with STOPPED, and an error type and message, or those of an exception, as the reason."""
-        self._control.stop(error_object(error, message, None, None))
+        self._control.stop(error_object(error, message))
 
     def pause(self, reason: str | None = None, *, timeout_paused: bool = True) -> None:
         """Pause the execution: its handler is not invoked any more, while waits, callbacks and retries go on.
@@ -138,8 +136,8 @@ class Execution:
 
     def pending(self) -> list[Pending]:
         """The events that the execution waits for, the earliest first; those that come from outside are last."""
-        history = self._control.history()
         due_times = self._control.due_times()
+        history = self._control.history()  # read last, so that it has all operations with timers
         due = [
             Pending(None if key is None else _path(history, history.by_id(key)), reason, when)
             for key, reason, when in due_times

@@ -9,7 +9,6 @@ more than call the original once what it reports to has stopped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
 _MISSING: Any = object()
@@ -25,9 +24,7 @@ class Patches:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.undo()
 
     def replace(self, owner: Any, name: str, replacement: Any) -> None:

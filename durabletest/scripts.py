@@ -9,12 +9,10 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
-from durabletest.model.enums import OperationStatus, OperationType
-from durabletest.model.history import History
+from durabletest.model.history import History, as_written, callback_names, submitter_child, title
 from durabletest.model.lookup import listed, nearest
-from durabletest.model.naming import as_written, callback_names, submitter_child, title
-from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
-from durabletest.model.records import OperationRecord
+from durabletest.model.payloads import ErrorSource, error_object, result_argument
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, delay, span, stamp
 
 NO_DELAY = timedelta(0)
@@ -32,6 +30,8 @@ class ScriptedCallback:
 
 
 Decide: TypeAlias = Callable[[ScriptedCallback], Any]
+Send: TypeAlias = Callable[[Any, ScriptedCallback], None]
+"""Sends an answer or heartbeat with a Lambda client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Action:
     """
 
     after: timedelta
-    send: Callable[[Any, ScriptedCallback], None]
+    send: Send
     decide: Decide | None = None
     is_answer: bool = True
 
@@ -95,14 +95,7 @@ class CallbackScript:
 
     def succeed(self, result: Any = None, after: Duration | None = None) -> CallbackScript:
         """Complete the callback; ``str`` and ``bytes`` are sent as they are, any other value as JSON."""
-        body = encode_callback_result(result)
-        arguments = {} if body is None else {"Result": body}
-        return self._answer(
-            after,
-            lambda client, callback: client.send_durable_execution_callback_success(
-                CallbackId=callback.callback_id, **arguments
-            ),
-        )
+        return self._answer(after, _success(result))
 
     def fail(
         self,
@@ -114,13 +107,7 @@ class CallbackScript:
         after: Duration | None = None,
     ) -> CallbackScript:
         """Fail the callback with an error type and message, or with those of an exception."""
-        body = error_object(error, message, data, stack_trace)
-        return self._answer(
-            after,
-            lambda client, callback: client.send_durable_execution_callback_failure(
-                CallbackId=callback.callback_id, Error=body
-            ),
-        )
+        return self._answer(after, _failure(error_object(error, message, data, stack_trace)))
 
     def call(self, decide: Decide, after: Duration | None = None) -> CallbackScript:
         """Let a function decide: what it returns completes the callback, what it raises fails it.
@@ -134,13 +121,9 @@ class CallbackScript:
             except (AssertionError, UsageError):
                 raise
             except Exception as error:
-                client.send_durable_execution_callback_failure(
-                    CallbackId=callback.callback_id, Error=error_object(error, None, None, None)
-                )
-                return
-            body = encode_callback_result(answer)
-            arguments = {} if body is None else {"Result": body}
-            client.send_durable_execution_callback_success(CallbackId=callback.callback_id, **arguments)
+                _failure(error_object(error))(client, callback)
+            else:
+                _success(answer)(client, callback)
 
         return self._answer(after, send, decide)
 
@@ -179,9 +162,7 @@ class CallbackScript:
     def __str__(self) -> str:
         return f"on_callback({self.name!r})"
 
-    def _answer(
-        self, after: Duration | None, send: Callable[[Any, ScriptedCallback], None], decide: Decide | None = None
-    ) -> CallbackScript:
+    def _answer(self, after: Duration | None, send: Send, decide: Decide | None = None) -> CallbackScript:
         given = None if after is None else delay(after, f"after of {self}")
         with self._lock:
             last = max((beat.after for beat in self._begun()), default=NO_DELAY)
@@ -204,6 +185,19 @@ class CallbackScript:
             self.answers[-1] = answer
         else:
             self.answers.append(answer)
+
+
+def _success(result: Any) -> Send:
+    arguments = result_argument(result)
+    return lambda client, callback: client.send_durable_execution_callback_success(
+        CallbackId=callback.callback_id, **arguments
+    )
+
+
+def _failure(error: Mapping[str, Any]) -> Send:
+    return lambda client, callback: client.send_durable_execution_callback_failure(
+        CallbackId=callback.callback_id, Error=error
+    )
 
 
 def _beat(client: Any, callback: ScriptedCallback) -> None:
@@ -248,7 +242,6 @@ class ScriptRegistry:
 
     @property
     def has_answers_left(self) -> bool:
-        """Whether any script has an answer left."""
         return any(len(script.uses) < len(script.answers) for script in self.scripts.values())
 
     def rewind(self) -> None:

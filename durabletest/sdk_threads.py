@@ -11,7 +11,7 @@ from functools import partial, wraps
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from durabletest.model.naming import word_for
+from durabletest.model.history import word_for
 from durabletest.patches import Patches
 from durabletest.sdk import module
 
@@ -39,7 +39,10 @@ class PrimitiveFactory(Protocol):
         ...
 
     def checkpoint_queue(self) -> Any:
-        """The checkpoint thread's queue, which has ``begin_batch`` and ``first``; None to keep the SDK's own."""
+        """The checkpoint thread's queue, which ends the loop of that thread by an exception where it would wait.
+
+        It has ``begin_round``, ``begin_batch`` and ``first``; None to keep the SDK's own queue, and the thread.
+        """
         ...
 
     def pool(self, original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -177,6 +180,7 @@ def can_take_turns() -> bool:
                 "checkpoint_batches_forever",
                 "close",
                 "create_checkpoint",
+                "fetch_paginated_operations",
                 "get_checkpoint_result",
                 "register_branch_pool",
                 "schedule_refresh",
@@ -225,7 +229,8 @@ class ThreadSeams:
         wrap(state.ExecutionState, "__init__", self._giving_queue)
         wrap(state.ExecutionState, "_collect_checkpoint_batch", _beginning_batch)
         wrap(state.ExecutionState, "_wait_for_first_operation", _waiting_for_first)
-        wrap(state.ExecutionState, "checkpoint_batches_forever", _marked)
+        wrap(state.ExecutionState, "checkpoint_batches_forever", _in_rounds)
+        wrap(state.ExecutionState, "fetch_paginated_operations", _keeping_token)
         # The borders between the author's code and the SDK: a thread that has lost its turn gets in line here.
         wrap(state.ExecutionState, "create_checkpoint", self._entering)
         wrap(state.ExecutionState, "schedule_refresh", self._entering)
@@ -299,7 +304,7 @@ def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def collect(state: Any) -> Any:
         begin = getattr(state._checkpoint_queue, "begin_batch", None)
         if begin is not None:
-            begin()
+            begin(lambda: not state._overflow_queue.empty())
         return original(state)
 
     return collect
@@ -318,12 +323,28 @@ def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
     return wait_for_first_operation
 
 
-def _marked(original: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Mark the loop of the checkpoint thread, so that the pool can tell it from the handler."""
+def _in_rounds(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Tell the queue of each beginning of the loop; mark it, so that the pool can tell it from the handler."""
 
     @wraps(original)
     def checkpoint_batches_forever(state: Any) -> None:
+        begin = getattr(state._checkpoint_queue, "begin_round", None)
+        if begin is not None:
+            begin()
         original(state)
 
     checkpoint_batches_forever.sends_checkpoints = True  # type: ignore[attr-defined]
     return checkpoint_batches_forever
+
+
+def _keeping_token(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The loop keeps the newest token to itself, but for this call after each checkpoint; its next round needs it."""
+
+    @wraps(original)
+    def fetch_paginated_operations(
+        state: Any, operations: Any, checkpoint_token: str, *arguments: Any, **named: Any
+    ) -> Any:
+        state._current_checkpoint_token = checkpoint_token
+        return original(state, operations, checkpoint_token, *arguments, **named)
+
+    return fetch_paginated_operations

@@ -9,14 +9,15 @@ import functools
 import inspect
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any
 
 from durabletest import sdk
 from durabletest.errors import PayloadError
-from durabletest.model.enums import OperationType
 from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import ErrorDetails, OperationRecord, OperationType
 from durabletest.patches import Patches
 
 _NAMES = {"serialize": True, "deserialize": False}
@@ -65,33 +66,77 @@ def decode_result(payload: str) -> Any:
         return value
 
 
-def deserialise(serialiser: Any, payload: str, operation_id: str, arn: str) -> Any:
-    """The value of a payload that the operation's own serialiser has written."""
-    return serialiser.deserialize(payload, sdk.module("serdes").SerDesContext(operation_id, arn))
-
-
 # --- while handlers run -----------------------------------------------------------------------------------------------
 
 
-class Listener(Protocol):
-    """Called in the threads of handlers."""
+class ValueNotes:
+    """Notes on values that the service does not record: their serialisers, and the reasons for refusing them.
+
+    Written by threads of handlers, read by those of tests. ``current_arn`` returns the ARN of the execution for which
+    the calling thread works, or None.
+
+    A chained invoke writes its payload with one serialiser and reads its result with another; all other operations read
+    what they have written.
+    """
+
+    def __init__(self, current_arn: Callable[[], str | None]) -> None:
+        self._current_arn = current_arn
+        self._lock = Lock()
+        self._serialisers: defaultdict[str, dict[tuple[str, bool], object]] = defaultdict(dict)
+        self._refusals: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def serialised(self, arn: str, operation_id: str, serialiser: object, *, wrote: bool) -> None:
         """An operation has written or read a value with this serialiser, not with the SDK's default."""
+        with self._lock:
+            self._serialisers[arn][operation_id, wrote] = serialiser
 
     def refused(self, said: str, place: str) -> None:
-        """A serialiser of the SDK has refused a value: its message, and the place inside the value."""
+        """A value was refused with this message because of the item at that place inside it."""
+        arn = self._current_arn()
+        if arn is not None:
+            with self._lock:
+                self._refusals[arn][said] = place
+
+    def forget(self, arn: str) -> None:
+        """The execution is given up; its ARN may be used again."""
+        with self._lock:
+            self._serialisers.pop(arn, None)
+            self._refusals.pop(arn, None)
+
+    def decode(self, arn: str, payload: str | None, record: OperationRecord | None) -> Any:
+        """The value of a payload, read by the operation's own serialiser if it has one.
+
+        A payload that it cannot read here, the summary of a large result for example, is read as any other.
+        """
+        serialiser: Any = None if record is None else self._serialiser(arn, record, payload)
+        if serialiser is None or payload is None or record is None:
+            return decode(payload, record)
+        try:
+            return serialiser.deserialize(payload, sdk.module("serdes").SerDesContext(record.id, arn))
+        except Exception:
+            return decode(payload, record)
+
+    def place(self, arn: str, error: ErrorDetails) -> str | None:
+        """The place inside a refused value that an error is about."""
+        with self._lock:
+            refusals = list(self._refusals.get(arn, {}).items())
+        return next((place for said, place in refusals if said in (error.message or "")), None)
+
+    def _serialiser(self, arn: str, record: OperationRecord, payload: str | None) -> object | None:
+        wrote = payload is record.input or record.type not in (OperationType.CHAINED_INVOKE, OperationType.CALLBACK)
+        with self._lock:
+            return self._serialisers.get(arn, {}).get((record.id, wrote))
 
 
 class SerialiserHooks:
-    """Patches that tell a listener of serialisers other than the default one, and of values that are refused.
+    """Patches that note serialisers other than the default one, and values that are refused.
 
     The SDK's errors name the type of the refused value only, ``Object of type Money is not JSON serializable``, and so
-    do those that the handler and its history get; a listener also learns the place, ``result['items'][0] is a Money``.
+    do those that the handler and its history get; the notes also have the place, ``result['items'][0] is a Money``.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, notes: ValueNotes) -> None:
+        self._notes = notes
         self._patches = Patches()
 
     def install(self) -> None:
@@ -104,8 +149,8 @@ class SerialiserHooks:
         # The result of a handler is written by ``json.dumps``, not by a serialiser. Since 2.0.
         if getattr(execution, "json", None) is json:
             self._patches.replace(execution, "json", _TellingJson(self._tell))
-        # All operations call their serialiser through these two functions, by which the listener learns which one it
-        # is; the history does not tell. Since 2.0.
+        # All operations call their serialiser through these two functions, which so tell which one it is; the
+        # history does not. Since 2.0.
         for name, wrote in _NAMES.items():
             self._replace_everywhere(getattr(serdes, name, None), name, wrote)
 
@@ -130,7 +175,7 @@ class SerialiserHooks:
             serialiser = given["serdes"]
             if serialiser is not None:
                 arn, operation_id = given["durable_execution_arn"], given["operation_id"]
-                self._listener.serialised(arn, operation_id, serialiser, wrote=wrote)
+                self._notes.serialised(arn, operation_id, serialiser, wrote=wrote)
             return original(*args, **kwargs)
 
         return noting
@@ -147,7 +192,7 @@ class SerialiserHooks:
         return serialize
 
     def _tell(self, error: Exception, value: Any, what: str, writes: Callable[[Any], object]) -> None:
-        self._listener.refused(_renamed(error), refused_place(value, what, writes))
+        self._notes.refused(_renamed(error), refused_place(value, what, writes))
 
 
 class _TellingJson:

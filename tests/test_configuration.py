@@ -75,7 +75,8 @@ WRONG: list[tuple[str, Any, str]] = [
     (
         "start_time",
         datetime(9001, 1, 1, tzinfo=UTC),
-        "datetime.datetime(9001, 1, 1, 0, 0, tzinfo=datetime.timezone.utc): give a year up to 9000; time moves on from it",
+        "datetime.datetime(9001, 1, 1, 0, 0, tzinfo=datetime.timezone.utc): give a year up to 9000; time moves on from "
+        "it",
     ),
     *(
         (
@@ -135,7 +136,7 @@ THEIR_OWN: dict[str, Any] = {
 
 class ClassAttributeTests(unittest.TestCase):
     maxDiff = None
-    BASE = "; or `abstract = True`, if it is only the base of classes that have one"
+    BASE = ", or `template = 'template.yaml'`; or `abstract = True`, if it is only the base of classes that have one"
 
     def test_a_wrong_value_names_the_class_the_attribute_and_what_to_write(self) -> None:
         for attribute, value, text in WRONG:

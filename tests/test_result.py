@@ -15,8 +15,7 @@ from durabletest.errors import (
     OperationNotFoundError,
     UsageError,
 )
-from durabletest.model.enums import ExecutionStatus, OperationStatus
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import ErrorDetails, ExecutionStatus, LogEntry, OperationRecord, OperationStatus
 from durabletest.result import TestResult, logged_trace, own_frames
 from tests.model.histories import ARN, START, Script, View, error, order
 

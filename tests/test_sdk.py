@@ -24,8 +24,7 @@ from aws_durable_execution_sdk_python import state as sdk_state
 from aws_durable_execution_sdk_python.lambda_service import LambdaClient
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner, MissingSdkError, sdk
-from durabletest.local.values import ValueNotes
-from durabletest.serialisers import SerialiserHooks, decode_result
+from durabletest.serialisers import SerialiserHooks, ValueNotes, decode_result
 from tests.acceptance.workflows import order
 from tests.sdk_versions import needs_names
 

@@ -10,15 +10,18 @@ from durabletest.assertions.check import CheckContext, SoftScope
 from durabletest.assertions.failing import CurrentTest
 from durabletest.assertions.history_checks import HistorySubject
 from durabletest.assertions.invocation_checks import EachInvocation, InvocationsSubject, InvocationSubject
-from durabletest.assertions.navigation import ExecutionSubject, OperationSubject, execution_subject, operation_subject
-from durabletest.assertions.operation_sets import (
+from durabletest.assertions.subjects import (
     EachOperation,
+    ExecutionSubject,
     OperationFilter,
     OperationSetFacts,
     OperationsSubject,
+    OperationSubject,
+    execution_subject,
+    operation_subject,
 )
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 
 __all__ = [
     "CurrentTest",

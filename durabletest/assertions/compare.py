@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import zip_longest
 from typing import Any
 
-from durabletest.assertions.check import Claim, LazyText
-from durabletest.assertions.formatting import call, counted, shortened, show
+from durabletest.assertions.check import Claim, LazyText, call, counted, shortened, show
 from durabletest.execution_handle import Pending
 from durabletest.model.records import (
     CallbackDetails,

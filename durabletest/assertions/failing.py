@@ -14,10 +14,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from durabletest.errors import DurableTestError, ExecutionFailedError, UsageError
-from durabletest.model.enums import OperationStatus
 from durabletest.model.execution_view import Child, ExecutionView, children_of
-from durabletest.model.naming import execution_title
-from durabletest.model.records import OperationRecord
+from durabletest.model.history import execution_title
+from durabletest.model.records import OperationStatus
 from durabletest.report.failure_report import MOST_CHILDREN, failure_report
 
 __unittest = True
@@ -165,16 +164,14 @@ def _report(view: ExecutionView, operations: frozenset[str]) -> str:
     try:
         history = view.history()
         try:
-            children.extend(islice(children_of(view, _has_not_succeeded), MOST_CHILDREN))
+            children.extend(
+                islice(children_of(view, lambda invoke: invoke.status is not OperationStatus.SUCCEEDED), MOST_CHILDREN)
+            )
         except DurableTestError as error:
             excuse = f"\n\nAn execution that {title} has invoked cannot be shown: {error}"
         return failure_report(history, title, view.logs(), sys.stderr, operations, children) + excuse
     except DurableTestError as error:  # must not hide the failure that is reported
         return f"The operations of {title} cannot be shown: {error}"
-
-
-def _has_not_succeeded(invoke: OperationRecord) -> bool:
-    return invoke.status is not OperationStatus.SUCCEEDED
 
 
 def trim_traceback(error: BaseException) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from durabletest.assertions.check import Claim, Members, Missing, Subject, unmet, valid_number
+from durabletest.assertions.check import Claim, Members, Missing, Subject, brief, counted, listed, unmet, valid_number
 from durabletest.assertions.compare import counts
-from durabletest.assertions.error_pattern import ErrorPattern, ErrorType, Message
-from durabletest.assertions.formatting import brief, counted, listed
-from durabletest.assertions.outcome_checks import ExecutionFacts, error_check
+from durabletest.assertions.outcome_checks import ErrorPattern, ErrorType, ExecutionFacts, Message, error_check
 from durabletest.assertions.time_checks import TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.model.records import Invocation
 from durabletest.model.times import stamp
 

@@ -7,18 +7,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from durabletest.assertions.check import Claim, unmet, valid_number
+from durabletest.assertions.check import Claim, call, counted, listed, show, unmet, valid_number
 from durabletest.assertions.compare import counts, equals
-from durabletest.assertions.formatting import call, counted, listed, show
-from durabletest.assertions.order import UNDECIDED, Order, order_of
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
-from durabletest.assertions.time_checks import Unit, Units, given_delays, given_duration, lasted, retried_after
-from durabletest.model.enums import WAIT_FOR_CONDITION, OperationStatus, OperationType
+from durabletest.assertions.time_checks import (
+    UNDECIDED,
+    Order,
+    Unit,
+    Units,
+    given_delays,
+    given_duration,
+    lasted,
+    order_of,
+    retried_after,
+)
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_of, title
 from durabletest.model.lookup import check_index, means, member, why_not_found
-from durabletest.model.naming import callback_of, title
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import WAIT_FOR_CONDITION, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import plain, stamp
 
 __unittest = True
@@ -219,11 +225,8 @@ def _of_type(facts: OperationFacts, expected: OperationType) -> Claim:
 
 
 def _inside(facts: OperationFacts, context: str, index: int | None) -> Claim:
-    history, around = facts.history, []
-    parent = history.parent(facts.record)
-    while parent is not None:
-        around.append(parent)
-        parent = history.parent(parent)
+    history = facts.history
+    around = history.ancestors(facts.record)
     selected = history.get(context, index or 0)
     expected = f"inside {context!r}" + ("" if index is None else f" (index {index})")
     if selected is None:

@@ -10,12 +10,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.cloud.aws_errors import error_code
+from durabletest.cloud.aws import error_code
 from durabletest.errors import ConfigurationError, NeverUsedError
-from durabletest.model.enums import OperationStatus
-from durabletest.model.history import History
-from durabletest.model.naming import callback_names, submitter_child
-from durabletest.model.records import OperationRecord
+from durabletest.model.history import History, callback_names, submitter_child
+from durabletest.model.records import OperationRecord, OperationStatus
 from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"

@@ -11,8 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.aws_errors import error_code
-from durabletest.cloud.client import logs_client
+from durabletest.cloud.aws import error_code, logs_client
 from durabletest.errors import DurableTestError
 from durabletest.model.history import History
 from durabletest.model.records import LogEntry

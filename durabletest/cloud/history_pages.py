@@ -9,9 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.cloud.aws_errors import error_code
+from durabletest.cloud.aws import error_code
 from durabletest.cloud.history_quota import history_quota
 from durabletest.errors import CloudServiceError
+from durabletest.model.history import History, title
 
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
@@ -130,3 +131,10 @@ def _numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for event in events:
         last = event.setdefault("EventId", last + 1)
     return events
+
+
+def last_seen(history: History) -> str:
+    """The last operation that is open, or else the last one, with its status: ``step 'charge' SUCCEEDED``."""
+    last = next((record for record in reversed(history.operations) if not record.status.is_terminal), None)
+    last = last or next(reversed(history.operations), None)
+    return "no operation yet" if last is None else f"{title(history, last)} {last.status}"

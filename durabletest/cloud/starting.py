@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 
-from durabletest.cloud import termination
-from durabletest.cloud.arns import unqualified
-from durabletest.cloud.aws_errors import explained, is_not_found, is_outage, not_durable
+from durabletest.cloud import stopping
+from durabletest.cloud.aws import explained, is_not_found, is_outage, not_durable, unqualified
 from durabletest.cloud.stopping import TEST_ENDED, not_stopped, stop_with_children
 from durabletest.errors import CloudServiceError, CloudTimeoutError
 
@@ -72,7 +71,7 @@ class Starter:
         if owned:
             self._open[name] = answer
         try:
-            termination.refuse_start()
+            stopping.refuse_start()
         except CloudServiceError:
             self.forget(name)
             raise
@@ -98,7 +97,7 @@ class Starter:
         """Stop what was started and is not followed; returns the errors, by what may still run."""
         failures: dict[str, Exception] = {}
         for name, answer in list(self._open.items()):
-            failures |= self._stop(name, answer, termination.interrupted_seconds())
+            failures |= self._stop(name, answer, stopping.interrupted_seconds())
         return failures
 
     def not_stopped(self) -> list[str]:
@@ -170,7 +169,7 @@ class Starter:
         """
         if name not in self._open:
             return
-        seconds = STOP_SECONDS if isinstance(error, Exception) else termination.interrupted_seconds()
+        seconds = STOP_SECONDS if isinstance(error, Exception) else stopping.interrupted_seconds()
         failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
 
         def stop() -> None:

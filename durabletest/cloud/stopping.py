@@ -1,16 +1,23 @@
-"""Stops an execution in the cloud, with all executions below it that still run."""
+"""Stops executions in the cloud, with those below them: one by one, and all when the process ends or gets SIGTERM."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
+import sys
+from _thread import interrupt_main
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from threading import Event
+from threading import Event, Thread, main_thread
+from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.aws_errors import is_not_found
+from durabletest.cloud.aws import is_not_found
 from durabletest.cloud.history_pages import HistoryPages
+from durabletest.errors import CloudServiceError
 from durabletest.model.history import History
 
 TEST_ENDED = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
@@ -87,3 +94,117 @@ def _has_ended(client: Any, arn: str) -> bool:
     with suppress(BotoCoreError, ClientError):
         return "EndTimestamp" in client.get_durable_execution(DurableExecutionArn=arn)
     return False
+
+
+# --- when the process ends ---
+
+Stop = Callable[[float | None], dict[str, Exception]]
+"""Stops all executions of a runner that still run, within so many seconds if that is not None.
+
+Returns the errors, by the ARN of what may still run.
+"""
+
+INTERRUPTED_SECONDS = 10.0
+"""How long stopping may take when a test was interrupted, whose user can interrupt it again."""
+WORKER_SECONDS = 2.5
+"""The same in a worker of pytest-xdist, which has five seconds left if only its controller was interrupted."""
+AGAIN_SECONDS = 1.0
+"""The same when it was tried before, to say in the report what could not be stopped."""
+REPORT_SECONDS = 10.0
+"""How long the report of an interruption may take."""
+_open: list[tuple[int, Stop]] = []
+"""With the id of the process, whose forked children stop nothing."""
+_terminated = Event()
+_tried = Event()
+"""Set when a process that is being terminated could not stop all."""
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
+
+
+def register(stop: Stop) -> None:
+    """Call ``stop`` if the process ends or is terminated before ``unregister`` was called.
+
+    SIGTERM is handled where nothing else handles it: the executions are stopped, then it ends the process as it would
+    have done at once. A second one does not wait for that.
+    """
+    if not _open:
+        atexit.register(_stop_at_exit)
+    with suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _on_sigterm)
+    _open.append((os.getpid(), stop))
+
+
+def unregister(stop: Stop) -> None:
+    _open[:] = [entry for entry in _open if entry[1] != stop]
+    if not _open:
+        atexit.unregister(_stop_at_exit)
+        with suppress(ValueError):
+            if signal.getsignal(signal.SIGTERM) is _on_sigterm:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def interrupted_seconds() -> float:
+    """How long stopping may take when a test was interrupted, or its process is being terminated."""
+    if _tried.is_set():
+        return AGAIN_SECONDS
+    return WORKER_SECONDS if "PYTEST_XDIST_WORKER" in os.environ else INTERRUPTED_SECONDS
+
+
+def refuse_start() -> None:
+    """Raise :class:`CloudServiceError` if the process is being terminated."""
+    if _terminated.is_set():
+        raise CloudServiceError("the process is being terminated by SIGTERM: nothing is started any more")
+
+
+def _stop_at_exit() -> None:
+    """In the main thread, since no thread can be started when the interpreter ends."""
+    _tell(_stop_all(None))
+
+
+def _tell(failures: Mapping[str, Exception]) -> None:
+    if failures:
+        sys.stderr.write(f"durabletest: {not_stopped(failures)}\n")
+        sys.stderr.flush()
+
+
+def _stop_all(seconds: float | None) -> dict[str, Exception]:
+    end = None if seconds is None else _clock[0]() + seconds
+    failures: dict[str, Exception] = {}
+    for stop in [stop for process, stop in _open if process == os.getpid()]:
+        failures |= stop(None if end is None else max(0.0, end - _clock[0]()))
+    return failures
+
+
+def _on_sigterm(signal_number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
+    """Let the main thread go on meanwhile, which may hold locks that stopping needs."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _terminated.set()
+    with suppress(RuntimeError):  # the interpreter ends, and all is being stopped
+        Thread(target=_stop_and_terminate, name="durabletest-cloud-terminate", daemon=False).start()
+
+
+def _interrupt_main_thread() -> None:
+    """Raise KeyboardInterrupt there, by a signal where that is possible: it also ends a wait for a lock."""
+    if hasattr(signal, "pthread_kill") and callable(signal.getsignal(signal.SIGINT)):
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+    else:
+        interrupt_main()
+
+
+def _stop_and_terminate() -> None:
+    """End the process by SIGTERM; by KeyboardInterrupt if executions cannot be stopped.
+
+    As its runner is closed, the interruption names them in a report, whereas standard error may be captured.
+    """
+    failures: Mapping[str, Exception] = {}
+    try:
+        failures = _stop_all(interrupted_seconds())
+        if failures:
+            _tried.set()
+            _interrupt_main_thread()
+            main_thread().join(REPORT_SECONDS)
+    finally:
+        if not failures or main_thread().is_alive():
+            _tell(failures)
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -92,9 +92,12 @@ class CallQueue:
 
     def _begin(self, running: RunningCall) -> None:
         self.progressed()
-        run = self.logs.during(running.call.arn, running.call.run, new_invocation=running.call.is_invocation)
+        call, faults = running.call, running.deployment.faults
+        kept = faults is None or faults.keeps_logs
+        run = self.logs.during(call.arn, call.run, new_invocation=call.is_invocation, kept=kept)
         with self._switching:
             self.running = running
+            running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
         self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
@@ -155,6 +158,8 @@ class CallQueue:
 
     def _end(self) -> None:
         with self._switching:
+            if self.running is not None:
+                self.running.call.settings.__exit__()
             self.running = None
         self._scheduler.cancel(_DEADLINE)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as datetime_module
 import os
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any, Protocol
 
-from durabletest import configuration
+import freezegun.api
+import freezegun.config
+
+from durabletest import value_checks
 from durabletest.errors import ConfigurationError, ForeignClockError
+from durabletest.local import clock_references
+from durabletest.local.clock_references import as_prefixes, configured, is_in, left_out
 from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again, travellers
-from durabletest.local.freezing import FrozenTime
+from durabletest.patches import Patches
 
 CLOCK_VARIABLE = "DURABLETEST_CLOCK"
 
@@ -20,7 +29,7 @@ class ClockDriver(Protocol):
     """Shows virtual time to this process."""
 
     def start(self, instant: datetime) -> None:
-        """Show that instant from now on."""
+        """Show that instant from now on; raises :class:`ForeignClockError` if another tool holds a clock."""
         ...
 
     def move_to(self, instant: datetime) -> None:
@@ -32,7 +41,7 @@ class ClockDriver(Protocol):
         ...
 
     def stop(self) -> None:
-        """Give the real time back."""
+        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         ...
 
 
@@ -40,15 +49,17 @@ def chosen(clock: str | None = None) -> str:
     """The name of the clock: that of the environment variable, or else ``clock``, or else freezegun."""
     variable = os.environ.get(CLOCK_VARIABLE)
     if variable:
-        configuration.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
+        value_checks.check_clock(variable, f"the environment variable {CLOCK_VARIABLE}")
         return variable
-    return configuration.FREEZEGUN if clock is None else clock
+    return value_checks.FREEZEGUN if clock is None else clock
 
 
 def driver(clock: str, before_reading: Callable[[], None]) -> ClockDriver:
     """The driver of that name; ``before_reading`` is called in every thread that reads the virtual time."""
-    return (TravelledTime if clock == configuration.TIME_MACHINE else FrozenTime)(before_reading)
+    return (TravelledTime if clock == value_checks.TIME_MACHINE else FrozenTime)(before_reading)
 
+
+# --- time-machine ---
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +82,6 @@ class TravelledTime:
         self._traveller: Any = None
 
     def start(self, instant: datetime) -> None:
-        """Show that instant; raises :class:`ForeignClockError` if another tool holds a clock."""
         self._watch.refuse(None)
         self._nanoseconds = _nanoseconds(instant)
         self._travel = self._time_machine.travel(_EPOCH, tick=False)
@@ -85,7 +95,6 @@ class TravelledTime:
         self._watch.install()
 
     def move_to(self, instant: datetime) -> None:
-        """Show another time."""
         self.check()
         nanoseconds = _nanoseconds(instant)
         if nanoseconds < self._nanoseconds:
@@ -93,11 +102,9 @@ class TravelledTime:
         self._nanoseconds = nanoseconds
 
     def check(self) -> None:
-        """Refuse to go on if another tool has put its own time on top."""
         self._watch.refuse(self._traveller)
 
     def stop(self) -> None:
-        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
         left_active = self._watch.complaint(self._traveller)
         self._watch.end_frozen()
         while travellers()[-1] is not self._traveller:
@@ -127,3 +134,231 @@ def _require() -> Any:
             f"clock is 'time-machine', and its installed version is too old, as it freezes monotonic clocks: {_INSTALL}"
         )
     return time_machine
+
+
+# --- freezegun ---
+
+# freezegun's ignore list serves two purposes: modules on it are left out of the scan that replaces time functions, and
+# calls of ``time.time()`` from one of the five nearest frames of such a module get the real time. Here the scan's list
+# is long and the frames' list is short: test runners and this package keep real clocks, while whatever they call sees
+# virtual time.
+_REAL_IN_FRAMES_OF = ("multiprocessing.",)
+# freezegun keeps the properties of its clocks in private stacks, whose last entries belong to the clock that is
+# shown: ``freeze_factories`` gives the time, ``tz_offsets`` the local time zone, ``ignore_lists`` the prefixes of
+# modules whose calls get the real time, ``tick_flags`` whether the time goes on by itself. ``freeze_time.stop`` takes
+# off whatever is last. Two things are done here for which freezegun has no interface: the factory is replaced by one
+# that tells of every reading, and entries that another tool has left on top are taken off at the end. ``undo_changes``
+# and ``modules_at_start`` of a ``freeze_time`` are the attributes that it has patched (owner, name, original) and the
+# names of the modules that it has scanned. Checked with freezegun 1.5.5.
+_FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
+_MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+_REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
+REPLACED = {datetime_module: ("date", "datetime"), time: ("time", "time_ns", "localtime", "gmtime", "strftime")}
+"""The functions and classes that freezegun replaces, without the monotonic clocks."""
+_REALS: dict[ModuleType, dict[str, Any]] = {
+    module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
+}
+
+
+class _Readings(freezegun.api.FrozenDateTimeFactory):
+    """freezegun's source of the time, which calls ``before`` in the thread that reads it."""
+
+    def __init__(self, instant: datetime, before: Callable[[], None]) -> None:
+        super().__init__(instant)
+        self._before = before
+
+    def __call__(self) -> datetime:
+        self._before()
+        now: datetime = super().__call__()
+        return now
+
+
+class FrozenTime:
+    """The time that ``datetime.now()``, ``date.today()`` and ``time.time()`` return, from ``start`` to ``stop``.
+
+    Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
+    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called in every thread that reads
+    the virtual time.
+    """
+
+    def __init__(self, before_reading: Callable[[], None]) -> None:
+        self._before_reading = before_reading
+        self._watch = ForeignClockWatch()
+        self._imports = LateImports(_REALS, self._patch)
+        self._left_out: tuple[str, ...] = ()
+        self._fakes: list[tuple[Any, Any]] = []
+        self._freezer: Any = None
+        self._factory: Any = None
+
+    def start(self, instant: datetime) -> None:
+        self._watch.refuse(None)
+        self._left_out = left_out()
+        self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
+        self._freezer.ignore = as_prefixes(self._left_out)
+        self._factory = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
+        freezegun.api.freeze_factories[-1] = self._factory
+        freezegun.api.ignore_lists[-1] = (*_REAL_IN_FRAMES_OF, *configured())
+        self._restore_what_stays_real()
+        self._fakes = [(real, getattr(m, name)) for m, reals in _REALS.items() for name, real in reals.items()]
+        self._watch.install()
+        self._imports.install()
+
+    def move_to(self, instant: datetime) -> None:
+        self.check()
+        before = self._factory.time_to_freeze
+        self._factory.move_to(instant)
+        if self._factory.time_to_freeze < before:
+            begin_time_based_identifiers_again()
+
+    def check(self) -> None:
+        self._watch.refuse(self._factory)
+
+    def stop(self) -> None:
+        left_active = self._watch.complaint(self._factory)
+        while freezegun.api.freeze_factories[-1] is not self._factory:
+            for stack in _FREEZEGUN_STACKS:
+                getattr(freezegun.api, stack).pop()
+        self._imports.remove()
+        escaped = [] if self._imports.inherited else clock_references.search(self._imports.late)
+        self._restore_late_modules()
+        self._freezer.stop()
+        self._watch.remove()
+        if left_active is not None:
+            raise ForeignClockError(f"it was not stopped again: {left_active}")
+        clock_references.tell(escaped)
+
+    def _restore_what_stays_real(self) -> None:
+        """Undo what freezegun has patched of monotonic clocks and in modules that are left out."""
+        for name, real in _REAL_MONOTONIC.items():
+            setattr(time, name, real)
+        real_ids = {id(real) for real in _REAL_MONOTONIC.values()}
+        for owner, attribute, original in self._freezer.undo_changes:
+            if id(original) in real_ids or getattr(owner, "__name__", None) in self._left_out:
+                setattr(owner, attribute, original)
+
+    def _patch(self, module: ModuleType) -> None:
+        """As freezegun does it with the modules that are loaded when it starts."""
+        if is_in(module.__name__, self._left_out) or module in _REALS:
+            return
+        fakes = {id(real): fake for real, fake in self._fakes}
+        for name, value in list(vars(module).items()):
+            if id(value) in fakes:
+                setattr(module, name, fakes[id(value)])
+                self._freezer.undo_changes.append((module, name, value))
+
+    def _restore_late_modules(self) -> None:
+        """Also names that they have taken from modules which were patched before.
+
+        freezegun would do so by looking at every attribute, which makes lazy modules import all they can.
+        """
+        reals = {id(fake): real for real, fake in self._fakes}
+        for module in filter(None, map(sys.modules.get, self._imports.late)):
+            for name, value in list(vars(module).items()):
+                if id(value) in reals:
+                    setattr(module, name, reals[id(value)])
+        self._freezer.modules_at_start = set(sys.modules)
+
+
+_bootstrap: Any = sys.modules["importlib._bootstrap"]
+_ENTRIES = ("_find_and_load", "_exec")
+"""Its functions that each import of a module that is not loaded, and each reload, calls in the importing thread."""
+
+
+class _Here(threading.local):
+    """The number of nested imports that go on in the calling thread."""
+
+    depth = 0
+
+
+class LateImports:
+    """While installed, a thread that imports sees the real ``datetime`` and ``time``, and no other thread does.
+
+    ``reals`` maps these modules to what is real in them, by name. When the outermost import of a thread has ended, each
+    module that it brought is given to ``patch``, also if it failed in the end. ``late`` are the names of all these. An
+    import that outlasts the frozen time has nothing to be patched with.
+    """
+
+    def __init__(self, reals: Mapping[ModuleType, Mapping[str, Any]], patch: Callable[[ModuleType], None]) -> None:
+        self._reals = reals
+        self._patch = patch
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._known: set[str] = set()
+        self._loading: dict[int, set[str]] = {}
+        self._here = _Here()
+        self._patches = Patches()
+        self._classes: dict[ModuleType, type[ModuleType]] = {}
+        self._installed = False
+        self.late: set[str] = set()
+
+    def install(self) -> None:
+        """Begin; all modules that are loaded are patched already."""
+        self._known = set(sys.modules)
+        self._installed = True
+        # The beginning and end of an import, in its thread: finders on ``sys.meta_path`` are asked before a module is
+        # executed, and told of no end; ``builtins.__import__`` is not called by ``importlib``. Both functions are
+        # private, with these names and parameters since Python 3.4; checked with Python 3.11.
+        for name in _ENTRIES:
+            self._patches.wrap(_bootstrap, name, self._importing)
+        # A module's attributes can depend on the thread only by properties, which its class has to have: Python lets
+        # the class of a module be set (since 3.5).
+        for module, reals in self._reals.items():
+            attributes = {name: self._attribute(name, real) for name, real in reals.items()}
+            module.__class__ = self._classes[module] = type("ModuleWithRealClock", (ModuleType,), attributes)
+
+    def remove(self) -> None:
+        """Give imports and both modules back as they were, also in a child that was forked during an import."""
+        if self.inherited:
+            self._lock = threading.Lock()
+        with self._lock:
+            self._installed = False
+        for module, cls in self._classes.items():
+            if type(module) is cls:
+                module.__class__ = ModuleType
+        self._patches.undo()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is another process than the one in which it was made."""
+        return os.getpid() != self._process
+
+    def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def importing(name_or_spec: Any, other: Any) -> Any:
+            if isinstance(name_or_spec, str) and name_or_spec in self._known and name_or_spec in sys.modules:
+                return original(name_or_spec, other)
+            here, thread = self._here, threading.get_ident()
+            here.depth += 1
+            with self._lock:
+                self._loading.setdefault(thread, set()).add(getattr(name_or_spec, "name", name_or_spec))
+            try:
+                return original(name_or_spec, other)
+            finally:
+                here.depth -= 1
+                if not here.depth:
+                    self._patch_loaded_by(thread)
+
+        return importing
+
+    def _patch_loaded_by(self, thread: int) -> None:
+        """Modules that other threads load are left to these; what came without an import belongs to the first."""
+        with self._lock:
+            mine = self._loading.pop(thread)
+            if not self._installed:
+                return
+            others: set[str] = set().union(*self._loading.values())
+            names = (mine | (set(sys.modules) - self._known)) - others
+            self._known |= names
+            self.late |= names
+            for name in names:
+                module = sys.modules.get(name)
+                if module is not None and issubclass(type(module), ModuleType):
+                    self._patch(module)
+
+    def _attribute(self, name: str, real: Any) -> property:
+        def get(module: ModuleType) -> Any:
+            return real if self._here.depth else vars(module)[name]
+
+        def put(module: ModuleType, value: Any) -> None:
+            vars(module)[name] = value
+
+        return property(get, put)

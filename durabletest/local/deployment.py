@@ -8,21 +8,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from typing import Any, TypeVar
 
 from durabletest import sdk
-from durabletest.configuration import MAX_FUNCTION_TIMEOUT
 from durabletest.errors import RunnerClosedError
 from durabletest.local.faults import FaultInjector
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import StubRegistry
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
@@ -37,42 +38,23 @@ class Lease:
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        self._process = os.getpid()
-        self._refusal: Callable[[str], Exception] | None = None
+        self.lock = RLock()
+        self.process = os.getpid()
+        self.refusal: Callable[[str], Exception] | None = None
 
     def use(self, purpose: str = "") -> AbstractContextManager[object]:
         """Keep the lease from ending during the block; entering it raises the refusal if it has ended."""
         return _Use(self, purpose)
 
-    def enter(self, purpose: str) -> None:
-        """Keep the lease from ending until ``leave``, or raise why it has ended."""
-        self._check_process()
-        self._lock.acquire()
-        if self._refusal is not None:
-            self._lock.release()
-            raise self._refusal(purpose)
-
-    def leave(self) -> None:
-        """Undo ``enter``."""
-        self._lock.release()
-
     def end(self, refusal: Callable[[str], Exception]) -> None:
         """Have every later use raise a new exception, ``refusal(purpose)``; the first end counts."""
-        with self._lock:
-            self._refusal = self._refusal or refusal
+        with self.lock:
+            self.refusal = self.refusal or refusal
 
     @property
     def inherited(self) -> bool:
         """Whether this is another process than the one in which the lease began."""
-        return os.getpid() != self._process
-
-    def _check_process(self) -> None:
-        if self.inherited:
-            raise RunnerClosedError(
-                f"this runner was made in process {self._process}, of which this process ({os.getpid()}) is a forked "
-                "child: the threads that run executions are not in it; make a new runner here"
-            )
+        return os.getpid() != self.process
 
 
 class _Use:
@@ -85,10 +67,19 @@ class _Use:
         self._purpose = purpose
 
     def __enter__(self) -> None:
-        self._lease.enter(self._purpose)
+        lease = self._lease
+        if lease.inherited:
+            raise RunnerClosedError(
+                f"this runner was made in process {lease.process}, of which this process ({os.getpid()}) is a forked "
+                "child: the threads that run executions are not in it; make a new runner here"
+            )
+        lease.lock.acquire()
+        if lease.refusal is not None:
+            lease.lock.release()
+            raise lease.refusal(self._purpose)
 
     def __exit__(self, *_: object) -> None:
-        self._lease.leave()
+        self._lease.lock.release()
 
 
 class Origin:
@@ -131,12 +122,15 @@ _DEFAULT_WATCHDOG = 30.0
 class Deployment:
     """The functions of one runner, and how their executions run.
 
-    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
-    runner's handler, ``function_timeout`` is for each invocation of it, and ``page_size`` the number of operations in a
+    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of
+    the runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a
     page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
-    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
-    the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
-    of chained invokes by their names; ``faults`` is told of every checkpoint and step.
+    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease``
+    on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
+    targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
+    ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
+    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
+    ``notes`` are kept if somebody looks at the executions when they end.
     """
 
     number: int
@@ -147,23 +141,30 @@ class Deployment:
     page_size: int | None
     skip_sleep: bool = False
     schedule: Schedule | None = None
-    function_timeout: timedelta = MAX_FUNCTION_TIMEOUT
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
     lease: Lease = field(default_factory=Lease)
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    settings_of: dict[str, FunctionSettings] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
+    quotas: Quotas = SERVICE_QUOTAS
+    cold: bool = False
+    notes: AskedNotes | None = None
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """In the block there are no scripts and stubs, and what is registered is forgotten at its end."""
-        before = self.scripts, self.stubs, dict(self.durable_functions), dict(self.functions)
+        before = self.scripts, self.stubs
+        functions = dict(self.durable_functions), dict(self.functions), dict(self.settings_of)
         self.scripts, self.stubs = ScriptRegistry(), StubRegistry()
         try:
             yield
         finally:
-            self.scripts, self.stubs, self.durable_functions, self.functions = before
+            self.scripts, self.stubs = before
+            self.durable_functions, self.functions, self.settings_of = functions
 
     @contextmanager
     def intercepted(self, faults: FaultsT) -> Iterator[FaultsT]:
@@ -218,6 +219,11 @@ def name_of(handler: object) -> str:
         return str(name)
     inner = getattr(handler, "func", None)
     return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def workflow_name(handler: object, function_name: str | None) -> str:
+    """The name of a workflow in reports: that of its function, or else that of its handler, with its module."""
+    return f"{module_of(handler)}.{name_of(handler)}" if function_name is None else split_name(function_name)[0]
 
 
 def module_of(handler: object) -> str:

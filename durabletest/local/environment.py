@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +11,7 @@ from functools import partial
 from threading import current_thread
 from typing import Any, NoReturn, Self
 
-from durabletest import configuration, sdk, sdk_threads
-from durabletest.configuration import FREEZEGUN, MAX_FUNCTION_TIMEOUT
+from durabletest import sdk, sdk_threads, value_checks
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.calls import HandlerInvocation
@@ -36,9 +35,10 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 from durabletest.sdk_operations import OperationListener, OperationSeam
 from durabletest.serialisers import SerialiserHooks
+from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class EnvironmentSettings:
         cls, skip_time: bool, start_time: datetime | None, clock: str | None, checkpoint_delay: float = 0.0
     ) -> Self:
         """These settings; raises :class:`ConfigurationError` for values that are none."""
-        configuration.check_flag(skip_time, "skip_time")
-        configuration.optional(configuration.check_clock)(clock, "clock")
+        value_checks.check_flag(skip_time, "skip_time")
+        value_checks.optional(value_checks.check_clock)(clock, "clock")
         if start_time is not None:
-            configuration.check_start_time(start_time, "start_time")
+            value_checks.check_start_time(start_time, "start_time")
         return cls(skip_time, checkpoint_delay, start_time or DEFAULT_START, clock_drivers.chosen(clock))
 
     @classmethod
@@ -105,7 +105,7 @@ class LocalEnvironment:
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
-            OperationSeam(self._listener),
+            OperationSeam(self._listeners),
             sdk.ClientHook(self._client_here),
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
@@ -168,7 +168,8 @@ class LocalEnvironment:
         """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
-            self.orchestrator.close(deployment, partial(_in_vain, "closed"))
+            last = self.settings.skip_time and not self._open_runners
+            self.orchestrator.close(deployment, partial(_in_vain, "closed"), last)
 
     @property
     def open_runners(self) -> list[Deployment]:
@@ -216,10 +217,13 @@ class LocalEnvironment:
             raise SystemExit
         return None
 
-    def _listener(self) -> OperationListener | None:
+    def _listeners(self) -> Sequence[OperationListener]:
         running = self.orchestrator.calls.running
-        faults = None if running is None else running.deployment.faults
-        return faults if faults is not None and faults.listens else None
+        if running is None:
+            return ()
+        faults, notes = running.deployment.faults, running.deployment.notes
+        listening = faults if faults is not None and faults.listens else None
+        return () if listening is None and notes is None else [one for one in (notes, listening) if one is not None]
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -16,8 +16,9 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, name_of
+from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
-from durabletest.local.run_errors import Failures, not_registered, without_end
+from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
     Announcement,
@@ -37,9 +38,12 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.waiters import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
+from durabletest.serialisers import ValueNotes
+
+Observer: TypeAlias = Callable[[str, bool], None]
+"""Told, in the server's thread, the ARN of an execution that has changed, and whether it has ended; must not raise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +61,7 @@ class Parts:
     clock: Clock
     deployments: Deployments
     waiters: Waiters
-    failures: Failures
+    run_errors: RunErrors
     calls: CallQueue
     values: ValueNotes
     abort: Callable[[str, DurableTestError], None]
@@ -65,7 +69,7 @@ class Parts:
 
 
 class EventHandlers:
-    """One method for each type of announcement.
+    """Do what the server's announcements ask for.
 
     Announcements of executions that were given up are ignored until ``all_forgotten``.
     """
@@ -74,39 +78,43 @@ class EventHandlers:
         self._parts = parts
         self._answers = ScriptedAnswers(parts.client, parts.scheduler, parts.clock, parts.calls)
         self._forgotten: set[str] = set()
+        self.observers: list[Observer] = []
         self._operations: dict[str, OperationCache[Any]] = {}
 
     def handle(self, announcement: Announcement) -> None:
-        """Do what the announcement asks for."""
         if announcement.arn in self._forgotten:
             return
+        parts = self._parts
         match announcement:
-            case Timer():
-                self._on_timer(announcement)
-            case TimerCancelled():
-                self._on_timer_cancelled(announcement)
-            case InvocationDue():
-                self._on_invocation_due(announcement)
-            case FunctionCallDue():
-                self._on_function_call_due(announcement)
+            case Timer(due, kind, arn, operation_id) as timer:
+                self._schedule(parts.scheduler, (kind, arn, operation_id), due, timer)
+            case TimerCancelled(kind, arn, operation_id):
+                parts.scheduler.cancel((kind, arn, operation_id))
+            case Limit(due, arn):
+                self._schedule(parts.limits, arn, due, Timer(due, TimerKind.EXECUTION_TIMEOUT, arn))
+            case InvocationDue(arn):
+                parts.calls.put(arn, "invocation", partial(self._handler_call, arn))
+            case FunctionCallDue() as call:
+                parts.calls.put(call.arn, call.operation_id, partial(self._function_call, call))
             case FunctionUnknown():
                 self._on_function_unknown(announcement)
             case CallbackCreated():
                 self._on_callback_created(announcement)
-            case Limit():
-                self._on_limit(announcement)
-            case Endless():
-                self._on_endless(announcement)
-            case Changed():
-                self._on_changed(announcement)
-            case Ended():
-                self._on_ended(announcement)
+            case Endless(arn, bound):
+                parts.abort(arn, without_end(arn, bound))
+            case Changed(arn):
+                parts.waiters.note(arn)
+                self._observe(arn, ended=False)
+            case Ended(arn):
+                self._drop(arn)
+                parts.waiters.end(arn, parts.run_errors.of(arn))
+                self._observe(arn, ended=True)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.failures, self._parts.calls.logs, self._parts.values, self._parts.deployments):
+        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values, self._parts.deployments):
             part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 
@@ -122,24 +130,10 @@ class EventHandlers:
         mine = [(key, due) for key, due in keys if key[1] == arn]
         return [(key[2], key[0].value if isinstance(key[0], TimerKind) else key[0], due) for key, due in mine]
 
-    def _on_timer(self, timer: Timer) -> None:
-        key = (timer.kind, timer.arn, timer.operation_id)
-        self._parts.scheduler.schedule(key, timer.due, lambda: self._fire(timer), timer.arn)
-
-    def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
-        self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
-
-    def _on_limit(self, limit: Limit) -> None:
-        timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        self._parts.limits.schedule(limit.arn, limit.due, lambda: self._fire(timer), limit.arn)
-
-    def _fire(self, timer: Timer) -> None:
-        self._parts.server.call(CheckpointServer.fire, timer)
+    def _schedule(self, queue: Scheduler, key: Hashable, due: datetime, timer: Timer) -> None:
+        queue.schedule(key, due, lambda: self._parts.server.call(CheckpointServer.fire, timer), timer.arn)
 
     # --- calls ---
-
-    def _on_invocation_due(self, due: InvocationDue) -> None:
-        self._parts.calls.put(due.arn, "invocation", partial(self._handler_call, due.arn))
 
     def _handler_call(self, arn: str) -> RunningCall | None:
         parts = self._parts
@@ -152,9 +146,6 @@ class EventHandlers:
         return RunningCall(
             handler_invocation(arn, event, deployment, parts.server, parts.client, now, operations, turns), deployment
         )
-
-    def _on_function_call_due(self, due: FunctionCallDue) -> None:
-        self._parts.calls.put(due.arn, due.operation_id, partial(self._function_call, due))
 
     def _function_call(self, due: FunctionCallDue) -> RunningCall | None:
         parts = self._parts
@@ -169,10 +160,7 @@ class EventHandlers:
         deployment = self._parts.deployments.of(unknown.arn)
         if deployment is not None:
             reason = not_registered(unknown.function, deployment)
-            self._parts.failures.abort(unknown.arn, FunctionNotRegisteredError(reason))
-
-    def _on_endless(self, endless: Endless) -> None:
-        self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
+            self._parts.run_errors.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     # --- news ---
 
@@ -181,12 +169,9 @@ class EventHandlers:
         if deployment is not None:
             self._answers.created(created, deployment)
 
-    def _on_changed(self, changed: Changed) -> None:
-        self._parts.waiters.note(changed.arn)
-
-    def _on_ended(self, ended: Ended) -> None:
-        self._drop(ended.arn)
-        self._parts.waiters.end(ended.arn, self._parts.failures.of(ended.arn))
+    def _observe(self, arn: str, ended: bool) -> None:
+        for observe in self.observers:
+            observe(arn, ended)
 
     def _drop(self, arn: str) -> None:
         """Drop the calls and timers of an execution (R17.5)."""
@@ -239,6 +224,7 @@ class ScriptedAction:
     is_invocation: bool = False
     deadline: None = None
     turns: None = None
+    settings: FunctionSettings = field(default_factory=FunctionSettings)
 
     @property
     def arn(self) -> str:

@@ -14,11 +14,9 @@ from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.model.enums import WaitingStatus
-from durabletest.model.history import History
+from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.naming import execution_title
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
 from durabletest.model.wait_for_data import Watch
 
 
@@ -45,16 +43,13 @@ class LocalExecution:
 
     @property
     def arn(self) -> str:
-        """The durable execution's ARN."""
         return self._arn
 
     @property
     def client(self) -> Any:
-        """The environment's Lambda client."""
         return self._client
 
     def history(self) -> History:
-        """The history so far."""
         with self._lock:
             if not self._history.execution.ended:
                 seen = len(self._history.events)
@@ -63,19 +58,15 @@ class LocalExecution:
             return self._history
 
     def logs(self) -> list[LogEntry]:
-        """The log records so far."""
         return self._logs
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
-        """The value behind a payload."""
         return self._orchestrator.values.decode(self._arn, payload, record)
 
     def refused_place(self, error: ErrorDetails) -> str | None:
-        """The place inside a value that was refused with this error; None if it is not known."""
         return self._orchestrator.values.place(self._arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        """See :mod:`durabletest.model.wait_for_data`."""
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
@@ -90,16 +81,13 @@ class LocalExecution:
 
     @property
     def exact_time(self) -> bool:
-        """Whether time is virtual."""
         return isinstance(self._clock, VirtualClock)
 
     def sibling(self, arn: str) -> LocalExecution:
-        """Another execution of the environment."""
         with self._lease.use():
             return LocalExecution(arn, self._session)
 
     def heartbeats(self, record: OperationRecord) -> int:
-        """The number of heartbeats of a callback so far."""
         with self._lease.use():
             return self._server.call(CheckpointServer.heartbeats, record.callback_id or "")
 
@@ -108,7 +96,6 @@ class LocalExecution:
         return timedelta(0)
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """The error for something that local runs do not have."""
         return NotAvailableError(what)
 
     def wait_until_ended(self, timeout: float | None) -> None:
@@ -126,16 +113,13 @@ class LocalExecution:
             self._history.extend(events)
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        """End the execution with STOPPED."""
         self._client.stop_durable_execution(DurableExecutionArn=self._arn, **({"Error": error} if error else {}))
 
     @property
     def now(self) -> datetime:
-        """The environment's time."""
         return self._clock.now()
 
     def advance(self, delta: timedelta | None) -> None:
-        """Let virtual time pass."""
         if not isinstance(self._clock, VirtualClock):
             raise NotAvailableError("advance moves virtual time: with skip_time = False time passes by itself")
         self._orchestrator.refuse_handlers("advance()")
@@ -145,7 +129,6 @@ class LocalExecution:
         self._orchestrator.next_due().result()
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
-        """The timers: the operation's id (None for the execution itself), the kind, and when they are due."""
         with self._lease.use():
             due_times = self._orchestrator.due_times(self._arn)
         return due_times.result()

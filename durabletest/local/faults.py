@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from threading import Lock
 from typing import Any, ClassVar, TypeAlias
 
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.server.service_model import modelled_error
+from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
-from durabletest.model.naming import word_for
 from durabletest.sdk_operations import Asked, Identity, running_step
 
 _KILLED = 137
@@ -100,6 +101,10 @@ class Injection:
         return _WORDS[self.fault].format(point.words)
 
 
+JOINT = " + "
+"""Stands between the faults that come into one run, one after the other."""
+
+
 def read_fault(text: object) -> tuple[Fault, int | None]:
     """The fault that a text means, and the number of its point; None for all points."""
     match = re.fullmatch(r"(.+?)(?: (\d+))?", text) if isinstance(text, str) else None
@@ -112,16 +117,21 @@ def read_fault(text: object) -> tuple[Fault, int | None]:
     return Fault(match[1]), None if match[2] is None else int(match[2])
 
 
-def read_injection(text: object) -> Injection | None:
-    """The fault at one point that a text means; None for None."""
-    if text is None:
-        return None
+def read_injections(text: object) -> tuple[Injection, ...]:
+    """The faults of one run that a text means, in their order: ``"answer lost 3 + killed 5"``."""
+    parts = text.split(JOINT) if isinstance(text, str) else [text]
+    return tuple(map(_read_injection, parts))
+
+
+def _read_injection(text: object) -> Injection:
     fault, number = read_fault(text)
     if number is None:
         raise UsageError(f"{text!r} does not say where: give the number of a point, {f'{text} 1'!r} for example")
     return Injection(fault, number)
 
 
+_Told: TypeAlias = Callable[[], tuple[str, tuple[str, ...]]]
+"""Puts a point into words, and gives the paths of the operations that it is about."""
 Respond: TypeAlias = Callable[[int], Callable[..., Any] | None]
 """The response of a step's stub to an attempt; None if the step's own function has to run."""
 
@@ -138,28 +148,43 @@ class StepRun:
 
 @dataclass(slots=True, eq=False)
 class FaultInjector:
-    """Numbers the points of one run, and puts at most one fault into it.
+    """Numbers the points of one run, and puts faults into it, one after the other.
 
-    ``crash`` ends the running invocation by an exception. ``points`` are those that were met, ``steps`` the runs of
-    steps' functions, and ``happened`` tells whether the fault has come.
+    ``crash`` ends the running invocation by an exception. ``steps`` are the runs of steps' functions, and ``met`` are
+    the points at which faults have come, in the order of ``injections``. ``keeps_logs`` says whether what is logged can
+    be read afterwards.
     """
 
     listens: ClassVar[bool] = False
     """Whether it has to be told of every operation that is asked for, which costs time."""
     crash: Callable[[BaseException], None]
-    injection: Injection | None = None
-    points: list[Point] = field(default_factory=list)
+    injections: Sequence[Injection] = ()
+    keeps_logs: bool = True
     steps: list[StepRun] = field(default_factory=list)
-    happened: bool = False
+    met: list[Point] = field(default_factory=list)
+    _arrivals: list[tuple[Place, int, _Told]] = field(default_factory=list)
     _numbers: Counter[Place] = field(default_factory=Counter)
     _names: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     _stubs: dict[tuple[str, int], Callable[..., Any] | None] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
+    @property
+    def points(self) -> list[Point]:
+        """The points that were met, in their order; they are put into words when somebody asks, as few runs need it."""
+        return [Point(place, number, *told()) for place, number, told in self._arrivals]
+
+    @property
+    def happened(self) -> bool:
+        """Whether all faults have come; False if there are none."""
+        return bool(self.met) and len(self.met) == len(self.injections)
+
     def checkpoint(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
         """Send a checkpoint, or have the fault happen in its place or after it."""
         updates = request.get("Updates", ())
-        match self._arrive(Place.CHECKPOINT, *self._told(updates)):
+        for update in updates:
+            if update["Type"] != "EXECUTION":
+                self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
+        match self._arrive(Place.CHECKPOINT, partial(self._told, updates)):
             case Fault.REQUEST_LOST:
                 raise self._gone(_CHECKPOINT)
             case Fault.ANSWER_LOST:
@@ -173,7 +198,8 @@ class FaultInjector:
 
     def state_read(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
         """Read a page of the state, unless that is where the fault happens."""
-        if self._arrive(Place.STATE_READ, f"state read {self._numbers[Place.STATE_READ] + 1}") is not None:
+        words = f"state read {self._numbers[Place.STATE_READ] + 1}"
+        if self._arrive(Place.STATE_READ, lambda: (words, ())) is not None:
             raise modelled_error("ServiceException", "An internal error occurred", _STATE)
         return send(**request)
 
@@ -188,7 +214,7 @@ class FaultInjector:
         def run(*arguments: Any) -> Any:
             step = StepRun(operation_id, path, arguments[-1].attempt, at_most_once)
             self.steps.append(step)
-            fault = self._arrive(Place.STEP, f"step {path!r}" if path else "an unnamed step", (path,))
+            fault = self._arrive(Place.STEP, lambda: (f"step {path!r}" if path else "an unnamed step", (path,)))
             if fault is Fault.TIMED_OUT:
                 raise self._ended(InvocationTimedOut())
             if (operation_id, step.attempt) not in self._stubs:
@@ -201,16 +227,18 @@ class FaultInjector:
 
         return run
 
-    def _arrive(self, place: Place, words: str, paths: tuple[str, ...] = ()) -> Fault | None:
+    def _arrive(self, place: Place, told: _Told) -> Fault | None:
         """A point is met: the fault that happens there, if one does."""
         with self._lock:
             self._numbers[place] += 1
             number = self._numbers[place]
-            self.points.append(Point(place, number, words, paths))
-            wanted = self.injection
-            if self.happened or wanted is None or PLACES[wanted.fault] is not place or wanted.number != number:
+            self._arrivals.append((place, number, told))
+            if len(self.met) == len(self.injections):
                 return None
-            self.happened = True
+            wanted = self.injections[len(self.met)]
+            if PLACES[wanted.fault] is not place or wanted.number != number:
+                return None
+            self.met.append(Point(place, number, *told()))
             return wanted.fault
 
     def _ended(self, error: BaseException) -> BaseException:
@@ -227,6 +255,9 @@ class FaultInjector:
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
         """The handler asks for another operation than the recorded one."""
 
+    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
+        """A map or parallel goes on."""
+
     def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
         """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
         self.crash(error or SystemExit(_KILLED))
@@ -240,7 +271,6 @@ class FaultInjector:
             if update["Type"] == "EXECUTION":
                 doings[update["Id"]] = "ended", "the execution"
                 continue
-            self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
             path = self._path(update["Id"])
             word, action = word_for(update.get("SubType"), update["Type"]), str(update["Action"])
             title = f"{word} {path!r}" if update.get("Name") else f"an unnamed {word}"

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
 from durabletest.local.handler_threads import threads_of, worker_of
-from durabletest.model.naming import execution_name
+from durabletest.model.history import execution_name
 from durabletest.model.records import LogEntry
 from durabletest.patches import Patches
 
@@ -37,10 +37,10 @@ def logs_are_live() -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Source:
-    """One call of handler code, and the list to which its records are added."""
+    """One call of handler code, and the list to which its records are added; None if nobody will read them."""
 
     arn: str
-    entries: list[LogEntry]
+    entries: list[LogEntry] | None
     invocation: int
 
 
@@ -80,16 +80,19 @@ class LogCapture:
 
     # --- calls ---
 
-    def during(self, arn: str, call: Callable[[], Any], *, new_invocation: bool) -> Callable[[], Any]:
+    def during(
+        self, arn: str, call: Callable[[], Any], *, new_invocation: bool, kept: bool = True
+    ) -> Callable[[], Any]:
         """The call with its records kept for this execution, under the number of a new invocation or of the last one.
 
+        Records that are not ``kept`` are only shown, if they are shown live: their tracebacks take long to format.
         The result has to be called by a worker (see :mod:`durabletest.local.handler_threads`).
         """
 
         def captured() -> Any:
             number = self._invocations.get(arn, 0) + new_invocation
             self._invocations[arn] = number
-            source = _Source(arn, self.entries(arn), number)
+            source = _Source(arn, self.entries(arn) if kept or self._live else None, number)
             self._sources[current_thread()] = source
             try:
                 return call()
@@ -116,14 +119,14 @@ class LogCapture:
     ) -> Callable[[logging.Logger, logging.LogRecord], None]:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             source = self._source()
-            if source is not None:
-                self._keep(source, record)
+            if source is not None and source.entries is not None:
+                source.entries.append(self._entry(source, record))
             if source is None or logger.hasHandlers():
                 original(logger, record)
 
         return callHandlers
 
-    def _keep(self, source: _Source, record: logging.LogRecord) -> None:
+    def _entry(self, source: _Source, record: logging.LogRecord) -> LogEntry:
         entry = LogEntry(
             source.invocation,
             record.levelname,
@@ -133,9 +136,9 @@ class LogCapture:
             _TRACEBACKS.formatException(record.exc_info) if record.exc_info else None,
             {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS},
         )
-        source.entries.append(entry)
         if self._live:
             sys.stderr.write(f"[{execution_name(source.arn)}] {entry}\n")
+        return entry
 
 
 def _message(record: logging.LogRecord) -> str:

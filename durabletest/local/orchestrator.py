@@ -19,19 +19,17 @@ from durabletest.local.event_handlers import EventHandlers, Parts
 from durabletest.local.handler_threads import worker_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
-from durabletest.local.run_errors import Failures, called_by_handler
+from durabletest.local.run_errors import RunErrors, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.values import ValueNotes
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
-from durabletest.local.waiters import Wait, Waiters, again, failing, settling
-from durabletest.local.watchdog import Watchdog
-from durabletest.model.history import History
-from durabletest.model.naming import as_written, title
+from durabletest.local.waiters import Wait, Waiters, Watchdog, again, failing, settling
+from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
+from durabletest.serialisers import ValueNotes
 
 NEWS_SECONDS = 1.0
 """Real seconds without progress after which watches are told the news although an invocation runs."""
@@ -68,16 +66,16 @@ class TestExecutionOrchestrator:
         self._inbox = Inbox(server)
         self._deployments = Deployments(server)
         self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
-        self._failures = Failures(server, client, self._deployments)
+        self._run_errors = RunErrors(server, client, self._deployments)
         logs = LogCapture(clock.now, logs_are_live())
-        self.calls = CallQueue(self._inbox.post, self._failures.abort, logs, scheduler)
+        self.calls = CallQueue(self._inbox.post, self._run_errors.abort, logs, scheduler)
         self.sleepers = Sleepers(self._inbox.post, scheduler, clock, self.calls)
         self.calls.abandoned = self.sleepers.wake_all
-        self.values = ValueNotes(self.calls.current)
+        self.values = ValueNotes(lambda: None if (running := self.calls.current()) is None else running.call.arn)
         self._watchdog = Watchdog(
-            self.calls, self.sleepers, self._waiters, self._deployments, self._failures, self._abort_running
+            self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
         )
-        self._event_handlers = EventHandlers(
+        self.event_handlers = EventHandlers(
             Parts(
                 server,
                 client,
@@ -86,14 +84,16 @@ class TestExecutionOrchestrator:
                 clock,
                 self._deployments,
                 self._waiters,
-                self._failures,
+                self._run_errors,
                 self.calls,
                 self.values,
                 self._abort,
                 self._turns,
             )
         )
-        self._at_rest: list[Callable[[], None]] = []
+        self.at_rest: list[Callable[[], None]] = []
+        """Called in the server's thread, one by one, once everything has come to rest."""
+        self._closed: list[Callable[[], None]] = []
 
     # --- for other threads ---
 
@@ -109,20 +109,23 @@ class TestExecutionOrchestrator:
 
     def announce(self, announcement: Announcement) -> None:
         """Take a message of the server; it is handled once the request is answered during which it came."""
-        self._inbox.post(partial(self._event_handlers.handle, announcement))
+        self._inbox.post(partial(self.event_handlers.handle, announcement))
 
     def open(self, deployment: Deployment, start: datetime | None) -> None:
         """A runner has been opened; a ``start`` means that it is the only one, for which time and ids begin again."""
         self._inbox.ask(partial(self._open, deployment, start)).result()
 
     def _open(self, deployment: Deployment, start: datetime | None) -> None:
+        while self._closed:
+            self._closed.pop()()
         if start is not None:
             self._restart(start)
         if deployment.schedule is not None:
             deployment.schedule.title_of = self._title_of
             self._scheduler.choose = deployment.schedule.next_timer
         self._deployments.add(deployment)
-        self._server.call(CheckpointServer.deploy, deployment.number, deployment.own, deployment.page_size)
+        own = deployment.own, deployment.page_size, deployment.quotas
+        self._server.call(CheckpointServer.deploy, deployment.number, *own)
 
     def restart(self, start: datetime) -> None:
         """Reset timers, ids and virtual time; there is no execution."""
@@ -134,12 +137,18 @@ class TestExecutionOrchestrator:
         self._inbox.send(partial(self._forget, deployment, reason, future), future)
         future.result()
 
-    def close(self, deployment: Deployment, reason: Reason) -> None:
-        """A runner is closed. If a thread has died, so have its executions, and every wait has been settled."""
-        if not self._inbox.closed and self._server.thread.is_alive():
-            self.forget(deployment, reason)
-            self._scheduler.choose = None
-            self._inbox.post(partial(self._deployments.remove, deployment))
+    def close(self, deployment: Deployment, reason: Reason, last: bool) -> None:
+        """A runner is closed, the ``last`` one or not; what nobody waits for is forgotten when the next one opens."""
+        close = partial(self._close, deployment, reason)
+        if last and self._server.deserted:
+            self._closed.append(close)
+        elif not self._inbox.closed and self._server.thread.is_alive():  # else every wait has been settled
+            self._inbox.ask(close).result()
+
+    def _close(self, deployment: Deployment, reason: Reason) -> None:
+        self._forget(deployment, reason, Future())
+        self._scheduler.choose = None
+        self._deployments.remove(deployment)
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
@@ -198,16 +207,16 @@ class TestExecutionOrchestrator:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
         tell = partial(settling, future, self._scheduler.next_due)
-        self._inbox.send(lambda: self._at_rest.append(tell), future)
+        self._inbox.send(lambda: self.at_rest.append(tell), future)
         return future
 
     def due_times(self, arn: str) -> Future[list[tuple[str | None, str, datetime]]]:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
-        return self._inbox.ask(partial(self._event_handlers.due_times, arn))
+        return self._inbox.ask(partial(self.event_handlers.due_times, arn))
 
     def raise_if_aborted(self, arn: str) -> None:
         """Raise the error that ended the run of this execution, unless that was the execution's own outcome."""
-        error = self._failures.of(arn)
+        error = self._run_errors.of(arn)
         if error is not None:
             raise again(error)
 
@@ -230,7 +239,7 @@ class TestExecutionOrchestrator:
                     self._settle()
                     self._tell_news()
                     if not messages:
-                        self._server.resting = self.calls.idle and not self._waiters.has_news
+                        self._server.rest(self.calls.idle and not self._waiters.has_news, self._waiters.nobody_waits)
                         break
             return self._seconds_to_wait()
         except BaseException as error:
@@ -265,8 +274,8 @@ class TestExecutionOrchestrator:
                 continue
             if self._waiters.tell_news():
                 continue
-            if self._at_rest:
-                self._at_rest.pop(0)()
+            if self.at_rest:
+                self.at_rest.pop(0)()
             elif not self._try_to_move_time():
                 return
 
@@ -305,10 +314,11 @@ class TestExecutionOrchestrator:
             return False
         if self.sleepers.all_asleep:
             with self.sleepers.held() as held:
-                return held and self._move_virtual_time()
-        return self._move_virtual_time()
+                return held and self.move_virtual_time()
+        return self.move_virtual_time()
 
-    def _move_virtual_time(self) -> bool:
+    def move_virtual_time(self) -> bool:
+        """Move to the next instant at which something is due or awaited; tell whether there was one."""
         assert self._virtual is not None
         goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
         destination = min((instant for instant in (goal, due) if instant is not None), default=None)
@@ -320,7 +330,7 @@ class TestExecutionOrchestrator:
             return True
         if due is None:
             if self._waiters.all_blocked:
-                self._waiters.give_up(self._failures.stuck)
+                self._waiters.give_up(self._run_errors.stuck)
             return False
         return self._scheduler.run_due()
 
@@ -360,7 +370,7 @@ class TestExecutionOrchestrator:
         running = self.calls.running
         if running is not None and running.call.arn == arn:
             self.calls.abandon()
-        self._failures.abort(arn, error)
+        self._run_errors.abort(arn, error)
 
     def _restart(self, start: datetime) -> None:
         self._server.call(CheckpointServer.restart_ids)
@@ -375,13 +385,13 @@ class TestExecutionOrchestrator:
         if running is not None and running.deployment is deployment:
             self.calls.abandon()
         for arn in self._server.call(CheckpointServer.forget, deployment.number):
-            self._event_handlers.forget(arn, reason)
+            self.event_handlers.forget(arn, reason)
         self._waiters.leave(deployment, reason)
         self._inbox.post(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
         """The announcements for the forgotten executions came before this message."""
-        self._event_handlers.all_forgotten()
+        self.event_handlers.all_forgotten()
         future.set_result(None)
 
     def _stop(self) -> None:

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 from functools import partial
 from threading import Event, Lock
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from durabletest.local.onlooker import watch_until
-from durabletest.local.tasks import Task, TaskState, Unwound, current_task, current_turns
+from durabletest.local.blocking import watch_until
+from durabletest.local.tasks import RoundOver, Task, TaskState, Unwound, current_task, current_turns
 from durabletest.local.turns import Turns
 
 ItemT = TypeVar("ItemT")
@@ -27,7 +26,7 @@ _making = Lock()
 
 
 def enter() -> None:
-    """If the calling thread has lost its turn, while it waited elsewhere: return when it has it again."""
+    """If the calling thread has lost its turn, return when it has it again."""
     task = current_task()
     if task is not None:
         task.turns.enter(task)
@@ -119,18 +118,18 @@ class TurnQueue(Generic[ItemT]):
 
 
 class CheckpointQueue(Generic[ItemT]):
-    """The queue of updates from which the SDK's checkpoint thread makes its batches.
+    """The queue of updates from which the SDK's loop makes its batches, one in each round of the sender.
 
-    That thread goes on when no other task can run, and then finds all updates that there are: it never waits for more.
-    Timeouts are ignored: after one the SDK would look whether it has to stop, for which it is woken. ``first`` is true
-    while the thread has nothing to send yet.
+    A round begins when no other task can run, and finds all updates that there are: it never waits for more. Timeouts
+    are ignored: after one the SDK would look whether it has to stop, for which it is woken. ``first`` is true while the
+    batch is empty.
     """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._items: deque[ItemT] = deque()
-        self._chosen = True
-        self._begun = False
+        self._batches = 0
+        self._found_empty = False
         self.first = False
 
     def put(self, item: ItemT) -> None:
@@ -141,17 +140,28 @@ class CheckpointQueue(Generic[ItemT]):
         self._items.append(item)
         self._turns.sender_has_work()
 
-    def begin_batch(self) -> None:
-        """A new batch is collected, after all other tasks had their turn; at the first batch they had it already."""
-        self._chosen, self._begun = not self._begun, True
+    def begin_round(self) -> None:
+        """The sender has its turn."""
+        self._batches = 0
+        self._found_empty = False
+
+    def begin_batch(self, has_more: Callable[[], bool]) -> None:
+        """A batch is collected, or, if it is the second one of the round, when all other tasks had their turn.
+
+        ``has_more`` tells whether there is something to send that is not in this queue.
+        """
+        self._batches += 1
+        if self._batches > 1:
+            if self._items or has_more():
+                self._turns.sender_has_work()
+            raise RoundOver
 
     def get(self, timeout: float | None = None) -> ItemT:  # noqa: ARG002 - see the class
-        """The next update, once the thread has been chosen; raises ``queue.Empty`` if there is none then."""
-        if not self._chosen:
-            task = current_task()
-            assert task is not None, "only the checkpoint thread takes from this queue"
-            self._turns.park_sender(task, has_work=bool(self._items) or not self.first)
-        self._chosen = bool(self._items) or not self.first
+        """The next update; ``queue.Empty`` lets the SDK see what else is due, and then the batch or the round ends."""
+        if self.first and not self._items:
+            if self._found_empty:
+                raise RoundOver
+            self._found_empty = True
         return self.get_nowait()
 
     def get_nowait(self) -> ItemT:
@@ -193,6 +203,25 @@ class TurnFuture:
             self._error = error
         self._done.set()
 
+    def send(self, loop: Callable[[], Any]) -> bool:
+        """Run the loop that sends checkpoints for one round; true if it has to go on later."""
+        try:
+            try:
+                loop()
+            finally:
+                enter()
+        except RoundOver:
+            return True
+        except BaseException as error:
+            self._error = error
+        self._done.set()
+        return False
+
+    def cancel(self) -> None:
+        """The invocation is over: the task does not go on."""
+        self._error = Unwound()
+        self._done.set()
+
     def await_end(self) -> None:
         """Return when it is done; a task that has not begun is run here and now."""
         if current_task() is None:
@@ -218,11 +247,12 @@ class TurnPool:
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> TurnFuture:
         """Run the call when its turn comes; the one that sends checkpoints has turns of its own kind."""
         future = TurnFuture(self._turns)
-        run = partial(future.complete, partial(call, *arguments, **named))
         if getattr(call, "sends_checkpoints", False):
-            future.task = self._turns.spawn_sender(run)
+            # In whatever thread it runs, its context is empty, as that of the thread that the SDK would start for it.
+            loop = partial(Context().run, call)
+            future.task = self._turns.spawn_sender(partial(future.send, loop), future.cancel)
         else:
-            future.task = self._turns.spawn(run, arguments)
+            future.task = self._turns.spawn(partial(future.complete, partial(call, *arguments, **named)), arguments)
         self._futures.append(future)
         return future
 
@@ -240,9 +270,7 @@ class TurnPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self.shutdown()
 
 
@@ -290,9 +318,7 @@ class TurnCondition:
     def __enter__(self) -> None:
         self._lock.acquire()
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._lock.release()
 
 

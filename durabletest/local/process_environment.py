@@ -34,7 +34,7 @@ class RunnerSession:
         self.closed = False
 
     def use(self, purpose: str = "") -> Any:
-        """Entered for each use of the runner's executions, see :class:`durabletest.local.deployment.Lease`."""
+        """The deployment's lease; who holds this method keeps the session, as clients do that outlive their runner."""
         return self.deployment.lease.use(purpose)
 
     def __del__(self) -> None:
@@ -114,10 +114,11 @@ class ProcessEnvironment:
             self._close_dropped()
             environment = self._current or self._begin(settings or EnvironmentSettings())
             if settings is not None and settings != environment.settings:
+                open_now = f". Open: {self._holders()}" if self._runners() else ""
                 raise ConfigurationError(
                     f"a runner with {settings} cannot join the environment with {environment.settings}: time is shared "
                     f"by all runners of a process; give them the same settings, or close the others first"
-                    f"{self._open_now()}"
+                    f"{open_now}"
                 )
             try:
                 deployment = environment.open_runner(make)
@@ -211,9 +212,6 @@ class ProcessEnvironment:
 
     def _holders(self) -> str:
         return "; ".join(map(str, self._runners()))
-
-    def _open_now(self) -> str:
-        return f". Open: {self._holders()}" if self._runners() else ""
 
     # --- processes ---
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
-from durabletest.crashes import CrashMatrix, observed_anew
+from durabletest import endings
+from durabletest.crash_runs import observed_anew
+from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.histories import recorded_operations
-from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
 from durabletest.local.execution import LocalExecution
-from durabletest.local.faults import FaultInjector, read_injection
+from durabletest.local.faults import FaultInjector, read_injections
+from durabletest.local.fresh_modules import check_can_be_fresh
 from durabletest.local.process_environment import RunnerSession, process_environment
-from durabletest.local.recorded import RecordedReplay
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import deciding
-from durabletest.model.history import History
+from durabletest.model.history import History, title, word_for
+from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
+from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
 
 
 class RepeatingRunner(OperationLookups):
@@ -32,6 +38,10 @@ class RepeatingRunner(OperationLookups):
     _environment: LocalEnvironment
     _deployment: Deployment
     _function_name: str
+    _given_name: str | None
+    """The function's name, None if the runner was given none."""
+    _restored: set[str]
+    """The ARNs of executions that were made from recorded histories."""
     _timeout: int | None
     _invocation_type: str
 
@@ -39,15 +49,17 @@ class RepeatingRunner(OperationLookups):
         """Execute the handler with a JSON-able payload until the execution ends."""
         raise NotImplementedError
 
-    def with_fault(self, fault: str | None = None) -> AbstractContextManager[FaultInjector]:
+    def with_fault(self, fault: str | None = None, *, keeps_logs: bool = True) -> AbstractContextManager[FaultInjector]:
         """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
 
-        What is given has ``points``, those that were met, and ``happened``, whether the fault has come.
+        Several come one after the other, ``"answer lost 7 + killed 9"``. What is given has ``points``, those that were
+        met, and ``happened``, whether all faults have come. Without ``keeps_logs``, what is logged is lost.
         """
         self._check_open()
         if not self._environment.can_take_turns:
             raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
-        return self._deployment.intercepted(FaultInjector(self._environment.crash, read_injection(fault)))
+        injections = () if fault is None else read_injections(fault)
+        return self._deployment.intercepted(FaultInjector(self._environment.crash, injections, keeps_logs))
 
     def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
         """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
@@ -68,6 +80,7 @@ class RepeatingRunner(OperationLookups):
             request = self._request(history.execution.input)
             restore = partial(CheckpointServer.restore, operations=recorded_operations(history))
             arn: str = self._environment.server.call(restore, **request)
+            self._restored.add(arn)
             Execution(LocalExecution(arn, self._session)).result()
         return replay.difference
 
@@ -79,31 +92,68 @@ class RepeatingRunner(OperationLookups):
         operations: Iterable[str] | str | None = None,
         reset: Callable[[], object] = lambda: None,
         key: Callable[[Any], Any] | None = None,
+        depth: int = 1,
+        pairs: int = PAIRS,
+        seed: int = 0,
+        cold: bool = False,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
         run = partial(observed_anew, self, partial(self.run, payload), reset)
-        if (complaint := CrashMatrix(payload, faults, operations, key).complaint(run)) is not None:
+        with self.cold(cold):
+            complaint = matrix.complaint(run)
+        if complaint is not None:
             raise AssertionError(complaint)
+
+    @contextmanager
+    def cold(self, wanted: bool = True) -> Iterator[None]:
+        """In the block, each invocation has freshly imported modules, as in a new sandbox of Lambda.
+
+        Raises :class:`UsageError` if the handler cannot be imported again.
+        """
+        self._check_open()
+        if wanted:
+            check_can_be_fresh(self._deployment.handler)
+        before, self._deployment.cold = self._deployment.cold, wanted
+        try:
+            yield
+        finally:
+            self._deployment.cold = before
 
     @contextmanager
     def afresh(self) -> Iterator[None]:
         """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
-        process_environment.reset(self._session)
+        self._forget()
         with self._deployment.set_aside():
             self._decide_invokes()
             try:
                 yield
             finally:
-                process_environment.reset(self._session)
+                self._forget()
         self._decide_invokes()
 
     def rewind(self) -> None:
         """Forget all executions; scripts and stubs begin with their first answers again."""
         self._check_open()
-        process_environment.reset(self._session)
+        self._forget()
         self._deployment.scripts.rewind()
         self._deployment.stubs.rewind()
         self._last = None
+
+    def _forget(self) -> None:
+        endings.tell(self._ending)
+        process_environment.reset(self._session)
+        self._restored.clear()
+        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+
+    def _ending(self) -> endings.Ending:
+        """All executions of this runner but those that were made from recorded histories."""
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
+        views = [LocalExecution(arn, self._session) for arn in arns if arn not in self._restored]
+        function = split_name(self._function_name)[0]
+        noted = (self._deployment.notes or AskedNotes()).of
+        workflow = workflow_name(self._deployment.handler, self._given_name)
+        return endings.Ending(workflow, function, views, noted)
 
     def _request(self, payload: str | None) -> dict[str, Any]:
         """The arguments with which the server starts an execution of this runner."""
@@ -132,3 +182,72 @@ class RepeatingRunner(OperationLookups):
 
 def timeout_seconds(timeout: Duration | None) -> int | None:
     return None if timeout is None else round(duration(timeout, "execution_timeout").total_seconds())
+
+
+# --- the replay of a recorded execution ---
+
+_STOPS = (OperationType.STEP, OperationType.WAIT, OperationType.CHAINED_INVOKE)
+"""Operations at which the handler cannot go on while they are open; a callback's result suspends by itself."""
+
+
+@dataclass(slots=True, eq=False)
+class RecordedReplay(FaultInjector):
+    """Compares what the handler asks for with a history; ``difference`` says in words what is not as recorded."""
+
+    listens: ClassVar[bool] = True
+    history: History = field(default_factory=History)
+    may_fail: bool = False
+    difference: str | None = None
+    _visited: set[str] = field(default_factory=set)
+
+    def asked(self, asked: Asked) -> None:
+        """Let the handler have what is recorded, and stop it at anything else."""
+        self._visited.add(asked.operation_id)
+        record = self._records().get(asked.operation_id)
+        if record is None:
+            raise suspension("beyond what is recorded")
+        self._compare(record, (asked.type, asked.sub_type, asked.name))
+        if record.type in _STOPS and not record.status.is_terminal:
+            raise suspension("in flight")
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """The SDK refuses an operation; which one is recorded in its place is found by name and type."""
+        for record in self.history.operations:
+            if (str(record.type), record.sub_type, record.name) == recorded and record.id not in self._visited:
+                self._compare(record, asked)
+                return
+
+    def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002 - one execution
+        """Whatever the handler answers, the execution is over, once the rest was compared."""
+        if self.difference is None:
+            self.difference = self._left_out() or self._failure(answer)
+        return {"Status": "SUCCEEDED", "Result": "null"}
+
+    def _records(self) -> dict[str, OperationRecord]:
+        return {record.id: record for record in self.history.operations}
+
+    def _compare(self, record: OperationRecord, asked: Identity) -> None:
+        kind, sub_type, name = asked
+        same = (str(record.type), record.name or None) == (kind, name or None) and record.sub_type in (None, sub_type)
+        if not same and self.difference is None:
+            word = word_for(sub_type, kind)
+            now = f"{word} {name!r}" if name else f"an unnamed {word}"
+            self.difference = f"operation {self._number(record)} was {title(self.history, record)}, is now {now}"
+
+    def _left_out(self) -> str | None:
+        for record in self.history.operations:
+            around = self.history.ancestors(record)
+            ended = any(one.status.is_terminal for one in around)
+            if record.id in self._visited or ended or any(one.sub_type in SIDE_BY_SIDE for one in around):
+                continue
+            return f"operation {self._number(record)} was {title(self.history, record)}, and does not come any more"
+        return None
+
+    def _failure(self, answer: Mapping[str, Any]) -> str | None:
+        if answer.get("Status") != "FAILED" or self.may_fail:
+            return None
+        error = answer.get("Error") or {}
+        return f"the handler fails with {error.get('ErrorType')}: {error.get('ErrorMessage')}"
+
+    def _number(self, record: OperationRecord) -> int:
+        return self.history.operations.index(record) + 1

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from durabletest import configuration, routes, sdk
+from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
     UsageError,
 )
 from durabletest.execution_handle import Execution
-from durabletest.local.boto3_routing import Router
-from durabletest.local.client import RunnerClient
+from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
+from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
 from durabletest.local.process_environment import process_environment
 from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
@@ -28,10 +29,11 @@ from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
 from durabletest.model.payloads import ErrorSource, encode
-from durabletest.model.times import Duration, duration
+from durabletest.model.times import Duration
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, unanswered
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import InvokeStub, StepStub
 
 DEFAULT_FUNCTION_NAME = "handler"
@@ -40,15 +42,16 @@ DEFAULT_FUNCTION_NAME = "handler"
 class LocalDurableTestRunner(RepeatingRunner):
     """Executes a durable function locally, against a checkpoint server in a thread of its own (R1, R9).
 
-    ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function, a
-    bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
-    chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds a
-    handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
+    ``handler`` is any callable ``handler(event, context)`` that ends in the SDK's ``@durable_execution``: a function,
+    a bound method, a partial, a callable object. ``durable_functions`` and ``functions`` map names to the targets of
+    chained invokes. ``execution_timeout`` (a timedelta, or seconds) is virtual; ``watchdog`` is how many real seconds
+    a handler may go without progress; ``state_page_size`` bounds how many operations the handler gets at once; with
     ``skip_sleep`` the handler's ``time.sleep`` passes in virtual time. ``function_timeout`` (a timedelta, or seconds)
     is the virtual time that one invocation of the handler may take, and ``invocation_attempts`` how often it is tried
-    if it fails. ``invocation_type`` says how executions are started, ``"Event"`` or ``"RequestResponse"``: their input
-    and result may have 1 MB or 6 MB. ``operation_limit`` and ``storage_limit`` (bytes) are the quotas of each
-    execution, by default the service's.
+    if it fails. ``memory_size`` is what the context says of its memory, in MB, and ``environment`` are the
+    environment variables that are set while it runs. ``invocation_type`` says how executions are started, ``"Event"``
+    or ``"RequestResponse"``: their input and result may have 1 MB or 6 MB. ``operation_limit`` and ``storage_limit``
+    (bytes) are the quotas of each execution, by default the service's.
 
     Use it as a context manager, or call ``close``. ``skip_time``, ``start_time`` and ``clock`` shape the environment
     that the runner makes if ``setup_test_environment`` was not called before.
@@ -69,13 +72,16 @@ class LocalDurableTestRunner(RepeatingRunner):
         skip_sleep: bool = False,
         clock: str | None = None,
         schedule: Schedule | None = None,
-        function_timeout: Duration = configuration.MAX_FUNCTION_TIMEOUT,
+        function_timeout: Duration = value_checks.MAX_FUNCTION_TIMEOUT,
         invocation_attempts: int = INVOCATION_ATTEMPTS,
-        invocation_type: str = configuration.EVENT,
+        invocation_type: str = value_checks.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
+        retention_days: int = value_checks.DEFAULT_RETENTION_DAYS,
+        memory_size: int = value_checks.DEFAULT_MEMORY_SIZE,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        configuration.check_handler(handler, "handler")
+        value_checks.check_handler(handler, "handler")
         configuration.check_arguments(
             durable_functions=durable_functions or {},
             functions=functions or {},
@@ -84,35 +90,29 @@ class LocalDurableTestRunner(RepeatingRunner):
             watchdog=watchdog,
             state_page_size=state_page_size,
             skip_sleep=skip_sleep,
-            function_timeout=function_timeout,
             invocation_attempts=invocation_attempts,
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
+            retention_days=retention_days,
         )
-        self._function_name = function_name or DEFAULT_FUNCTION_NAME
+        self._given_name, self._function_name = function_name, function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
-        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), own=own, schedule=schedule, **given)
+        function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
+        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
+        given |= {"settings": function, "quotas": quotas}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
-        quotas = Quotas(operation_limit, storage_limit, invocation_attempts)
-        try:
-            self._set_up(quotas, durable_functions or {}, functions or {})
-            self._deployment.function_timeout = duration(function_timeout, "function_timeout")
-        except BaseException:
-            process_environment.close(self._session)
-            raise
+        self._deploy(durable_functions or {}, functions or {})
 
-    def _set_up(
-        self,
-        quotas: Quotas,
-        durable_functions: Mapping[str, Callable[..., Any]],
-        functions: Mapping[str, Callable[..., Any]],
-    ) -> None:
+    def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
+        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+        self._restored = set()
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -121,13 +121,21 @@ class LocalDurableTestRunner(RepeatingRunner):
             self._deployment.number,
         )
         self._router = Router(self._client)
-        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
         environment.tell_of_references(self._deployment.handler)
-        routes.opened(self)
+
+    def _deploy(
+        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
+    ) -> None:
+        """Give the session all that the runner was made with; closes it if that fails."""
+        with ExitStack() as undo:
+            undo.callback(process_environment.close, self._session)
+            self._set_up()
+            for name, function in durable_functions.items():
+                self.register_durable_function(name, function)
+            for name, function in functions.items():
+                self.register_function(name, function)
+            routes.opened(self)
+            undo.pop_all()
 
     # --- the process-wide environment ---
 
@@ -144,7 +152,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         latency in real seconds for every checkpoint. ``clock`` is the tool that shows virtual time to code,
         ``"freezegun"`` (the default) or ``"time-machine"``; the environment variable ``DURABLETEST_CLOCK`` wins.
         """
-        configuration.check_delay(checkpoint_delay, "checkpoint_delay")
+        value_checks.check_delay(checkpoint_delay, "checkpoint_delay")
         process_environment.set_up(EnvironmentSettings.checked(skip_time, start_time, clock, checkpoint_delay or 0.0))
 
     @staticmethod
@@ -165,8 +173,8 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Start an execution in the background; virtual time stands still until a thread waits for something."""
         self._check_open()
         self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._session.use())
-        with self._session.use():
+        self._environment.orchestrator.await_rest(self._deployment.lease.use())
+        with self._deployment.lease.use():
             arn = self._environment.server.call(
                 CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
             )
@@ -197,10 +205,14 @@ class LocalDurableTestRunner(RepeatingRunner):
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
-            routes.closed(self)
-            self._router.close()
+            if not (self._session.closed or self._deployment.lease.inherited):
+                endings.tell(self._ending)
         finally:
-            process_environment.close(self._session)
+            try:
+                routes.closed(self)
+                self._router.close()
+            finally:
+                process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -242,19 +254,29 @@ class LocalDurableTestRunner(RepeatingRunner):
         return self._environment.clock.now()
 
     def register_durable_function(
-        self, name: str, handler: Callable[..., Any], *, execution_timeout: Duration | None = None
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        execution_timeout: Duration | None = None,
+        **settings: Unpack[SettingsOfTarget],
     ) -> None:
         """Register a durable function as a target of ``context.invoke`` (R7.1); each invoke is an execution of its own.
 
-        ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual.
+        ``name`` is a function name, ``name:qualifier`` or ARN; ``execution_timeout`` is virtual. ``function_timeout``,
+        ``memory_size`` and ``environment`` are as for the runner's own handler.
         """
-        self._register(name, handler, durable=True, timeout=execution_timeout)
+        self._register(name, handler, settings, durable=True, timeout=execution_timeout)
         self._deployment.durable_functions[name] = handler
 
-    def register_function(self, name: str, handler: Callable[..., Any]) -> None:
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]) -> None:
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
-        self._register(name, handler, durable=False, timeout=None)
+        self._register(name, handler, settings, durable=False, timeout=None)
         self._deployment.functions[name] = handler
+
+    def _note_missing(self, name: str, reason: str) -> None:
+        """Say why a function is not registered, for the error that comes if the workflow invokes it."""
+        self._deployment.missing[name] = reason
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
@@ -309,11 +331,20 @@ class LocalDurableTestRunner(RepeatingRunner):
         complaints = (unused(stubs, list(histories.values())), unanswered(scripts, histories))
         return "\n\n".join(filter(None, complaints)) or None
 
-    def _register(self, name: str, handler: Callable[..., Any], *, durable: bool, timeout: Duration | None) -> None:
+    def _register(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        given: SettingsOfTarget,
+        *,
+        durable: bool,
+        timeout: Duration | None,
+    ) -> None:
         self._check_open()
-        configuration.check_name(name, "the name of a function")
-        configuration.check_function(handler, f"the function registered as {name!r}")
-        configuration.check_execution_timeout(timeout, "execution_timeout")
+        value_checks.check_name(name, "the name of a function")
+        value_checks.check_function(handler, f"the function registered as {name!r}")
+        value_checks.check_execution_timeout(timeout, "execution_timeout")
+        self._deployment.settings_of[name] = FunctionSettings.checked(**given)
         deployment, seconds = self._deployment.number, timeout_seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)

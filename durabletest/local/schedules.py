@@ -12,12 +12,10 @@ from durabletest import sdk_threads
 from durabletest.errors import UsageError
 from durabletest.local.scheduler import Scheduled
 from durabletest.local.tasks import Task, current_task
-from durabletest.model.naming import execution_title
+from durabletest.model.history import execution_title
 
 _JITTERS = (0.0, 0.999999)
 """The jitters other than the default: those of the shortest and the longest delay."""
-
-
 _LISTED = 6
 """The most operations that a story names of those that came before something, or were recorded at once."""
 _TIMERS = {

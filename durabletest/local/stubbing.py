@@ -10,10 +10,9 @@ from durabletest import sdk
 from durabletest.local.faults import FaultInjector
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.local.server.identifiers import split_name
-from durabletest.model.enums import OperationType
 from durabletest.model.history import History
-from durabletest.model.lookup import listed, nearest
-from durabletest.model.records import OperationRecord
+from durabletest.model.lookup import listed, means, nearest
+from durabletest.model.records import OperationRecord, OperationType
 from durabletest.serialisers import decode
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
 
@@ -102,22 +101,14 @@ def _unused(stub: StepStub | InvokeStub, why: str) -> str:
 def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
     if not histories:
         return _NOTHING
-    namesakes = [(history, record) for history in histories for record in _at(history, stub.name)]
+    namesakes = [
+        (history, record) for history in histories for record in history.operations if means(history, record, stub.name)
+    ]
     if not namesakes:
         return _no_such_step(stub, histories)
     history, record = namesakes[0]
-    return _REMEDIES[_kind(record)].format(name=record.name, path=history.path_of(record))
-
-
-def _at(history: History, path: str) -> list[OperationRecord]:
-    named = [record for record in history.operations if record.name]
-    return [record for record in named if f"/{history.path_of(record)}".endswith(f"/{path}")]
-
-
-def _kind(record: OperationRecord) -> str:
-    if record.is_wait_for_callback:
-        return "wait_for_callback"
-    return str(record.type)
+    kind = "wait_for_callback" if record.is_wait_for_callback else str(record.type)
+    return _REMEDIES[kind].format(name=record.name, path=history.path_of(record))
 
 
 _REMEDIES = {

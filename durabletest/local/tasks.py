@@ -19,6 +19,10 @@ class Unwound(BaseException):
     """Raised where a thread waits once its invocation is over: in Lambda its process would have ended."""
 
 
+class RoundOver(BaseException):
+    """Raised in the SDK's loop that sends checkpoints when it has to wait: it goes on from its beginning later."""
+
+
 class _Begun(Event):
     """Set when a thread has begun; the thread that starts it does not wait for that."""
 
@@ -67,11 +71,13 @@ class Task:
     spawned with. A task that is ``busy`` with a request to the server keeps its turn while it waits. ``entries`` counts
     how often it has entered the SDK; a ``permit`` is a wake that came while it was not parked; ``lost`` numbers the
     loss of its turn, which decides the order of getting in line. The ``baton`` is free when it may go on.
+
+    ``run`` returns true if the task goes on with another call of it at its next turn, as only the sender does.
     """
 
     __slots__ = ("baton", "begun", "busy", "entries", "lost", "permit", "run", "state", "thread", "trail", "turns")
 
-    def __init__(self, turns: Turns, run: Callable[[], None], doing: object) -> None:
+    def __init__(self, turns: Turns, run: Callable[[], object], doing: object) -> None:
         self.turns = turns
         self.run = run
         self.trail = [doing]
@@ -84,6 +90,24 @@ class Task:
         self.baton = Lock()
         self.baton.acquire()
         self.permit = False
+
+
+class Sender(Task):
+    """Sends checkpoints, a round in each turn, in the thread that has given the turn up: it needs none of its own.
+
+    ``cancel`` is called instead of a further round when the invocation is over.
+    """
+
+    __slots__ = ("cancel",)
+
+    def __init__(self, turns: Turns, run: Callable[[], object], cancel: Callable[[], None]) -> None:
+        super().__init__(turns, run, None)
+        self.cancel = cancel
+
+    @property
+    def is_between_rounds(self) -> bool:
+        """Whether it neither runs nor has ended."""
+        return self.state in (TaskState.NEW, TaskState.BLOCKED)
 
 
 class TaskOrder(Protocol):

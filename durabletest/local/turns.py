@@ -16,7 +16,7 @@ from random import Random
 from threading import Lock, Thread
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
+from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
 
 
 class Turns:
@@ -57,14 +57,15 @@ class Turns:
         self._deadlines: dict[Task, float] = {}
         self._numbers = itertools.count()
         self._threads: list[Thread] = []
-        self.sender: Task | None = None
+        self._host: Task | None = None
+        self.sender: Sender | None = None
         self.holder: Task | None = None
         self.over = False
         self.handovers = 0
 
     # --- tasks ---
 
-    def spawn(self, run: Callable[[], None], doing: object = None) -> Task:
+    def spawn(self, run: Callable[[], object], doing: object = None) -> Task:
         """A task that begins when its turn comes; only then does it need a thread.
 
         Raises :class:`Unwound` when the invocation is over.
@@ -78,13 +79,13 @@ class Turns:
         self._hand_to(chosen)
         return task
 
-    def spawn_sender(self, run: Callable[[], None]) -> Task:
+    def spawn_sender(self, run: Callable[[], object], cancel: Callable[[], None]) -> Task:
         """The task that sends checkpoints: it has its turn when there is something to send and no other can run."""
-        self.sender = task = Task(self, run, None)
         with self._lock:
             self._check()
-            self._unfinished.add(task)
-        return task
+            self.sender = Sender(self, run, cancel)
+            self._unfinished.add(self.sender)
+        return self.sender
 
     def sender_has_work(self) -> None:
         """There is something to send; any thread may call this."""
@@ -96,7 +97,7 @@ class Turns:
     def run_here(self, task: Task) -> bool:
         """Run the task in the calling thread, which has the turn; False if it has begun already."""
         with self._lock:
-            if task.state is not TaskState.NEW:
+            if task.state is not TaskState.NEW or task is self.sender:
                 return False
             task.state = TaskState.DONE
             self._unfinished.discard(task)
@@ -124,8 +125,7 @@ class Turns:
                 task.permit = False
                 return
             chosen, idle = self._leave_turn(task, TaskState.BLOCKED)
-        self._hand_to(chosen, idle)
-        self._await_turn(task)
+        self._await_turn(task, chosen, idle)
 
     def park_until(self, task: Task, deadline: float | None) -> None:
         """As ``park``; the task is also woken when the virtual time reaches ``deadline``."""
@@ -145,14 +145,6 @@ class Turns:
         for task in [task for task, deadline in list(self._deadlines.items()) if self.has_come(deadline)]:
             self.wake(task)
         self.sender_has_work()
-
-    def park_sender(self, task: Task, *, has_work: bool) -> None:
-        """The sender gives the turn up until it is chosen, which it can be while there is something to send."""
-        with self._lock:
-            self._sender_has_work = has_work
-            chosen, idle = self._leave_turn(task, TaskState.BLOCKED)
-        self._hand_to(chosen, idle)
-        self._await_turn(task)
 
     def wake(self, task: Task) -> None:
         """Let the task go on when its turn comes; any thread may call this."""
@@ -176,8 +168,7 @@ class Turns:
             self._outside.pop(task, None)
             self._returned.add(task)
             chosen = self._next_if_free()
-        self._hand_to(chosen)
-        self._await_turn(task)
+        self._await_turn(task, chosen)
 
     def give_way(self, task: Task) -> None:
         """Let tasks that are ready go first, if the schedule says so."""
@@ -189,8 +180,7 @@ class Turns:
             self._ready.appendleft(task)
             chosen = self._next_if_free()
         if chosen is not task:
-            self._hand_to(chosen)
-            self._await_turn(task)
+            self._await_turn(task, chosen)
         else:
             self._check()
 
@@ -231,7 +221,8 @@ class Turns:
             if self.over:
                 return
             self.over = True
-            for task in [task for task in self._unfinished if not task.begun]:
+            sender = self.sender if self.sender is not None and self.sender.is_between_rounds else None
+            for task in [t for t in self._unfinished if t is sender or not (t.begun or t is self.sender)]:
                 task.state = TaskState.DONE
                 self._unfinished.discard(task)
             parked = [task for task in self._unfinished if task.state in (TaskState.READY, TaskState.BLOCKED)]
@@ -243,6 +234,8 @@ class Turns:
             self._coming = False
         for task in parked:
             task.baton.release()
+        if sender is not None:
+            sender.cancel()
 
     def note(self, task: Task | None, doing: object) -> None:
         """Keep what the task does next, for the story of a schedule."""
@@ -307,7 +300,8 @@ class Turns:
         """The threads of those tasks that wait for their turn, or for another task."""
         parked = (TaskState.READY, TaskState.BLOCKED)
         with self._lock:
-            return {task.thread for task in self._unfinished if task.state in parked and task.thread is not None}
+            waiting = [task for task in self._unfinished if task.state in parked and task is not self._host]
+            return {task.thread for task in waiting if task.thread is not None}
 
     # --- the state, under the lock ---
 
@@ -318,15 +312,14 @@ class Turns:
             self._outside.pop(task, None)
         if self.holder is task:
             self.holder = None
-        if self.over and state is TaskState.BLOCKED:
+        if self.over and state is TaskState.BLOCKED and task is not self.sender:
             task.state = TaskState.RUNNING  # to be unwound
             task.baton.release()
         return self._next_if_free(), self.holder is None
 
     def _sender_can_go(self) -> bool:
         sender = self.sender
-        waits = sender is not None and sender.state in (TaskState.NEW, TaskState.BLOCKED)
-        return self._sender_has_work and waits
+        return self._sender_has_work and sender is not None and sender.is_between_rounds
 
     def _next_if_free(self) -> Task | None:
         """Give the turn to the next task, if it is free and there is one."""
@@ -339,12 +332,12 @@ class Turns:
         self._ready.extend(sorted(self._returned, key=lambda task: task.lost))
         self._returned.clear()
         sender = self.sender if self._sender_can_go() else None
-        if not self._ready and sender is None:
+        # The sender waits elsewhere, in the thread of its host, which cannot go on before.
+        ready = self._ready if self._host is None else [task for task in self._ready if task is not self._host]
+        if not ready and sender is None:
             return None
-        if self._order is None:
-            chosen = self._ready[0] if self._ready or sender is None else sender
-        else:
-            chosen = self._order.next_task(list(self._ready), sender)
+        first = ready[0] if ready or sender is None else sender
+        chosen = first if self._order is None else self._order.next_task(list(ready), sender)
         if chosen is sender:
             self._sender_has_work = False
         else:
@@ -361,15 +354,20 @@ class Turns:
         if chosen is not None and chosen.begun:
             chosen.baton.release()
         elif chosen is not None:
-            chosen.begun = True
-            name = f"durabletest-handler-{next(self._numbers)}"
-            thread = TaskThread(partial(self._work, chosen), name)
+            chosen.begun = chosen is not self.sender
+            thread = TaskThread(partial(self._work, chosen), f"durabletest-handler-{next(self._numbers)}")
             self._threads.append(thread)
             thread.start()
         if idle:
             self._on_idle()
 
-    def _await_turn(self, task: Task) -> None:
+    def _await_turn(self, task: Task, chosen: Task | None, idle: bool = False) -> None:
+        """Let the chosen task go on, and return when this one has the turn; the sender has its turns here meanwhile."""
+        while isinstance(chosen, Sender):
+            self._host = task
+            chosen, idle = self._run(chosen)
+            set_current_task(task)
+        self._hand_to(chosen, idle)
         task.baton.acquire()
         self._check()
 
@@ -377,20 +375,26 @@ class Turns:
         if self.over:
             raise Unwound
 
-    def _work(self, task: Task | None) -> None:
-        while task is not None:
-            set_current_task(task)
-            task.thread = threading.current_thread()
-            task.run()
-            task = self._finish(task)
+    def _work(self, task: Task) -> None:
+        """Run the task, and then others that have no thread yet, as long as one of them is the next."""
+        chosen, idle = self._run(task)
+        while chosen is not None and not chosen.begun:
+            chosen.begun = chosen is not self.sender
+            chosen, idle = self._run(chosen)
+        self._hand_to(chosen, idle and bool(self._unfinished))
 
-    def _finish(self, task: Task) -> Task | None:
-        """The task has ended: return the next one if it has no thread yet, so that this thread goes on with it."""
+    def _run(self, task: Task) -> tuple[Task | None, bool]:
+        """Run the task in the calling thread: the task that has the turn after it, and whether none has it then."""
+        set_current_task(task)
+        task.thread = threading.current_thread()
+        goes_on = task.run()
         with self._lock:
+            self._host = None
+            if goes_on and not self.over:
+                task.thread = None
+                return self._leave_turn(task, TaskState.BLOCKED)
             self._unfinished.discard(task)
             chosen, idle = self._leave_turn(task, TaskState.DONE)
-            if chosen is not None and not chosen.begun:
-                chosen.begun = True
-                return chosen
-        self._hand_to(chosen, idle and bool(self._unfinished))
-        return None
+        if goes_on and self.sender is not None:
+            self.sender.cancel()
+        return chosen, idle

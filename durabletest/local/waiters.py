@@ -1,4 +1,4 @@
-"""Waits of test threads: for the end of an execution, an instant of virtual time, or the state of an operation."""
+"""Waits of test threads, for an end, an instant or an operation, and the watchdog of what makes no progress."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from datetime import datetime
 from threading import Thread
 from typing import Any, TypeVar
 
-from durabletest.errors import CheckpointServerError, DurableTestError
-from durabletest.local.deployment import Deployment
+from durabletest.errors import CheckpointServerError, DurableTestError, HandlerStuckError
+from durabletest.local.call_queue import GRACE_SECONDS, CallQueue, RunningCall
+from durabletest.local.deployment import Deployment, Deployments
+from durabletest.local.handler_threads import stacks_of
+from durabletest.local.run_errors import RunErrors, stuck_handler
 from durabletest.local.scheduler import monotonic
+from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
 
@@ -65,6 +69,11 @@ class Waiters:
         """
         waits = any(wait.arn is not None or wait.until is not None for wait in self._waits)
         return waits or any(self._watches.values())
+
+    @property
+    def nobody_waits(self) -> bool:
+        """Whether there is neither a wait nor an open watch."""
+        return not self._waits and not any(self._watches.values())
 
     @property
     def all_blocked(self) -> bool:
@@ -230,3 +239,47 @@ def failing(future: Future[Any], act: Callable[[], None]) -> None:
             raise
         if not future.done():
             future.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watchdog:
+    """Measures, in real seconds, how long nothing has happened; belongs to the orchestrator's thread.
+
+    ``abort`` ends the run of a call with an error, if the call still runs.
+    """
+
+    calls: CallQueue
+    sleepers: Sleepers
+    waiters: Waiters
+    deployments: Deployments
+    run_errors: RunErrors
+    abort: Callable[[RunningCall, DurableTestError], None]
+
+    def seconds_left(self) -> float | None:
+        """Real seconds until the next ``check`` is due; None while nothing has to happen."""
+        return max(0.0, self._limit() - self.calls.idle_seconds()) if self._may_be_stuck() else None
+
+    def check(self) -> None:
+        """Give up what has been idle for too long."""
+        if not self._may_be_stuck() or self.calls.idle_seconds() < self._limit():
+            return
+        running = self.calls.running
+        if running is None:
+            self.waiters.give_up(self.run_errors.stuck)
+        elif running.crashed is not None:
+            self.calls.leave_behind()
+        else:
+            stacks = stacks_of(self.calls.invoker.threads)
+            self.abort(running, HandlerStuckError(stuck_handler(running.call, running.deployment, stacks)))
+
+    def _may_be_stuck(self) -> bool:
+        """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
+        return bool(self.waiters) or not (self.calls.idle or self.sleepers.all_asleep)
+
+    def _limit(self) -> float:
+        """The real seconds that may pass without progress."""
+        running = self.calls.running
+        if running is None:
+            return self.deployments.shortest_watchdog()
+        watchdog = running.deployment.watchdog
+        return watchdog if running.crashed is None else min(GRACE_SECONDS, watchdog)

@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError
-from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
 
 
 class ExecutionView(Protocol):

@@ -175,8 +175,7 @@ def _is_at(operations: OperationIndex, record: OperationRecord, path: str) -> bo
 def check_index(index: object) -> None:
     """Raise ``UsageError`` unless this is an integer; as in lists, -1 is the last."""
     if isinstance(index, bool) or not isinstance(index, int):
-        msg = f"{index!r} is no index of an operation: give a number, counted from 0"
-        raise UsageError(msg)
+        raise UsageError(f"{index!r} is no index of an operation: give a number, counted from 0")
 
 
 # --- messages about operations that were not found ---

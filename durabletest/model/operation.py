@@ -14,12 +14,10 @@ from durabletest.errors import (
     OperationNotFoundError,
     WrongOperationTypeError,
 )
-from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_of, execution_title, title
 from durabletest.model.lookup import closest, did_you_mean, member
-from durabletest.model.naming import callback_of, execution_title, title
-from durabletest.model.payloads import ErrorSource, encode_callback_result, error_object
+from durabletest.model.payloads import ErrorSource, error_object, result_argument
 from durabletest.model.records import (
     CallbackDetails,
     ContextDetails,
@@ -27,8 +25,11 @@ from durabletest.model.records import (
     InvokeDetails,
     OperationId,
     OperationRecord,
+    OperationStatus,
+    OperationType,
     StepDetails,
     WaitDetails,
+    WaitingStatus,
 )
 from durabletest.model.times import plain, stamp
 from durabletest.model.wait_for_data import OperationFuture
@@ -129,8 +130,7 @@ class DurableOperation:
         record = history.find(self._path, self._index)
         callback = callback_of(history, record)
         if callback is None and record.is_wait_for_callback:
-            msg = f"{title(history, record)} has not created its callback yet"
-            raise CallbackNotReadyError(msg)
+            raise CallbackNotReadyError(f"{title(history, record)} has not created its callback yet")
         callback = callback or self._of_type(OperationType.CALLBACK)
         outcome = (self._decoded(callback), callback.error, callback.result)
         timeouts = (_seconds(callback.timeout), _seconds(callback.heartbeat_timeout))
@@ -148,9 +148,7 @@ class DurableOperation:
 
     def send_callback_success(self, result: Any = None) -> None:
         """Answer the callback: ``str`` and ``bytes`` as they are, any other value as JSON, nothing for ``None``."""
-        payload = encode_callback_result(result)
-        arguments = {} if payload is None else {"Result": payload}
-        self._answer(self._view.client.send_durable_execution_callback_success, **arguments)
+        self._answer(self._view.client.send_durable_execution_callback_success, **result_argument(result))
 
     def send_callback_failure(
         self,
@@ -174,7 +172,11 @@ class DurableOperation:
         ``WaitTimeoutError`` after so many real seconds. Cancelling the future ends the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
-        return OperationFuture(self._view, self._path, self._index, wanted, self._with_id)
+
+        def with_id(record: OperationRecord) -> DurableOperation:
+            return DurableOperation(self._view, OperationId(record.id))
+
+        return OperationFuture(self._view, self._path, self._index, wanted, with_id)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DurableOperation):
@@ -199,9 +201,6 @@ class DurableOperation:
             return self._view.arn, OperationId(self.id), 0
         except DurableTestError:
             return self._view.arn, self._path, self._index
-
-    def _with_id(self, record: OperationRecord) -> DurableOperation:
-        return DurableOperation(self._view, OperationId(record.id))
 
     def _decoded(self, record: OperationRecord) -> Any:
         return None if record.result is None else plain(self._view.decode(record.result, record))
@@ -254,8 +253,7 @@ def _callback_to_answer(history: History, path: str, index: int) -> OperationRec
     if callback is None and record.is_wait_for_callback:
         raise _not_ready(title(history, record))
     if callback is None:
-        msg = f"{title(history, record)} is a {record.type}; only callbacks can be answered"
-        raise WrongOperationTypeError(msg)
+        raise WrongOperationTypeError(f"{title(history, record)} is a {record.type}; only callbacks can be answered")
     return callback
 
 

@@ -53,20 +53,19 @@ def encode(value: Any, what: str = "payload") -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except RecursionError:
-        msg = f"{what} is nested too deeply for JSON"
-        raise PayloadError(msg) from None
+        raise PayloadError(f"{what} is nested too deeply for JSON") from None
     except (TypeError, ValueError) as error:
         reason = next(_faults(value, what, ()), None) or f"{what} cannot be written as JSON: {error}"
         raise PayloadError(reason) from None
 
 
-def encode_callback_result(value: Any) -> bytes | None:
-    """Encode a callback's result: ``None`` is no result, text and bytes are sent as they are, other values as JSON."""
+def result_argument(value: Any) -> dict[str, bytes]:
+    """The argument with a callback's result: none for ``None``, text and bytes as they are, other values as JSON."""
     if value is None:
-        return None
+        return {}
     if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    return (value if isinstance(value, str) else encode(value, "result")).encode()
+        return {"Result": bytes(value)}
+    return {"Result": (value if isinstance(value, str) else encode(value, "result")).encode()}
 
 
 def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: ARG001 - the signature of decoders
@@ -79,9 +78,9 @@ def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: AR
 
 def error_object(
     error: object,
-    message: str | None,
-    data: Any,
-    stack_trace: Sequence[str] | None,
+    message: str | None = None,
+    data: Any = None,
+    stack_trace: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The service's ``ErrorObject`` with the fields that are known; an exception has all of them but the data.
 
@@ -94,8 +93,7 @@ def error_object(
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error.__qualname__
     if error is not None and not isinstance(error, str):
-        msg = f"{error!r} is no error type: give its name, an exception, or an exception class"
-        raise UsageError(msg)
+        raise UsageError(f"{error!r} is no error type: give its name, an exception, or an exception class")
     fields = {
         "ErrorType": error,
         "ErrorMessage": message,

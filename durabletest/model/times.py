@@ -27,8 +27,7 @@ class _Real:
 def utc(moment: datetime) -> datetime:
     """The same moment as a plain ``datetime`` in UTC, never a subclass."""
     if moment.tzinfo is None:
-        msg = f"{moment.isoformat()} has no time zone; times of executions are aware, as in boto3's answers"
-        raise UsageError(msg)
+        raise UsageError(f"{moment.isoformat()} has no time zone; times of executions are aware, as in boto3's answers")
     if type(moment) is _Real.DATETIME and moment.tzinfo is UTC:
         return moment
     return _rebuilt(moment.astimezone(UTC))

@@ -17,12 +17,10 @@ from durabletest.errors import (
     WaitTimeoutError,
     WrongOperationTypeError,
 )
-from durabletest.model.enums import OperationStatus, OperationType, WaitingStatus
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History
+from durabletest.model.history import History, callback_child, submitter_child, title
 from durabletest.model.lookup import listing, possible_names
-from durabletest.model.naming import callback_child, submitter_child, title
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType, WaitingStatus
 
 OperationT = TypeVar("OperationT")
 
@@ -70,7 +68,6 @@ class OpenWatches:
                 self._drop(watch)
 
     def take_all(self) -> list[Watch]:
-        """Remove and return all watches."""
         taken = list(self._open)
         self._open.clear()
         self._by_hint.clear()

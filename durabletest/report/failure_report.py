@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
-from durabletest.model.enums import OperationStatus
 from durabletest.model.execution_view import Child
-from durabletest.model.history import History
-from durabletest.model.naming import execution_title
-from durabletest.model.records import LogEntry, OperationRecord
+from durabletest.model.history import History, execution_title
+from durabletest.model.records import LogEntry, OperationRecord, OperationStatus
 from durabletest.model.times import stamp
-from durabletest.report.fitting import shortened, width_of, wrapped
-from durabletest.report.table import report_table
+from durabletest.report.table import report_table, shortened, width_of, wrapped
 from durabletest.report.timeline import glyphs_for, timeline
 
 MOST_OPERATIONS = 60

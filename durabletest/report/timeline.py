@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TextIO, TypeAlias
 
-from durabletest.model.enums import OperationStatus, OperationType
 from durabletest.model.history import History, details_of
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import span
-from durabletest.report.fitting import WIDTH, one_line, shortened
-from durabletest.report.table import Row, tree_order
+from durabletest.report.table import WIDTH, Row, one_line, shortened, tree_order
 
 _WIDEST_NAME = 0.36
 """The part of the width that names may take."""
@@ -40,7 +38,6 @@ class Glyphs:
 
     @property
     def text(self) -> str:
-        """All of them."""
         marks = [self.pause, self.failed_attempt, self.poll, *self.marks.values()]
         return "".join([self.start, self.context_start, *self.bars.values(), *marks])
 

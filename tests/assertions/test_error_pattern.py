@@ -7,7 +7,7 @@ import unittest
 from unittest import mock
 
 from durabletest import UsageError
-from durabletest.assertions.error_pattern import ErrorPattern
+from durabletest.assertions.outcome_checks import ErrorPattern
 from durabletest.model.records import ErrorDetails
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from unittest import mock
 
 from durabletest import assertions
-from durabletest.assertions import CurrentTest, check, navigation
-from durabletest.assertions.operation_sets import OperationSetFacts
+from durabletest.assertions import CurrentTest, check, subjects
+from durabletest.assertions.subjects import OperationSetFacts
 from durabletest.model import lookup
 from tests.model.histories import Script, View, error, payload, retry
 
@@ -109,7 +109,7 @@ class WordedTests(unittest.TestCase):
 
     def test_nothing_is_looked_up_for_an_operation_that_has_to_be_absent(self) -> None:
         view, test = shipped(), CurrentTest()
-        with mock.patch.object(navigation, "why_not_found", side_effect=AssertionError("nobody asked")):
+        with mock.patch.object(subjects, "why_not_found", side_effect=AssertionError("nobody asked")):
             assertions.operation(view, test, "refund").never_started()
             assertions.operation(view, test, "charge", 1).never_started()
         with self.assertRaisesRegex(AssertionError, "did you mean 'charge'"):

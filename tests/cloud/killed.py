@@ -21,7 +21,7 @@ from typing import NoReturn
 import pytest
 
 from durabletest import DurableTestCase
-from durabletest.cloud.client import lambda_client
+from durabletest.cloud.aws import lambda_client
 
 SIGNAL, TARGET, FUNCTION = "KILLED_BY", "KILLED_TARGET", "KILLED_FUNCTION"
 POLL_INTERVAL = 0.05

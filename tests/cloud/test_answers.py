@@ -18,10 +18,10 @@ from durabletest import (
     TestResult,
     WaitingStatus,
 )
+from durabletest.serve.rest_json import HttpAnswer
 from tests.cloud.workflows import approval, approvals, forgotten, lively, parent
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
-from tests.endpoint.protocol import HttpAnswer
 
 HEARTBEAT = "SendDurableExecutionCallbackHeartbeat"
 SUCCESS = "SendDurableExecutionCallbackSuccess"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unittest
 
-from durabletest.cloud.arns import arn_and_link, console_link, unique_execution_name, unqualified
+from durabletest.cloud.aws import arn_and_link, console_link, unique_execution_name, unqualified
 from durabletest.local.server.service_model import service_model
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"

@@ -18,7 +18,7 @@ from threading import Thread
 from typing import Any
 from unittest import mock
 
-from durabletest.cloud.arns import unqualified
+from durabletest.cloud.aws import unqualified
 from durabletest.cloud.suite import handler_names
 from tests.cloud.test_examples import EXAMPLES, OUTCOME, PAGE, example_suites
 from tests.docs.pages import python_of

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from durabletest import DurableTestCase
-from durabletest.cloud.arns import unqualified
+from durabletest.cloud.aws import unqualified
 from durabletest.cloud.suite import handler_names
 from durabletest.model.times import span
 from tests.endpoint.case import environment

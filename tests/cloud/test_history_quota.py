@@ -11,7 +11,7 @@ from unittest import TestCase, mock
 
 from durabletest import CloudDurableTestRunner, ConfigurationError
 from durabletest.cloud import history_quota as module
-from durabletest.cloud.client import lambda_client
+from durabletest.cloud.aws import lambda_client
 from durabletest.cloud.history_quota import HistoryQuota, history_quota
 from durabletest.model.history import History
 from tests.cloud.workflows import forgotten

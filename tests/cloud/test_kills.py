@@ -14,6 +14,7 @@ from threading import Event, Timer
 from typing import Any
 
 from durabletest import Execution, ExecutionStatus
+from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest
 from tests.cloud.killed import POLL_INTERVAL
 from tests.cloud.killed import kill as send_signal
 from tests.cloud.test_stopping import HISTORY, STOP, without_stops
@@ -21,7 +22,6 @@ from tests.cloud.workflows import approval, approvals, forgotten, grandparent, o
 from tests.effort import LONG
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
-from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest
 from tests.subprocesses import Started
 
 LIST = "ListDurableExecutionsByFunction"
@@ -157,7 +157,7 @@ class KillTests(EndpointTestCase):
         cls.addClassCleanup(cls.endpoint.reset)
 
     @classmethod
-    def serve(cls, call: Call, request: HttpRequest, answering: faults.Answering) -> HttpAnswer:
+    def serve(cls, call: ApiCall, request: HttpRequest, answering: faults.Answering) -> HttpAnswer:
         """Serve a request of one of the processes, and kill it if this is the moment.
 
         As far as it can see, children outlast their parents.

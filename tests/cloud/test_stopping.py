@@ -23,11 +23,11 @@ from durabletest import (
     RunnerClosedError,
     WaitTimeoutError,
 )
-from durabletest.cloud.termination import interrupted_seconds
+from durabletest.cloud.stopping import interrupted_seconds
+from durabletest.serve.rest_json import HttpAnswer
 from tests.cloud.workflows import approval, forgotten, grandparent, order, parent, race
 from tests.endpoint import faults
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
-from tests.endpoint.protocol import HttpAnswer
 
 HISTORY = "GetDurableExecutionHistory"
 STOP = "StopDurableExecution"

@@ -19,7 +19,7 @@ from durabletest import (
     ExecutionStatus,
     TestResult,
 )
-from durabletest.cloud.client import lambda_client
+from durabletest.cloud.aws import lambda_client
 from durabletest.cloud.poller import IDLE_POLLS
 from tests.cloud.workflows import forgotten, order
 from tests.endpoint import faults

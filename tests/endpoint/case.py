@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from durabletest.cloud.client import lambda_client
+from durabletest.cloud.aws import lambda_client
 from durabletest.cloud.runner import CloudDurableTestRunner
 from tests.endpoint.server import Endpoint
 

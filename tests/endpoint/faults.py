@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Event, Lock, main_thread
 from typing import Any
 
-from tests.endpoint.protocol import HttpAnswer, refusal
+from durabletest.serve.rest_json import HttpAnswer, refusal
 
 Answering = Callable[[], HttpAnswer]
 

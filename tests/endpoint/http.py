@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from durabletest.serve.rest_json import HttpAnswer, HttpRequest, refusal
 from tests.endpoint.faults import DroppedConnection
-from tests.endpoint.protocol import HttpAnswer, HttpRequest, refusal
 
 Answerer = Callable[[HttpRequest], HttpAnswer]
 

@@ -8,7 +8,7 @@ from threading import Condition
 from time import monotonic
 from typing import Any
 
-from tests.endpoint.protocol import Call, HttpRequest
+from durabletest.serve.rest_json import ApiCall, HttpRequest
 
 _clock = [monotonic]
 """In a list, where freezegun does not look for it."""
@@ -20,7 +20,7 @@ REQUEST_TIMEOUT = 20.0
 class Received:
     """One request, decoded and raw; ``at`` is in seconds of the monotonic clock."""
 
-    call: Call
+    call: ApiCall
     request: HttpRequest
     at: float
 
@@ -33,7 +33,7 @@ class RequestLog:
         self._received: list[Received] = []
         self._sent: Counter[str] = Counter()
 
-    def add(self, call: Call, request: HttpRequest) -> None:
+    def add(self, call: ApiCall, request: HttpRequest) -> None:
         with self._changed:
             self._received.append(Received(call, request, _clock[0]()))
             self._changed.notify_all()

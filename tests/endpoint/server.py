@@ -13,11 +13,12 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from durabletest import Execution, ExecutionStatus, LocalDurableTestRunner
-from tests.endpoint import protocol
+from durabletest.serve import rest_json
+from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest, RequestRefusedError, refusal
 from tests.endpoint.faults import Answering, Faults
 from tests.endpoint.http import HttpServer
 from tests.endpoint.log import REQUEST_TIMEOUT, RequestLog
-from tests.endpoint.protocol import Call, HttpAnswer, HttpRequest, refusal
+from tests.endpoint.stacks import Stack, asked, described
 from tests.endpoint.timekeeper import Timekeeper
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -60,9 +61,11 @@ class Endpoint:
         self.log = RequestLog()
         self.page_size: int | None = None
         """The most items of a page, whatever ``MaxItems`` a client sends; unlimited if None."""
-        self.intercept: Callable[[Call, HttpRequest, Answering], HttpAnswer] | None = None
+        self.intercept: Callable[[ApiCall, HttpRequest, Answering], HttpAnswer] | None = None
         """Serves all requests that meet no fault, given what the service would do; None if the service serves them."""
         self.closing = Event()
+        self.stacks: dict[str, Stack] = {}
+        """The stacks of CloudFormation by their names."""
         self._deployed: dict[str, Deployed] = {}
         self._time = Timekeeper()
         self._http = HttpServer(self._answer)
@@ -95,7 +98,7 @@ class Endpoint:
     @property
     def environment(self) -> dict[str, str]:
         """What makes any boto3 client of a process talk to this endpoint."""
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL_LAMBDA": self.url}
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL_LAMBDA": self.url, "AWS_ENDPOINT_URL_CLOUDFORMATION": self.url}
 
     def deploy(
         self,
@@ -139,6 +142,7 @@ class Endpoint:
         """End what runs, and forget faults and requests; what is deployed stays."""
         self.faults.clear()
         self.page_size = None
+        self.stacks.clear()
         for started in self.all():
             for execution in (started, *self.descendants(started)):
                 if execution.status is ExecutionStatus.RUNNING:
@@ -158,7 +162,10 @@ class Endpoint:
     def _answer(self, request: HttpRequest) -> HttpAnswer:
         if "AWS4-HMAC-SHA256" not in request.headers.get("authorization", ""):
             return refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        call = protocol.decode(request)
+        try:
+            call = asked(request) or rest_json.decode(request)
+        except RequestRefusedError as refused:
+            return refusal(refused.status, refused.code, refused.message)
         self.log.add(call, request)
         fault = self.faults.take(call.operation)
         if fault is not None:
@@ -170,13 +177,15 @@ class Endpoint:
         self.log.add_sent(call.operation, len(answer.body))
         return answer
 
-    def _serve(self, call: Call) -> HttpAnswer:
+    def _serve(self, call: ApiCall) -> HttpAnswer:
+        if call.operation.startswith("DescribeStack"):
+            return described(call, self.stacks)
         try:
             return self._invoke(call.members) if call.operation == "Invoke" else self._durable(call)
         except ClientError as error:
-            return protocol.refusal_of(error)
+            return rest_json.refusal_of(error)
 
-    def _durable(self, call: Call) -> HttpAnswer:
+    def _durable(self, call: ApiCall) -> HttpAnswer:
         runner = next((d.runner for d in self._deployed.values() if d.runner is not None), None)
         if runner is None:
             return refusal(404, "ResourceNotFoundException", "Nothing is deployed")
@@ -185,7 +194,7 @@ class Endpoint:
             self._time.polled(call.members["DurableExecutionArn"])
         if call.operation in _ANSWERS_AND_STOPS:
             self._time.touched()
-        return protocol.encode(call.operation, output)
+        return rest_json.encode(call.operation, output)
 
     def _in_small_pages(self, members: dict[str, Any]) -> dict[str, Any]:
         if self.page_size is None or "MaxItems" not in members:
@@ -209,7 +218,7 @@ class Endpoint:
         )
         self._time.started(execution)
         if members.get("InvocationType") == "Event":
-            return protocol.encode("Invoke", {"StatusCode": 202, "DurableExecutionArn": execution.arn, "Payload": b""})
+            return rest_json.encode("Invoke", {"StatusCode": 202, "DurableExecutionArn": execution.arn, "Payload": b""})
         return self._synchronous(execution)
 
     def _synchronous(self, execution: Execution) -> HttpAnswer:
@@ -217,17 +226,17 @@ class Endpoint:
         result = execution.snapshot()
         output = {"StatusCode": 200, "DurableExecutionArn": execution.arn, "ExecutedVersion": "$LATEST"}
         if result.get_status() is ExecutionStatus.SUCCEEDED:
-            return protocol.encode("Invoke", {**output, "Payload": json.dumps(result.get_result()).encode()})
+            return rest_json.encode("Invoke", {**output, "Payload": json.dumps(result.get_result()).encode()})
         error = result.get_error()
         details = {"errorType": error and error.type, "errorMessage": error and error.message}
         failed = {"FunctionError": "Unhandled", "Payload": json.dumps(details).encode()}
-        return protocol.encode("Invoke", {**output, **failed})
+        return rest_json.encode("Invoke", {**output, **failed})
 
 
 def _plain(deployed: Deployed, payload: Any) -> HttpAnswer:
     assert deployed.plain is not None
     result = deployed.plain(payload, None)
-    return protocol.encode("Invoke", {"StatusCode": 202, "Payload": json.dumps(result).encode()})
+    return rest_json.encode("Invoke", {"StatusCode": 202, "Payload": json.dumps(result).encode()})
 
 
 def _split(function: str) -> tuple[str, str | None]:

@@ -86,7 +86,7 @@ class EndpointTests(EndpointTestCase):
         self.assertNotIn("DurableExecutionArn", self.client.invoke(FunctionName="plain", Payload=b"1"))
 
     def test_a_request_that_the_model_does_not_know_is_refused_loudly(self) -> None:
-        with self.assertRaisesRegex(ClientError, "UnknownRoute.*GET /2015-03-31/functions/greeting"):
+        with self.assertRaisesRegex(ClientError, "UnknownOperationException.*GET /2015-03-31/functions/greeting"):
             self.client.get_function(FunctionName="greeting")
 
 

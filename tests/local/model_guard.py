@@ -20,7 +20,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
-from durabletest.local.boto3_routing import API_OPERATIONS
+from durabletest.local.client import API_OPERATIONS
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import Journal
 from durabletest.local.server.service_model import event_findings, findings, response_findings, service_model

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from durabletest import sdk
-from durabletest.local.boto3_routing import Router
+from durabletest.local.client import Router
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from botocore import xform_name
 from botocore.exceptions import ParamValidationError
 
 from durabletest import LocalDurableTestRunner
-from durabletest.local.boto3_routing import API_OPERATIONS, Router
+from durabletest.local.client import API_OPERATIONS, Router
 from tests.local import model_guard
 from tests.local.over_boto3 import sdk_over_boto3
 from tests.local.server.harness import KNOWN_OPERATIONS, Harness, Started, start, succeed

@@ -20,7 +20,7 @@ from durabletest import (
     LocalDurableTestRunner,
     sdk,
 )
-from durabletest.local.server import limits, quotas
+from durabletest.local.server import quotas
 from tests.effort import examples
 
 FOR_EVER = StepConfig(retry_strategy=lambda *_: RetryDecision.retry(Duration.from_seconds(1)))
@@ -256,7 +256,7 @@ class QuotaTests(unittest.TestCase):
         ):
             with (
                 self.subTest(bound),
-                patch.object(limits, bound, 5 if most == 5 else 12),
+                patch.object(quotas, bound, 5 if most == 5 else 12),
                 LocalDurableTestRunner(handler, durable_functions={"itself": handler}) as runner,
             ):
                 self.assertEqual(runner.run(most).get_status(), "SUCCEEDED")

@@ -24,7 +24,7 @@ SUITE = """
 import unittest
 from aws_durable_execution_sdk_python import durable_execution
 from durabletest import DurableTestCase
-from durabletest.local.server.operation_events import OperationChanges
+from durabletest.local.server.operation_changes import OperationChanges
 
 def start_step(self, operation, update):
     return {}, {"Colour": "red"}

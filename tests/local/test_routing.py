@@ -23,7 +23,7 @@ from durabletest import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.local import boto3_routing
+from durabletest.local import client as local_client
 from tests.local.over_boto3 import NoNetwork, WentToAws
 
 HOSTILE = {
@@ -212,8 +212,8 @@ class OwnClientTests(DurableTestCase):
     handler = waiting
 
     def test_a_client_is_given_that_needs_nothing_of_the_environment_and_opens_no_socket(self) -> None:
-        boto3_routing._session.cache_clear()
-        self.addCleanup(boto3_routing._session.cache_clear)
+        local_client._session.cache_clear()
+        self.addCleanup(local_client._session.cache_clear)
         refused = mock.patch.object(socket, "socket", side_effect=AssertionError("a socket was opened"))
         with mock.patch.dict(os.environ, HOSTILE), refused:
             client = self.lambda_client()

@@ -12,9 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
-from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord
+from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
 from durabletest.model.wait_for_data import Watch, resolve
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

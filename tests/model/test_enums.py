@@ -4,7 +4,7 @@ import unittest
 
 import botocore.session
 
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
+from durabletest.model.records import ExecutionStatus, OperationStatus, OperationType, WaitingStatus
 
 
 class EnumsTest(unittest.TestCase):

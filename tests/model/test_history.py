@@ -9,9 +9,15 @@ import botocore.session
 from botocore.validate import ParamValidator
 from freezegun import freeze_time
 
-from durabletest.model.enums import ExecutionStatus, OperationStatus, OperationType
 from durabletest.model.history import History
-from durabletest.model.records import ErrorDetails, Invocation, OperationRecord
+from durabletest.model.records import (
+    ErrorDetails,
+    ExecutionStatus,
+    Invocation,
+    OperationRecord,
+    OperationStatus,
+    OperationType,
+)
 from tests.model.histories import START, Script, error, history_of, order, payload, retry, seconds
 
 PENDING, STARTED = OperationStatus.PENDING, OperationStatus.STARTED

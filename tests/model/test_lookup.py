@@ -6,11 +6,9 @@ from unittest import mock
 
 from durabletest.errors import AmbiguousOperationError, OperationNotFoundError, UsageError
 from durabletest.model import lookup
-from durabletest.model.enums import OperationType, WaitingStatus
-from durabletest.model.history import History
+from durabletest.model.history import History, title
 from durabletest.model.lookup import member
-from durabletest.model.naming import title
-from durabletest.model.records import OperationId
+from durabletest.model.records import OperationId, OperationType, WaitingStatus
 from tests.model.histories import Script, history_of, order
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import unittest
 
-from durabletest.model.history import History
-from durabletest.model.naming import execution_name, execution_title, title
+from durabletest.model.history import History, execution_name, execution_title, title
 from tests.model.histories import ARN, Script, history_of
 
 

@@ -18,7 +18,6 @@ from durabletest.errors import (
     WaitTimeoutError,
     WrongOperationTypeError,
 )
-from durabletest.model.enums import OperationStatus, WaitingStatus
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import (
     CallbackDetails,
@@ -26,8 +25,10 @@ from durabletest.model.records import (
     ErrorDetails,
     InvokeDetails,
     OperationId,
+    OperationStatus,
     StepDetails,
     WaitDetails,
+    WaitingStatus,
 )
 from tests.model.histories import START, Script, View, error, order, payload, retry, seconds
 

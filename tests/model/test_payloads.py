@@ -15,7 +15,7 @@ from durabletest.errors import (
     PayloadError,
     UsageError,
 )
-from durabletest.model.payloads import encode, encode_callback_result, error_object
+from durabletest.model.payloads import encode, error_object, result_argument
 
 
 class Color(Enum):
@@ -118,11 +118,11 @@ class EncodeCallbackResultTest(unittest.TestCase):
             (False, b"false"),
         ):
             with self.subTest(value=value):
-                self.assertEqual(encode_callback_result(value), sent)
+                self.assertEqual(result_argument(value), {} if sent is None else {"Result": sent})
 
     def test_not_json(self) -> None:
         with self.assertRaises(PayloadError) as raised:
-            encode_callback_result({"when": datetime(2026, 1, 1, tzinfo=UTC)})
+            result_argument({"when": datetime(2026, 1, 1, tzinfo=UTC)})
         self.assertEqual(
             str(raised.exception), "result['when'] is a datetime; JSON has no such type: send its isoformat()"
         )

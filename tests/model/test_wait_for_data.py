@@ -3,9 +3,8 @@ from __future__ import annotations
 import unittest
 
 from durabletest.errors import AmbiguousOperationError, OperationNotReachedError, WrongOperationTypeError
-from durabletest.model.enums import WaitingStatus
 from durabletest.model.history import History
-from durabletest.model.records import OperationId
+from durabletest.model.records import OperationId, WaitingStatus
 from durabletest.model.wait_for_data import OpenWatches, Watch, resolve
 from tests.model.histories import Script, error, history_of, payload, retry
 

@@ -5,7 +5,7 @@ import os
 import unittest
 from unittest import mock
 
-from durabletest.report.fitting import one_line, shortened, width_of, wrapped
+from durabletest.report.table import one_line, shortened, width_of, wrapped
 
 
 class Terminal(io.StringIO):

@@ -4,9 +4,8 @@ import random
 import unittest
 
 from durabletest.errors import UsageError
-from durabletest.model.enums import OperationType
 from durabletest.model.history import History
-from durabletest.model.records import OperationRecord
+from durabletest.model.records import OperationRecord, OperationType
 from durabletest.report.table import COLUMNS, operation_table, tree_order
 from tests.model.histories import START, Script, error, history_of, order, retry
 

@@ -5,7 +5,7 @@ import itertools
 import unittest
 
 from durabletest.model.history import History
-from durabletest.report.fitting import WIDTH
+from durabletest.report.table import WIDTH
 from durabletest.report.timeline import ASCII, BOX, Axis, glyphs_for, timeline
 from tests.model.histories import Script, error, history_of, order, retry, seconds
 

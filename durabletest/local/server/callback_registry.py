@@ -80,6 +80,11 @@ class CallbackRegistry:
         """The number of heartbeats that a callback was sent."""
         return self._records[callback_id].heartbeats
 
+    @property
+    def has_open(self) -> bool:
+        """Whether any callback waits for an answer."""
+        return any(record.closed is None for record in self._records.values())
+
     def close(self, callback_id: str, how: str) -> None:
         """Take no more answers for this callback; ``how`` it ended is a sentence for those that come."""
         record = self._records[callback_id]

@@ -13,9 +13,9 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
-from durabletest.local.server.execution_state import DurableExecution, Pause, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, Pause, PauseManager, StartRequest
 from durabletest.local.server.executions import ExecutionManager
-from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
     FunctionSpec,
     IdSource,
@@ -24,12 +24,9 @@ from durabletest.local.server.identifiers import (
     split_name,
 )
 from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
-from durabletest.local.server.limits import callback_result, check_error_size, check_input_size
-from durabletest.local.server.pauses import PauseManager
-from durabletest.local.server.quotas import Quotas
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
-RETENTION_DAYS = 30
 """How long the service keeps a history unless configured otherwise (API documentation)."""
 
 
@@ -45,7 +42,8 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announce)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
         self._now = now
-        self._pauses = PauseManager(self._executions, now, announce)
+        self._pauses = PauseManager(self._executions.arm_timeout, now, announce)
+        self._executions.begin_pause = self._pauses.begin
         self._invokes = InvokeManager(self._executions, self._directories, now, announce)
 
     # --- the API ---
@@ -84,7 +82,7 @@ class CheckpointServer:
             "ExecutionDataIncluded": included,
             "DurableConfig": {
                 "ExecutionTimeout": execution.timeout,
-                "RetentionPeriodInDays": RETENTION_DAYS,
+                "RetentionPeriodInDays": execution.request.quotas.retention_days,
             },
         }
         if execution.running and _has_expected_timeout():
@@ -192,16 +190,21 @@ class CheckpointServer:
         """Start an execution of a durable function that a runner knows, for code in or beside its executions."""
         return self._invokes.invoke(deployment, request)
 
+    def invoke_from_outside(self, deployment: int, /, **request: Any) -> dict[str, Any] | PlainInvoke:
+        """See :meth:`InvokeManager.invoke_from_outside`."""
+        return self._invokes.invoke_from_outside(deployment, request)
+
     # --- runners: each is a deployment of its own, known by its number ---
 
-    def deploy(self, deployment: int, own: FunctionSpec, page_size: int | None = None) -> None:
-        """Make a runner's own function known; ``page_size`` is for executions started by ``invoke``."""
-        directory = self._directories[deployment]
-        directory.own, directory.page_size = own, page_size
+    def deploy(
+        self, deployment: int, own: FunctionSpec, page_size: int | None = None, quotas: Quotas = SERVICE_QUOTAS
+    ) -> None:
+        """Make a runner's own function known, with the quotas of each execution of the runner.
 
-    def set_quotas(self, deployment: int, quotas: Quotas) -> None:
-        """Set the quotas of each execution of a runner."""
-        self._directories[deployment].quotas = quotas
+        ``page_size`` is for executions started by ``invoke``.
+        """
+        directory = self._directories[deployment]
+        directory.own, directory.page_size, directory.quotas = own, page_size, quotas
 
     def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
@@ -317,6 +320,10 @@ class CheckpointServer:
     def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
         """The history's events after that one."""
         return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.journal.events[event_id:]
+
+    def has_open_callbacks(self) -> bool:
+        """Whether a callback of any execution waits for an answer."""
+        return self._callbacks.has_open
 
     def heartbeats(self, callback_id: str) -> int:
         """The number of heartbeats that a callback was sent."""

@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from durabletest.local.server.announcements import Changed, InvocationDue
-from durabletest.local.server.batch_rules import check_batch
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
-from durabletest.local.server.limits import size
-from durabletest.local.server.operation_events import OperationChanges
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage
+from durabletest.local.server.operation_changes import OperationChanges, check_batch
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage, size
 from durabletest.local.server.service_model import modelled_error
 
 PAGE_BYTES = 5_000_000

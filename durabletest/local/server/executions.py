@@ -25,8 +25,8 @@ from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.execution_state import DurableExecution, StartRequest
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
-from durabletest.local.server.limits import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
-from durabletest.local.server.operation_events import OperationChanges
+from durabletest.local.server.operation_changes import OperationChanges
+from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.service_model import modelled_error
 
 LONGEST_BACKOFF = 300
@@ -48,7 +48,7 @@ class ExecutionManager:
     start_invoke: Callable[[str, Update], None]
     """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
     begin_pause: Callable[[DurableExecution], None]
-    """Called when the invocation of an execution that is PAUSING has ended; set by the PauseManager."""
+    """Called when the invocation of an execution that is PAUSING has ended; set by the CheckpointServer."""
 
     def __init__(
         self,
@@ -73,7 +73,6 @@ class ExecutionManager:
         return execution
 
     def find(self, arn: str) -> DurableExecution | None:
-        """The execution of that ARN, if there is one."""
         return self._by_arn.get(arn)
 
     def of_function(self, name: str) -> list[DurableExecution]:
@@ -171,7 +170,7 @@ class ExecutionManager:
         if execution is None:
             return
         journal = execution.checkpoints.journal
-        if execution.running and journal.is_pending(operation_id):
+        if execution.running and operation_id in journal.pending:
             outcome = {"Action": action, "Payload": result, "Error": error}
             operation_type = journal.operations[operation_id]["Type"]
             execution.checkpoints.change_from_outside({"Id": operation_id, "Type": operation_type, **outcome})
@@ -272,7 +271,7 @@ class ExecutionManager:
         if checkpoints.has_news:
             checkpoints.end_invocation()
             self._announce(InvocationDue(execution.arn))
-        elif checkpoints.journal.has_pending:
+        elif checkpoints.journal.pending:
             execution.empty_pendings = 0
             checkpoints.end_invocation()
         else:

@@ -14,11 +14,12 @@ from durabletest.local.server.execution_state import DurableExecution, StartRequ
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
-from durabletest.local.server.limits import MAX_PAYLOAD, check_input_size, too_large_result
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
+from durabletest.local.server.quotas import MAX_PAYLOAD, SERVICE_QUOTAS, Quotas, check_input_size, too_large_result
 from durabletest.local.server.service_model import modelled_error, validate_request
 
-ACCEPTED = 202
+ACCEPTED, NO_CONTENT = 202, 204
+_DRY_RUN = "DryRun"
+_REGISTER = ". Register it with register_durable_function({!r}, handler)"
 _SUPPORTED = frozenset({"FunctionName", "InvocationType", "DurableExecutionName", "Payload", "Qualifier", "TenantId"})
 _ACTIONS = {"SUCCEEDED": "SUCCEED", "FAILED": "FAIL", "TIMED_OUT": "TIME_OUT", "STOPPED": "STOP"}
 
@@ -83,6 +84,24 @@ class FunctionDirectory:
             if spec.name == bare and split_name(name)[1] in (None, qualifier):
                 return name, spec
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainInvoke:
+    """The API's ``Invoke`` of a plain function, by the name with which it was registered; ``payload`` is JSON text."""
+
+    function: str
+    spec: FunctionSpec
+    payload: str | None
+    tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What ``Invoke`` names: its registered name, None for the runner's own function, and the version that runs."""
+
+    registered: str | None
+    spec: FunctionSpec
 
 
 class InvokeManager:
@@ -178,30 +197,59 @@ class InvokeManager:
         The service invokes plain functions too, and waits for the result of a ``RequestResponse``. Neither fits a test:
         the caller, a step perhaps, would have to end before another function can run. Both are refused.
         """
+        target = self._target(deployment, request, _REGISTER)
+        _check_event(request, target.spec)
+        return self._begin(deployment, request, target)
+
+    def invoke_from_outside(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any] | PlainInvoke:
+        """Answer ``Invoke`` for a caller that can wait, as no execution waits for it.
+
+        Of a ``RequestResponse`` the answer is that of the start, with the ARN of the execution to wait for; of a plain
+        function it is what to call; a ``DryRun`` only checks the request.
+        """
+        target, kind = self._target(deployment, request), _kind(request)
+        if kind != _DRY_RUN and target.spec.durable:
+            return self._begin(deployment, request, target)
+        payload = _payload(request.get("Payload"), kind)
+        if kind == _DRY_RUN:
+            return {"StatusCode": NO_CONTENT, "Payload": b""}
+        return PlainInvoke(target.registered or "", target.spec, payload, request.get("TenantId"))
+
+    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> _Target:
+        """What the request names; ``remedy``, with a place for the name, ends the refusal of a name that is unknown."""
         validate_request("Invoke", request)
         _check_supported(request)
         name, written = split_name(request["FunctionName"])
         qualifier = request.get("Qualifier", written)
-        directory = self._directories[deployment]
-        target, spec = _find(directory, name, qualifier)
-        _check_durable(spec, qualifier)
-        version = executed_version(qualifier)
+        registered, spec = _find(self._directories[deployment], name, qualifier, remedy.format(name))
+        if spec.durable and qualifier is None:
+            raise modelled_error(
+                "InvalidParameterValueException",
+                f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a "
+                "version or alias",
+                "Invoke",
+            )
+        return _Target(registered, replace(spec, version=executed_version(qualifier)))
+
+    def _begin(self, deployment: int, request: Mapping[str, Any], target: _Target) -> dict[str, Any]:
+        directory, spec, kind = self._directories[deployment], target.spec, _kind(request)
         execution = self._executions.start(
             StartRequest(
-                FunctionSpec(spec.name, version=version),
-                _payload(request.get("Payload")),
+                FunctionSpec(spec.name, version=spec.version),
+                _payload(request.get("Payload"), kind),
                 request.get("DurableExecutionName"),
                 spec.timeout,
                 request.get("TenantId"),
                 page_size=directory.page_size,
-                target=target,
+                target=target.registered,
                 deployment=deployment,
+                invocation_type=kind,
                 quotas=directory.quotas,
             )
         )
         return {
             "StatusCode": ACCEPTED,
-            "ExecutedVersion": version,
+            "ExecutedVersion": spec.version,
             "DurableExecutionArn": execution.arn,
             "Payload": b"",
         }
@@ -212,7 +260,9 @@ def _unknown(target: str) -> ErrorObject:
     return {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
 
 
-def _find(directory: FunctionDirectory, name: str, qualifier: str | None) -> tuple[str | None, FunctionSpec]:
+def _find(
+    directory: FunctionDirectory, name: str, qualifier: str | None, remedy: str
+) -> tuple[str | None, FunctionSpec]:
     """The registered name, None for the runner's own function, and the function."""
     found = directory.find(f"{name}:{qualifier}" if qualifier else name)
     if found is not None:
@@ -221,39 +271,36 @@ def _find(directory: FunctionDirectory, name: str, qualifier: str | None) -> tup
         return None, directory.own
     raise modelled_error(
         "ResourceNotFoundException",
-        f"Function not found: {name}. Register it with register_durable_function({name!r}, handler)",
+        f"Function not found: {name}{remedy}",
         "Invoke",
     )
 
 
 def _check_supported(request: Mapping[str, Any]) -> None:
-    left_over = sorted(set(request) - _SUPPORTED)
+    left_over = sorted(name for name in set(request) - _SUPPORTED if (name, request[name]) != ("LogType", "None"))
     if left_over:
         raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
-    kind = request.get("InvocationType", "RequestResponse")
-    if kind != "Event":
+
+
+def _kind(request: Mapping[str, Any]) -> str:
+    kind: str = request.get("InvocationType", "RequestResponse")
+    return kind
+
+
+def _check_event(request: Mapping[str, Any], spec: FunctionSpec) -> None:
+    if (kind := _kind(request)) != "Event":
         raise NotAvailableError(
             f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a function "
             "that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
         )
-
-
-def _check_durable(spec: FunctionSpec, qualifier: str | None) -> None:
     if not spec.durable:
         raise NotAvailableError(
             f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, or "
             "register it with register_durable_function if it is durable"
         )
-    if qualifier is None:
-        raise modelled_error(
-            "InvalidParameterValueException",
-            f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a version "
-            "or alias",
-            "Invoke",
-        )
 
 
-def _payload(raw: Any) -> str | None:
+def _payload(raw: Any, invocation_type: str) -> str | None:
     """The payload as JSON text, None without one."""
     raw = raw.read() if hasattr(raw, "read") else raw
     if not raw:
@@ -265,5 +312,5 @@ def _payload(raw: Any) -> str | None:
         raise modelled_error(
             "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
         ) from error
-    check_input_size(text, "Event")
+    check_input_size(text, invocation_type)
     return text

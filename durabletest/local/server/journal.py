@@ -34,7 +34,7 @@ class Journal:
 
     ``operations`` are in the order in which they started, by id. An operation that changes is replaced by a new
     dictionary. ``events`` are in the order in which things happened, as ``get_durable_execution_history`` answers them;
-    an event never changes.
+    an event never changes. ``pending`` are the ids of operations that wait for something from outside the handler.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -42,16 +42,7 @@ class Journal:
         self.operations: dict[str, Operation] = {}
         self.events: list[dict[str, Any]] = []
         self._changed: dict[str, None] = {}
-        self._pending: set[str] = set()
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether an operation waits for something from outside the handler."""
-        return bool(self._pending)
-
-    def is_pending(self, operation_id: str) -> bool:
-        """Whether this operation waits for something from outside the handler."""
-        return operation_id in self._pending
+        self.pending: set[str] = set()
 
     def put(
         self, operation: Operation, status: str, details: dict[str, Any], ended_at: datetime | None = None
@@ -64,7 +55,7 @@ class Journal:
             new["EndTimestamp"] = ended_at
         self.operations[operation_id] = new
         self._changed[operation_id] = None
-        (self._pending.add if _is_pending(new) else self._pending.discard)(operation_id)
+        (self.pending.add if _is_pending(new) else self.pending.discard)(operation_id)
         return new
 
     def take_changed(self) -> list[Operation]:

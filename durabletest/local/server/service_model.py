@@ -30,7 +30,6 @@ _SHOWN = 100
 
 @cache
 def service_model() -> ServiceModel:
-    """The model of the Lambda API."""
     model: ServiceModel = botocore.session.get_session().get_service_model("lambda")
     return model
 
@@ -100,6 +99,11 @@ def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[s
 def event_findings(event: Mapping[str, Any]) -> list[str]:
     """The violations of one event of a history; an empty list if there are none."""
     return findings(service_model().shape_for("Event"), event)
+
+
+def error_findings(error: object) -> list[str]:
+    """The violations of an error object, such as a handler answers with; an empty list if there are none."""
+    return findings(service_model().shape_for("ErrorObject"), error)
 
 
 def findings(shape: Shape | None, value: Any) -> list[str]:

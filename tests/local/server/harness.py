@@ -10,7 +10,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from durabletest.local.boto3_routing import API_OPERATIONS
+from durabletest.local.client import API_OPERATIONS
 from durabletest.local.server.announcements import Timer, TimerCancelled
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec

@@ -1,0 +1,1 @@
+"""The linter: what a durable function must not do, found in its source without running it."""

@@ -1,0 +1,1 @@
+"""The linter: what it finds, and what it leaves alone."""
