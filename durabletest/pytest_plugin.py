@@ -6,8 +6,9 @@ pytest loads it by itself, so it imports hardly anything until a test uses it. P
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -63,6 +64,24 @@ def pytest_configure(config: pytest.Config) -> None:
         patch = pytest.MonkeyPatch()
         patch.setenv(MODE_VARIABLE, mode)
         config.add_cleanup(patch.undo)
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(_XdistWorker(config))
+
+
+class _XdistWorker:
+    """Registered in the workers of pytest-xdist, which end without a word about an interruption."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Write the notes of the exception to standard error, such as those about executions that may still run."""
+        capture: Any = self._config.pluginmanager.getplugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            for note in getattr(excinfo.value, "__notes__", ()):
+                sys.stderr.write(f"{note}\n")
+            sys.stderr.flush()
 
 
 def pytest_sessionstart() -> None:
