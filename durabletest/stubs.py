@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
+from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import UsageError, copy_of
 from durabletest.model.payloads import ErrorSource, encode, error_object
 from durabletest.model.times import Duration, delay
@@ -313,7 +314,7 @@ class InvokeStub(Stub[InvokeCall, InvokeResponse]):
 
 
 class StubRegistry:
-    """The stubs of one runner: of steps by name or path, of functions by name.
+    """The stubs of one runner: of steps by name or path, of functions by name, of checkpoints.
 
     Any thread may add and look up: handlers run in other threads than the test, which may stub after ``start``.
     """
@@ -322,6 +323,7 @@ class StubRegistry:
         self._lock = Lock()
         self._steps: dict[str, StepStub] = {}
         self._invokes: dict[str, InvokeStub] = {}
+        self.checkpoints: CheckpointStub | None = None
 
     def stub_step(self, name: str, optional: bool = False) -> StepStub:
         """The stub of that name; a new one if there is none."""
@@ -336,6 +338,13 @@ class StubRegistry:
         _check_name(name, "stub_invoke", "the name of a function, as the workflow invokes it")
         with self._lock:
             stub = self._invokes.setdefault(name, InvokeStub(name))
+        stub.optional = optional
+        return stub
+
+    def stub_checkpoints(self, optional: bool = False) -> CheckpointStub:
+        """The stub of checkpoints; a new one if there is none."""
+        with self._lock:
+            stub = self.checkpoints = self.checkpoints or CheckpointStub()
         stub.optional = optional
         return stub
 
@@ -367,11 +376,14 @@ class StubRegistry:
         stubs: list[Stub[Any, Any]] = [*self.steps.values(), *self.invokes.values()]
         for stub in stubs:
             stub.rewind()
+        if self.checkpoints is not None:
+            self.checkpoints.rewind()
 
     def clear(self) -> None:
         with self._lock:
             self._steps.clear()
             self._invokes.clear()
+            self.checkpoints = None
 
 
 def _check_name(name: object, method: str, what: str) -> None:
