@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from durabletest.case import DurableTestCase
     from durabletest.checkpoint_stubs import CheckpointStub
     from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.configuration import cloud_only, local_only
     from durabletest.durable_test import DurableTest
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
@@ -84,7 +85,6 @@ if TYPE_CHECKING:
         WaitDetails,
         WaitingStatus,
     )
-    from durabletest.modes import cloud_only, local_only
     from durabletest.result import TestResult
     from durabletest.routes import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
@@ -205,6 +205,7 @@ _MODULES = {
     "durabletest.case": ("DurableTestCase",),
     "durabletest.checkpoint_stubs": ("CheckpointStub",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
+    "durabletest.configuration": ("cloud_only", "local_only"),
     "durabletest.durable_test": ("DurableTest",),
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
@@ -225,7 +226,6 @@ _MODULES = {
         "WaitDetails",
         "WaitingStatus",
     ),
-    "durabletest.modes": ("cloud_only", "local_only"),
     "durabletest.result": ("TestResult",),
     "durabletest.routes": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),

@@ -15,7 +15,10 @@ from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.assertions.history_checks import updating
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
+    Mode,
     NoTests,
+    mode_of,
+    reason_to_skip,
     refuse_late_changes,
     refuse_on_instance,
     require_handler,
@@ -29,7 +32,6 @@ from durabletest.execution_handle import Execution
 from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.result import TestResult
 from durabletest.settings import DurableSettings, handler_of, local_runner
 from durabletest.template.functions import TemplateFunction

@@ -12,11 +12,11 @@ from typing import Any, Self, Unpack
 
 from durabletest.assertions import CurrentTest
 from durabletest.cloud.suite import CloudSuite, execution_noted
+from durabletest.configuration import Mode, mode_of
 from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import name_of
 from durabletest.local.foreign_clocks import naming_foreign_clocks
-from durabletest.modes import Mode, mode_of
 from durabletest.settings import GivenSettings, local_runner, settings_from
 from durabletest.template.selection import function_of
 

@@ -24,13 +24,12 @@ from durabletest import __version__, serve, show
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
-from durabletest.configuration import validate
+from durabletest.configuration import MODE_VARIABLE, Mode, reason_to_skip, validate
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
-from durabletest.modes import MODE_VARIABLE, Mode, reason_to_skip
 
 _DOES_NOT_COUNT = ("function",)
 """A function may be deployed under another name; that the right one was invoked shows in its result."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from durabletest.configuration import MODE_VARIABLE, Mode, mode_of, only_mode
 from durabletest.errors import ConfigurationError, DurableTestError, ExecutionFailedError, UsageError
-from durabletest.modes import MODE_VARIABLE, Mode, mode_of, only_mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator

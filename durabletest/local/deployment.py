@@ -20,6 +20,7 @@ from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.stubs import StubRegistry
@@ -127,6 +128,7 @@ class Deployment:
     on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
     targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
     ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
+    ``quotas`` hold for each execution.
     """
 
     number: int
@@ -146,6 +148,7 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
+    quotas: Quotas = SERVICE_QUOTAS
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:

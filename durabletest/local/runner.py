@@ -102,12 +102,13 @@ class LocalDurableTestRunner(RepeatingRunner):
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), settings=function, schedule=schedule, **given)
-        self._session = process_environment.open_runner(chosen, deploy)
         quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
-        self._deploy(quotas, durable_functions or {}, functions or {})
+        given |= {"settings": function, "quotas": quotas}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
+        self._session = process_environment.open_runner(chosen, deploy)
+        self._deploy(durable_functions or {}, functions or {})
 
-    def _set_up(self, quotas: Quotas) -> None:
+    def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
         self._client = RunnerClient(
@@ -118,19 +119,15 @@ class LocalDurableTestRunner(RepeatingRunner):
             self._deployment.number,
         )
         self._router = Router(self._client)
-        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         environment.tell_of_references(self._deployment.handler)
 
     def _deploy(
-        self,
-        quotas: Quotas,
-        durable_functions: Mapping[str, Callable[..., Any]],
-        functions: Mapping[str, Callable[..., Any]],
+        self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
     ) -> None:
         """Give the session all that the runner was made with; closes it if that fails."""
         with ExitStack() as undo:
             undo.callback(process_environment.close, self._session)
-            self._set_up(quotas)
+            self._set_up()
             for name, function in durable_functions.items():
                 self.register_durable_function(name, function)
             for name, function in functions.items():
