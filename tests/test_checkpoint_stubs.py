@@ -16,9 +16,9 @@ from durabletest import (
     LocalDurableTestRunner,
     NeverUsedError,
     UsageError,
-    sdk_threads,
 )
 from durabletest.checkpoint_stubs import FAILING, THROTTLED
+from tests.sdk_versions import needs_turns
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CHARGED: list[int] = []
@@ -31,7 +31,7 @@ def order(event: Any, context: DurableContext) -> str:
     return context.step(lambda _: "shipped", name="ship")
 
 
-@unittest.skipUnless(sdk_threads.can_take_turns(), "when an older SDK sends a checkpoint is chance")
+@needs_turns
 class RefusedCheckpointTests(DurableTestCase):
     handler = order
 
