@@ -8,7 +8,6 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
-from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import UsageError, copy_of
 from durabletest.model.payloads import ErrorSource, encode, error_object
 from durabletest.model.times import Duration, delay
@@ -29,6 +28,8 @@ class ResponseQueue(Generic[ResponseT]):
 
     def __init__(self) -> None:
         self._responses: list[tuple[ResponseT, int | None]] = []
+        self._first: list[ResponseT] = []
+        self._firsts_taken = 0
         self._position = 0
         self._taken = 0
         self._lock = Lock()
@@ -45,14 +46,22 @@ class ResponseQueue(Generic[ResponseT]):
             self._responses += [(response, times)] if self._responses else []
             return bool(self._responses)
 
+    def put_first(self, response: ResponseT, times: int) -> None:
+        """Put a response before all others, also those of a later beginning."""
+        with self._lock:
+            self._first += [response] * times
+
     def rewind(self) -> None:
         """Begin with the first response again."""
         with self._lock:
-            self._position = self._taken = 0
+            self._position = self._taken = self._firsts_taken = 0
 
     def take(self) -> ResponseT | None:
         """The response to the next call; None once all are used up."""
         with self._lock:
+            if self._firsts_taken < len(self._first):
+                self._firsts_taken += 1
+                return self._first[self._firsts_taken - 1]
             while self._position < len(self._responses):
                 response, times = self._responses[self._position]
                 last = self._position == len(self._responses) - 1
@@ -139,6 +148,11 @@ class StepStub(Stub[StepCall, StepFunction]):
         ``SystemExit`` and ``KeyboardInterrupt`` crash the invocation, as they do in a step's own code.
         """
         return self._begin(self._raising(error), times)
+
+    def first_raises(self, error: BaseException | type[BaseException], times: int = 1) -> Self:
+        """So many times, before whatever else is said and before its own code, the step's function raises this."""
+        self._responses.put_first(self._raising(error), self._checked(times) or 1)
+        return self
 
     def calls(self, function: StepFunction, times: int | None = None) -> Self:
         """This function is called with the step's arguments: its ``StepContext``.
@@ -308,84 +322,3 @@ class InvokeStub(Stub[InvokeCall, InvokeResponse]):
 
     def _delay(self, after: Duration) -> timedelta:
         return delay(after, f"after of {self}")
-
-
-# --- all stubs of a runner --------------------------------------------------------------------------------------------
-
-
-class StubRegistry:
-    """The stubs of one runner: of steps by name or path, of functions by name, of checkpoints.
-
-    Any thread may add and look up: handlers run in other threads than the test, which may stub after ``start``.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._steps: dict[str, StepStub] = {}
-        self._invokes: dict[str, InvokeStub] = {}
-        self.checkpoints: CheckpointStub | None = None
-
-    def stub_step(self, name: str, optional: bool = False) -> StepStub:
-        """The stub of that name; a new one if there is none."""
-        _check_name(name, "stub_step", "the name of a step, or a path like 'order/charge'")
-        with self._lock:
-            stub = self._steps.setdefault(name, StepStub(name))
-        stub.optional = optional
-        return stub
-
-    def stub_invoke(self, name: str, optional: bool = False) -> InvokeStub:
-        """The stub of that function; a new one if there is none."""
-        _check_name(name, "stub_invoke", "the name of a function, as the workflow invokes it")
-        with self._lock:
-            stub = self._invokes.setdefault(name, InvokeStub(name))
-        stub.optional = optional
-        return stub
-
-    def stub_checkpoints(self, optional: bool = False) -> CheckpointStub:
-        """The stub of checkpoints; a new one if there is none."""
-        with self._lock:
-            stub = self.checkpoints = self.checkpoints or CheckpointStub()
-        stub.optional = optional
-        return stub
-
-    @property
-    def steps(self) -> Mapping[str, StepStub]:
-        """A copy of the stubs of steps."""
-        with self._lock:
-            return dict(self._steps)
-
-    @property
-    def invokes(self) -> Mapping[str, InvokeStub]:
-        """A copy of the stubs of functions."""
-        with self._lock:
-            return dict(self._invokes)
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether there is a stub of a step; this is asked for every step that runs."""
-        return bool(self._steps)
-
-    def for_step(self, path: str) -> StepStub | None:
-        """The stub for the step at this full path; the longest of several names and paths that match."""
-        parts = path.split("/")
-        tails = ("/".join(parts[first:]) for first in range(len(parts)))
-        return next((stub for tail in tails if (stub := self._steps.get(tail)) is not None), None)
-
-    def rewind(self) -> None:
-        """Have every stub forget its calls."""
-        stubs: list[Stub[Any, Any]] = [*self.steps.values(), *self.invokes.values()]
-        for stub in stubs:
-            stub.rewind()
-        if self.checkpoints is not None:
-            self.checkpoints.rewind()
-
-    def clear(self) -> None:
-        with self._lock:
-            self._steps.clear()
-            self._invokes.clear()
-            self.checkpoints = None
-
-
-def _check_name(name: object, method: str, what: str) -> None:
-    if not isinstance(name, str) or not name:
-        raise UsageError(f"{method}({name!r}): give {what}")

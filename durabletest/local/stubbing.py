@@ -15,7 +15,8 @@ from durabletest.model.history import History
 from durabletest.model.lookup import listed, means, nearest
 from durabletest.model.records import OperationRecord, OperationType
 from durabletest.serialisers import decode
-from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
+from durabletest.stub_registry import StubRegistry
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, timing_out
 
 
 def replacing(
