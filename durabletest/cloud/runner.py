@@ -268,6 +268,13 @@ class CloudDurableTestRunner(OperationLookups):
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )
 
+    def stub_checkpoints(self, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Checkpoints cannot be stubbed in the cloud."""
+        raise self._unavailable(
+            "stub_checkpoints() is local: in the cloud the service decides which checkpoints it takes; mark the test "
+            "@local_only"
+        )
+
     def with_fault(self, fault: str | None = None) -> NoReturn:  # noqa: ARG002 - the local signature
         """Faults cannot be put into deployed functions."""
         raise self._unavailable(
