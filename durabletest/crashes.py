@@ -19,6 +19,7 @@ from durabletest.crash_runs import (
     repeated_steps,
     written,
 )
+from durabletest.endings import current_suite
 from durabletest.errors import UsageError
 from durabletest.local.faults import (
     JOINT,
@@ -32,6 +33,7 @@ from durabletest.local.faults import (
     read_injections,
 )
 from durabletest.model.lookup import listed, nearest
+from durabletest.progress import ProgressLine
 
 Key: TypeAlias = Callable[[Any], Any]
 PAIRS = 100
@@ -88,9 +90,16 @@ class CrashMatrix:
         self._operations = None if names is None else list(names)
         self._key = choices.key or (lambda value: value)
         self._choices, self._payload = choices, payload
+        self._runs, self._progress = 1, ProgressLine(f"crashes of {current_suite() or 'a workflow'}", many=True)
 
     def complaint(self, run: Run) -> str | None:
         """Try all faults; the report of those that the workflow does not survive, None if there are none."""
+        with self._progress.shown():
+            found = self._complaint(run)
+        self._progress.summarise(f"{self._runs} runs")
+        return found
+
+    def _complaint(self, run: Run) -> str | None:
         clean = run(())
         if clean.error is not None:
             raise UsageError(f"the clean run, without any fault, has no outcome to compare with: {clean.error}")
@@ -109,9 +118,11 @@ class CrashMatrix:
         what = f"{len(tried)} pairs of faults, sampled from {len(population)} with seed={self._choices.seed}"
         return self._report(tried, what) if any(one.differences for one in tried) else None
 
-    def _try(self, run: Run, clean: CrashRun, wanted: Iterable[tuple[Injections, Point]]) -> list[_Tried]:
+    def _try(self, run: Run, clean: CrashRun, wanted: Sequence[tuple[Injections, Point]]) -> list[_Tried]:
         tried = []
-        for injections, point in wanted:
+        for number, (injections, point) in enumerate(wanted, 1):
+            self._runs += 1
+            self._progress.show(f"{number} of {len(wanted)}, {written(injections)}")
             broken = run(injections)
             differences = tuple(self._differences(clean, broken, injections, point))
             after = self._after(broken.trace) if self._choices.depth > len(injections) else []

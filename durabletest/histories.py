@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 from durabletest.errors import UsageError
 from durabletest.model.history import History
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
+from durabletest.sdk_operations import is_summary
 
 _DETAILS = {
     OperationType.CONTEXT: "ContextDetails",
@@ -116,6 +117,8 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
             details = {"ScheduledEndTimestamp": record.scheduled_end}
         case OperationType.CALLBACK:
             details["CallbackId"] = record.callback_id
+        case OperationType.CONTEXT:
+            details["ReplayChildren"] = True if is_summary(record.result) else None
     operation = {
         "Id": record.id,
         "ParentId": record.parent_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import re
 import sys
@@ -17,27 +16,37 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
 README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(GUIDE.glob("*.md")))
-ELSEWHERE = {"comparison.md": "made of the files in tests/comparison, which are run there"}
+ELSEWHERE = {
+    "comparison.md": "made of the files in tests/comparison, which are run there",
+    "languages.md": "its suite needs the function in JavaScript, with which tests/serve runs it",
+}
 """Pages whose Python is run by other tests."""
-BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"# (\w+\.py)\n")
-"""How a block begins that is a file of its own, which later blocks import."""
+BLOCK = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 TABLE_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block; ``line`` is that of its first line of code, counted from 1."""
+    """One fenced block; ``line`` is that of its first line of code, counted from 1.
+
+    One that the page calls a ``file`` is written, not run.
+    """
 
     language: str
     code: str
     line: int
+    file: str | None = None
 
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page, in order."""
     found = BLOCK.finditer(text)
-    return [Block(match["language"], match["code"], text[: match.start("code")].count("\n") + 1) for match in found]
+    return [
+        Block(match["language"], match["code"], text[: match.start("code")].count("\n") + 1, match["file"])
+        for match in found
+    ]
 
 
 def python_of(*paths: Path) -> str:
@@ -84,15 +93,7 @@ class Page:
             sys.modules.pop(self.module.__name__, None)
 
     def run(self, block: Block) -> str:
-        """Execute one block and the test cases that it defines; returns what it and unittest have printed.
-
-        A block that begins with the name of a file is written there instead.
-        """
-        file = FILE_NAME.match(block.code)
-        if file is not None:
-            (self.folder / file[1]).write_text(block.code, encoding="utf-8")
-            importlib.invalidate_caches()
-            return ""
+        """Execute one block and the test cases that it defines; returns what it and unittest have printed."""
         before = set(vars(self.module))
         code = compile("\n" * (block.line - 1) + block.code, str(self.path), "exec")
         stream = io.StringIO()
