@@ -15,7 +15,7 @@ from durabletest import LocalDurableTestRunner, UsageError
 from durabletest.histories import breaks, read_history
 from durabletest.model.history import History, title
 from tests.durability.case import report
-from tests.durability.changes import COMPATIBLE, INCOMPATIBLE, OLD, Break, step, wait, workflow
+from tests.durability.changes import COMPATIBLE, INCOMPATIBLE, OLD, Break, Line, inner, parallel, step, wait, workflow
 from tests.durability.correct import CORRECT, nothing_but_steps
 from tests.effort import LONG, examples
 from tests.sdk_versions import needs_turns
