@@ -66,7 +66,11 @@ def is_summary(payload: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An operation as handler code asks for it: ``function`` is that of a step, condition or context."""
+    """An operation as handler code asks for it: ``function`` is that of a step, condition or context.
+
+    ``make_again`` is there if a recorded result may be a summary of the author's own: called, it has the SDK make the
+    result of a context again, of what is recorded inside.
+    """
 
     arn: str
     operation_id: str
@@ -76,6 +80,7 @@ class Asked:
     parent_id: str | None
     function: Callable[..., Any] | None
     arguments: Mapping[str, Any]
+    make_again: Callable[[], None] | None = None
 
 
 Identity: TypeAlias = tuple[str, str | None, str | None]
@@ -165,4 +170,19 @@ def _asked(executor: Any) -> Asked:
         identifier.parent_id,
         own.get("func") or own.get("check"),
         arguments,
+        _make_again(executor),
     )
+
+
+def _make_again(executor: Any) -> Callable[[], None] | None:
+    """See ``Asked``; a map or parallel marks its summaries, which ``is_summary`` knows. Since 2.0."""
+    identifier = executor.operation_identifier
+    generator = getattr(getattr(executor, "config", None), "summary_generator", None)
+    if generator is None or getattr(identifier.sub_type, "value", identifier.sub_type) in ("Map", "Parallel"):
+        return None
+
+    def make_again() -> None:
+        details = executor.state.get_checkpoint_result(identifier.operation_id).operation.context_details
+        object.__setattr__(details, "replay_children", True)  # it is frozen
+
+    return make_again
