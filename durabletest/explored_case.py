@@ -171,7 +171,7 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             self.__say(f"is run once, and not explored: {why_not}")
             return
         if options.cases is None:
-            finding = Exploration(options, self.__run).find()
+            finding = Exploration(options, self.__run, self.id()).find()
         else:
             method = getattr(self, self._testMethodName)
             is_async = inspect.iscoroutinefunction(method)
