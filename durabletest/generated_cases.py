@@ -33,7 +33,7 @@ _CRASHES = (Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.KILLED, Fault.TIMED_OUT
 
 @dataclass(frozen=True, slots=True)
 class CaseStrategies:
-    """What cases are drawn from.
+    """The strategies that cases are drawn from.
 
     ``payloads`` and the values of ``answers``, by callback name, are strategies of hypothesis; an answer that is an
     exception fails the callback. ``failures`` holds the exceptions that steps may raise, by name.
@@ -47,7 +47,7 @@ class CaseStrategies:
 
 @dataclass(slots=True)
 class Observed:
-    """What a run has shown: how many points of each kind for a crash, how many answers were used, seconds of timers."""
+    """Facts of a run: points for a crash by kind, used answers by callback, and the seconds of timers."""
 
     points: dict[Place, int] = field(default_factory=dict)
     crashed: bool = False

@@ -162,7 +162,7 @@ class Code:
     # --- names ---
 
     def values_of(self, node: ast.expr, scope: Scope) -> Iterator[tuple[ast.AST | str | None, Scope]]:
-        """What a name is bound to, each with the scope it is bound in."""
+        """The values of a name, each with the scope in which it is bound."""
         if isinstance(node, ast.Name) and (owner := scope.owner(node.id)) is not None:
             yield from ((value, owner) for value in owner.values[node.id])
 
