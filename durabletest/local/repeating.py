@@ -25,7 +25,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import deciding
 from durabletest.model.history import History, title, word_for
-from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
+from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
@@ -211,6 +211,8 @@ class RecordedReplay(FaultInjector):
         if record is None:
             raise suspension("beyond what is recorded")
         self._compare(record, (asked.type, asked.sub_type, asked.name))
+        if asked.make_again is not None and record.status is OperationStatus.SUCCEEDED:
+            asked.make_again()
         if record.type in _STOPS and not record.status.is_terminal:
             raise suspension("in flight")
 
