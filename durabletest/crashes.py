@@ -55,7 +55,7 @@ class CrashChoices:
     ``faults`` are names of faults, each with the number of a point or without, or several with their points, joined;
     None means all. ``operations`` are names or paths: only points about these are tried. With a ``depth`` of 2, pairs
     of faults are tried, too, at most as many as ``pairs``, sampled with ``seed``. ``key`` makes of a value what has to
-    be equal.
+    be equal. ``cold`` says that each invocation has freshly imported modules.
     """
 
     faults: Iterable[str] | str | None = None
@@ -64,6 +64,7 @@ class CrashChoices:
     depth: int = 1
     pairs: int = PAIRS
     seed: int = 0
+    cold: bool = False
 
     def check(self) -> None:
         """Raise :class:`UsageError` for arguments that make no sense."""
@@ -239,11 +240,11 @@ class CrashMatrix:
             left = [written(alike[0].injections) for alike in list(groups.values())[_SHOWN:]]
             lines.append(f"and with other differences: {', '.join(left)}")
         payload = repr(self._payload) if len(repr(self._payload)) <= _LONGEST_PAYLOAD else "payload"
-        again = f"self.assertSurvivesCrashes({payload}, faults={written(failures[0].injections)!r})"
+        again = f"self.assertSurvivesCrashes({payload}, faults={written(failures[0].injections)!r}"
         return (
             f"the workflow does not survive {len(failures)} of {what}. Compared with a run without any:\n"
             + "\n".join(lines)
-            + f"\nTo run just the first of them again: {again}"
+            + f"\nTo run just the first of them again: {again}{', cold=True' if self._choices.cold else ''})"
         )
 
 

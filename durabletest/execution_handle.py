@@ -136,8 +136,8 @@ class Execution:
 
     def pending(self) -> list[Pending]:
         """The events that the execution waits for, the earliest first; those that come from outside are last."""
-        history = self._control.history()
         due_times = self._control.due_times()
+        history = self._control.history()  # read last, so that it has all operations with timers
         due = [
             Pending(None if key is None else _path(history, history.by_id(key)), reason, when)
             for key, reason, when in due_times

@@ -13,10 +13,14 @@ from fractions import Fraction
 from itertools import count, islice
 from random import Random
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from durabletest.errors import UsageError
 from durabletest.local.schedules import SLOW, Numbered, RandomPriorities, Schedule, written
 from durabletest.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from durabletest.generated_cases import CaseStrategies, GeneratedCase
 
 _REDUCTION_RUNS = 150
 """The most runs that are spent on reducing a failing schedule."""
@@ -33,7 +37,8 @@ class ExploreOptions:
     """The arguments of ``@explore``, with what environment variables say.
 
     ``schedules`` is the number of runs, including that of the default schedule. ``only`` is the one schedule to run
-    instead, by its differences. ``shard`` is (which, of how many), the first being 1.
+    instead, by its differences. ``shard`` is (which, of how many), the first being 1. With ``cases`` as many of these
+    are tried as ``schedules`` says.
     """
 
     schedules: int = 200
@@ -41,6 +46,7 @@ class ExploreOptions:
     only: Mapping[int, int] | None = None
     same_result: bool = True
     shard: tuple[int, int] = (1, 1)
+    cases: CaseStrategies | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Finding:
 
     ``failure`` is the text with which that schedule has failed the test, None if it has not; the run that is reported
     has to fail as well. ``expected`` are the outcomes by the default schedule. ``count`` is the number of schedules
-    that were tried.
+    that were tried. ``case`` is the generated case to run it with, if there are some.
     """
 
     differences: Mapping[int, int] = field(default_factory=dict)
@@ -70,6 +76,7 @@ class Finding:
     expected: tuple[str, ...] | None = None
     failure: str | None = None
     count: int = 0
+    case: GeneratedCase | None = None
 
 
 class Exploration:

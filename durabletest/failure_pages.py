@@ -132,6 +132,13 @@ class OtherExecutions:
         return [one for view in ending.roots() if view.arn not in before for one in recorded(view)]
 
 
+def written_page(test_id: str) -> Path | None:
+    """The file of the page about a test that has failed; ``None`` if none was written."""
+    value = os.environ.get(REPORT_VARIABLE)
+    file = Path(value).absolute() / _file_name(test_id) if value else None
+    return file if file is not None and file.is_file() else None
+
+
 def page_for(test: unittest.TestCase) -> FailurePage | None:
     """The page of a test case; ``None`` if no pages are asked for, or if the test is expected to fail."""
     method = getattr(test, test._testMethodName)

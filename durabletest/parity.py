@@ -20,17 +20,16 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__, coverage_command, serve, show
+from durabletest import __version__, coverage_command, deploy_check, serve, show
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
-from durabletest.configuration import validate
+from durabletest.configuration import MODE_VARIABLE, Mode, reason_to_skip, validate
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
-from durabletest.modes import MODE_VARIABLE, Mode, reason_to_skip
 from durabletest.progress import ProgressLine
 
 _DOES_NOT_COUNT = ("function",)
@@ -244,6 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
     parity.set_defaults(run=_verify_parity)
     show.add_to(commands)
+    deploy_check.add_to(commands)
     coverage_command.add_to(commands)
     lint.add_to(commands)
     serve.add_to(commands)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
+from durabletest.configuration import MODE_VARIABLE, Mode, mode_of, only_mode
 from durabletest.errors import ConfigurationError, DurableTestError, ExecutionFailedError, UsageError
-from durabletest.modes import MODE_VARIABLE, Mode, mode_of, only_mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -306,6 +308,8 @@ def pytest_runtest_makereport(
     if _OTHERS in item.stash:
         found = call.excinfo  # that of a plain TestCase is not there before
         _write_page(item, None if found is None or not report.failed else found.value, call.when, tests)
+    if report.failed and item.config.getoption("htmlpath", None):
+        _link_page(item, report)
     if call.when == "teardown":
         _forget(item)
     return report
@@ -329,6 +333,21 @@ def _write_page(item: pytest.Item, error: BaseException | None, when: str, tests
                 page.failed(error, results, others)
         if when == "teardown":
             page.ended()
+
+
+def _link_page(item: pytest.Item, report: Any) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+    from importlib import import_module
+
+    from durabletest.failure_pages import written_page
+
+    case = _test_case_of(item)
+    page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
+    if page is not None:
+        folder = Path(item.config.getoption("htmlpath")).absolute().parent
+        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        extra = import_module("pytest_html.extras").url(link, name="executions")
+        report.extras = [*getattr(report, "extras", ()), extra]
 
 
 def _forget(item: pytest.Item) -> None:

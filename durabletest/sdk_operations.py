@@ -17,6 +17,7 @@ from durabletest.sdk import folder, module
 _EXECUTORS = itertools.count(1)
 _ARGUMENTS = ("seconds", "payload", "function_name")
 """Attributes of the SDK's executors that hold arguments of the author's."""
+_SUMMARIES = ('{"type": "MapResult"', '{"type": "ParallelResult"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,16 @@ def running_step() -> RunningStep | None:
             return RunningStep(identifier.operation_id, identifier.name, once, run)
         frame = frame.f_back
     return None
+
+
+def is_summary(payload: str | None) -> bool:
+    """Whether the SDK has recorded a context's result as a summary, since it was too large; children replay then.
+
+    That of a child context is empty, that of a map or parallel an object with counts. Histories do not say it.
+    """
+    if not payload:
+        return payload == ""
+    return payload.startswith(_SUMMARIES) and '"totalCount"' in payload
 
 
 @dataclass(frozen=True, slots=True)

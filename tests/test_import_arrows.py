@@ -31,6 +31,7 @@ FORBIDDEN = {
     "durabletest.report": ("durabletest.local", "durabletest.cloud", "durabletest.sdk", "durabletest.case"),
     "durabletest.local": ("durabletest.cloud", "durabletest.case", "durabletest.assertions"),
     "durabletest.cloud": ("durabletest.local", "durabletest.case", "durabletest.assertions"),
+    "durabletest.serve": ("durabletest.cloud", "durabletest.case", "durabletest.assertions"),
     "durabletest.sdk": ("durabletest.local", "durabletest.cloud", "durabletest.case"),
 }
 """Parts that may not import those."""

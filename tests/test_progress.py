@@ -12,7 +12,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import durable_execution
 
 from durabletest import DurableTestCase, LocalDurableTestRunner, explore, progress
-from durabletest.modes import Mode
+from durabletest.configuration import Mode
 from durabletest.parity import record
 from durabletest.progress import ProgressLine
 from tests.sdk_versions import needs_turns

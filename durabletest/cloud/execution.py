@@ -54,21 +54,17 @@ class CloudExecution:
 
     @property
     def arn(self) -> str:
-        """The durable execution's ARN."""
         return self._poller.arn
 
     @property
     def client(self) -> Any:
-        """The boto3 client."""
         return self._client
 
     @property
     def exact_time(self) -> bool:
-        """Time is real."""
         return False
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:
-        """The delay of a callback's scripted answer that was skipped."""
         skipped = self._poller.answers.skipped_delays
         ids = (record.id, *(child.id for child in self.history().children(record)))
         return next((skipped[key] for key in ids if key in skipped), timedelta(0))
@@ -87,11 +83,9 @@ class CloudExecution:
         )
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """The error, or skip, for something that the cloud does not offer."""
         return self._unavailable(what)
 
     def history(self) -> History:
-        """The history so far."""
         with self._lock:
             self._history.extend(self._poller.take_new_events())
             return self._history

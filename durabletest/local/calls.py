@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest import sdk
-from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
+from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError, UsageError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.faults import FaultInjector
+from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
 from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
@@ -22,6 +25,7 @@ from durabletest.local.server.announcements import FunctionCallDue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import ACCOUNT, REGION
 from durabletest.local.server.journal import OperationCache
+from durabletest.local.server.service_model import error_findings
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.tasks import waiting_for
 from durabletest.local.turns import Turns
@@ -29,6 +33,26 @@ from durabletest.model.payloads import encode, with_real_names
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, MAX_FUNCTION_TIMEOUT
 
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
+
+
+class InvocationFailedError(Exception):
+    """An invocation has failed in another process; ``error`` is the error object that Lambda makes of that."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(f"{error['ErrorType']}: {error['ErrorMessage']}")
+        self.error = error
+
+
+class ExternalHandler(ABC):
+    """A durable handler in another process. It gets Lambda's event, and sends its checkpoints to an endpoint."""
+
+    @abstractmethod
+    def __call__(self, event: Any, context: LambdaContext) -> Any:
+        """Return the answer of the other process; raise :class:`InvocationFailedError` if it has none."""
+
+    @abstractmethod
+    def give_up(self, request_id: str) -> None:
+        """The invocation counts no more, whatever its process still does. Any thread may call this."""
 
 
 class Call(Protocol):
@@ -79,7 +103,7 @@ class Call(Protocol):
 
 @dataclass(slots=True, eq=False)
 class HandlerInvocation:
-    """One invocation of a durable handler."""
+    """One invocation of a durable handler; ``fresh`` if its modules are imported again for it."""
 
     arn: str
     handler: Callable[..., Any]
@@ -91,6 +115,8 @@ class HandlerInvocation:
     turns: Turns | None = None
     is_invocation: bool = True
     faults: FaultInjector | None = None
+    fresh: bool = False
+    refusal: UsageError | None = None
 
     @property
     def name(self) -> str:
@@ -104,26 +130,33 @@ class HandlerInvocation:
         """Call the handler as Lambda does."""
         waiting_for(self.turns)
         try:
-            return self.handler(self.event.given, self.context)
+            if not self.fresh:
+                return self.handler(self.event.given, self.context)
+            with ExitStack() as modules:
+                try:
+                    handler = modules.enter_context(freshly_imported(self.handler))
+                except UsageError as refusal:
+                    self.refusal = refusal
+                    raise
+                return handler(self.event.given, self.context)
         finally:
             waiting_for(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Report the answer, or the error that Lambda would make of its absence."""
+        if self.refusal is not None:
+            return self.refusal
         crashed = isinstance(outcome, Raised) and outcome.crashed
-        if not (self.event.entered or crashed or sdk.is_durable(self.handler)):
+        external = isinstance(self.handler, ExternalHandler)
+        if not (self.event.entered or crashed or external or sdk.is_durable(self.handler)):
             return self._not_durable(outcome)
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)
             forced = isinstance(outcome.error, ReplayForced)
             failed = CheckpointServer.invocation_interrupted if forced else CheckpointServer.invocation_failed
             self.server.call(failed, self.arn, error)
-        elif not isinstance(outcome.value, Mapping) or outcome.value.get("Status") not in _STATUSES:
-            return HandlerNotDurableError(
-                f"{self.name} answered {outcome.value!r} instead of what @durable_execution answers with, "
-                "a dictionary with Status: whatever is wrapped around it must "
-                f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
-            )
+        elif not _is_answer(outcome.value):
+            return self._no_answer(outcome.value, external)
         elif (answer := outcome.value if self.faults is None else self.faults.judged(self.arn, outcome.value)) is None:
             error = invocation_error(Raised(ReplayForced(), crashed=True), self.context)
             self.server.call(CheckpointServer.invocation_interrupted, self.arn, error)
@@ -134,9 +167,23 @@ class HandlerInvocation:
     def revoke(self) -> None:
         """Revoke its token, and its client, as a later execution may get the same token; unwind its threads."""
         self.client.revoke()
+        if isinstance(self.handler, ExternalHandler):
+            self.handler.give_up(self.context.aws_request_id)
         if self.turns is not None:
             self.turns.end()
         self.server.tell(CheckpointServer.revoke, self.arn)
+
+    def _no_answer(self, value: Any, external: bool) -> HandlerNotDurableError:
+        if external:
+            return HandlerNotDurableError(
+                f"{self.name} answered {value!r} instead of what a durable function answers with, a JSON object with "
+                "Status: wrap its handler with the AWS Durable Execution SDK of its language"
+            )
+        return HandlerNotDurableError(
+            f"{self.name} answered {value!r} instead of what @durable_execution answers with, "
+            "a dictionary with Status: whatever is wrapped around it must "
+            f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
+        )
 
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
         what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
@@ -147,6 +194,14 @@ class HandlerInvocation:
         )
         error.__cause__ = outcome.error if isinstance(outcome, Raised) else None
         return error
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether the value is one that ``@durable_execution`` answers with, in any language."""
+    if not isinstance(value, Mapping) or value.get("Status") not in _STATUSES:
+        return False
+    result, error = value.get("Result"), value.get("Error")
+    return isinstance(result, str | None) and (error is None or not error_findings(error))
 
 
 @dataclass(slots=True, eq=False)
@@ -222,8 +277,11 @@ def handler_invocation(
         str(settings.memory_size),
     )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    fresh = deployment.cold and (handler is deployment.handler or can_be_fresh(handler))
     own_turns, faults = turns(event["RequestId"]), deployment.faults
-    return HandlerInvocation(arn, handler, given, context, server, own_client, settings, own_turns, faults=faults)
+    return HandlerInvocation(
+        arn, handler, given, context, server, own_client, settings, own_turns, faults=faults, fresh=fresh
+    )
 
 
 def function_call(
@@ -257,6 +315,8 @@ def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
         status = exit_status(outcome.error)
         message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {status}"
         return {"ErrorType": "Runtime.ExitError", "ErrorMessage": message}
+    if isinstance(outcome.error, InvocationFailedError):
+        return outcome.error.error
     if isinstance(outcome.error, PayloadError):
         return {"ErrorType": "Runtime.MarshalError", "ErrorMessage": f"Unable to marshal response: {outcome.error}"}
     lines = traceback.format_tb(outcome.error.__traceback__)

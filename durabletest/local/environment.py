@@ -168,7 +168,8 @@ class LocalEnvironment:
         """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
-            self.orchestrator.close(deployment, partial(_in_vain, "closed"))
+            last = self.settings.skip_time and not self._open_runners
+            self.orchestrator.close(deployment, partial(_in_vain, "closed"), last)
 
     @property
     def open_runners(self) -> list[Deployment]:

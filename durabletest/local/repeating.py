@@ -18,6 +18,7 @@ from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
 from durabletest.local.execution import LocalExecution
 from durabletest.local.faults import FaultInjector, read_injections
+from durabletest.local.fresh_modules import check_can_be_fresh
 from durabletest.local.process_environment import RunnerSession, process_environment
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -97,12 +98,30 @@ class RepeatingRunner(OperationLookups):
         depth: int = 1,
         pairs: int = PAIRS,
         seed: int = 0,
+        cold: bool = False,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed))
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
         run = partial(observed_anew, self, partial(self.run, payload), reset)
-        if (complaint := matrix.complaint(run)) is not None:
+        with self.cold(cold):
+            complaint = matrix.complaint(run)
+        if complaint is not None:
             raise AssertionError(complaint)
+
+    @contextmanager
+    def cold(self, wanted: bool = True) -> Iterator[None]:
+        """In the block, each invocation has freshly imported modules, as in a new sandbox of Lambda.
+
+        Raises :class:`UsageError` if the handler cannot be imported again.
+        """
+        self._check_open()
+        if wanted:
+            check_can_be_fresh(self._deployment.handler)
+        before, self._deployment.cold = self._deployment.cold, wanted
+        try:
+            yield
+        finally:
+            self._deployment.cold = before
 
     @contextmanager
     def afresh(self) -> Iterator[None]:

@@ -77,6 +77,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         invocation_type: str = value_checks.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
+        retention_days: int = value_checks.DEFAULT_RETENTION_DAYS,
         memory_size: int = value_checks.DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -93,6 +94,7 @@ class LocalDurableTestRunner(RepeatingRunner):
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
+            retention_days=retention_days,
         )
         self._given_name, self._function_name = function_name, function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
@@ -100,15 +102,13 @@ class LocalDurableTestRunner(RepeatingRunner):
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), settings=function, schedule=schedule, **given)
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
+        given |= {"settings": function, "quotas": quotas}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
-        with ExitStack() as undo:
-            undo.callback(process_environment.close, self._session)
-            self._set_up(Quotas(operation_limit, storage_limit, invocation_attempts))
-            self._register_all(durable_functions or {}, functions or {})
-            undo.pop_all()
+        self._deploy(durable_functions or {}, functions or {})
 
-    def _set_up(self, quotas: Quotas) -> None:
+    def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
         self._deployment.notes = AskedNotes() if endings.are_wanted() else None
@@ -121,17 +121,21 @@ class LocalDurableTestRunner(RepeatingRunner):
             self._deployment.number,
         )
         self._router = Router(self._client)
-        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         environment.tell_of_references(self._deployment.handler)
 
-    def _register_all(
+    def _deploy(
         self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
     ) -> None:
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
-        routes.opened(self)
+        """Give the session all that the runner was made with; closes it if that fails."""
+        with ExitStack() as undo:
+            undo.callback(process_environment.close, self._session)
+            self._set_up()
+            for name, function in durable_functions.items():
+                self.register_durable_function(name, function)
+            for name, function in functions.items():
+                self.register_function(name, function)
+            routes.opened(self)
+            undo.pop_all()
 
     # --- the process-wide environment ---
 
@@ -269,6 +273,10 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, settings, durable=False, timeout=None)
         self._deployment.functions[name] = handler
+
+    def _note_missing(self, name: str, reason: str) -> None:
+        """Say why a function is not registered, for the error that comes if the workflow invokes it."""
+        self._deployment.missing[name] = reason
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.

@@ -17,8 +17,7 @@ from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
-from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, css, lanes
-from durabletest.report.scale import Scale, Tick
+from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, Scale, Tick, css, lanes
 from durabletest.report.table import error_text
 from durabletest.report.timeline import BOX, end_of, pauses_of
 
@@ -88,7 +87,8 @@ class Legend:
 class Page:
     """All that the template shows.
 
-    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one.
+    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
+    its title.
     """
 
     title: str
@@ -96,6 +96,7 @@ class Page:
     failure: str | None
     summary: str | None
     index: str | None
+    index_title: str
     count: str
     ticks: list[Tick]
     rows: list[Lane]
@@ -110,6 +111,7 @@ def page_of(
     failure: str | None = None,
     summary: str | None = None,
     index: str | None = None,
+    index_title: str = "All failing tests",
 ) -> str:
     """The page of these executions as HTML; without a title, it has that of the first one."""
     scale = Scale(_instants(executions), _busy(executions)) if executions else None
@@ -125,6 +127,7 @@ def page_of(
         failure,
         summary,
         index,
+        index_title,
         counted(sum(not row.is_execution for row in rows), "operation"),
         [] if scale is None else scale.ticks(),
         rows,

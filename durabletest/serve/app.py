@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import AsyncIterator, Iterable
 from uuid import uuid4
@@ -16,7 +15,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from durabletest.errors import UsageError
+from durabletest.errors import DurableTestError, UsageError
+from durabletest.serve import pages
 from durabletest.serve.lambda_endpoint import LambdaEndpoint
 from durabletest.serve.rest_json import (
     HttpAnswer,
@@ -34,7 +34,6 @@ _READ_AT_MOST = 8 * MAX_BODY
 """Bytes of a larger body that are read and thrown away, so that its sender gets to read the refusal."""
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 _FROM_HERE = frozenset({"same-origin", "none"})
-_LOGGER = logging.getLogger("durabletest.serve")
 
 
 def application(endpoint: LambdaEndpoint, routes: Iterable[BaseRoute] = ()) -> Starlette:
@@ -46,15 +45,15 @@ def application(endpoint: LambdaEndpoint, routes: Iterable[BaseRoute] = ()) -> S
             yield
 
     return Starlette(
-        routes=[*routes, Route("/{path:path}", LambdaApi(endpoint))],
+        routes=[*pages.routes(endpoint), *routes, Route("/{path:path}", LambdaApi(endpoint))],
         middleware=[Middleware(Guard)],
-        exception_handlers={RequestRefusedError: _refused},
+        exception_handlers=dict.fromkeys((RequestRefusedError, ClientError, DurableTestError, Exception), _refused),
         lifespan=lifespan,
     )
 
 
 class LambdaApi:
-    """Decodes requests, has the endpoint answer them, and encodes the answers, refusals included."""
+    """Decodes requests, has the endpoint answer them, and encodes the answers."""
 
     def __init__(self, endpoint: LambdaEndpoint) -> None:
         self._endpoint = endpoint
@@ -64,22 +63,8 @@ class LambdaApi:
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("latin-1")
-        http = HttpRequest(request.method, target, dict(request.headers), await request.body())
-        await _response(await self._answer(http))(scope, receive, send)
-
-    async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        try:
-            call = decode(request)
-            return encode(call.operation, await self._endpoint.answer(call))
-        except RequestRefusedError as refused:
-            return refusal(refused.status, refused.code, refused.message)
-        except ClientError as error:
-            return refusal_of(error)
-        except UsageError as error:
-            return refusal(400, "InvalidParameterValueException", str(error))
-        except Exception as error:
-            _LOGGER.exception("%s %s", request.method, request.target)
-            return refusal(500, "ServiceException", f"{type(error).__name__}: {error}")
+        call = decode(HttpRequest(request.method, target, dict(request.headers), await request.body()))
+        await _response(encode(call.operation, await self._endpoint.answer(call)))(scope, receive, send)
 
 
 def _response(answer: HttpAnswer) -> Response:
@@ -87,8 +72,17 @@ def _response(answer: HttpAnswer) -> Response:
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestRefusedError)
-    return _response(refusal(error.status, error.code, error.message))
+    """The answer of the service that stands for an exception; one that nothing explains is an error of the service."""
+    match error:
+        case RequestRefusedError():
+            answer = refusal(error.status, error.code, error.message)
+        case ClientError():
+            answer = refusal_of(error)
+        case UsageError():
+            answer = refusal(400, "InvalidParameterValueException", str(error))
+        case _:
+            answer = refusal(500, "ServiceException", f"{type(error).__name__}: {error}")
+    return _response(answer)
 
 
 class Guard:
@@ -107,14 +101,15 @@ class Guard:
             return
         request = Request(scope)
         try:
-            _check_origin(request)
+            check_origin(request)
         except RequestRefusedError as refused:
             await (await _refused(request, refused))(scope, receive, send)
             return
         await self._app(scope, _bounded(receive), send)
 
 
-def _check_origin(request: Request) -> None:
+def check_origin(request: Request) -> None:
+    """Raise :class:`RequestRefusedError` for a request that a page of another origin may have sent."""
     host = request.headers.get("host", "")
     if _HOST.fullmatch(host) is None:
         raise _forbidden(f"the Host is {host!r}: only localhost, 127.0.0.1 and [::1] are served")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import Future
@@ -15,19 +16,23 @@ from typing import Any, TypeVar
 
 from botocore import xform_name
 
-from durabletest.errors import NotAvailableError
+from durabletest.errors import ConfigurationError, DurableTestError, NotAvailableError
 from durabletest.local.calls import LambdaContext, invocation_error
 from durabletest.local.handler_worker import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import ACCEPTED, PlainInvoke
 from durabletest.local.server.service_model import modelled_error
+from durabletest.model.history import execution_title
 from durabletest.model.payloads import encode
 from durabletest.model.records import ExecutionStatus
 from durabletest.serve.rest_json import ApiCall
 from durabletest.serve.served_runner import ServedRunner
 
 AnswerT = TypeVar("AnswerT")
+_LOGGER = logging.getLogger("durabletest.serve")
 _OK = 200
+_LIVENESS_CHECK_SECONDS = 1.0
+"""Real seconds after which a wait for an end looks whether the server is still there: asking a dead one is an error."""
 _READS = ("Get", "List")
 _FOLLOWING = ("GetDurableExecution", "GetDurableExecutionHistory")
 _ERROR_KEYS = {"ErrorType": "errorType", "ErrorMessage": "errorMessage", "StackTrace": "stackTrace"}
@@ -54,6 +59,8 @@ class LambdaEndpoint:
     """
 
     def __init__(self, runner: ServedRunner, pace: Pace, patience: int | None = None) -> None:
+        if patience is not None and patience < 1:
+            raise ConfigurationError(f"patience is {patience}: it is a number of reads, 1 or more")
         self.runner = runner
         self.pace = pace
         self._patience = patience
@@ -100,10 +107,7 @@ class LambdaEndpoint:
         return await _answer_of(self.runner.request(getattr(CheckpointServer, method), members))
 
     async def _invoke(self, members: dict[str, Any]) -> dict[str, Any]:
-        try:
-            started = await _answer_of(self.runner.invoke(members))
-        except NotAvailableError as error:
-            raise modelled_error("InvalidParameterValueException", str(error), "Invoke") from error
+        started = await _answer_of(self.runner.invoke(members))
         self._tell()
         waits = members.get("InvocationType", "RequestResponse") == "RequestResponse"
         if isinstance(started, PlainInvoke):
@@ -115,8 +119,9 @@ class LambdaEndpoint:
         arn = started["DurableExecutionArn"]
         ended = self._ends.setdefault(arn, asyncio.Event())
         execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
-        if not ExecutionStatus(execution["Status"]).is_terminal:
-            await self.unless_closing(ended.wait())
+        while not ExecutionStatus(execution["Status"]).is_terminal:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.unless_closing(ended.wait()), _LIVENESS_CHECK_SECONDS)
             execution = await self._ask("get_durable_execution", {"DurableExecutionArn": arn})
         answer = {**started, "StatusCode": _OK}
         if execution["Status"] == ExecutionStatus.SUCCEEDED:
@@ -179,7 +184,12 @@ class LambdaEndpoint:
     async def _keep_time(self) -> None:
         while True:
             change = self._change
-            if not await _answer_of(self.runner.move_time(unless=self._holds)):
+            try:
+                moved = await _answer_of(self.runner.move_time(unless=self._holds))
+            except DurableTestError as error:
+                _LOGGER.error("time cannot pass: %s", error)
+                moved = False
+            if not moved:
                 await change.wait()
 
     def _holds(self, server: CheckpointServer) -> bool:
@@ -203,6 +213,15 @@ class LambdaEndpoint:
         """Set with the next change; take it before looking at what may change."""
         return self._change
 
+    async def change_or_closing(self, change: asyncio.Event) -> None:
+        """Wait for a change, or until the endpoint closes."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (change, self.closing)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def unless_closing(self, awaited: Awaitable[AnswerT]) -> AnswerT:
         """Wait, but not longer than until the endpoint closes, which is an error of the service."""
         task, closing = asyncio.ensure_future(awaited), asyncio.ensure_future(self.closing.wait())
@@ -216,6 +235,8 @@ class LambdaEndpoint:
                 each.cancel()
 
     def _noted(self, arn: str, ended: bool) -> None:
+        if ended and (failure := self.runner.failure(arn)) is not None:
+            _LOGGER.error("%s was given up: %s", execution_title(arn), failure)
         if ended and arn in self._ends:
             self._ends.pop(arn).set()
         self._tell()

@@ -7,12 +7,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from threading import Event, Thread
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from durabletest.errors import ConfigurationError
+from durabletest.errors import CheckpointServerError, ConfigurationError
 from durabletest.serve.lambda_endpoint import LambdaEndpoint
 
 LOOPBACK = "127.0.0.1"
@@ -20,9 +21,13 @@ _SECONDS_FOR_ANSWERS = 5
 """Real seconds that answers which have begun get to be sent, after the end was asked for."""
 
 
-def listen(port: int) -> socket.socket:
-    """A socket that listens on the loopback address; port 0 is any that is free."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def listen(port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens on the loopback address; port 0 is any that is free. The ``option`` has named the port."""
+    if not 0 <= port < 65536:
+        raise ConfigurationError(f"{option} is {port}: a port is a number from 0, for any that is free, to 65535")
+    # With the protocol named, asyncio sends what is written at once: the body of an answer does not wait until its
+    # head has been acknowledged, which takes 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((LOOPBACK, port))
@@ -30,7 +35,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigurationError(
-            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; choose another --port"
+            f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; choose another {option}"
         ) from error
     return listening
 
@@ -51,6 +56,7 @@ class LoopbackServer(uvicorn.Server):
                 lifespan="on",
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=_SECONDS_FOR_ANSWERS,
@@ -64,6 +70,33 @@ class LoopbackServer(uvicorn.Server):
         if self.started:
             self._ready()
 
+    @contextlib.contextmanager
+    def in_thread(self, listening: socket.socket) -> Iterator[None]:
+        """Serve in a thread of its own, from the begin of the block to its end."""
+        begun = Event()
+        self._ready = begun.set
+
+        def run() -> None:
+            try:
+                self.run(sockets=[listening])
+            finally:
+                begun.set()
+
+        thread = Thread(target=run, name="durabletest-serve", daemon=True)
+        thread.start()
+        begun.wait()
+        try:
+            self.check_started()
+            yield
+        finally:
+            self.should_exit = True
+            thread.join()
+
+    def check_started(self) -> None:
+        """Raise :class:`CheckpointServerError` if it ended before it could serve anything."""
+        if not self.started:
+            raise CheckpointServerError("the endpoint did not start: see what uvicorn has logged")
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.closing.set()
         await super().shutdown(sockets)
@@ -73,6 +106,7 @@ def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) ->
     """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
     with _terminating(), contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
+        server.check_started()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError
-from botocore.model import OperationModel
 from botocore.utils import parse_timestamp
 
 from durabletest.local.client import API_OPERATIONS
@@ -58,10 +57,10 @@ class RequestRefusedError(Exception):
 
 
 @cache
-def _routes() -> list[tuple[str, re.Pattern[str], OperationModel]]:
-    known = set(service_model().operation_names)
-    models = [service_model().operation_model(name) for name in API_OPERATIONS if name in known]
-    return [(model.http["method"], _pattern(model.http["requestUri"]), model) for model in models]
+def _routes() -> list[tuple[str, re.Pattern[str], Any]]:
+    model: Any = service_model()
+    models = [model.operation_model(name) for name in API_OPERATIONS if name in model.operation_names]
+    return [(each.http["method"], _pattern(each.http["requestUri"]), each) for each in models]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -91,7 +90,7 @@ def decode(request: HttpRequest) -> ApiCall:
     )
 
 
-def _members(model: OperationModel, labels: Mapping[str, str], query: str, request: HttpRequest) -> dict[str, Any]:
+def _members(model: Any, labels: Mapping[str, str], query: str, request: HttpRequest) -> dict[str, Any]:
     shape: Any = model.input_shape
     payload = shape.serialization.get("payload")
     document = {} if payload is not None or not request.body else _document(request)
@@ -113,7 +112,7 @@ def _members(model: OperationModel, labels: Mapping[str, str], query: str, reque
     return found
 
 
-def _payload(model: OperationModel, shape: Any, name: str, request: HttpRequest) -> Any:
+def _payload(model: Any, shape: Any, name: str, request: HttpRequest) -> Any:
     """The member that the whole body stands for; that of ``Invoke`` is JSON, which botocore sends without a type."""
     if shape.type_name != "blob":
         return _from_json(shape, _document(request), name)

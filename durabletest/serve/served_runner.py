@@ -10,9 +10,10 @@ from typing import Any, Self, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError
-from durabletest.local.calls import LambdaContext
+from durabletest.local.calls import ExternalHandler, LambdaContext
 from durabletest.local.client import ApiOperation
 from durabletest.local.event_handlers import Observer
+from durabletest.local.execution import LocalExecution
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
@@ -27,7 +28,7 @@ class ServedRunner(LocalDurableTestRunner):
     @classmethod
     def of(cls, functions: Mapping[str, Callable[..., Any]], **settings: Any) -> Self:
         """A runner for these functions by their names; the first durable one is the handler."""
-        name = next((name for name, function in functions.items() if sdk.is_durable(function)), None)
+        name = next((name for name, function in functions.items() if _is_durable(function)), None)
         if name is None:
             raise ConfigurationError(
                 f"none of {', '.join(functions)} is durable: serve a function decorated with @durable_execution"
@@ -53,10 +54,14 @@ class ServedRunner(LocalDurableTestRunner):
         with self._session.use("invoke"):
             return self._environment.server.ask(begin, deployment, **members)
 
-    def events(self, arn: str, seen: int) -> Future[list[dict[str, Any]]]:
-        """The events of an execution's history after the first ``seen`` ones."""
-        with self._session.use():
-            return self._environment.server.ask(CheckpointServer.events_after, arn, seen)
+    def view(self, arn: str) -> LocalExecution:
+        """One execution, for threads that may wait."""
+        return LocalExecution(arn, self._session)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the durable functions: the handler's, then the others."""
+        return [self._function_name, *self._deployment.durable_functions]
 
     def executions(self) -> Future[list[str]]:
         """The ARNs of all executions, in the order in which they started."""
@@ -76,8 +81,11 @@ class ServedRunner(LocalDurableTestRunner):
         return self._environment.server.ask(CheckpointServer.request_id)
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
-        """Register a function as durable if it is decorated with ``@durable_execution``, else as a plain one."""
-        register = self.register_durable_function if sdk.is_durable(function) else self.register_function
+        """Register a function as durable if it is decorated with ``@durable_execution``, else as a plain one.
+
+        A handler in another process is durable.
+        """
+        register = self.register_durable_function if _is_durable(function) else self.register_function
         register(name, function)
 
     def failure(self, arn: str) -> Exception | None:
@@ -122,3 +130,7 @@ class ServedRunner(LocalDurableTestRunner):
             reached: Future[None] = self._environment.orchestrator.wait(self._deployment, None, until=instant).future
         reached.set_running_or_notify_cancel()
         return reached
+
+
+def _is_durable(function: Callable[..., Any]) -> bool:
+    return isinstance(function, ExternalHandler) or sdk.is_durable(function)

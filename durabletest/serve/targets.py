@@ -6,7 +6,7 @@ import importlib
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,18 @@ from durabletest.errors import ConfigurationError
 from durabletest.model.lookup import nearest
 
 _TARGET = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<module>[^=:]+?)(?::(?P<attribute>\w+))?")
+
+
+def joined(
+    functions: Mapping[str, Callable[..., Any]], others: Mapping[str, Callable[..., Any]]
+) -> dict[str, Callable[..., Any]]:
+    """All these functions, by the names with which they are invoked."""
+    twice = [name for name in others if name in functions]
+    if twice:
+        raise ConfigurationError(f"{twice[0]!r} is served twice: give the function, or its runtime, another name")
+    if not (functions or others):
+        raise ConfigurationError("there is nothing to serve: name a FILE.py, or a --runtime")
+    return {**functions, **others}
 
 
 def load(targets: Sequence[str]) -> dict[str, Callable[..., Any]]:

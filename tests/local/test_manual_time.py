@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 
-from durabletest import DurableTestCase, Pending, UsageError, WaitingStatus
+from durabletest import DurableTestCase, Execution, Pending, UsageError, WaitingStatus
+from durabletest.model.history import History
 
 DAY = timedelta(days=1)
 
@@ -72,6 +74,14 @@ class AdvanceTests(DurableTestCase):
         )
         execution.result()
         self.assertEqual(execution.pending(), [])
+
+    def test_pending_has_operations_that_begin_while_it_looks(self) -> None:
+        """In real time, and beside other threads, an operation may begin at any moment."""
+        execution = self.start()
+        execution.advance(timedelta(0))
+        control = mock.Mock(wraps=execution._control)
+        control.history.side_effect = lambda: execution._control.history() if control.due_times.called else History()
+        self.assertEqual(Execution(control).pending(), execution.pending())
 
     def test_with_nothing_due_there_is_nothing_to_advance_to(self) -> None:
         self.on_callback("close").succeed("done")

@@ -19,9 +19,8 @@ from durabletest.failure_pages import add_coverage
 from durabletest.model.outcomes import Noted
 from durabletest.model.records import Injected, LogEntry
 from durabletest.report import page
-from durabletest.report.lanes import Field, Recorded, lanes
+from durabletest.report.lanes import Field, Recorded, Scale, lanes
 from durabletest.report.page import page_of, recorded, visible
-from durabletest.report.scale import Scale
 from durabletest.result import TestResult
 from tests.model.histories import ARN, START, Script, View, error, history_of, order, payload, retry
 from tests.report.test_failure_report import Family, declined, invoking

@@ -5,16 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import unittest
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from durabletest.serve.app import application
-from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
-from durabletest.serve.loopback import LoopbackServer, listen
-from durabletest.serve.served_runner import ServedRunner
+from durabletest.serve import serving
 from tests.serve.served import client_of
 
 BOUND = 30.0
@@ -39,30 +34,10 @@ class Answer:
         return json.loads(self.body)
 
 
-@contextmanager
-def served(functions: Mapping[str, Callable[..., Any]], pace: Pace = Pace.SKIP, **settings: Any) -> Iterator[str]:
-    """An endpoint for these functions; gives its URL, and leaves no thread behind."""
-    patience = settings.pop("patience", None)
-    ready = Event()
-    with ServedRunner.of(functions, skip_time=pace is not Pace.REAL, **settings) as runner, listen(0) as listening:
-        endpoint = LambdaEndpoint(runner, pace, patience)
-        server = LoopbackServer(application(endpoint), endpoint, ready.set)
-        thread = Thread(target=server.run, args=([listening],), name="durabletest-serve", daemon=True)
-        thread.start()
-        try:
-            if not ready.wait(BOUND):
-                raise TimeoutError("the endpoint did not start")
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(BOUND)
-
-
 class ServeTestCase(unittest.TestCase):
     """Each class has an endpoint of its own for its ``functions``, and a client of boto3."""
 
     functions: ClassVar[Mapping[str, Callable[..., Any]]]
-    pace: ClassVar[Pace] = Pace.SKIP
     settings: ClassVar[Mapping[str, Any]] = {}
     url: str
     client: Any
@@ -70,7 +45,7 @@ class ServeTestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.url = cls.enterClassContext(served(cls.functions, cls.pace, **cls.settings))
+        cls.url = cls.enterClassContext(serving(cls.functions, **cls.settings))
         cls.client = client_of(cls.url, max_pool_connections=200)
         cls.addClassCleanup(cls.client.close)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import unittest
@@ -11,7 +12,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest.serve.app import MAX_BODY
-from tests.serve.case import Answer, ServeTestCase, path_of
+from tests.serve.case import BOUND, Answer, ServeTestCase, path_of
 
 MB = 1_048_576
 API = "/2025-12-01"
@@ -170,6 +171,37 @@ class BadRequestTests(ServeTestCase):
         path = f"{API}/durable-execution-callbacks/{callback}"
         self.check((400, "CallbackTimeoutException"), "POST", f"{path}/succeed", b"no")
         self.check((400, "CallbackTimeoutException"), "POST", f"{path}/heartbeat")
+
+    def test_a_body_whose_size_is_not_declared_is_bounded_too(self) -> None:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=BOUND)
+        self.addCleanup(connection.close)
+        pieces = (b"a" * MB for _ in range(MAX_BODY // MB + 2))
+        connection.request("POST", INVOKE.format("approval:1"), pieces, encode_chunked=True)
+        answer = Answer(connection.getresponse())
+        self.assertEqual((answer.status, answer.code), (413, "RequestTooLargeException"))
+
+    def test_time_is_moved_by_nothing_but_a_length_of_time(self) -> None:
+        for body in (
+            b"{",
+            b"[]",
+            b"1",
+            b'{"seconds": 0}',
+            b'{"seconds": -1}',
+            b'{"seconds": "1"}',
+            b'{"seconds": true}',
+            b'{"seconds": 1e99}',
+            b'{"seconds": NaN}',
+            b'{"minutes": 1}',
+            b'{"seconds": 1, "minutes": 1}',
+        ):
+            self.check((400, "InvalidParameterValueException"), "POST", "/durabletest/time", body)
+
+    def test_pages_that_do_not_exist(self) -> None:
+        self.check((404, "ResourceNotFoundException"), "GET", "/durabletest/executions/none")
+        self.check((404, "UnknownOperationException"), "GET", "/durabletest/executions/../live.js")
+        self.check((404, "UnknownOperationException"), "GET", "/durabletest/static/live.js")
+        self.check((404, "UnknownOperationException"), "GET", "/durabletest/time")
+        self.check((404, "UnknownOperationException"), "POST", "/")
 
     def test_what_is_no_http_is_refused(self) -> None:
         host, port = self.url.removeprefix("http://").split(":")

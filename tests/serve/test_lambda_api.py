@@ -11,6 +11,8 @@ from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
 from unittest import mock
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from aws_durable_execution_sdk_python import DurableContext, ParallelBranch, durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
@@ -18,8 +20,8 @@ from botocore.exceptions import ClientError
 
 from durabletest import sdk
 from durabletest.local.server.service_model import response_findings
-from durabletest.serve.lambda_endpoint import Pace
-from tests.serve.case import BOUND, ServeTestCase, served
+from durabletest.serve import serving
+from tests.serve.case import BOUND, ServeTestCase
 from tests.serve.served import client_of
 
 MB = 1_048_576
@@ -114,10 +116,19 @@ class InvokeTests(ServeTestCase):
             self.start("quick", 2, DurableExecutionName="once")
 
     def test_a_request_response_waits_for_the_result(self) -> None:
-        answer = self.invoke("quick:1", {"a": [1, "ü"]})
+        answer = self.invoke("quick:1", {"a": [1, "ü"]}, LogType="None")
         self.assertEqual((answer["StatusCode"], answer["ExecutedVersion"]), (200, "1"))
         self.assertEqual(json.loads(answer["Payload"]), {"a": [1, "ü"]})
         self.assertNotIn("FunctionError", answer)
+
+    def test_a_function_by_every_form_of_its_name(self) -> None:
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:quick"
+        for name in (f"{arn}:1", "123456789012:function:quick:1", "quick:1", arn, "quick"):
+            qualifier = {} if name.endswith(":1") else {"Qualifier": "1"}
+            with self.subTest(name, **qualifier):
+                answer = self.invoke(name, 1, **qualifier)
+                self.assertEqual((answer["Payload"], answer["ExecutedVersion"]), (b"1", "1"))
+                self.assertTrue(answer["DurableExecutionArn"].startswith(f"{arn}:1/durable-execution/"))
 
     def test_a_failed_execution_is_a_function_error(self) -> None:
         answer = self.invoke("failing:1", "no luck")
@@ -275,16 +286,21 @@ class PaceTests(unittest.TestCase):
             context.wait(Duration.from_seconds(1), name="short")
             return 1
 
-        with served({"short": short}, Pace.REAL) as url, ExitStack() as stack:
+        with serving({"short": short}, time="real") as url, ExitStack() as stack:
             client = client_of(url)
             stack.callback(client.close)
             answer = client.invoke(FunctionName="short:1")
             self.assertEqual(answer["Payload"].read(), b"1")
             execution = client.get_durable_execution(DurableExecutionArn=answer["DurableExecutionArn"])
             self.assertGreaterEqual(execution["EndTimestamp"] - execution["StartTimestamp"], timedelta(seconds=1))
+            with self.assertRaises(HTTPError) as refused:
+                urlopen(Request(f"{url}/durabletest/time", b"{}"))
+            with refused.exception:
+                self.assertEqual(refused.exception.code, 400)
+                self.assertIn("time is real here", refused.exception.read().decode())
 
     def test_a_client_that_only_reads_gets_a_callbacks_timeout_when_its_patience_is_over(self) -> None:
-        with served({"approval": approval}, patience=5) as url, ExitStack() as stack:
+        with serving({"approval": approval}, patience=5) as url, ExitStack() as stack:
             client = client_of(url)
             stack.callback(client.close)
             arn = client.invoke(FunctionName="approval:1", InvocationType="Event")["DurableExecutionArn"]

@@ -101,6 +101,11 @@ def event_findings(event: Mapping[str, Any]) -> list[str]:
     return findings(service_model().shape_for("Event"), event)
 
 
+def error_findings(error: object) -> list[str]:
+    """The violations of an error object, such as a handler answers with; an empty list if there are none."""
+    return findings(service_model().shape_for("ErrorObject"), error)
+
+
 def findings(shape: Shape | None, value: Any) -> list[str]:
     """Each violation of the shape by ``value``, with its path; an empty list if there are none."""
     if shape is None:
