@@ -207,7 +207,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             if not (self._session.closed or self._deployment.lease.inherited):
-                endings.tell(self._ending)
+                endings.tell(self._durable_ending)
         finally:
             try:
                 routes.closed(self)
