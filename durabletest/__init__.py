@@ -63,10 +63,12 @@ if TYPE_CHECKING:
     )
     from durabletest.case import DurableTestCase
     from durabletest.cloud.runner import CloudDurableTestRunner
+    from durabletest.configuration import cloud_only, local_only
     from durabletest.durable_test import DurableTest
     from durabletest.execution_handle import Execution, Pending
     from durabletest.explored_case import explore
     from durabletest.local.runner import LocalDurableTestRunner
+    from durabletest.model.metering import Cost, Prices
     from durabletest.model.operation import DurableOperation
     from durabletest.model.records import (
         CallbackDetails,
@@ -82,7 +84,6 @@ if TYPE_CHECKING:
         WaitDetails,
         WaitingStatus,
     )
-    from durabletest.modes import cloud_only, local_only
     from durabletest.result import TestResult
     from durabletest.routes import Route, route
     from durabletest.scripts import CallbackScript, ScriptedCallback
@@ -117,6 +118,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "DurableOperation",
     "Invocation",
     "LogEntry",
+    "Cost",
+    "Prices",
     # facts about one operation
     "StepDetails",
     "WaitDetails",
@@ -199,10 +202,12 @@ _MODULES = {
     ),
     "durabletest.case": ("DurableTestCase",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
+    "durabletest.configuration": ("cloud_only", "local_only"),
     "durabletest.durable_test": ("DurableTest",),
     "durabletest.execution_handle": ("Execution", "Pending"),
     "durabletest.explored_case": ("explore",),
     "durabletest.local.runner": ("LocalDurableTestRunner",),
+    "durabletest.model.metering": ("Cost", "Prices"),
     "durabletest.model.operation": ("DurableOperation",),
     "durabletest.model.records": (
         "CallbackDetails",
@@ -218,7 +223,6 @@ _MODULES = {
         "WaitDetails",
         "WaitingStatus",
     ),
-    "durabletest.modes": ("cloud_only", "local_only"),
     "durabletest.result": ("TestResult",),
     "durabletest.routes": ("Route", "route"),
     "durabletest.scripts": ("CallbackScript", "ScriptedCallback"),

@@ -15,7 +15,10 @@ from durabletest.assertions.compare import RECORDS, record_difference
 from durabletest.assertions.history_checks import updating
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import (
+    Mode,
     NoTests,
+    mode_of,
+    reason_to_skip,
     refuse_late_changes,
     refuse_on_instance,
     require_handler,
@@ -24,14 +27,16 @@ from durabletest.configuration import (
     values_of,
 )
 from durabletest.durability import DurabilityTestCase
+from durabletest.endings import in_suite
 from durabletest.errors import ConfigurationError, DurableTestError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.modes import Mode, mode_of, reason_to_skip
 from durabletest.result import TestResult
-from durabletest.settings import DurableSettings, local_runner
+from durabletest.settings import DurableSettings, handler_of, local_runner, workflow_of
+from durabletest.template.functions import TemplateFunction
+from durabletest.template.selection import function_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -56,7 +61,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         super().__init_subclass__(**kwargs)
         set_abstract(cls)
         cls.__durable_ready = False
-        cls.__cloud = None
+        cls.__cloud = cls.__deployed = None
 
     if not TYPE_CHECKING:  # type checkers would take it that anything may be set, and that anything may be made
 
@@ -71,6 +76,8 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     __durable_ready = False
     __cloud: CloudSuite | None = None
+    __deployed: TemplateFunction | None = None
+    """The function in the template, for local runs; None without a template."""
     __read: Mapping[str, Any]
     """The settings that were read: on the class when it was set up, on an instance when its runner was made."""
 
@@ -96,7 +103,11 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         if mode is Mode.CLOUD:
             cls.__cloud = CloudSuite(cls)
         else:
-            require_handler(cls, DurableTestCase)
+            cls.__deployed = function_of(cls)
+            if cls.__deployed is None:
+                require_handler(cls, DurableTestCase)
+            else:
+                handler_of(cls, cls.__deployed)
             LocalDurableTestRunner.setup_test_environment(
                 skip_time=cls.skip_time, start_time=cls.start_time, clock=cls.clock
             )
@@ -104,6 +115,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
     @classmethod
     def __finish(cls) -> None:
         cls.__durable_ready = False
+        cls.__deployed = None
         if cls.__cloud is not None:
             cls.__cloud.close()
             cls.__cloud = None
@@ -139,7 +151,12 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             options = options_of(method)
             if options is not None:
                 self._durable_explore(options, self.__why_not_explored())
-            with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
+            with (
+                self.__suite(),
+                self.__environment(),
+                self.__open_runner(),
+                self.__replaced(self.__watched(self._durable_given(method))),
+            ):
                 began = True
                 outcome = super().run(result)
                 self._durable_ended()
@@ -168,8 +185,8 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     def debug(self) -> None:
         """Run the test with a runner of its own, and without collecting the result."""
-        method = self.__watched(getattr(self, self._testMethodName))
-        with self.__environment(), self.__open_runner(), self.__replaced(method):
+        method = self.__watched(self._durable_given(getattr(self, self._testMethodName)))
+        with self.__suite(), self.__environment(), self.__open_runner(), self.__replaced(method):
             super().debug()
 
     @contextmanager
@@ -248,6 +265,9 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             return nullcontext()
         return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
+    def __suite(self) -> AbstractContextManager[None]:
+        return in_suite(f"{type(self).__module__}.{type(self).__qualname__}")
+
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
         self._durable_began()
@@ -257,9 +277,9 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             self.runner = self._durable_shared
             return nullcontext()
         if cls.__cloud is not None:
-            cloud_runner = self.runner = cls.__cloud.runner(self.id())
+            cloud_runner = self.runner = cls.__cloud.runner(self.id(), workflow_of(cls))
             return cloud_runner
-        runner = self.runner = local_runner(cls, schedule=self._durable_schedule)
+        runner = self.runner = local_runner(cls, cls.__deployed, schedule=self._durable_schedule)
         return closing(runner)
 
     # --- running ---

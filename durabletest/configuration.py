@@ -1,19 +1,21 @@
-"""The configuration of runners and test case classes, checked before anything starts.
+"""The configuration of test case classes, checked before anything starts, and their mode, local or cloud.
 
 Each value is checked by itself; what a class as a whole can get wrong comes after.
 """
 
 from __future__ import annotations
 
+import os
 import unittest
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from enum import StrEnum
 from itertools import takewhile
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from durabletest import value_checks
-from durabletest.errors import ConfigurationError
+from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
 from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, optional
 
@@ -23,6 +25,8 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "handler": optional(value_checks.check_handler),
     "durable_functions": value_checks.check_functions,
     "functions": value_checks.check_functions,
+    "template": optional(value_checks.check_template),
+    "template_function": optional(value_checks.check_template_function),
     "function_name": optional(value_checks.check_name),
     "skip_time": value_checks.check_flag,
     "skip_sleep": value_checks.check_flag,
@@ -35,6 +39,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "invocation_type": value_checks.check_invocation_type,
     "operation_limit": value_checks.check_limit,
     "storage_limit": value_checks.check_limit,
+    "retention_days": value_checks.check_retention,
     "memory_size": value_checks.check_memory_size,
     "environment": value_checks.check_environment,
     "watchdog": value_checks.check_seconds,
@@ -64,6 +69,7 @@ _OF_RUNNERS = (
     "invocation_type",
     "operation_limit",
     "storage_limit",
+    "retention_days",
     "memory_size",
     "environment",
     "watchdog",
@@ -174,7 +180,8 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
     raise ConfigurationError(
         f"{cls.__qualname__} has no handler{hint}: write `handler = my_function`{late}, the function decorated with "
-        "@durable_execution; or `abstract = True`, if it is only the base of classes that have one"
+        "@durable_execution, or `template = 'template.yaml'`; or `abstract = True`, if it is only the base of classes "
+        "that have one"
     )
 
 
@@ -224,3 +231,76 @@ class NoTests(unittest.TestSuite):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{self._name} is abstract: its tests are run in its subclasses only, so is {name}")
+
+
+# --- the mode, and the tests that belong to one mode only -------------------------------------------------------------
+
+MODE_VARIABLE = "DURABLETEST_MODE"
+_MARK = "__durabletest_only__"
+
+Marked = TypeVar("Marked", bound=Callable[..., Any])
+
+
+class Mode(StrEnum):
+    """Where the functions under test run."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+
+def mode_of(cls: type[Any]) -> Mode:
+    """The mode of a class: the environment variable wins over the class attribute."""
+    variable = os.environ.get(MODE_VARIABLE)
+    if variable:
+        return _mode(variable, f"the environment variable {MODE_VARIABLE}")
+    return _mode(cls.mode, f"{cls.__qualname__}.mode")
+
+
+def _mode(value: object, where: str) -> Mode:
+    known = [mode.value for mode in Mode]
+    if value in known:
+        return Mode(str(value))
+    close = get_close_matches(str(value).lower(), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigurationError(f"{where} is {value!r}: write 'local' or 'cloud'{hint}")
+
+
+def local_only(item: Marked) -> Marked:
+    """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
+    _mark(item, Mode.LOCAL)
+    return item
+
+
+def cloud_only(item: Marked) -> Marked:
+    """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped.
+
+    With the plugin for pytest a test function can be decorated, too."""
+    _mark(item, Mode.CLOUD)
+    return item
+
+
+def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
+    """The reason to skip a class, or a test method of it, in the present mode; None if it is run."""
+    mode = mode_of(cls)
+    for item in (cls, method):
+        only = only_mode(item)
+        if only not in (None, mode):
+            return f"{only} only: {MODE_VARIABLE} or the class says {mode}"
+    return None
+
+
+def only_mode(item: object) -> Mode | None:
+    """The mode that a decorator has marked a class or function for, None if it is for both."""
+    mode: Mode | None = getattr(item, _MARK, None)
+    return mode
+
+
+def _mark(item: object, mode: Mode) -> None:
+    if isinstance(item, type) and not hasattr(item, "mode"):
+        raise UsageError(
+            f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods, "
+            "and on test functions of pytest"
+        )
+    setattr(item, _MARK, mode)

@@ -10,14 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from durabletest import endings
 from durabletest.assertions import CurrentTest
 from durabletest.cloud.suite import CloudSuite, execution_noted
+from durabletest.configuration import Mode, mode_of
 from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import name_of
 from durabletest.local.foreign_clocks import naming_foreign_clocks
-from durabletest.modes import Mode, mode_of
-from durabletest.settings import GivenSettings, local_runner, settings_from
+from durabletest.settings import GivenSettings, local_runner, settings_from, workflow_of
+from durabletest.template.selection import function_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -58,11 +60,15 @@ class DurableTest(DurableMethods):
             if self._in_cloud:
                 suite = CloudSuite(chosen)
                 undo.callback(suite.close)
-                self.runner = suite.runner(test_id or self._module)
+                self.runner = suite.runner(test_id or self._module, workflow_of(chosen))
             else:
-                _require_handler(handler)
+                deployed = function_of(chosen)
+                if deployed is None:
+                    _require_handler(handler)
+                elif handler is None:
+                    self._subject = str(deployed)
                 environment = {name: getattr(chosen, name) for name in _ENVIRONMENT if name in settings}
-                self.runner = local_runner(chosen, **environment)
+                self.runner = local_runner(chosen, deployed, **environment)
             undo.callback(self.runner.close)
             self._closing = undo.pop_all()
         self._closed = False
@@ -74,7 +80,8 @@ class DurableTest(DurableMethods):
         What was closed by hand is not checked for stubs and answers that were never used.
         """
         self._closed = True
-        self._closing.close()
+        with endings.in_suite(endings.current_suite() or self._module):
+            self._closing.close()
 
     def __enter__(self) -> Self:
         self._ending.callback(self.close)
@@ -119,6 +126,7 @@ class DurableTest(DurableMethods):
 def _require_handler(handler: object) -> None:
     if handler is None:
         raise ConfigurationError(
-            "there is no handler, which only the cloud can do without: give the function decorated with "
-            "@durable_execution, like DurableTest(order_handler) or, with pytest's fixture, durable(order_handler)"
+            "there is no handler, which only the cloud can do without: give template='template.yaml', or the function "
+            "decorated with @durable_execution, like DurableTest(order_handler) or, with pytest's fixture, "
+            "durable(order_handler)"
         )

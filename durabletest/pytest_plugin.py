@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
+from durabletest.configuration import MODE_VARIABLE, Mode, mode_of, only_mode
 from durabletest.errors import ConfigurationError, DurableTestError, ExecutionFailedError, UsageError
-from durabletest.modes import MODE_VARIABLE, Mode, mode_of, only_mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,6 +33,9 @@ _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
 _PAGES = pytest.StashKey[list["FailurePage"]]()
 """The page of a test, if pages of failing tests are asked for."""
+_COVERAGE = pytest.StashKey[list[str]]()
+"""The summaries of coverage at the end of the run."""
+_COVERAGE_VARIABLE = "DURABLETEST_COVERAGE"
 _SECTION = "durabletest report"
 _MOST_EXECUTIONS = 20
 _MARKERS = (
@@ -58,6 +63,32 @@ def pytest_configure(config: pytest.Config) -> None:
         patch = pytest.MonkeyPatch()
         patch.setenv(MODE_VARIABLE, mode)
         config.add_cleanup(patch.undo)
+
+
+def pytest_sessionstart() -> None:
+    """Begin this process's part of the coverage, if there is to be any: it counts as running from now on."""
+    if os.environ.get(_COVERAGE_VARIABLE):
+        from durabletest.coverage_parts import begin
+
+        try:
+            begin()
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End this process's part, before a worker of xdist tells that it has finished."""
+    if os.environ.get(_COVERAGE_VARIABLE):
+        from durabletest.coverage_parts import end
+
+        session.config.stash[_COVERAGE] = [coverage.text() for coverage in end()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for text in config.stash.get(_COVERAGE, ()):
+        terminalreporter.section("durabletest coverage")
+        terminalreporter.write_line(text)
 
 
 def pytest_report_header() -> str | None:
@@ -190,6 +221,17 @@ def _test_case_of(item: pytest.Item) -> Any:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tell to which suite executions belong: the class or file of the test."""
+    if not os.environ.get(_COVERAGE_VARIABLE):
+        return (yield)
+    from durabletest.endings import in_suite
+
+    with in_suite(item.nodeid.rpartition("::")[0]):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Explain a failure of the test; fail a test that passes for what it has not used, and for empty assertions."""
     try:
@@ -264,9 +306,26 @@ def pytest_runtest_makereport(
             page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
         if call.when == "teardown":
             page.ended()
+    if report.failed and item.config.getoption("htmlpath", None):
+        _link_page(item, report)
     if call.when == "teardown":
         _forget(item)
     return report
+
+
+def _link_page(item: pytest.Item, report: Any) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+    from importlib import import_module
+
+    from durabletest.failure_pages import written_page
+
+    case = _test_case_of(item)
+    page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
+    if page is not None:
+        folder = Path(item.config.getoption("htmlpath")).absolute().parent
+        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        extra = import_module("pytest_html.extras").url(link, name="executions")
+        report.extras = [*getattr(report, "extras", ()), extra]
 
 
 def _forget(item: pytest.Item) -> None:

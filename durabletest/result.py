@@ -15,6 +15,7 @@ from durabletest.histories import write_history
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import execution_title
 from durabletest.model.lookup import member
+from durabletest.model.metering import Cost, Prices, cost_of
 from durabletest.model.operation import DurableOperation
 from durabletest.model.records import (
     ErrorDetails,
@@ -26,8 +27,10 @@ from durabletest.model.records import (
     OperationRecord,
     OperationStatus,
 )
+from durabletest.model.times import Duration, delay
 from durabletest.report.table import operation_table, width_of
 from durabletest.report.timeline import glyphs_for, timeline
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS, check_memory_size, check_retention
 
 _ENDINGS = {
     ExecutionStatus.FAILED: "FAILED",
@@ -123,6 +126,25 @@ class TestResult:
                 "the test @local_only"
             )
         return tuple(logs)
+
+    def cost(
+        self,
+        memory: int = DEFAULT_MEMORY_SIZE,
+        *,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
+        invocation_duration: Duration | None = None,
+        prices: Prices | None = None,
+    ) -> Cost:
+        """What the execution so far costs, by the published metering; see :class:`durabletest.Cost`.
+
+        ``memory`` is the function's, in MB. Virtual time passes while a handler sleeps, not while it computes: with
+        ``invocation_duration`` (a timedelta, or seconds) each invocation is taken to have lasted that long. ``prices``
+        take the place of those of US East (N. Virginia).
+        """
+        check_memory_size(memory, "memory")
+        check_retention(retention_days, "retention_days")
+        length = None if invocation_duration is None else delay(invocation_duration, "invocation_duration")
+        return cost_of(self._view.history(), memory, retention_days, length, prices or Prices())
 
     def print(self, columns: Sequence[str] | None = None) -> None:
         """Write a table of all operations to stdout; see :data:`durabletest.report.table.COLUMNS` for the columns.

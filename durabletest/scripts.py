@@ -242,7 +242,6 @@ class ScriptRegistry:
 
     @property
     def has_answers_left(self) -> bool:
-        """Whether any script has an answer left."""
         return any(len(script.uses) < len(script.answers) for script in self.scripts.values())
 
     def rewind(self) -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from difflib import get_close_matches
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
 from durabletest.configuration import NoFunctions, validate
 from durabletest.errors import ConfigurationError
+from durabletest.local.deployment import workflow_name
+from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
+from durabletest.local.server.identifiers import split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
-from durabletest.value_checks import DEFAULT_MEMORY_SIZE, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
+from durabletest.template.functions import TemplateFunction
+from durabletest.template.handlers import import_handler
+from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
 class DurableSettings:
@@ -27,6 +35,11 @@ class DurableSettings:
     """Targets of ``context.invoke`` that are durable functions themselves, by name."""
     functions: Mapping[str, Callable[..., Any]] = NoFunctions("functions")
     """Targets of ``context.invoke`` that are plain functions ``(event, context)``, by name."""
+    template: str | os.PathLike[str] | None = None
+    """The template with which the function is deployed, of SAM, CloudFormation or CDK (``cdk.out``). It says what the
+    other settings do not; ``DURABLETEST_TEMPLATE`` wins."""
+    template_function: str | None = None
+    """The function's logical id in the template, if that has several durable ones."""
     function_name: str | None = None
     """The function's name; in the cloud a qualified one, ``orders:prod``."""
     mode: str = "local"
@@ -54,6 +67,8 @@ class DurableSettings:
     """How many operations an execution may have before it fails; None is the service's quota of 3,000."""
     storage_limit: int | None = None
     """How many bytes an execution may write before it fails; None is the service's quota of 100 MB."""
+    retention_days: int = DEFAULT_RETENTION_DAYS
+    """Days that an execution is kept after its end, which ``get_durable_execution`` tells."""
     memory_size: int = DEFAULT_MEMORY_SIZE
     """The memory of the function in MB, which is what its context says."""
     environment: Mapping[str, str] = MappingProxyType({})
@@ -84,6 +99,8 @@ class GivenSettings(TypedDict, total=False):
 
     durable_functions: Mapping[str, Callable[..., Any]]
     functions: Mapping[str, Callable[..., Any]]
+    template: str | os.PathLike[str] | None
+    template_function: str | None
     function_name: str | None
     mode: str
     skip_time: bool
@@ -96,6 +113,7 @@ class GivenSettings(TypedDict, total=False):
     invocation_type: str
     operation_limit: int | None
     storage_limit: int | None
+    retention_days: int
     memory_size: int
     environment: Mapping[str, str]
     watchdog: float
@@ -124,23 +142,110 @@ def settings_from(given: Mapping[str, Any], what: str, module: str) -> type[Dura
     return settings
 
 
-def local_runner(settings: type[DurableSettings], **more: Any) -> LocalDurableTestRunner:
-    """The local runner for a test with these settings, which have a handler."""
-    return LocalDurableTestRunner(
-        settings.handler,  # type: ignore[arg-type]
-        durable_functions=settings.durable_functions,
-        functions=settings.functions,
-        function_name=settings.function_name,
-        execution_timeout=settings.execution_timeout,
-        function_timeout=settings.function_timeout,
-        invocation_attempts=settings.invocation_attempts,
-        invocation_type=settings.invocation_type,
-        operation_limit=settings.operation_limit,
-        storage_limit=settings.storage_limit,
-        memory_size=settings.memory_size,
-        environment=settings.environment,
-        watchdog=settings.watchdog,
-        state_page_size=settings.state_page_size,
-        skip_sleep=settings.skip_sleep,
-        **more,
-    )
+_OF_LOCAL_RUNNERS = (
+    "handler",
+    "durable_functions",
+    "functions",
+    "function_name",
+    "execution_timeout",
+    "function_timeout",
+    "invocation_attempts",
+    "invocation_type",
+    "operation_limit",
+    "storage_limit",
+    "retention_days",
+    "memory_size",
+    "environment",
+    "watchdog",
+    "state_page_size",
+    "skip_sleep",
+)
+
+
+def workflow_of(settings: type[DurableSettings]) -> str | None:
+    """The name of the workflow under test in reports; None if the settings have no name and no handler."""
+    if settings.handler is None and settings.function_name is None:
+        return None
+    return workflow_name(settings.handler, settings.function_name)
+
+
+def local_runner(
+    settings: type[DurableSettings], deployed: TemplateFunction | None = None, **more: Any
+) -> LocalDurableTestRunner:
+    """The local runner for a test with these settings, and with those of the function in its template.
+
+    Without such a function the settings have a handler.
+    """
+    arguments: dict[str, Any] = {name: getattr(settings, name) for name in _OF_LOCAL_RUNNERS}
+    if deployed is None:
+        return LocalDurableTestRunner(**arguments, **more)
+    environment = deployed.environment(settings.environment)
+    arguments |= {"handler": handler_of(settings, deployed), "environment": environment}
+    arguments |= {name: get(deployed) for name, get in _FROM_TEMPLATES.items() if not _is_given(settings, name)}
+    runner = LocalDurableTestRunner(**arguments, **more)
+    with ExitStack() as undo:
+        undo.callback(runner.close)
+        _register_targets(runner, settings, deployed)
+        undo.pop_all()
+    return runner
+
+
+_FROM_TEMPLATES: Mapping[str, Callable[[TemplateFunction], Any]] = {
+    "function_name": lambda function: function.name,
+    "execution_timeout": lambda function: function.execution_timeout,
+    "retention_days": lambda function: function.retention_days,
+    "function_timeout": lambda function: function.timeout,
+    "memory_size": lambda function: function.memory_size,
+}
+"""Settings that a template says, unless the test does."""
+
+
+def _is_given(settings: type[DurableSettings], name: str) -> bool:
+    return any(name in vars(owner) for owner in takewhile(lambda owner: owner is not DurableSettings, settings.__mro__))
+
+
+def handler_of(settings: type[DurableSettings], deployed: TemplateFunction) -> Callable[..., Any]:
+    """The handler of the test, or else that of the template, which is imported with its environment variables."""
+    return settings.handler or _imported(deployed, deployed.environment(settings.environment))
+
+
+def _imported(function: TemplateFunction, environment: Mapping[str, str]) -> Callable[..., Any]:
+    with FunctionSettings(environment=environment):
+        return import_handler(function)
+
+
+def _register_targets(
+    runner: LocalDurableTestRunner, settings: type[DurableSettings], deployed: TemplateFunction
+) -> None:
+    """Register the functions that the function may invoke, and note why others are not registered."""
+    given = {split_name(name)[0] for name in (*settings.durable_functions, *settings.functions)}
+    allowed = deployed.targets()
+    for target in deployed.template.functions:
+        if target.name in given:
+            continue
+        if target.logical_id not in allowed:
+            runner._note_missing(
+                target.name,
+                f"the template does not allow {deployed.logical_id} to invoke {target.logical_id}: give it a "
+                "LambdaInvokePolicy, or a policy with lambda:InvokeFunction",
+            )
+            continue
+        try:
+            _register(runner, settings, target)
+        except ConfigurationError as error:
+            runner._note_missing(target.name, str(error))
+
+
+def _register(runner: LocalDurableTestRunner, settings: type[DurableSettings], target: TemplateFunction) -> None:
+    names = (target.properties.get("Environment") or {}).get("Variables") or {}
+    environment = target.environment({name: text for name, text in settings.environment.items() if name in names})
+    own: SettingsOfTarget = {
+        "function_timeout": target.timeout,
+        "memory_size": target.memory_size,
+        "environment": environment,
+    }
+    handler = _imported(target, environment)
+    if target.durable:
+        runner.register_durable_function(target.name, handler, execution_timeout=target.execution_timeout, **own)
+    else:
+        runner.register_function(target.name, handler, **own)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -22,6 +23,10 @@ MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of a function that Lambda allows."""
+DEFAULT_RETENTION_DAYS = 14
+"""The days that the service keeps an execution after its end, if the function does not say."""
+MAX_RETENTION_DAYS = 90
+"""The longest that the service keeps an execution after its end."""
 DEFAULT_MEMORY_SIZE = 128
 """The memory in MB of a function for which none was chosen; Lambda allows no less."""
 MAX_MEMORY_SIZE = 10_240
@@ -126,6 +131,21 @@ def check_environment(value: object, where: str) -> None:
             raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
 
 
+def check_template(value: object, where: str) -> None:
+    """The path of a template, or of a folder with one."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ConfigurationError(f"{where} is {value!r}: give the path of a template, 'template.yaml', or of 'cdk.out'")
+
+
+def check_template_function(value: object, where: str) -> None:
+    """The function of a template, with an alias or without."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(
+            f"{where} is {value!r}: give the logical id of a function in the template, 'OrderFunction', or with an "
+            "alias, 'OrderFunction:live'"
+        )
+
+
 def check_delay(value: object, where: str) -> None:
     """A number of real seconds from 0 on, or None."""
     if value is not None and value != 0:
@@ -144,6 +164,14 @@ def check_limit(value: object, where: str) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ConfigurationError(
             f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
+        )
+
+
+def check_retention(value: object, where: str) -> None:
+    """A whole number of days that the service allows."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_RETENTION_DAYS:
+        raise ConfigurationError(
+            f"{where} is {value!r}: give a whole number of days, from 1 to {MAX_RETENTION_DAYS}, as the service allows"
         )
 
 

@@ -128,7 +128,7 @@ THEIR_OWN: dict[str, Any] = {
 
 class ClassAttributeTests(unittest.TestCase):
     maxDiff = None
-    BASE = "; or `abstract = True`, if it is only the base of classes that have one"
+    BASE = ", or `template = 'template.yaml'`; or `abstract = True`, if it is only the base of classes that have one"
 
     def test_a_wrong_value_names_the_class_the_attribute_and_what_to_write(self) -> None:
         for attribute, value, text in WRONG:

@@ -6,13 +6,24 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, LazyText, brief, call, evaluate, short_type, show
+from durabletest.assertions.check import (
+    Claim,
+    LazyText,
+    brief,
+    call,
+    counted,
+    evaluate,
+    short_type,
+    shortened,
+    show,
+)
 from durabletest.assertions.compare import equals
 from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.metering import operations_of
 from durabletest.model.records import ErrorDetails, ExecutionRecord, OperationRecord
 
 __unittest = True
@@ -183,6 +194,21 @@ class ExecutionFacts:
     @property
     def is_undecoded(self) -> bool:
         return False
+
+
+def billed(facts: ExecutionFacts, expected: Any, *, at_most: bool) -> Claim:
+    """The claim about the number of durable operations that are billed."""
+    operations = operations_of(facts.view.history())
+    actual = operations.total()
+    wanted = f"{counted(expected, 'operation')} billed" if isinstance(expected, int) else f"number == {show(expected)}"
+    most = shortened([f"{count} for {what}" for what, count in operations.most_common()], 5)
+    return Claim(
+        actual <= expected if at_most else bool(expected == actual),
+        f"{'at most ' if at_most else ''}{wanted}",
+        f"{counted(actual, 'operation')} billed: {', '.join(most)}",
+        f".operations_billed({'at_most=' if at_most else ''}{actual})",
+        lambda: facts.remedy,
+    )
 
 
 # --- patterns that recorded errors match ---

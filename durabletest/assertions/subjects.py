@@ -29,7 +29,7 @@ from durabletest.assertions.operation_checks import (
     requested,
     wrong_type,
 )
-from durabletest.assertions.outcome_checks import ExecutionFacts, OutcomeSubject
+from durabletest.assertions.outcome_checks import ExecutionFacts, OutcomeSubject, billed
 from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_break, started_before
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
@@ -56,6 +56,16 @@ class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
     def paused(self) -> Self:
         """It is PAUSED, and has not been resumed yet."""
         return self._has_status("PAUSED")
+
+    def operations_billed(self, number: object = None, *, at_most: int | None = None) -> Self:
+        """The service bills this many durable operations, or at most so many; see ``TestResult.cost``.
+
+        Executions that it has invoked are billed by themselves.
+        """
+        if (number is None) is (at_most is None):
+            raise UsageError("operations_billed() compares with a number: write operations_billed(18) or at_most=18")
+        expected = valid_number("operations_billed", at_most if number is None else number)
+        return self._check(lambda facts: billed(facts, expected, at_most=number is None))
 
     def operation(self, path: str, index: int | None = None) -> OperationSubject:
         """Go on to the operation of this name or path; of several, ``index`` selects one, counted from 0."""

@@ -78,7 +78,7 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explained(error: Exception, function: str | None = None) -> DurableTestError:
+def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> DurableTestError:
     """The durabletest error to raise from one of botocore's; ``function`` is the name that was invoked, if any."""
     if isinstance(error, botocore.NoRegionError):
         return CloudRegionError(
@@ -87,11 +87,11 @@ def explained(error: Exception, function: str | None = None) -> DurableTestError
     if isinstance(error, _CREDENTIALS_MISSING):
         return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
     if isinstance(error, _UNREACHABLE):
-        return CloudServiceError(f"the Lambda service cannot be reached, after all retries: {error}")
+        return CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
     if not isinstance(error, ClientError):
         return CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
     return _setup_error(error, function) or CloudServiceError(
-        f"the Lambda service refuses {error.operation_name}{_retried(error)}: {error}"
+        f"the {service} service refuses {error.operation_name}{_retried(error)}: {error}"
     )
 
 
@@ -175,6 +175,11 @@ def lambda_client() -> Any:
 def logs_client() -> Any:
     """A client of CloudWatch Logs, configured alike."""
     return _client("logs")
+
+
+def cloudformation_client() -> Any:
+    """A client of CloudFormation, configured alike."""
+    return _client("cloudformation")
 
 
 def _client(service: str) -> Any:

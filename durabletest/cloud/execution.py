@@ -54,21 +54,17 @@ class CloudExecution:
 
     @property
     def arn(self) -> str:
-        """The durable execution's ARN."""
         return self._poller.arn
 
     @property
     def client(self) -> Any:
-        """The boto3 client."""
         return self._client
 
     @property
     def exact_time(self) -> bool:
-        """Time is real."""
         return False
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:
-        """The delay of a callback's scripted answer that was skipped."""
         skipped = self._poller.answers.skipped_delays
         ids = (record.id, *(child.id for child in self.history().children(record)))
         return next((skipped[key] for key in ids if key in skipped), timedelta(0))
@@ -87,11 +83,9 @@ class CloudExecution:
         )
 
     def unavailable(self, what: str) -> NotAvailableError:
-        """The error, or skip, for something that the cloud does not offer."""
         return self._unavailable(what)
 
     def history(self) -> History:
-        """The history so far."""
         with self._lock:
             self._history.extend(self._poller.take_new_events())
             return self._history
@@ -116,11 +110,11 @@ class CloudExecution:
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
         """Shows the progress line meanwhile."""
-        return self._poller.progress.waiting()
+        return self._poller.progress.shown()
 
     def wait_until_ended(self, timeout: float | None) -> None:
-        """Wait for the end, and show the progress line meanwhile."""
-        end = inf if timeout is None else _clock[0]() + timeout
+        """Wait for the end, and show the progress line meanwhile; a log gets a line if it took long."""
+        seen_before, end = self._poller.ended.is_set(), inf if timeout is None else _clock[0]() + timeout
         with self.blocking():
             while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - _clock[0]()))):
                 if _clock[0]() >= end:
@@ -130,6 +124,8 @@ class CloudExecution:
                     )
         if self._poller.error is not None:
             raise self._poller.error
+        if not seen_before:
+            self._poller.progress.summarise(str(self.history().execution.status))
 
     def stop(self, error: Mapping[str, Any]) -> None:
         for failure in self._poller.stop(error).values():

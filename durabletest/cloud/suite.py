@@ -12,7 +12,9 @@ from typing import Any
 
 from durabletest.cloud.aws import arn_and_link, lambda_client
 from durabletest.cloud.runner import CloudDurableTestRunner, cloud_watch_logs, seconds_of
+from durabletest.cloud.stacks import STACK_VARIABLE, DeployedStacks
 from durabletest.errors import ConfigurationError, NotAvailableError
+from durabletest.template.selection import function_of
 
 FUNCTION_NAMES_VARIABLE = "DURABLETEST_FUNCTION_NAMES"
 POLL_INTERVAL_VARIABLE = "DURABLETEST_POLL_INTERVAL"
@@ -39,8 +41,8 @@ class CloudSuite:
         self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
-    def runner(self, test_id: str) -> CloudDurableTestRunner:
-        """The runner for one test; its executions carry the test's id."""
+    def runner(self, test_id: str, workflow: str | None = None) -> CloudDurableTestRunner:
+        """The runner for one test; its executions carry the test's id. ``workflow`` is its name in reports."""
         return CloudDurableTestRunner(
             self._function,
             client=self._client,
@@ -50,6 +52,7 @@ class CloudSuite:
             execution_prefix=test_id,
             unavailable=self._unavailable,
             cloud_logs=self._logs,
+            workflow=workflow,
         )
 
     def close(self) -> None:
@@ -73,21 +76,28 @@ def execution_noted(last_arn: Callable[[], str | None]) -> Iterator[None]:
 
 
 def _deployed_name(cls: type[Any]) -> str:
-    """The name or ARN that the environment variable gives for ``function_name``, or else for a name of the handler.
+    """The name or ARN that the environment variables give for ``function_name``, or else for the handler's names.
 
-    A ``function_name`` that the variable does not list is itself the deployed name.
+    The function of a template is known by its own names. A ``function_name`` that none of the variables knows is itself
+    the deployed name.
     """
-    deployed = _deployed_names()
-    if cls.function_name is not None:
-        return deployed.get(str(cls.function_name), str(cls.function_name))
-    names = handler_names(cls)
+    deployed, function = _deployed_names(), function_of(cls)
+    names = handler_names(cls) if cls.function_name is None else [str(cls.function_name)]
+    if function is not None and cls.function_name is None:
+        names += function.names
     for name in names:
         if name in deployed:
             return deployed[name]
+    stacks = DeployedStacks.from_environment()
+    if cls.function_name is not None:
+        return (stacks and stacks.value(names[0])) or names[0]
+    if function is not None and stacks is not None:
+        return stacks.name_of(function)
     key = next(iter(names), "name")
+    stack = "" if function is None else f", or {STACK_VARIABLE} to the name of the stack, 'orders-dev'"
     raise ConfigurationError(
         f"{cls.__qualname__} has no function_name, so nothing can be invoked in the cloud: write "
-        f'function_name = \'orders:live\', or set {FUNCTION_NAMES_VARIABLE}={{"{key}": "orders:live"}}'
+        f'function_name = \'orders:live\', or set {FUNCTION_NAMES_VARIABLE}={{"{key}": "orders:live"}}{stack}'
     )
 
 

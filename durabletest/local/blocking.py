@@ -155,13 +155,13 @@ class Onlooker:
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
+        self._seen: object = None
         self._stint: object = None
         self._sight: object = None
         self._times = 0
         self._helping: list[Sight | None] = []
 
     def look(self) -> None:
-        """Look once."""
         turns, holder = self._turns, self._turns.holder
         if holder is None:
             self._look_outside()
@@ -172,6 +172,9 @@ class Onlooker:
 
     def _look_at(self, holder: Task) -> None:
         stint = self._turns.stint_of(holder)
+        if stint != self._seen:  # it has just got the turn: not worth a look at its stack
+            self._seen = stint
+            return
         sight = sight_of(holder.thread)
         self._count(stint, sight)
         if sight is not None and self._times >= self._enough(holder, sight):

@@ -97,7 +97,7 @@ class CallQueue:
         run = self.logs.during(call.arn, call.run, new_invocation=call.is_invocation, kept=kept)
         with self._switching:
             self.running = running
-            running.call.settings.enter()
+            running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
         self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
@@ -159,7 +159,7 @@ class CallQueue:
     def _end(self) -> None:
         with self._switching:
             if self.running is not None:
-                self.running.call.settings.leave()
+                self.running.call.settings.__exit__()
             self.running = None
         self._scheduler.cancel(_DEADLINE)
 

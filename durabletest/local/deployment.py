@@ -19,9 +19,11 @@ from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import StubRegistry
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
@@ -120,13 +122,15 @@ _DEFAULT_WATCHDOG = 30.0
 class Deployment:
     """The functions of one runner, and how their executions run.
 
-    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of the
-    runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a page of
-    the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes in
-    virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease`` on
-    the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the targets
-    of chained invokes by their names, and ``settings_of`` has the settings of those that were given some; ``faults`` is
-    told of every checkpoint and step.
+    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of
+    the runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a
+    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
+    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease``
+    on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
+    targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
+    ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
+    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
+    ``notes`` are kept if somebody looks at the executions when they end.
     """
 
     number: int
@@ -142,9 +146,13 @@ class Deployment:
     durable_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     settings_of: dict[str, FunctionSettings] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
+    quotas: Quotas = SERVICE_QUOTAS
+    cold: bool = False
+    notes: AskedNotes | None = None
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -211,6 +219,11 @@ def name_of(handler: object) -> str:
         return str(name)
     inner = getattr(handler, "func", None)
     return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def workflow_name(handler: object, function_name: str | None) -> str:
+    """The name of a workflow in reports: that of its function, or else that of its handler, with its module."""
+    return f"{module_of(handler)}.{name_of(handler)}" if function_name is None else split_name(function_name)[0]
 
 
 def module_of(handler: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -69,7 +69,7 @@ class Parts:
 
 
 class EventHandlers:
-    """One method for each type of announcement.
+    """Do what the server's announcements ask for.
 
     Announcements of executions that were given up are ignored until ``all_forgotten``.
     """
@@ -82,30 +82,33 @@ class EventHandlers:
         self._operations: dict[str, OperationCache[Any]] = {}
 
     def handle(self, announcement: Announcement) -> None:
-        """Do what the announcement asks for."""
         if announcement.arn in self._forgotten:
             return
+        parts = self._parts
         match announcement:
-            case Timer():
-                self._on_timer(announcement)
-            case TimerCancelled():
-                self._on_timer_cancelled(announcement)
-            case InvocationDue():
-                self._on_invocation_due(announcement)
-            case FunctionCallDue():
-                self._on_function_call_due(announcement)
+            case Timer(due, kind, arn, operation_id) as timer:
+                self._schedule(parts.scheduler, (kind, arn, operation_id), due, timer)
+            case TimerCancelled(kind, arn, operation_id):
+                parts.scheduler.cancel((kind, arn, operation_id))
+            case Limit(due, arn):
+                self._schedule(parts.limits, arn, due, Timer(due, TimerKind.EXECUTION_TIMEOUT, arn))
+            case InvocationDue(arn):
+                parts.calls.put(arn, "invocation", partial(self._handler_call, arn))
+            case FunctionCallDue() as call:
+                parts.calls.put(call.arn, call.operation_id, partial(self._function_call, call))
             case FunctionUnknown():
                 self._on_function_unknown(announcement)
             case CallbackCreated():
                 self._on_callback_created(announcement)
-            case Limit():
-                self._on_limit(announcement)
-            case Endless():
-                self._on_endless(announcement)
-            case Changed():
-                self._on_changed(announcement)
-            case Ended():
-                self._on_ended(announcement)
+            case Endless(arn, bound):
+                parts.abort(arn, without_end(arn, bound))
+            case Changed(arn):
+                parts.waiters.note(arn)
+                self._observe(arn, ended=False)
+            case Ended(arn):
+                self._drop(arn)
+                parts.waiters.end(arn, parts.run_errors.of(arn))
+                self._observe(arn, ended=True)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
@@ -127,24 +130,10 @@ class EventHandlers:
         mine = [(key, due) for key, due in keys if key[1] == arn]
         return [(key[2], key[0].value if isinstance(key[0], TimerKind) else key[0], due) for key, due in mine]
 
-    def _on_timer(self, timer: Timer) -> None:
-        key = (timer.kind, timer.arn, timer.operation_id)
-        self._parts.scheduler.schedule(key, timer.due, lambda: self._fire(timer), timer.arn)
-
-    def _on_timer_cancelled(self, timer: TimerCancelled) -> None:
-        self._parts.scheduler.cancel((timer.kind, timer.arn, timer.operation_id))
-
-    def _on_limit(self, limit: Limit) -> None:
-        timer = Timer(limit.due, TimerKind.EXECUTION_TIMEOUT, limit.arn)
-        self._parts.limits.schedule(limit.arn, limit.due, lambda: self._fire(timer), limit.arn)
-
-    def _fire(self, timer: Timer) -> None:
-        self._parts.server.call(CheckpointServer.fire, timer)
+    def _schedule(self, queue: Scheduler, key: Hashable, due: datetime, timer: Timer) -> None:
+        queue.schedule(key, due, lambda: self._parts.server.call(CheckpointServer.fire, timer), timer.arn)
 
     # --- calls ---
-
-    def _on_invocation_due(self, due: InvocationDue) -> None:
-        self._parts.calls.put(due.arn, "invocation", partial(self._handler_call, due.arn))
 
     def _handler_call(self, arn: str) -> RunningCall | None:
         parts = self._parts
@@ -157,9 +146,6 @@ class EventHandlers:
         return RunningCall(
             handler_invocation(arn, event, deployment, parts.server, parts.client, now, operations, turns), deployment
         )
-
-    def _on_function_call_due(self, due: FunctionCallDue) -> None:
-        self._parts.calls.put(due.arn, due.operation_id, partial(self._function_call, due))
 
     def _function_call(self, due: FunctionCallDue) -> RunningCall | None:
         parts = self._parts
@@ -176,9 +162,6 @@ class EventHandlers:
             reason = not_registered(unknown.function, deployment)
             self._parts.run_errors.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
-    def _on_endless(self, endless: Endless) -> None:
-        self._parts.abort(endless.arn, without_end(endless.arn, endless.bound))
-
     # --- news ---
 
     def _on_callback_created(self, created: CallbackCreated) -> None:
@@ -186,16 +169,9 @@ class EventHandlers:
         if deployment is not None:
             self._answers.created(created, deployment)
 
-    def _on_changed(self, changed: Changed) -> None:
-        self._parts.waiters.note(changed.arn)
+    def _observe(self, arn: str, ended: bool) -> None:
         for observe in self.observers:
-            observe(changed.arn, False)
-
-    def _on_ended(self, ended: Ended) -> None:
-        self._drop(ended.arn)
-        self._parts.waiters.end(ended.arn, self._parts.run_errors.of(ended.arn))
-        for observe in self.observers:
-            observe(ended.arn, True)
+            observe(arn, ended)
 
     def _drop(self, arn: str) -> None:
         """Drop the calls and timers of an execution (R17.5)."""

@@ -58,15 +58,15 @@ class FunctionSettings:
         check_environment(environment, "environment")
         return cls(duration(function_timeout, ""), memory_size, environment)
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         """Set the environment variables."""
         for name, value in self._environment.items():
             if os.environ.get(name) == self._before[name]:
                 self._replaced[name] = self._before[name]
                 os.environ[name] = value
 
-    def leave(self) -> None:
-        """Put back what was there before ``enter``; without one before, nothing happens."""
+    def __exit__(self, *_: object) -> None:
+        """Put back what was there before."""
         while self._replaced:
             name, value = self._replaced.popitem()
             if value is None:

@@ -93,6 +93,7 @@ class TestExecutionOrchestrator:
         )
         self.at_rest: list[Callable[[], None]] = []
         """Called in the server's thread, one by one, once everything has come to rest."""
+        self._closed: list[Callable[[], None]] = []
 
     # --- for other threads ---
 
@@ -115,13 +116,16 @@ class TestExecutionOrchestrator:
         self._inbox.ask(partial(self._open, deployment, start)).result()
 
     def _open(self, deployment: Deployment, start: datetime | None) -> None:
+        while self._closed:
+            self._closed.pop()()
         if start is not None:
             self._restart(start)
         if deployment.schedule is not None:
             deployment.schedule.title_of = self._title_of
             self._scheduler.choose = deployment.schedule.next_timer
         self._deployments.add(deployment)
-        self._server.call(CheckpointServer.deploy, deployment.number, deployment.own, deployment.page_size)
+        own = deployment.own, deployment.page_size, deployment.quotas
+        self._server.call(CheckpointServer.deploy, deployment.number, *own)
 
     def restart(self, start: datetime) -> None:
         """Reset timers, ids and virtual time; there is no execution."""
@@ -133,12 +137,18 @@ class TestExecutionOrchestrator:
         self._inbox.send(partial(self._forget, deployment, reason, future), future)
         future.result()
 
-    def close(self, deployment: Deployment, reason: Reason) -> None:
-        """A runner is closed. If a thread has died, so have its executions, and every wait has been settled."""
-        if not self._inbox.closed and self._server.thread.is_alive():
-            self.forget(deployment, reason)
-            self._scheduler.choose = None
-            self._inbox.post(partial(self._deployments.remove, deployment))
+    def close(self, deployment: Deployment, reason: Reason, last: bool) -> None:
+        """A runner is closed, the ``last`` one or not; what nobody waits for is forgotten when the next one opens."""
+        close = partial(self._close, deployment, reason)
+        if last and self._server.deserted:
+            self._closed.append(close)
+        elif not self._inbox.closed and self._server.thread.is_alive():  # else every wait has been settled
+            self._inbox.ask(close).result()
+
+    def _close(self, deployment: Deployment, reason: Reason) -> None:
+        self._forget(deployment, reason, Future())
+        self._scheduler.choose = None
+        self._deployments.remove(deployment)
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
@@ -229,7 +239,7 @@ class TestExecutionOrchestrator:
                     self._settle()
                     self._tell_news()
                     if not messages:
-                        self._server.resting = self.calls.idle and not self._waiters.has_news
+                        self._server.rest(self.calls.idle and not self._waiters.has_news, self._waiters.nobody_waits)
                         break
             return self._seconds_to_wait()
         except BaseException as error:

@@ -16,6 +16,7 @@ from durabletest.errors import (
 from durabletest.local.calls import Call
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import split_name
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import stub_for
 from durabletest.model.history import History, as_written, execution_title
@@ -104,6 +105,9 @@ def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
 
 def not_registered(function: str, deployment: Deployment) -> str:
     """The text for a chained invoke of a function that is not registered."""
+    reason = deployment.missing.get(split_name(function)[0])
+    if reason is not None:
+        return f"the workflow invokes {function!r}, which is not registered, as {reason}"
     known = [*deployment.durable_functions, *deployment.functions]
     close = get_close_matches(function, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from durabletest import configuration, routes, sdk, value_checks
+from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -33,6 +33,7 @@ from durabletest.model.times import Duration
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, unanswered
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import InvokeStub, StepStub
 
 DEFAULT_FUNCTION_NAME = "handler"
@@ -76,6 +77,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         invocation_type: str = value_checks.EVENT,
         operation_limit: int | None = None,
         storage_limit: int | None = None,
+        retention_days: int = value_checks.DEFAULT_RETENTION_DAYS,
         memory_size: int = value_checks.DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -92,24 +94,25 @@ class LocalDurableTestRunner(RepeatingRunner):
             invocation_type=invocation_type,
             operation_limit=operation_limit,
             storage_limit=storage_limit,
+            retention_days=retention_days,
         )
-        self._function_name = function_name or DEFAULT_FUNCTION_NAME
+        self._given_name, self._function_name = function_name, function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), settings=function, schedule=schedule, **given)
+        quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
+        given |= {"settings": function, "quotas": quotas}
+        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
         self._session = process_environment.open_runner(chosen, deploy)
-        with ExitStack() as undo:
-            undo.callback(process_environment.close, self._session)
-            self._set_up(Quotas(operation_limit, storage_limit, invocation_attempts))
-            self._register_all(durable_functions or {}, functions or {})
-            undo.pop_all()
+        self._deploy(durable_functions or {}, functions or {})
 
-    def _set_up(self, quotas: Quotas) -> None:
+    def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
+        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+        self._restored = set()
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -118,17 +121,21 @@ class LocalDurableTestRunner(RepeatingRunner):
             self._deployment.number,
         )
         self._router = Router(self._client)
-        environment.server.call(CheckpointServer.set_quotas, self._deployment.number, quotas)
         environment.tell_of_references(self._deployment.handler)
 
-    def _register_all(
+    def _deploy(
         self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
     ) -> None:
-        for name, function in durable_functions.items():
-            self.register_durable_function(name, function)
-        for name, function in functions.items():
-            self.register_function(name, function)
-        routes.opened(self)
+        """Give the session all that the runner was made with; closes it if that fails."""
+        with ExitStack() as undo:
+            undo.callback(process_environment.close, self._session)
+            self._set_up()
+            for name, function in durable_functions.items():
+                self.register_durable_function(name, function)
+            for name, function in functions.items():
+                self.register_function(name, function)
+            routes.opened(self)
+            undo.pop_all()
 
     # --- the process-wide environment ---
 
@@ -198,10 +205,14 @@ class LocalDurableTestRunner(RepeatingRunner):
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
-            routes.closed(self)
-            self._router.close()
+            if not (self._session.closed or self._deployment.lease.inherited):
+                endings.tell(self._ending)
         finally:
-            process_environment.close(self._session)
+            try:
+                routes.closed(self)
+                self._router.close()
+            finally:
+                process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -262,6 +273,10 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, settings, durable=False, timeout=None)
         self._deployment.functions[name] = handler
+
+    def _note_missing(self, name: str, reason: str) -> None:
+        """Say why a function is not registered, for the error that comes if the workflow invokes it."""
+        self._deployment.missing[name] = reason
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.

@@ -197,7 +197,6 @@ class QueueScheduler(Scheduler):
         return self._run_until(due)
 
     def seconds_until_next(self) -> float | None:
-        """None: virtual time costs no real time."""
         return None
 
 
@@ -205,10 +204,8 @@ class TimerScheduler(Scheduler):
     """Real time: entries run when the real clock has reached them."""
 
     def run_due(self) -> bool:
-        """Run what is due by now."""
         return self._run_until(self._clock.now())
 
     def seconds_until_next(self) -> float | None:
-        """The real seconds until the earliest entry."""
         due = self.next_due()
         return None if due is None else max(0.0, (due - self._clock.now()).total_seconds())

@@ -47,7 +47,6 @@ class Sleeper:
                 self.task.turns.park(self.task)
 
     def wake(self) -> None:
-        """Let it go on."""
         self.awake.set()
         if self.task is not None:
             self.task.turns.wake(self.task)
@@ -192,7 +191,6 @@ class VirtualSleep:
 
     @property
     def installed(self) -> bool:
-        """Whether it is in place."""
         return bool(self._replaced)
 
     def install(self) -> None:

@@ -71,6 +71,11 @@ class Waiters:
         return waits or any(self._watches.values())
 
     @property
+    def nobody_waits(self) -> bool:
+        """Whether there is neither a wait nor an open watch."""
+        return not self._waits and not any(self._watches.values())
+
+    @property
     def all_blocked(self) -> bool:
         """Whether every thread that has set a watch is blocked, so that none can answer a callback."""
         blocked = {wait.thread for wait in self._waits if not wait.is_over}

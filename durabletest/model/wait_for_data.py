@@ -68,7 +68,6 @@ class OpenWatches:
                 self._drop(watch)
 
     def take_all(self) -> list[Watch]:
-        """Remove and return all watches."""
         taken = list(self._open)
         self._open.clear()
         self._by_hint.clear()

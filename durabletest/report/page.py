@@ -17,8 +17,7 @@ from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
-from durabletest.report.lanes import Lane, Recorded, css, lanes
-from durabletest.report.scale import Scale, Tick
+from durabletest.report.lanes import Lane, Recorded, Scale, Tick, css, lanes
 from durabletest.report.table import error_text
 from durabletest.report.timeline import BOX, end_of
 

@@ -38,7 +38,6 @@ class Glyphs:
 
     @property
     def text(self) -> str:
-        """All of them."""
         marks = [self.pause, self.failed_attempt, self.poll, *self.marks.values()]
         return "".join([self.start, self.context_start, *self.bars.values(), *marks])
 

@@ -71,6 +71,7 @@ def add_to(commands: Any) -> None:
 def serving(
     functions: Mapping[str, Callable[..., Any]],
     *,
+    runtimes: Mapping[str, str] | None = None,
     time: str = "skip",
     patience: int | None = None,
     port: int = 0,
@@ -79,22 +80,29 @@ def serving(
     """Serve functions as ``durabletest serve`` does, in a thread of this process; gives the URL of the endpoint.
 
     The keys are the names with which the functions are invoked; those that are not decorated with
-    ``@durable_execution`` are plain. ``time`` (``"skip"``, ``"manual"`` or ``"real"``) and ``patience`` are the options
-    of the command, port 0 is any that is free, and ``settings`` are those of ``LocalDurableTestRunner``.
+    ``@durable_execution`` are plain. ``runtimes`` are durable functions of any language: each has the command that
+    starts its process, or a port for one that is started by hand. ``time`` (``"skip"``, ``"manual"`` or ``"real"``) and
+    ``patience`` are the options of the command, port 0 is any that is free, and ``settings`` are those of
+    ``LocalDurableTestRunner``.
     """
     _require()
     from durabletest.serve.app import application
     from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
     from durabletest.serve.loopback import LoopbackServer, listen
+    from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec
     from durabletest.serve.served_runner import ServedRunner
+    from durabletest.serve.targets import joined
 
     if time not in PACES:
         raise ConfigurationError(f"time is {time!r}: write one of {', '.join(PACES)}")
-    with listen(port) as listening, ServedRunner.of(functions, skip_time=time != "real", **settings) as runner:
+    others = RuntimeServer(RuntimeSpec.of(name, value) for name, value in (runtimes or {}).items())
+    served = joined(functions, others.functions)
+    with listen(port) as listening, ServedRunner.of(served, skip_time=time != "real", **settings) as runner:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         endpoint = LambdaEndpoint(runner, Pace(time), patience)
         server = LoopbackServer(application(endpoint), endpoint)
-        with server.in_thread(listening):
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with others.running(url), server.in_thread(listening):
+            yield url
 
 
 def _require() -> None:
@@ -114,25 +122,24 @@ def _run(options: argparse.Namespace) -> int:
     from durabletest.serve.loopback import LoopbackServer, listen, serve_until_interrupted
     from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec
     from durabletest.serve.served_runner import ServedRunner
-    from durabletest.serve.targets import load
+    from durabletest.serve.targets import joined, load
 
     pace = Pace(options.time)
     start = None if pace is Pace.REAL else _start_time(options.start_time)
     runtimes = RuntimeServer(RuntimeSpec.parsed(text) for text in options.runtimes)
-    functions = load(options.targets, runtimes.functions)
+    functions = joined(load(options.targets), runtimes.functions)
     with listen(options.port) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         runner = ServedRunner.of(
             functions, skip_time=pace is not Pace.REAL, start_time=start, watchdog=options.watchdog
         )
         try:
-            runtimes.start(url)
             endpoint = LambdaEndpoint(runner, pace, options.patience)
-            greeting = "\n".join([f"durabletest serves {', '.join(functions)} on {url}", *runtimes.by_hand()])
-            server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
-            serve_until_interrupted(server, listening)
+            with runtimes.running(url):
+                greeting = "\n".join([f"durabletest serves {', '.join(functions)} on {url}", *runtimes.by_hand()])
+                server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
+                serve_until_interrupted(server, listening)
         finally:
-            runtimes.close()
             runner.close()
     return 0
 

@@ -8,9 +8,9 @@ import shlex
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -49,24 +49,24 @@ class RuntimeSpec:
     def parsed(cls, text: str) -> RuntimeSpec:
         """``NAME=COMMAND`` or ``NAME=PORT``; raises :class:`ConfigurationError` for anything else."""
         name, _, value = text.partition("=")
+        return cls.of(name, value)
+
+    @classmethod
+    def of(cls, name: str, value: str) -> RuntimeSpec:
+        """The value is a command or a port; raises :class:`ConfigurationError` for anything else."""
         if not name or not value.strip():
             raise ConfigurationError(
-                f"--runtime {text!r}: write NAME=COMMAND, such as orders='node index.mjs', or NAME=PORT for a runtime "
-                "that you start yourself, such as orders=9015"
+                f"--runtime {name}={value}: write NAME=COMMAND, such as orders='node index.mjs', or NAME=PORT for a "
+                "runtime that you start yourself, such as orders=9015"
             )
         if value.isdecimal():
-            return cls(name, port=_port(text, int(value)))
+            if not 0 < int(value) < 65536:
+                raise ConfigurationError(f"--runtime {name}={value}: a port is a number from 1 to 65535")
+            return cls(name, port=int(value))
         try:
-            command = shlex.split(value)
+            return cls(name, tuple(shlex.split(value)))
         except ValueError as error:
-            raise ConfigurationError(f"--runtime {text!r}: the command cannot be read: {error}") from error
-        return cls(name, tuple(command))
-
-
-def _port(text: str, port: int) -> int:
-    if not 0 < port < 65536:
-        raise ConfigurationError(f"--runtime {text!r}: a port is a number from 1 to 65535")
-    return port
+            raise ConfigurationError(f"--runtime {name}={value}: the command cannot be read: {error}") from error
 
 
 class RuntimeServer:
@@ -91,6 +91,15 @@ class RuntimeServer:
         self._loop: asyncio.AbstractEventLoop
         self._ending: asyncio.Event
         self._endpoint = ""
+
+    @contextmanager
+    def running(self, endpoint: str) -> Iterator[None]:
+        """In the block, runtimes are served, and processes run; see ``start`` and ``close``."""
+        try:
+            self.start(endpoint)
+            yield
+        finally:
+            self.close()
 
     def start(self, endpoint: str) -> None:
         """Listen, and start the processes; ``endpoint`` is the URL at which they reach the Lambda API.

@@ -18,15 +18,25 @@ from durabletest.model.lookup import nearest
 _TARGET = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<module>[^=:]+?)(?::(?P<attribute>\w+))?")
 
 
-def load(targets: Sequence[str], others: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
-    """The functions by the names with which they are invoked, in the order of the targets, after the others.
+def joined(
+    functions: Mapping[str, Callable[..., Any]], others: Mapping[str, Callable[..., Any]]
+) -> dict[str, Callable[..., Any]]:
+    """All these functions, by the names with which they are invoked."""
+    twice = [name for name in others if name in functions]
+    if twice:
+        raise ConfigurationError(f"{twice[0]!r} is served twice: give the function, or its runtime, another name")
+    if not (functions or others):
+        raise ConfigurationError("there is nothing to serve: name a FILE.py, or a --runtime")
+    return {**functions, **others}
+
+
+def load(targets: Sequence[str]) -> dict[str, Callable[..., Any]]:
+    """The functions by the names with which they are invoked, in the order of the targets.
 
     ``app.py:handler`` is one function, by default invoked by its own name; ``app.py`` stands for all durable functions
     that the module defines.
     """
-    functions = dict(others)
-    if not (targets or others):
-        raise ConfigurationError("there is nothing to serve: name a FILE.py, or a --runtime")
+    functions: dict[str, Callable[..., Any]] = {}
     for target in targets:
         for name, function in _functions(target).items():
             if name in functions:

@@ -19,6 +19,10 @@ class ShippedTests(scenarios.Shipped):
         self.assertExecution().succeeded({"status": "shipped", "items": mock.ANY}).never.succeeded(None)
         self.assertExecution().result(mock.ANY).never.result({}).never.error()
 
+    def test_operations_that_are_billed(self) -> None:
+        self.assertExecution().operations_billed(6).operations_billed(at_most=6).operations_billed(at_most=7)
+        self.assertExecution().operations_billed(mock.ANY).never.operations_billed(5).never.operations_billed(at_most=5)
+
     def test_times_of_the_execution(self) -> None:
         self.assertExecution().took(hours=1, minutes=5).took(timedelta(minutes=65)).never.took(hours=1)
         self.assertExecution().started_at(datetime(2026, 1, 1, tzinfo=UTC)).started_at(seconds=0).never.started_at(

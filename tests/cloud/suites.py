@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from durabletest import DurableTestCase, cloud_only, local_only
 from tests.cloud.workflows import order
 from tests.endpoint.case import POLL_INTERVAL
+from tests.template.case import PROJECTS
 
 
 class Orders(DurableTestCase):
@@ -58,3 +59,31 @@ class Marked(Orders):
     @cloud_only
     def test_cloud(self) -> None:
         self.runTest()
+
+
+class Templated(DurableTestCase):
+    """Names nothing but a template."""
+
+    template: Any = PROJECTS / "plain" / "template.yaml"
+    poll_interval = POLL_INTERVAL
+    cloud_timeout = timedelta(seconds=20)
+
+    def runTest(self) -> None:
+        self.execute({"order": 42})
+        self.assertExecution().succeeded({"parcel": "parcel 42"})
+
+
+class TemplatedHello(Templated):
+    template = PROJECTS / "hello"
+
+
+class TemplatedShipping(Templated):
+    template = PROJECTS / "assembly"
+    template_function = "Ship"
+
+
+class Greeting(Templated):
+    """Passes wherever it runs."""
+
+    def runTest(self) -> None:
+        self.assertEqual(self.execute("Ann").get_result()[0], "good day, Ann")

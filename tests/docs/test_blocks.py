@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import tempfile
@@ -11,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
-from durabletest import sdk_threads
+from durabletest import coverage_parts, sdk_threads
 from tests.docs.pages import DOCUMENTS, ELSEWHERE, README, Block, Page, blocks, python_of
+from tests.modules import forgotten
 
 _NEED_TURNS = ("exploring.md", "durability.md")
 """Pages about what needs a decided order of threads, which older versions of the SDK have no places for."""
@@ -29,14 +31,17 @@ class BlockTests(unittest.TestCase):
         for path in DOCUMENTS:
             if path.name not in ELSEWHERE and (path.name not in _NEED_TURNS or sdk_threads.can_take_turns()):
                 page = self.page(path)
-                with contextlib.chdir(Path(str(page.module.__file__)).parent):
+                folder = Path(str(page.module.__file__)).parent
+                with contextlib.chdir(folder), forgotten(folder):
                     self.run_page(page, blocks(path.read_text(encoding="utf-8")))
+                    list(coverage_parts.end())
 
     def run_page(self, page: Page, found: list[Block]) -> None:
         """A block of text after one of Python is part of what it prints; without one, no test of it fails."""
         with page.importable():
             for block, following in pairwise([*found, None]):
-                if block is None or block.language != "python":
+                if block is None or block.language != "python" or block.file is not None:
+                    self.write(page, block)
                     continue
                 with self.subTest(page.path.name, line=block.line):
                     printed = page.run(block)
@@ -44,6 +49,14 @@ class BlockTests(unittest.TestCase):
                         self.assertIn(following.code, printed)
                     else:
                         self.assertNotRegex(printed, r"FAILED|ERROR", printed)
+
+    def write(self, page: Page, block: Block | None) -> None:
+        """Write a block that the page calls a file beside the page's module."""
+        if block is not None and block.file is not None:
+            file = Path(str(page.module.__file__)).parent / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.code, encoding="utf-8")
+            importlib.invalidate_caches()
 
     def test_a_block_that_fails_is_noticed(self) -> None:
         failing = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(1, 2)\n"

@@ -18,6 +18,7 @@ from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest, Reques
 from tests.endpoint.faults import Answering, Faults
 from tests.endpoint.http import HttpServer
 from tests.endpoint.log import REQUEST_TIMEOUT, RequestLog
+from tests.endpoint.stacks import Stack, asked, described
 from tests.endpoint.timekeeper import Timekeeper
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -63,6 +64,8 @@ class Endpoint:
         self.intercept: Callable[[ApiCall, HttpRequest, Answering], HttpAnswer] | None = None
         """Serves all requests that meet no fault, given what the service would do; None if the service serves them."""
         self.closing = Event()
+        self.stacks: dict[str, Stack] = {}
+        """The stacks of CloudFormation by their names."""
         self._deployed: dict[str, Deployed] = {}
         self._time = Timekeeper()
         self._http = HttpServer(self._answer)
@@ -95,7 +98,7 @@ class Endpoint:
     @property
     def environment(self) -> dict[str, str]:
         """What makes any boto3 client of a process talk to this endpoint."""
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL_LAMBDA": self.url}
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL_LAMBDA": self.url, "AWS_ENDPOINT_URL_CLOUDFORMATION": self.url}
 
     def deploy(
         self,
@@ -139,6 +142,7 @@ class Endpoint:
         """End what runs, and forget faults and requests; what is deployed stays."""
         self.faults.clear()
         self.page_size = None
+        self.stacks.clear()
         for started in self.all():
             for execution in (started, *self.descendants(started)):
                 if execution.status is ExecutionStatus.RUNNING:
@@ -159,7 +163,7 @@ class Endpoint:
         if "AWS4-HMAC-SHA256" not in request.headers.get("authorization", ""):
             return refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         try:
-            call = rest_json.decode(request)
+            call = asked(request) or rest_json.decode(request)
         except RequestRefusedError as refused:
             return refusal(refused.status, refused.code, refused.message)
         self.log.add(call, request)
@@ -174,6 +178,8 @@ class Endpoint:
         return answer
 
     def _serve(self, call: ApiCall) -> HttpAnswer:
+        if call.operation.startswith("DescribeStack"):
+            return described(call, self.stacks)
         try:
             return self._invoke(call.members) if call.operation == "Invoke" else self._durable(call)
         except ClientError as error:

@@ -11,7 +11,8 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import ConfigurationError, DurableTestCase, HandlerStuckError, LocalDurableTestRunner
+from durabletest import ConfigurationError, DurableTestCase, HandlerStuckError, LocalDurableTestRunner, value_checks
+from durabletest.local.server import quotas
 
 
 def seen(context: Any) -> dict[str, Any]:
@@ -148,6 +149,17 @@ class TargetTests(unittest.TestCase):
                 runner.register_function("plain", plain)
                 self.assertEqual(runner.run().get_result()[1], BARE)
             self.assertEqual(runner.run().get_result()[1], {**BARE, "stage": "b"})
+
+    def test_how_long_executions_are_kept(self) -> None:
+        self.assertEqual(quotas.RETENTION_DAYS, value_checks.DEFAULT_RETENTION_DAYS)
+        for given, expected in (({}, 14), ({"retention_days": 90}, 90)):
+            with LocalDurableTestRunner(looking, **given) as runner:
+                arn = runner.run().arn
+                config = runner.client.get_durable_execution(DurableExecutionArn=arn)["DurableConfig"]
+                self.assertEqual(config["RetentionPeriodInDays"], expected)
+        for days in (0, 91, 1.5, True):
+            with self.assertRaisesRegex(ConfigurationError, "^retention_days is .*: give a whole number of days"):
+                LocalDurableTestRunner(looking, retention_days=days)  # type: ignore[arg-type]
 
     def test_values_that_lambda_does_not_take_are_refused(self) -> None:
         with LocalDurableTestRunner(asking) as runner:

@@ -10,8 +10,8 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, local_only
+from durabletest.configuration import Mode
 from durabletest.model.comparison import Canonical
-from durabletest.modes import Mode
 from durabletest.parity import Comparison, Parity, Recording, compare, in_mode, record
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from html import unescape
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -113,3 +118,54 @@ def test_nothing_is_written_without_the_variable(run: Run, pages: Pages, monkeyp
     monkeypatch.delenv("DURABLETEST_REPORT")
     run(TESTS)
     assert pages.names() == []
+
+
+CASE = """
+class OrderTests(DurableTestCase):
+    handler = order_handler
+
+    def test_case(self):
+        self.execute({"order": 42})
+        self.assertOperation("charge").succeeded(7)
+
+    def test_case_that_passes(self):
+        self.execute({"order": 42})
+"""
+HTML = ("-p", "pytest_html.plugin", "-p", "pytest_html.fixtures", "-p", "pytest_metadata.plugin")
+_DATA = re.compile(r'data-jsonblob="([^"]*)"')
+
+
+def links(report: Path) -> dict[str, list[str]]:
+    """The links of each test in a report of pytest-html, by the test's name."""
+    found = _DATA.search(report.read_text(encoding="utf-8"))
+    assert found is not None
+    tests: dict[str, list[dict[str, Any]]] = json.loads(unescape(found[1]))["tests"]
+    return {
+        name.partition("::")[2]: [extra["content"] for result in results for extra in result["extras"]]
+        for name, results in tests.items()
+    }
+
+
+def test_pytest_html_links_the_pages(run: Run, pages: Pages, tmp_path: Path) -> None:
+    report = tmp_path / "reports" / "all of them.html"
+    run(TESTS + CASE, *HTML, f"--html={report}")
+    found = links(report)
+    assert {name for name, linked in found.items() if linked} == {
+        "OrderTests::test_case",
+        "test_assert",
+        "test_claim[42]",
+        "test_set_up",
+        "test_teardown",
+        "test_unused",
+    }
+    for linked in filter(None, found.values()):
+        [link] = set(linked)  # the result of the test and that of its teardown have the same
+        assert (report.parent / unquote(link)).resolve().name in pages.listed()
+
+
+def test_pytest_html_without_pages_is_left_alone(
+    run: Run, pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DURABLETEST_REPORT")
+    run(TESTS, *HTML, f"--html={tmp_path / 'report.html'}")
+    assert set(map(len, links(tmp_path / "report.html").values())) == {0}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import unittest
 
-from durabletest.report.scale import Position, Scale
+from durabletest.report.lanes import Position, Scale
 from tests.model.histories import seconds
 
 MONTH = 30 * 24 * 3600

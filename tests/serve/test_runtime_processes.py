@@ -23,6 +23,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from durabletest import ExecutionStatus, HandlerStuckError, LocalDurableTestRunner, TestResult
 from durabletest.errors import ConfigurationError
 from durabletest.parity import main
+from durabletest.serve import serving
 from durabletest.serve.runtime_api import PATH
 from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec, defaults
 from tests.effort import LONG
@@ -170,7 +171,7 @@ class ProcessTests(unittest.TestCase):
     # --- the end ---
 
     def test_close_ends_the_process_and_what_it_has_started(self) -> None:
-        children = f"sleep 3600 & echo $! > {self.memory}; exec {shlex.join(PYTHON)}"
+        children = f"(trap '' TERM; exec sleep 3600) & echo $! > {self.memory}; exec {shlex.join(PYTHON)}"
         server = self.server("sh", "-c", children)
         pid = self.runner(server).run({"todo": "answer"}).get_result()["pid"]
         server.close()
@@ -218,8 +219,8 @@ class ConfigurationTests(unittest.TestCase):
             "orders=65536": "from 1 to 65535",
             "orders=node 'a": "cannot be read: No closing quotation",
         }.items():
-            named = re.escape(f"--runtime {text!r}")
-            with self.subTest(text), self.assertRaisesRegex(ConfigurationError, f"^{named}: .*{problem}"):
+            named = re.escape(f"--runtime {text}")
+            with self.subTest(text), self.assertRaisesRegex(ConfigurationError, f"^{named}=?: .*{problem}"):
                 RuntimeSpec.parsed(text)
 
     def test_a_function_has_one_runtime(self) -> None:
@@ -279,6 +280,19 @@ class CommandTests(unittest.TestCase):
                     self.assertIsNone(served.process.poll())
                 self.assertEqual(served.end(by), (0, ""))
                 self.assertFalse(is_running(int(memory.read_text())))
+
+    def test_a_runtime_is_served_for_a_block_of_code(self) -> None:
+        with serving({"parent": parent}, runtimes={"child": shlex.join(PYTHON)}) as url:
+            client = client_of(url)
+            self.addCleanup(client.close)
+            answer = client.invoke(FunctionName="parent:$LATEST", Payload=b'{"todo": "answer"}')
+            pid = json.loads(answer["Payload"].read())["pid"]
+            self.assertTrue(is_running(pid))
+        self.assertFalse(is_running(pid))
+
+    def test_a_name_stands_for_one_function_in_a_block_of_code(self) -> None:
+        with self.assertRaisesRegex(ConfigurationError, "'parent' is served twice"):
+            self.enterContext(serving({"parent": parent}, runtimes={"parent": "node index.mjs"}))
 
     def test_what_cannot_be_served(self) -> None:
         order = "order_handler=examples/order.py:order_handler"

@@ -24,10 +24,9 @@ from durabletest.local.server.identifiers import (
     split_name,
 )
 from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
-from durabletest.local.server.quotas import Quotas, callback_result, check_error_size, check_input_size
+from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
-RETENTION_DAYS = 30
 """How long the service keeps a history unless configured otherwise (API documentation)."""
 
 
@@ -83,7 +82,7 @@ class CheckpointServer:
             "ExecutionDataIncluded": included,
             "DurableConfig": {
                 "ExecutionTimeout": execution.timeout,
-                "RetentionPeriodInDays": RETENTION_DAYS,
+                "RetentionPeriodInDays": execution.request.quotas.retention_days,
             },
         }
         if execution.running and _has_expected_timeout():
@@ -197,14 +196,15 @@ class CheckpointServer:
 
     # --- runners: each is a deployment of its own, known by its number ---
 
-    def deploy(self, deployment: int, own: FunctionSpec, page_size: int | None = None) -> None:
-        """Make a runner's own function known; ``page_size`` is for executions started by ``invoke``."""
-        directory = self._directories[deployment]
-        directory.own, directory.page_size = own, page_size
+    def deploy(
+        self, deployment: int, own: FunctionSpec, page_size: int | None = None, quotas: Quotas = SERVICE_QUOTAS
+    ) -> None:
+        """Make a runner's own function known, with the quotas of each execution of the runner.
 
-    def set_quotas(self, deployment: int, quotas: Quotas) -> None:
-        """Set the quotas of each execution of a runner."""
-        self._directories[deployment].quotas = quotas
+        ``page_size`` is for executions started by ``invoke``.
+        """
+        directory = self._directories[deployment]
+        directory.own, directory.page_size, directory.quotas = own, page_size, quotas
 
     def register(self, deployment: int, name: str, durable: bool, timeout: int | None = None) -> None:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""

@@ -73,7 +73,6 @@ class ExecutionManager:
         return execution
 
     def find(self, arn: str) -> DurableExecution | None:
-        """The execution of that ARN, if there is one."""
         return self._by_arn.get(arn)
 
     def of_function(self, name: str) -> list[DurableExecution]:

@@ -62,7 +62,6 @@ class IdSource:
         self.restart()
 
     def restart(self) -> None:
-        """Count from the beginning again."""
         self._executions = itertools.count(1)
         self._requests = itertools.count(1)
         self._tokens = itertools.count(1)

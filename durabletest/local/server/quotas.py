@@ -103,6 +103,8 @@ It holds unless the number of operations was set: 3,000 waits, one after the oth
 """
 INVOCATION_ATTEMPTS = 5
 """How often an invocation is tried that fails each time. The service does not document it, and accounts differ."""
+RETENTION_DAYS = 14
+"""Days that an execution is kept after its end (documentation of SAM's and CDK's ``DurableConfig``)."""
 ERROR_TYPE = "DurableExecutionQuotaExceeded"
 """Not documented by the service; chosen here, once."""
 _SHOWN = 5
@@ -115,12 +117,14 @@ Name: TypeAlias = tuple[str, str]
 class Quotas:
     """How many operations one execution may have, and how many bytes it may write; None is as many as the service's.
 
-    ``invocation_attempts`` is how often an invocation is tried that fails each time.
+    ``invocation_attempts`` is how often an invocation is tried that fails each time, and ``retention_days`` how long an
+    execution is kept after its end, which only its description tells.
     """
 
     operations: int | None = None
     storage: int | None = None
     invocation_attempts: int = INVOCATION_ATTEMPTS
+    retention_days: int = RETENTION_DAYS
 
 
 SERVICE_QUOTAS = Quotas()

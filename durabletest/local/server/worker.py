@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from durabletest.errors import CheckpointServerError, UsageError
@@ -94,8 +94,11 @@ class CheckpointWorkerManager:
         self._companion: Companion | None = None
         self._server: CheckpointServer | None = None
         self._answering = False
+        self._arriving = Lock()
         self.resting = False
-        """Set by the companion when nothing is left that goes on by itself; unset by whatever comes."""
+        """Whether nothing is left that goes on by itself, as the companion said, and nothing has come since."""
+        self.deserted = False
+        """Whether nobody waits for anything either."""
 
     def start(self, companion: Companion | None = None) -> None:
         """Start the thread; an error while the server is made is raised here."""
@@ -108,7 +111,7 @@ class CheckpointWorkerManager:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Let the thread answer its pending requests, then end it; a second call does nothing."""
-        self._inbox.put(None)
+        self._put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
             if self._thread.is_alive():
@@ -126,7 +129,18 @@ class CheckpointWorkerManager:
 
     def post(self, message: Callable[[], None]) -> None:
         """Have the thread call the message when its turn comes; a dead thread never does."""
-        self._inbox.put(message)
+        self._put(message)
+
+    def rest(self, resting: bool, deserted: bool) -> None:
+        """Called by the companion when it has done its work."""
+        with self._arriving:
+            self.resting = resting and self._inbox.empty()
+            self.deserted = self.resting and deserted
+
+    def _put(self, item: Request | Callable[[], None] | None) -> None:
+        with self._arriving:
+            self.resting = self.deserted = False
+            self._inbox.put(item)
 
     def tell(
         self, method: Callable[Concatenate[CheckpointServer, P], None], /, *args: P.args, **kwargs: P.kwargs
@@ -164,7 +178,7 @@ class CheckpointWorkerManager:
         self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Request:
         """Put a request in the inbox, for ``receive``."""
-        return self._put(Request(method, args, kwargs, SimpleQueue()))
+        return self._send(Request(method, args, kwargs, SimpleQueue()))
 
     def ask(
         self, method: Callable[Concatenate[CheckpointServer, P], AnswerT], /, *args: P.args, **kwargs: P.kwargs
@@ -174,12 +188,12 @@ class CheckpointWorkerManager:
         future.set_running_or_notify_cancel()  # it cannot be cancelled while it is about to get its answer
         request = Request(method, args, kwargs, PromisedReply(future))
         future.add_done_callback(lambda _: self._pending.discard(request))
-        self._put(request)
+        self._send(request)
         return future
 
-    def _put(self, request: Request) -> Request:
+    def _send(self, request: Request) -> Request:
         self._pending.add(request)
-        self._inbox.put(request)
+        self._put(request)
         if self._dead.is_set():
             self._fail_pending()
         return request
@@ -221,7 +235,6 @@ class CheckpointWorkerManager:
         while True:
             try:
                 item = self._inbox.get(timeout=limit)
-                self.resting = False
             except Empty:
                 assert companion is not None, "without one there is no limit"
                 companion.time_is_up()

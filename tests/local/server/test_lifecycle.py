@@ -9,6 +9,7 @@ from typing import Any
 
 from durabletest.local.server.announcements import Ended, InvocationDue
 from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, NOTHING_PENDING
+from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.quotas import Quotas
 from tests.local.server.harness import START, Harness, Started, fail, retry, start, succeed
 
@@ -42,7 +43,7 @@ class FailedInvocationTests(unittest.TestCase):
         self.assertEqual(len(self.harness.announcements(Ended)), 1)
 
     def test_a_runner_says_after_how_many_attempts_that_is_and_the_backoff_grows_to_five_minutes(self) -> None:
-        self.harness.server.set_quotas(1, Quotas(invocation_attempts=12))
+        self.harness.server.deploy(1, FunctionSpec("orders"), quotas=Quotas(invocation_attempts=12))
         self.execution = self.harness.start()
         self.crash_and_repeat(11)
         began = [event["InvocationCompletedDetails"]["StartTimestamp"] for event in self.completions()]
