@@ -90,6 +90,11 @@ class ForeignFunction(ExternalHandler):
         """Refuse a later answer, and have a runtime that is at it ended."""
         self._tell(self._withdraw, request_id)
 
+    def progress(self) -> str:
+        if self.has_work:
+            return "no process has asked for its invocation at AWS_LAMBDA_RUNTIME_API"
+        return "its process has the invocation, and has neither answered it nor sent a checkpoint"
+
     def _tell(self, method: Callable[..., None], *arguments: Any) -> bool:
         """Call a method in the thread of the event loop; tell whether there is one."""
         try:

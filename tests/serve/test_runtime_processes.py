@@ -155,7 +155,7 @@ class ProcessTests(unittest.TestCase):
 
     def test_a_process_that_hangs_is_killed_when_its_invocation_is_given_up(self) -> None:
         server = self.server()
-        with self.assertRaises(HandlerStuckError):
+        with self.assertRaisesRegex(HandlerStuckError, "^orders made no progress .*its process has the invocation"):
             self.runner(server, watchdog=0.5).run({"todo": "hang", "memory": self.memory})
         hung = int(Path(self.memory).read_text())
         pid = self.runner(server).run({"todo": "answer"}).get_result()["pid"]
