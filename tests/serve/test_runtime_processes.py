@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import re
 import shlex
@@ -22,16 +24,18 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import ExecutionStatus, HandlerStuckError, LocalDurableTestRunner, TestResult
 from durabletest.errors import ConfigurationError
+from durabletest.local.scheduler import real_now
 from durabletest.parity import main
 from durabletest.serve import serving
-from durabletest.serve.runtime_api import PATH
-from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec, defaults
+from durabletest.serve.runtime_api import PATH, ForeignFunction
+from durabletest.serve.runtime_server import RuntimeProcess, RuntimeServer, RuntimeSpec, defaults
 from tests.effort import LONG
 from tests.serve.processes import is_running
 from tests.serve.runtime_client import BOUND, RuntimeClient
 from tests.serve.served import Served, client_of
 
 RUNTIME = str(Path(__file__).with_name("raw_runtime.py"))
+LOGGER = logging.getLogger("durabletest.serve")
 PYTHON = (sys.executable, "-I", "-S", RUNTIME)
 ENDPOINT = "http://127.0.0.1:9014"
 
@@ -44,6 +48,7 @@ def parent(event: dict[str, Any], context: DurableContext) -> Any:
 class ProcessTests(unittest.TestCase):
     def setUp(self) -> None:
         self.memory = str(Path(self.enterContext(tempfile.TemporaryDirectory()), "memory"))
+        self.enterContext(mock.patch.object(LOGGER, "disabled", True))
 
     def server(self, *command: str) -> RuntimeServer:
         server = RuntimeServer([RuntimeSpec("orders", command or PYTHON)])
@@ -109,6 +114,12 @@ class ProcessTests(unittest.TestCase):
     def test_a_process_that_is_killed_is_a_crash(self) -> None:
         crash = "RequestId: ID Error: Runtime exited with error: signal: killed"
         self.assertEqual(self.errors(self.crash(todo="kill")), [("Runtime.ExitError", crash)])
+
+    def test_the_log_tells_of_a_process_that_has_ended(self) -> None:
+        with mock.patch.object(LOGGER, "disabled", False), self.assertLogs(LOGGER) as logged:
+            self.crash(todo="exit", status=3)
+        [line] = logged.output
+        self.assertIn("the process of orders has ended (exit status 3): its next invocation starts another", line)
 
     def test_a_process_that_never_begins_fails_the_execution(self) -> None:
         crash = "RequestId: ID Error: Runtime exited with error: exit status 4"
@@ -188,6 +199,24 @@ class ProcessTests(unittest.TestCase):
         with mock.patch("durabletest.serve.runtime_server._GRACE_SECONDS", 0.01):
             server.close()
         self.assertFalse(is_running(pid))
+
+    def test_a_process_that_is_being_started_again_ends_too(self) -> None:
+        started: list[asyncio.subprocess.Process] = []
+        original = asyncio.create_subprocess_exec
+
+        async def noting(*command: str, **options: Any) -> asyncio.subprocess.Process:
+            started.append(await original(*command, **options))
+            return started[-1]
+
+        async def end_at_once() -> None:
+            function = ForeignFunction("orders", real_now, supervised=True)
+            process = RuntimeProcess(RuntimeSpec("orders", ("sleep", "20")), function, os.environ)
+            function.wanted()
+            await process.end()
+
+        with mock.patch("asyncio.create_subprocess_exec", noting):
+            asyncio.run(end_at_once())
+        self.assertEqual([process.returncode for process in started], [-signal.SIGTERM])
 
     def test_close_lets_a_running_invocation_fail(self) -> None:
         server = self.server()
