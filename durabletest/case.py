@@ -27,13 +27,14 @@ from durabletest.configuration import (
     values_of,
 )
 from durabletest.durability import DurabilityTestCase
+from durabletest.endings import in_suite
 from durabletest.errors import ConfigurationError, DurableTestError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
-from durabletest.settings import DurableSettings, handler_of, local_runner
+from durabletest.settings import DurableSettings, handler_of, local_runner, workflow_of
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.selection import function_of
 
@@ -150,7 +151,12 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             options = options_of(method)
             if options is not None:
                 self._durable_explore(options, self.__why_not_explored())
-            with self.__environment(), self.__open_runner(), self.__replaced(self.__watched(method)):
+            with (
+                self.__suite(),
+                self.__environment(),
+                self.__open_runner(),
+                self.__replaced(self.__watched(self._durable_given(method))),
+            ):
                 began = True
                 outcome = super().run(result)
                 self._durable_ended()
@@ -179,8 +185,8 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     def debug(self) -> None:
         """Run the test with a runner of its own, and without collecting the result."""
-        method = self.__watched(getattr(self, self._testMethodName))
-        with self.__environment(), self.__open_runner(), self.__replaced(method):
+        method = self.__watched(self._durable_given(getattr(self, self._testMethodName)))
+        with self.__suite(), self.__environment(), self.__open_runner(), self.__replaced(method):
             super().debug()
 
     @contextmanager
@@ -259,6 +265,9 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             return nullcontext()
         return execution_noted(lambda: None if (last := self._durable_last()) is None else last.arn)
 
+    def __suite(self) -> AbstractContextManager[None]:
+        return in_suite(f"{type(self).__module__}.{type(self).__qualname__}")
+
     def __open_runner(self) -> AbstractContextManager[object]:
         cls = type(self)
         self._durable_began()
@@ -268,7 +277,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
             self.runner = self._durable_shared
             return nullcontext()
         if cls.__cloud is not None:
-            cloud_runner = self.runner = cls.__cloud.runner(self.id())
+            cloud_runner = self.runner = cls.__cloud.runner(self.id(), workflow_of(cls))
             return cloud_runner
         runner = self.runner = local_runner(cls, cls.__deployed, schedule=self._durable_schedule)
         return closing(runner)

@@ -19,6 +19,7 @@ from durabletest.crash_runs import (
     repeated_steps,
     written,
 )
+from durabletest.endings import current_suite
 from durabletest.errors import UsageError
 from durabletest.local.faults import (
     JOINT,
@@ -32,6 +33,7 @@ from durabletest.local.faults import (
     read_injections,
 )
 from durabletest.model.lookup import listed, nearest
+from durabletest.progress import ProgressLine
 
 Key: TypeAlias = Callable[[Any], Any]
 PAIRS = 100
@@ -49,7 +51,7 @@ class CrashChoices:
     ``faults`` are names of faults, each with the number of a point or without, or several with their points, joined;
     None means all. ``operations`` are names or paths: only points about these are tried. With a ``depth`` of 2, pairs
     of faults are tried, too, at most as many as ``pairs``, sampled with ``seed``. ``key`` makes of a value what has to
-    be equal.
+    be equal. ``cold`` says that each invocation has freshly imported modules.
     """
 
     faults: Iterable[str] | str | None = None
@@ -58,6 +60,7 @@ class CrashChoices:
     depth: int = 1
     pairs: int = PAIRS
     seed: int = 0
+    cold: bool = False
 
     def check(self) -> None:
         """Raise :class:`UsageError` for arguments that make no sense."""
@@ -87,9 +90,16 @@ class CrashMatrix:
         self._operations = None if names is None else list(names)
         self._key = choices.key or (lambda value: value)
         self._choices, self._payload = choices, payload
+        self._runs, self._progress = 1, ProgressLine(f"crashes of {current_suite() or 'a workflow'}", many=True)
 
     def complaint(self, run: Run) -> str | None:
         """Try all faults; the report of those that the workflow does not survive, None if there are none."""
+        with self._progress.shown():
+            found = self._complaint(run)
+        self._progress.summarise(f"{self._runs} runs")
+        return found
+
+    def _complaint(self, run: Run) -> str | None:
         clean = run(())
         if clean.error is not None:
             raise UsageError(f"the clean run, without any fault, has no outcome to compare with: {clean.error}")
@@ -108,9 +118,11 @@ class CrashMatrix:
         what = f"{len(tried)} pairs of faults, sampled from {len(population)} with seed={self._choices.seed}"
         return self._report(tried, what) if any(one.differences for one in tried) else None
 
-    def _try(self, run: Run, clean: CrashRun, wanted: Iterable[tuple[Injections, Point]]) -> list[_Tried]:
+    def _try(self, run: Run, clean: CrashRun, wanted: Sequence[tuple[Injections, Point]]) -> list[_Tried]:
         tried = []
-        for injections, point in wanted:
+        for number, (injections, point) in enumerate(wanted, 1):
+            self._runs += 1
+            self._progress.show(f"{number} of {len(wanted)}, {written(injections)}")
             broken = run(injections)
             differences = tuple(self._differences(clean, broken, injections, point))
             after = self._after(broken.trace) if self._choices.depth > len(injections) else []
@@ -210,11 +222,11 @@ class CrashMatrix:
             left = [written(alike[0].injections) for alike in list(groups.values())[_SHOWN:]]
             lines.append(f"and with other differences: {', '.join(left)}")
         payload = repr(self._payload) if len(repr(self._payload)) <= _LONGEST_PAYLOAD else "payload"
-        again = f"self.assertSurvivesCrashes({payload}, faults={written(failures[0].injections)!r})"
+        again = f"self.assertSurvivesCrashes({payload}, faults={written(failures[0].injections)!r}"
         return (
             f"the workflow does not survive {len(failures)} of {what}. Compared with a run without any:\n"
             + "\n".join(lines)
-            + f"\nTo run just the first of them again: {again}"
+            + f"\nTo run just the first of them again: {again}{', cold=True' if self._choices.cold else ''})"
         )
 
 

@@ -88,6 +88,7 @@ class DurabilityTestCase(ExploredTestCase):
         depth: int = 1,
         pairs: int = PAIRS,
         seed: int = 0,
+        cold: bool = False,
         msg: Any = None,
     ) -> TestResult:
         """Run the workflow cleanly, then once for each fault at each point, and compare: nothing may differ.
@@ -97,7 +98,8 @@ class DurabilityTestCase(ExploredTestCase):
         of the state that is fetched); all of them by default. With a number, ``"answer lost 7"``, only that point is
         tried; ``"answer lost 7 + killed 9"`` is one run with two faults. ``operations`` are names or paths: only what
         is about these is tried. With ``depth=2``, a workflow that survives each fault has to survive pairs, too: at
-        most as many as ``pairs``, sampled with ``seed``, which the report names.
+        most as many as ``pairs``, sampled with ``seed``, which the report names. With ``cold=True`` each invocation has
+        freshly imported modules, as in a new sandbox of Lambda.
 
         Compared are the status, the value, the operations (identity, type, name, parent), and the runs of at-most-once
         steps. ``key`` makes of a value what has to be equal.
@@ -110,7 +112,7 @@ class DurabilityTestCase(ExploredTestCase):
         Returns the result of a clean run, which the assertions that follow are about; ``self.now``, heartbeats and
         executions of children are those of the last run, or gone.
         """
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed))
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
         if self.__arrive("assertion"):
             return self.__execute(payload)
         runner = self.__local_runner()
@@ -119,9 +121,10 @@ class DurabilityTestCase(ExploredTestCase):
                 "assertSurvivesCrashes in an async test needs reset=: the test cannot be run again while its event "
                 "loop runs; give a function that makes its fakes begin again"
             )
-        if reset is None:
-            return self.__compare_copies(matrix, runner, payload, msg)
-        return self.__compare_resets(matrix, runner, payload, reset, msg)
+        with runner.cold(cold):
+            if reset is None:
+                return self.__compare_copies(matrix, runner, payload, msg)
+            return self.__compare_resets(matrix, runner, payload, reset, msg)
 
     def __compare_resets(
         self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, reset: Callable[[], object], msg: Any
@@ -181,12 +184,13 @@ class DurabilityTestCase(ExploredTestCase):
 
     # --- determinism ---
 
-    def assertDeterministic(self, payload: Any = None, *, msg: Any = None) -> TestResult:
+    def assertDeterministic(self, payload: Any = None, *, cold: bool = False, msg: Any = None) -> TestResult:
         """Run the workflow with forced replays: the handler has to do the same in each.
 
         The handler replays once when the execution has its outcome; then, in a copy of this test, after each operation.
         Compared are the operations in their order, by type and name; what they are asked for with, the variables of a
         step's function included, where that is plain data; and the outcome. The report names the first that differs.
+        With ``cold=True`` each replay has freshly imported modules, as in a new sandbox of Lambda.
 
         Returns the result of the first execution, which the assertions that follow are about.
         """
@@ -198,10 +202,11 @@ class DurabilityTestCase(ExploredTestCase):
             results.append(self.__execute(payload))
             return results[0]
 
-        complaint = complaint_about(runner, keep, each=False)
-        if complaint is None:
-            target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
-            complaint = self.__observe_copy(runner, target)
+        with runner.cold(cold):
+            complaint = complaint_about(runner, keep, each=False)
+            if complaint is None:
+                target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
+                complaint = self.__observe_copy(runner, target)
         if complaint is not None:
             raise self.failureException(self._formatMessage(msg, complaint))
         return results[0]

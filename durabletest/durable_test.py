@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from durabletest import endings
 from durabletest.assertions import CurrentTest
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import Mode, mode_of
@@ -17,7 +18,7 @@ from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import name_of
 from durabletest.local.foreign_clocks import naming_foreign_clocks
-from durabletest.settings import GivenSettings, local_runner, settings_from
+from durabletest.settings import GivenSettings, local_runner, settings_from, workflow_of
 from durabletest.template.selection import function_of
 
 __unittest = True
@@ -59,7 +60,7 @@ class DurableTest(DurableMethods):
             if self._in_cloud:
                 suite = CloudSuite(chosen)
                 undo.callback(suite.close)
-                self.runner = suite.runner(test_id or self._module)
+                self.runner = suite.runner(test_id or self._module, workflow_of(chosen))
             else:
                 deployed = function_of(chosen)
                 if deployed is None:
@@ -79,7 +80,8 @@ class DurableTest(DurableMethods):
         What was closed by hand is not checked for stubs and answers that were never used.
         """
         self._closed = True
-        self._closing.close()
+        with endings.in_suite(endings.current_suite() or self._module):
+            self._closing.close()
 
     def __enter__(self) -> Self:
         self._ending.callback(self.close)

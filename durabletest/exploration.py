@@ -13,9 +13,14 @@ from fractions import Fraction
 from itertools import count, islice
 from random import Random
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from durabletest.errors import UsageError
 from durabletest.local.schedules import SLOW, Numbered, RandomPriorities, Schedule, written
+from durabletest.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from durabletest.generated_cases import CaseStrategies, GeneratedCase
 
 _REDUCTION_RUNS = 150
 """The most runs that are spent on reducing a failing schedule."""
@@ -32,7 +37,8 @@ class ExploreOptions:
     """The arguments of ``@explore``, with what environment variables say.
 
     ``schedules`` is the number of runs, including that of the default schedule. ``only`` is the one schedule to run
-    instead, by its differences. ``shard`` is (which, of how many), the first being 1.
+    instead, by its differences. ``shard`` is (which, of how many), the first being 1. With ``cases`` as many of these
+    are tried as ``schedules`` says.
     """
 
     schedules: int = 200
@@ -40,6 +46,7 @@ class ExploreOptions:
     only: Mapping[int, int] | None = None
     same_result: bool = True
     shard: tuple[int, int] = (1, 1)
+    cases: CaseStrategies | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Finding:
 
     ``failure`` is the text with which that schedule has failed the test, None if it has not; the run that is reported
     has to fail as well. ``expected`` are the outcomes by the default schedule. ``count`` is the number of schedules
-    that were tried.
+    that were tried. ``case`` is the generated case to run it with, if there are some.
     """
 
     differences: Mapping[int, int] = field(default_factory=dict)
@@ -69,22 +76,35 @@ class Finding:
     expected: tuple[str, ...] | None = None
     failure: str | None = None
     count: int = 0
+    case: GeneratedCase | None = None
 
 
 class Exploration:
     """Runs a test by one schedule after another until one fails it.
 
     ``run(schedule, expected)`` runs it once, and fails it if its executions do not end with the expected outcomes.
+    ``name`` is that of the test, for its progress.
     """
 
-    def __init__(self, options: ExploreOptions, run: Callable[[Schedule, tuple[str, ...] | None], Trial]) -> None:
+    def __init__(
+        self, options: ExploreOptions, run: Callable[[Schedule, tuple[str, ...] | None], Trial], name: str = "a test"
+    ) -> None:
         self._options = options
-        self._run = run
+        self._run_once = run
+        self._runs = 0
+        self._progress = ProgressLine(f"exploring {name}", many=True)
         self._expected: tuple[str, ...] | None = None
         self._default = Schedule()
+        self._phase = f" of {options.schedules} schedules"
 
     def find(self) -> Finding:
         """Find the schedule that fails the test; the default one if none does."""
+        with self._progress.shown():
+            found = self._find()
+        self._progress.summarise(f"{self._runs} runs")
+        return found
+
+    def _find(self) -> Finding:
         options = self._options
         if options.only is not None:
             return self._only(options.only)
@@ -105,6 +125,11 @@ class Exploration:
             seen.add(schedule)
         return Finding(count=count)
 
+    def _run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
+        self._runs += 1
+        self._progress.show(f"run {self._runs}{self._phase}")
+        return self._run_once(schedule, expected)
+
     def _only(self, differences: Mapping[int, int]) -> Finding:
         if self._options.same_result:
             trial = self._run(Schedule(), None)
@@ -119,6 +144,7 @@ class Exploration:
         return Finding(differences, _preface(schedule, "It fails by this schedule."), self._expected, trial.failure, 1)
 
     def _failing(self, schedule: Schedule, count: int, failure: str) -> Finding:
+        self._phase = f": schedule {count} has failed, and is reduced"
         schedule, failure = Reduction(self._fails, self._default).reduce(schedule, failure)
         differences = schedule.chosen()
         how = f"It passes by the default schedule, and fails by another one, number {count} of those tried."

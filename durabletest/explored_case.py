@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import io
 import os
 import re
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Self, TypeVar, overload
 
 from durabletest import sdk_threads
@@ -17,6 +21,7 @@ from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
 from durabletest.failure_pages import FailurePage, page_for
+from durabletest.generated_cases import CaseRun, CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
 from durabletest.local.schedules import Schedule, read, written
 from durabletest.result import TestResult
 
@@ -40,6 +45,18 @@ def explore(
 ) -> Callable[[Method], Method]: ...
 
 
+@overload
+def explore(
+    *,
+    payloads: Any,
+    answers: Mapping[str, Any] | None = None,
+    failures: Mapping[str, Any] | None = None,
+    crashes: bool = True,
+    schedules: int = 200,
+    seed: int = 0,
+) -> Callable[[Method], Method]: ...
+
+
 def explore(
     method: Any = None,
     /,
@@ -48,6 +65,10 @@ def explore(
     seed: int = 0,
     schedule: str | None = None,
     same_result: bool = True,
+    payloads: Any = None,
+    answers: Mapping[str, Any] | None = None,
+    failures: Mapping[str, Any] | None = None,
+    crashes: bool = True,
 ) -> Any:
     """Run a test method of a ``DurableTestCase`` by many schedules: orders in which its branches can go on.
 
@@ -60,6 +81,12 @@ def explore(
     With ``same_result`` the test fails, too, if the status or the result of one of its executions is not the same
     under every schedule. In real time, in the cloud, and with an SDK whose threads cannot be scheduled the test is run
     once, and a line on stderr says why.
+
+    With ``payloads``, a strategy of hypothesis, the method takes a payload, and each of the runs has one of them, a
+    schedule, and, unless ``crashes`` is False, maybe one crash. ``answers`` maps callbacks by name to strategies: they
+    are answered with such a value, or failed if that is an exception, at times near those of the workflow's own timers
+    and at others. ``failures`` maps steps by name to the exceptions that they may raise, up to three times. The first
+    case that fails the test's own assertions is made smaller, and told as a test method to paste.
     """
     _check_count(schedules, "schedules", 1)
     _check_count(seed, "seed", 0)
@@ -67,7 +94,10 @@ def explore(
         raise UsageError(f"@explore(same_result={same_result!r}): give True or False")
     if method is not None and not callable(method):
         raise UsageError(f"@explore({method!r}): write @explore(schedules=200) above a test method")
-    options = ExploreOptions(schedules, seed, None if schedule is None else read(schedule), same_result)
+    cases = checked_strategies(payloads, answers, failures, crashes)
+    if cases is not None and (schedule is not None or not same_result):
+        raise UsageError("@explore(payloads=...) takes neither schedule= nor same_result=: each case has its own")
+    options = ExploreOptions(schedules, seed, None if schedule is None else read(schedule), same_result, cases=cases)
 
     def mark(function: Any) -> Any:
         setattr(function, _MARK, options)
@@ -84,8 +114,8 @@ def options_of(method: object) -> ExploreOptions | None:
         return None
     options = options or ExploreOptions()
     if count and options.only is None:
-        options = ExploreOptions(_number(count), options.seed, None, options.same_result)
-    return ExploreOptions(options.schedules, options.seed, options.only, options.same_result, _shard())
+        options = replace(options, schedules=_number(count))
+    return replace(options, shard=_shard())
 
 
 def _number(text: str) -> int:
@@ -122,6 +152,9 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
     __outcomes: tuple[str, ...] = ()
     _durable_schedule: Schedule | None = None
     """The schedule of the current run; None is the default one."""
+    __case: GeneratedCase | None = None
+    """The case of the current run; None if the test takes none, or has not been explored."""
+    __seen = Observed()
 
     def _durable_explore(self, options: ExploreOptions, why_not: str | None) -> None:
         """Find the schedule to run this test by: the default one, unless another one fails it.
@@ -131,28 +164,73 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         self.__failed = False
         if self.__trial:
             return
-        self.__finding, self._durable_schedule = Finding(), None
+        self.__finding, self._durable_schedule, self.__case = Finding(), None, None
         if why_not is None and not sdk_threads.can_take_turns():
             why_not = "this version of the AWS SDK has no place at which its threads could be ordered"
         if why_not is not None:
             self.__say(f"is run once, and not explored: {why_not}")
             return
-        self.__finding = finding = Exploration(options, self.__run).find()
+        if options.cases is None:
+            finding = Exploration(options, self.__run, self.id()).find()
+        else:
+            method = getattr(self, self._testMethodName)
+            is_async = inspect.iscoroutinefunction(method)
+            finding = CaseSearch(options, self.__run_case, self._testMethodName, is_async).find()
+        self.__finding, self.__case = finding, finding.case
         self._durable_schedule = Schedule(finding.differences) if finding.differences else None
         if finding.failure is not None:
             self.addCleanup(self.__fail_again)
         which, parts = options.shard
         if parts > 1 and finding.count:
-            self.__say(f"was run by {finding.count} of {options.schedules} schedules, part {which} of {parts}")
+            of = f"by {finding.count} of {options.schedules} schedules"
+            if options.cases is not None:
+                of = f"with {finding.count} of {options.schedules} generated cases (seed={options.seed})"
+            self.__say(f"was run {of}, part {which} of {parts}")
+
+    def _durable_given(self, method: Callable[..., Any]) -> Callable[[], Any]:
+        """A test method that takes a payload, with that of the current case and all else that the case says."""
+        options = getattr(method, _MARK, None)
+        if options is None or options.cases is None:
+            return method
+        case = self.__case or simplest_case(options.cases)
+        crashes = self.__case is not None and options.cases.crashes
+
+        @contextmanager
+        def applied() -> Iterator[Any]:
+            with case.applied(self, crashes) as self.__seen:
+                yield deepcopy(case.payload)
+
+        @functools.wraps(method)
+        def given() -> Any:
+            with applied() as payload:
+                return method(payload)
+
+        @functools.wraps(method)
+        async def given_async() -> Any:
+            with applied() as payload:
+                return await method(payload)
+
+        return given_async if inspect.iscoroutinefunction(method) else given
+
+    def __run_case(self, case: GeneratedCase) -> CaseRun:
+        schedule = Schedule(case.differences)
+        trial, copy = self.__tried(schedule, None, case)
+        return CaseRun(trial, schedule, copy.__seen)
 
     def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
+        return self.__tried(schedule, expected, None)[0]
+
+    def __tried(
+        self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None
+    ) -> tuple[Trial, Self]:
+        """The outcome of a copy of the test, and that copy."""
         copy = self._durable_copy()
-        copy._durable_schedule, copy.__finding = schedule, Finding(expected=expected)
+        copy._durable_schedule, copy.__finding, copy.__case = schedule, Finding(expected=expected), case
         result = unittest.TestResult()
         with contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
         failures = [text for _, text in (*result.failures, *result.errors, *result.expectedFailures)]
-        return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes)
+        return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes), copy
 
     def _durable_began(self) -> None:
         super()._durable_began()

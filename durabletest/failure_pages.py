@@ -1,4 +1,4 @@
-"""``DURABLETEST_REPORT=folder``: a page for every failing test, and an index of them."""
+"""``DURABLETEST_REPORT=folder``: a page for every failing test, one about coverage, and an index of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from durabletest.assertions.failing import told
+from durabletest.coverage import Coverage, outcomes_of_place, title_of
 from durabletest.errors import ConfigurationError, DurableTestError
 from durabletest.model.history import execution_title
 from durabletest.model.times import stamp
@@ -21,6 +22,7 @@ from durabletest.result import TestResult
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"
 INDEX = "index.html"
+COVERAGE_PAGE = "coverage.html"
 _LONGEST_NAME = 120
 _LONGEST_SUMMARY = 300
 _HEAD = re.compile(
@@ -102,6 +104,23 @@ def page_of_test(test_id: str) -> FailurePage | None:
     from durabletest.report.page import require_jinja
 
     require_jinja()
+    return FailurePage(_folder(value), test_id)
+
+
+def add_coverage(coverage: Coverage) -> None:
+    """Write a page about coverage beside those of failing tests, if these are asked for, and link it from the index."""
+    value = os.environ.get(REPORT_VARIABLE)
+    if not value:
+        return
+    from durabletest.report.page import rendered
+
+    folder = _folder(value)
+    values = {"coverage": coverage, "title_of": title_of, "outcomes_of": outcomes_of_place, "index": INDEX}
+    _write(folder / COVERAGE_PAGE, rendered("coverage.html", values))
+    _write_index(folder)
+
+
+def _folder(value: str) -> Path:
     folder = Path(value).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +129,7 @@ def page_of_test(test_id: str) -> FailurePage | None:
             f"the environment variable {REPORT_VARIABLE} is {value!r}, which is no folder and cannot be made one "
             f"({error.strerror}): name the folder for the pages of failing tests"
         ) from error
-    return FailurePage(folder, test_id)
+    return folder
 
 
 def _file_name(test: str) -> str:
@@ -142,11 +161,12 @@ def _write_index(folder: Path) -> None:
     while entries != (found := _entries(folder)):
         entries = found
         title = f"{counted(len(entries), 'failing test')}"
-        _write(folder / INDEX, rendered("index.html", {"title": title, "entries": entries}))
+        coverage = _entry(folder / COVERAGE_PAGE)
+        _write(folder / INDEX, rendered("index.html", {"title": title, "entries": entries, "coverage": coverage}))
 
 
 def _entries(folder: Path) -> list[Entry]:
-    found = (_entry(file) for file in sorted(folder.glob("*.html")) if file.name != INDEX)
+    found = (_entry(file) for file in sorted(folder.glob("*.html")) if file.name not in (INDEX, COVERAGE_PAGE))
     return [entry for entry in found if entry is not None]
 
 

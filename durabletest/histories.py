@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 from durabletest.errors import UsageError
 from durabletest.model.history import History
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
+from durabletest.sdk_operations import is_summary
 
 _DETAILS = {
     OperationType.CONTEXT: "ContextDetails",
@@ -23,6 +24,11 @@ _DETAILS = {
     OperationType.CHAINED_INVOKE: "ChainedInvokeDetails",
 }
 Event: TypeAlias = Mapping[str, Any]
+KEEP = (
+    "Keep the recorded operations as they are and add new ones after them; or let running executions end on the "
+    "version that they began with"
+)
+"""What to do about executions that would break."""
 
 
 def write_history(path: str | os.PathLike[str], events: Sequence[Event]) -> None:
@@ -47,16 +53,20 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     events = found.get("Events") if isinstance(found, dict) else None
     if not events or not all(isinstance(event, dict) and "EventType" in event for event in events):
         raise UsageError(f"{path} is no history: it has to hold an object with Events, as save_history writes it")
-    events = sorted((_timed(event) for event in events), key=lambda event: int(event["EventId"]))
-    if events[0]["EventType"] != "ExecutionStarted":
-        raise UsageError(f"{path} does not begin with ExecutionStarted: record the whole history, from its first page")
+    return complete(sorted((_timed(event) for event in events), key=lambda event: int(event["EventId"])), str(path))
+
+
+def complete(events: Sequence[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+    """The events of a whole history; raises :class:`UsageError` about ``what`` if its beginning or payloads lack."""
+    if not events or events[0]["EventType"] != "ExecutionStarted":
+        raise UsageError(f"{what} does not begin with ExecutionStarted: record the whole history, from its first page")
     truncated = next((event for event in events if _is_truncated(event)), None)
     if truncated is not None:
         raise UsageError(
-            f"{path} lacks payloads (event {truncated['EventId']}, {truncated['EventType']}): record it with "
+            f"{what} lacks payloads (event {truncated['EventId']}, {truncated['EventType']}): record it with "
             "--include-execution-data"
         )
-    return events
+    return list(events)
 
 
 def _timed(value: Any, name: str = "") -> Any:
@@ -107,6 +117,8 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
             details = {"ScheduledEndTimestamp": record.scheduled_end}
         case OperationType.CALLBACK:
             details["CallbackId"] = record.callback_id
+        case OperationType.CONTEXT:
+            details["ReplayChildren"] = True if is_summary(record.result) else None
     operation = {
         "Id": record.id,
         "ParentId": record.parent_id,
@@ -174,6 +186,5 @@ def replay_report(runner: RestoringRunner, pattern: str, files: Sequence[Path]) 
     return (
         f"{len(texts)} of {len(files)} histories of {pattern!r} do not replay, and running executions would break\n"
         + "\n".join(texts)
-        + "\nKeep the recorded operations as they are and add new ones after them; or let running executions end on "
-        "the version that they began with"
+        + f"\n{KEEP}"
     )

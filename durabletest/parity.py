@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__, serve, show
+from durabletest import __version__, coverage_command, deploy_check, serve, show
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
@@ -30,6 +30,7 @@ from durabletest.execution_handle import Execution
 from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
+from durabletest.progress import ProgressLine
 
 _DOES_NOT_COUNT = ("function",)
 """A function may be deployed under another name; that the right one was invoked shows in its result."""
@@ -47,13 +48,15 @@ class Recording:
 
 def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]:
     """Run the tests in this mode, and return their recordings by the ids of the tests."""
-    outcomes = _Outcomes()
+    progress = ProgressLine(f"parity, {'locally' if mode is Mode.LOCAL else 'in the cloud'}")
+    outcomes = _Outcomes(progress)
     suite = unittest.TestSuite()
     for test in tests:
         _watch(test, outcomes.of(test.id()))
         suite.addTest(test)
-    with in_mode(mode):
+    with in_mode(mode), progress.shown():
         suite.run(outcomes)
+    progress.summarise(_counted(len(outcomes.recordings), "test"))
     outcomes.spread_class_outcomes()
     return outcomes.recordings
 
@@ -92,13 +95,18 @@ def in_mode(mode: Mode) -> Iterator[None]:
 class _Outcomes(unittest.TestResult):
     """Records the outcome of each test; the outcome of a class fixture counts for all tests of the class."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: ProgressLine) -> None:
         super().__init__()
         self.recordings: dict[str, Recording] = {}
         self._of_classes: dict[str, Recording] = {}
+        self._progress = progress
 
     def of(self, test_id: str) -> Recording:
         return self.recordings.setdefault(test_id, Recording())
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._progress.show(f"{self.testsRun} of {_counted(len(self.recordings), 'test')}, {test.id()}")
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._at(test).skipped = reason
@@ -235,6 +243,8 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
     parity.set_defaults(run=_verify_parity)
     show.add_to(commands)
+    deploy_check.add_to(commands)
+    coverage_command.add_to(commands)
     lint.add_to(commands)
     serve.add_to(commands)
     return parser

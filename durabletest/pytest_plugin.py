@@ -33,6 +33,9 @@ _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
 _PAGES = pytest.StashKey[list["FailurePage"]]()
 """The page of a test, if pages of failing tests are asked for."""
+_COVERAGE = pytest.StashKey[list[str]]()
+"""The summaries of coverage at the end of the run."""
+_COVERAGE_VARIABLE = "DURABLETEST_COVERAGE"
 _SECTION = "durabletest report"
 _MOST_EXECUTIONS = 20
 _MARKERS = (
@@ -60,6 +63,32 @@ def pytest_configure(config: pytest.Config) -> None:
         patch = pytest.MonkeyPatch()
         patch.setenv(MODE_VARIABLE, mode)
         config.add_cleanup(patch.undo)
+
+
+def pytest_sessionstart() -> None:
+    """Begin this process's part of the coverage, if there is to be any: it counts as running from now on."""
+    if os.environ.get(_COVERAGE_VARIABLE):
+        from durabletest.coverage_parts import begin
+
+        try:
+            begin()
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End this process's part, before a worker of xdist tells that it has finished."""
+    if os.environ.get(_COVERAGE_VARIABLE):
+        from durabletest.coverage_parts import end
+
+        session.config.stash[_COVERAGE] = [coverage.text() for coverage in end()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for text in config.stash.get(_COVERAGE, ()):
+        terminalreporter.section("durabletest coverage")
+        terminalreporter.write_line(text)
 
 
 def pytest_report_header() -> str | None:
@@ -189,6 +218,17 @@ def _test_case_of(item: pytest.Item) -> Any:
 
 
 # --- around each test ---
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tell to which suite executions belong: the class or file of the test."""
+    if not os.environ.get(_COVERAGE_VARIABLE):
+        return (yield)
+    from durabletest.endings import in_suite
+
+    with in_suite(item.nodeid.rpartition("::")[0]):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeAlias
@@ -59,6 +60,17 @@ def require() -> str:
 def folder() -> str:
     """The path of the SDK's package."""
     return str(Path(module("__about__").__file__ or "").parent)
+
+
+@functools.cache
+def written_constants() -> frozenset[str]:
+    """The values of the SDK's enumerations that it writes into results, as the statuses of the items of a map."""
+    try:
+        models = module("concurrency.models")  # since 2.0
+    except MissingSdkError:
+        return frozenset()
+    enums = (value for value in vars(models).values() if isinstance(value, type) and issubclass(value, Enum))
+    return frozenset(str(member.value) for enum in enums for member in enum)
 
 
 # --- handlers ---------------------------------------------------------------------------------------------------------

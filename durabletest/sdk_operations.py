@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
+from durabletest.model.outcomes import Noted
 from durabletest.patches import Patches
 from durabletest.sdk import folder, module
 
 _EXECUTORS = itertools.count(1)
 _ARGUMENTS = ("seconds", "payload", "function_name")
 """Attributes of the SDK's executors that hold arguments of the author's."""
+_SUMMARIES = ('{"type": "MapResult"', '{"type": "ParallelResult"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,16 @@ def running_step() -> RunningStep | None:
     return None
 
 
+def is_summary(payload: str | None) -> bool:
+    """Whether the SDK has recorded a context's result as a summary, since it was too large; children replay then.
+
+    That of a child context is empty, that of a map or parallel an object with counts. Histories do not say it.
+    """
+    if not payload:
+        return payload == ""
+    return payload.startswith(_SUMMARIES) and '"totalCount"' in payload
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """An operation as handler code asks for it: ``function`` is that of a step, condition or context."""
@@ -65,6 +77,8 @@ class Asked:
     parent_id: str | None
     function: Callable[..., Any] | None
     arguments: Mapping[str, Any]
+    retries: bool = False
+    """Whether it is a step with a retry strategy of its own, other than the SDK's for no retry."""
 
 
 Identity: TypeAlias = tuple[str, str | None, str | None]
@@ -82,15 +96,41 @@ class OperationListener(Protocol):
         """Handler code asks for another operation than the one that is recorded in its place; the SDK refuses it."""
         ...
 
+    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
+        """A map or parallel goes on: ``names`` and type of all its branches, of which some may never begin."""
+        ...
+
+
+class AskedNotes:
+    """Keeps what executions ask for, and what their histories do not have."""
+
+    def __init__(self) -> None:
+        self._retrying: dict[str, set[str]] = {}
+        self._branches: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {}
+
+    def asked(self, asked: Asked) -> None:
+        if asked.retries:
+            self._retrying.setdefault(asked.arn, set()).add(asked.operation_id)
+
+    def mismatched(self, recorded: Identity, asked: Identity) -> None:
+        """The operation does not come to be."""
+
+    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
+        self._branches.setdefault(arn, {})[operation_id] = sub_type, names
+
+    def of(self, arn: str) -> Noted:
+        """The notes on one execution."""
+        return Noted(frozenset(self._retrying.get(arn, ())), dict(self._branches.get(arn, {})))
+
 
 class OperationSeam:
     """While installed, tells of each operation that handler code asks for, also in replays.
 
-    ``listener`` returns who is told, for the calling thread; None if nobody is.
+    ``listeners`` returns who is told, for the calling thread.
     """
 
-    def __init__(self, listener: Callable[[], OperationListener | None]) -> None:
-        self._listener = listener
+    def __init__(self, listeners: Callable[[], Sequence[OperationListener]]) -> None:
+        self._listeners = listeners
         self._patches = Patches()
 
     def install(self) -> None:
@@ -101,6 +141,9 @@ class OperationSeam:
         # Whether what is asked for is what is recorded, is looked at before that. Since 3.0.
         if hasattr(module("identifier").OperationIdentifier, "validate_checkpoint"):
             self._patches.wrap(module("identifier").OperationIdentifier, "validate_checkpoint", self._validating)
+        # Maps and parallels have the names of all their branches, also of those that never begin. Since 2.0.
+        if hasattr(module("concurrency.executor").ConcurrentExecutor, "get_iteration_name"):
+            self._patches.wrap(module("concurrency.executor").ConcurrentExecutor, "execute", self._branching)
 
     def remove(self) -> None:
         self._patches.undo()
@@ -108,12 +151,23 @@ class OperationSeam:
     def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def process(executor: Any) -> Any:
-            listener = self._listener()
-            if listener is not None:
+            for listener in self._listeners():
                 listener.asked(_asked(executor))
             return original(executor)
 
         return process
+
+    def _branching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def execute(executor: Any, execution_state: Any, executor_context: Any) -> Any:
+            for listener in self._listeners():
+                if executor.nesting_type.name == "NESTED":  # flat branches are no operations
+                    names = tuple(executor.get_iteration_name(one.index) for one in executor.executables)
+                    arn, parent = execution_state.durable_execution_arn, executor_context._parent_id
+                    listener.branched(arn, parent, _plain(executor.sub_type_iteration), names)
+            return original(executor, execution_state, executor_context)
+
+        return execute
 
     def _validating(self, original: Callable[..., None]) -> Callable[..., None]:
         @wraps(original)
@@ -121,8 +175,7 @@ class OperationSeam:
             try:
                 original(identifier, recorded)
             except Exception:
-                listener = self._listener()
-                if listener is not None:
+                for listener in self._listeners():
                     listener.mismatched(_identity(recorded), _identity(identifier))
                 raise
 
@@ -137,8 +190,12 @@ def suspension(reason: str) -> BaseException:
 
 def _identity(operation: Any) -> Identity:
     """Of the SDK's identifier, or of an operation that it has recorded."""
-    sub_type = getattr(operation.sub_type, "value", operation.sub_type)
-    return operation.operation_type.value, sub_type, operation.name
+    return operation.operation_type.value, _plain(operation.sub_type), operation.name
+
+
+def _plain(sub_type: Any) -> Any:
+    """A sub-type as a string; version 2 has an enum that is none."""
+    return getattr(sub_type, "value", sub_type)
 
 
 def _asked(executor: Any) -> Asked:
@@ -149,9 +206,19 @@ def _asked(executor: Any) -> Asked:
         executor.state.durable_execution_arn,
         identifier.operation_id,
         identifier.type.value,
-        getattr(identifier.sub_type, "value", identifier.sub_type),
+        _plain(identifier.sub_type),
         identifier.name,
         identifier.parent_id,
         own.get("func") or own.get("check"),
         arguments,
+        identifier.type.value == "STEP" and _may_retry(getattr(own.get("config"), "retry_strategy", None)),
     )
+
+
+def _may_retry(strategy: Any) -> bool:
+    """Whether there is a strategy; those that the SDK makes have the most attempts in a closure, one for no retry."""
+    if strategy is None:
+        return False
+    names = getattr(getattr(strategy, "__code__", None), "co_freevars", ())
+    inside: dict[str, Any] = dict(zip(names, getattr(strategy, "__closure__", None) or (), strict=True))
+    return "config" not in inside or getattr(inside["config"].cell_contents, "max_attempts", None) != 1

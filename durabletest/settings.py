@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
 from durabletest.configuration import NoFunctions, validate
 from durabletest.errors import ConfigurationError
+from durabletest.local.deployment import workflow_name
 from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
@@ -159,6 +160,13 @@ _OF_LOCAL_RUNNERS = (
     "state_page_size",
     "skip_sleep",
 )
+
+
+def workflow_of(settings: type[DurableSettings]) -> str | None:
+    """The name of the workflow under test in reports; None if the settings have no name and no handler."""
+    if settings.handler is None and settings.function_name is None:
+        return None
+    return workflow_name(settings.handler, settings.function_name)
 
 
 def local_runner(

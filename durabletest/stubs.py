@@ -28,6 +28,8 @@ class ResponseQueue(Generic[ResponseT]):
 
     def __init__(self) -> None:
         self._responses: list[tuple[ResponseT, int | None]] = []
+        self._first: list[ResponseT] = []
+        self._firsts_taken = 0
         self._position = 0
         self._taken = 0
         self._lock = Lock()
@@ -44,14 +46,22 @@ class ResponseQueue(Generic[ResponseT]):
             self._responses += [(response, times)] if self._responses else []
             return bool(self._responses)
 
+    def put_first(self, response: ResponseT, times: int) -> None:
+        """Put a response before all others, also those of a later beginning."""
+        with self._lock:
+            self._first += [response] * times
+
     def rewind(self) -> None:
         """Begin with the first response again."""
         with self._lock:
-            self._position = self._taken = 0
+            self._position = self._taken = self._firsts_taken = 0
 
     def take(self) -> ResponseT | None:
         """The response to the next call; None once all are used up."""
         with self._lock:
+            if self._firsts_taken < len(self._first):
+                self._firsts_taken += 1
+                return self._first[self._firsts_taken - 1]
             while self._position < len(self._responses):
                 response, times = self._responses[self._position]
                 last = self._position == len(self._responses) - 1
@@ -138,6 +148,11 @@ class StepStub(Stub[StepCall, StepFunction]):
         ``SystemExit`` and ``KeyboardInterrupt`` crash the invocation, as they do in a step's own code.
         """
         return self._begin(self._raising(error), times)
+
+    def first_raises(self, error: BaseException | type[BaseException], times: int = 1) -> Self:
+        """So many times, before whatever else is said and before its own code, the step's function raises this."""
+        self._responses.put_first(self._raising(error), self._checked(times) or 1)
+        return self
 
     def calls(self, function: StepFunction, times: int | None = None) -> Self:
         """This function is called with the step's arguments: its ``StepContext``.

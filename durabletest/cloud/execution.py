@@ -110,11 +110,11 @@ class CloudExecution:
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
         """Shows the progress line meanwhile."""
-        return self._poller.progress.waiting()
+        return self._poller.progress.shown()
 
     def wait_until_ended(self, timeout: float | None) -> None:
-        """Wait for the end, and show the progress line meanwhile."""
-        end = inf if timeout is None else _clock[0]() + timeout
+        """Wait for the end, and show the progress line meanwhile; a log gets a line if it took long."""
+        seen_before, end = self._poller.ended.is_set(), inf if timeout is None else _clock[0]() + timeout
         with self.blocking():
             while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - _clock[0]()))):
                 if _clock[0]() >= end:
@@ -124,6 +124,8 @@ class CloudExecution:
                     )
         if self._poller.error is not None:
             raise self._poller.error
+        if not seen_before:
+            self._poller.progress.summarise(str(self.history().execution.status))
 
     def stop(self, error: Mapping[str, Any]) -> None:
         for failure in self._poller.stop(error).values():

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws import error_code
 from durabletest.errors import CloudServiceError
+from durabletest.model.history import History, title
 
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
@@ -115,3 +116,10 @@ def _numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for event in events:
         last = event.setdefault("EventId", last + 1)
     return events
+
+
+def last_seen(history: History) -> str:
+    """The last operation that is open, or else the last one, with its status: ``step 'charge' SUCCEEDED``."""
+    last = next((record for record in reversed(history.operations) if not record.status.is_terminal), None)
+    last = last or next(reversed(history.operations), None)
+    return "no operation yet" if last is None else f"{title(history, last)} {last.status}"

@@ -14,8 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import CallbackAnswers
 from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
-from durabletest.cloud.history_pages import HistoryPages
-from durabletest.cloud.progress import ProgressLine
+from durabletest.cloud.history_pages import HistoryPages, last_seen
 from durabletest.cloud.stopping import open_children, stop_with_children
 from durabletest.errors import (
     CloudHistoryError,
@@ -24,11 +23,12 @@ from durabletest.errors import (
     OrchestratorError,
     RunnerClosedError,
 )
-from durabletest.model.history import History, execution_title, title
+from durabletest.model.history import History, execution_name, execution_title, title
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
 from durabletest.model.times import span
 from durabletest.model.wait_for_data import Watch, resolve
+from durabletest.progress import ProgressLine
 from durabletest.scripts import ScriptRegistry
 
 _clock = [monotonic]
@@ -78,7 +78,7 @@ class Poller:
         self.owned = owned
         self.ended = Event()
         self.error: Exception | None = None
-        self.progress = ProgressLine(arn)
+        self.progress = ProgressLine(execution_name(arn))
         self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
         self._client = client
         self._settings = settings
@@ -217,7 +217,8 @@ class Poller:
         self.answers.find_callbacks(self._history, _clock[0]())
         self._send_answers()
         self._announce_children()
-        self.progress.show(self._history)
+        if self.progress.is_shown:
+            self.progress.show(last_seen(self._history))
         self._settle()
         if self._history.execution.ended and not self._pages.has_gap:
             self._finish(None)

@@ -7,12 +7,18 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from durabletest import routes
+from durabletest import endings, routes
 from durabletest.cloud import stopping
 from durabletest.cloud.answers import real_delays
-from durabletest.cloud.aws import drop_unknown_fields, keep_unknown_fields, lambda_client, unique_execution_name
+from durabletest.cloud.aws import (
+    drop_unknown_fields,
+    keep_unknown_fields,
+    lambda_client,
+    unique_execution_name,
+    unqualified,
+)
 from durabletest.cloud.cloudwatch import CloudWatchLogs
-from durabletest.cloud.execution import CloudExecutions
+from durabletest.cloud.execution import CloudExecution, CloudExecutions
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
@@ -25,6 +31,7 @@ from durabletest.errors import (
     UsageError,
 )
 from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.payloads import ErrorSource, encode
 from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
@@ -46,7 +53,8 @@ class CloudDurableTestRunner(OperationLookups):
     ``poll_interval`` is the time between two reads of the history, ``timeout`` the limit of each execution.
     ``invocation_type`` is ``"Event"`` or, for executions of at most 15 minutes, ``"RequestResponse"``. The names of
     executions start with ``execution_prefix``. With ``cloud_logs`` results have the function's log, read from the log
-    group of that name or, with True, from Lambda's own.
+    group of that name or, with True, from Lambda's own. ``workflow`` is the name that reports of coverage have for the
+    function; the default is the function's own.
 
     Use it as a context manager, or call ``close``: this stops the executions that still run.
     """
@@ -62,12 +70,15 @@ class CloudDurableTestRunner(OperationLookups):
         execution_prefix: str | None = None,
         unavailable: type[NotAvailableError] = NotAvailableError,
         cloud_logs: bool | str | CloudWatchLogs | None = False,
+        workflow: str | None = None,
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
         settings = PollSettings(interval, limit, real_delays())
         self._function_name = function_name
         self._prefix = execution_prefix
+        self._own_name = unqualified(function_name).rpartition(":")[2]
+        self._workflow = workflow or self._own_name
         self._unavailable = unavailable
         self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
@@ -78,6 +89,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable, self._logs)
         self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
+        self._told: list[CloudExecution] = []
         self._closed = False
         keep_unknown_fields(self._client)
         stopping.register(self._stop_all)
@@ -110,7 +122,9 @@ class CloudDurableTestRunner(OperationLookups):
         unique = name is None
         name = unique_execution_name(self._prefix) if name is None else name
         arn, owned = self._starter.start(encode(payload), name, tenant_id, unique=unique)
-        self._last = self._executions.started(arn, owned=owned)
+        self._last = execution = self._executions.started(arn, owned=owned)
+        if execution not in self._told:
+            self._told.append(execution)
         self._starter.forget(name)
         return Execution(self._last)
 
@@ -132,7 +146,7 @@ class CloudDurableTestRunner(OperationLookups):
         Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
         """
         self._check_open()
-        self._stop_for_good()
+        self._forget()
         self._scripts.clear()
         self._last = None
 
@@ -146,7 +160,7 @@ class CloudDurableTestRunner(OperationLookups):
             routes.closed(self)
             drop_unknown_fields(self._client)
             try:
-                self._stop_for_good()
+                self._forget()
             except CloudServiceError:
                 stopping.unregister(self._stop_all)
                 raise
@@ -268,6 +282,20 @@ class CloudDurableTestRunner(OperationLookups):
 
     def _stop_all(self) -> dict[str, Exception]:
         return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
+
+    def _forget(self) -> None:
+        try:
+            endings.tell(self._ending)
+        finally:
+            self._told.clear()
+            self._stop_for_good()
+
+    def _ending(self) -> endings.Ending:
+        """The executions that were started here, and those that they have invoked."""
+        views: dict[str, ExecutionView] = {execution.arn: execution for execution in self._told}
+        for execution in self._told:
+            views.update((child.arn, child.view) for child in children_of(execution) if child.arn not in views)
+        return endings.Ending(self._workflow, self._own_name, list(views.values()))
 
     def _stop_for_good(self) -> None:
         failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())

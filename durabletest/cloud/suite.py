@@ -41,8 +41,8 @@ class CloudSuite:
         self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
 
-    def runner(self, test_id: str) -> CloudDurableTestRunner:
-        """The runner for one test; its executions carry the test's id."""
+    def runner(self, test_id: str, workflow: str | None = None) -> CloudDurableTestRunner:
+        """The runner for one test; its executions carry the test's id. ``workflow`` is its name in reports."""
         return CloudDurableTestRunner(
             self._function,
             client=self._client,
@@ -52,6 +52,7 @@ class CloudSuite:
             execution_prefix=test_id,
             unavailable=self._unavailable,
             cloud_logs=self._logs,
+            workflow=workflow,
         )
 
     def close(self) -> None:

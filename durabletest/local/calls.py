@@ -6,15 +6,17 @@ import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from durabletest import sdk
-from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError
+from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError, UsageError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, name_of
 from durabletest.local.faults import FaultInjector
+from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
 from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
@@ -105,7 +107,7 @@ class Call(Protocol):
 
 @dataclass(slots=True, eq=False)
 class HandlerInvocation:
-    """One invocation of a durable handler."""
+    """One invocation of a durable handler; ``fresh`` if its modules are imported again for it."""
 
     arn: str
     handler: Callable[..., Any]
@@ -117,6 +119,8 @@ class HandlerInvocation:
     turns: Turns | None = None
     is_invocation: bool = True
     faults: FaultInjector | None = None
+    fresh: bool = False
+    refusal: UsageError | None = None
 
     @property
     def name(self) -> str:
@@ -130,12 +134,22 @@ class HandlerInvocation:
         """Call the handler as Lambda does."""
         waiting_for(self.turns)
         try:
-            return self.handler(self.event.given, self.context)
+            if not self.fresh:
+                return self.handler(self.event.given, self.context)
+            with ExitStack() as modules:
+                try:
+                    handler = modules.enter_context(freshly_imported(self.handler))
+                except UsageError as refusal:
+                    self.refusal = refusal
+                    raise
+                return handler(self.event.given, self.context)
         finally:
             waiting_for(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Report the answer, or the error that Lambda would make of its absence."""
+        if self.refusal is not None:
+            return self.refusal
         crashed = isinstance(outcome, Raised) and outcome.crashed
         external = isinstance(self.handler, ExternalHandler)
         if not (self.event.entered or crashed or external or sdk.is_durable(self.handler)):
@@ -267,8 +281,11 @@ def handler_invocation(
         str(settings.memory_size),
     )
     given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    fresh = deployment.cold and (handler is deployment.handler or can_be_fresh(handler))
     own_turns, faults = turns(event["RequestId"]), deployment.faults
-    return HandlerInvocation(arn, handler, given, context, server, own_client, settings, own_turns, faults=faults)
+    return HandlerInvocation(
+        arn, handler, given, context, server, own_client, settings, own_turns, faults=faults, fresh=fresh
+    )
 
 
 def function_call(

@@ -19,10 +19,11 @@ from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.identifiers import FunctionSpec
+from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import StubRegistry
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
@@ -128,7 +129,8 @@ class Deployment:
     on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
     targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
     ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
-    ``quotas`` hold for each execution.
+    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
+    ``notes`` are kept if somebody looks at the executions when they end.
     """
 
     number: int
@@ -149,6 +151,8 @@ class Deployment:
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
     quotas: Quotas = SERVICE_QUOTAS
+    cold: bool = False
+    notes: AskedNotes | None = None
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -215,6 +219,11 @@ def name_of(handler: object) -> str:
         return str(name)
     inner = getattr(handler, "func", None)
     return name_of(inner) if inner is not None else type(handler).__qualname__
+
+
+def workflow_name(handler: object, function_name: str | None) -> str:
+    """The name of a workflow in reports: that of its function, or else that of its handler, with its module."""
+    return f"{module_of(handler)}.{name_of(handler)}" if function_name is None else split_name(function_name)[0]
 
 
 def module_of(handler: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -105,7 +105,7 @@ class LocalEnvironment:
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
-            OperationSeam(self._listener),
+            OperationSeam(self._listeners),
             sdk.ClientHook(self._client_here),
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
@@ -217,10 +217,13 @@ class LocalEnvironment:
             raise SystemExit
         return None
 
-    def _listener(self) -> OperationListener | None:
+    def _listeners(self) -> Sequence[OperationListener]:
         running = self.orchestrator.calls.running
-        faults = None if running is None else running.deployment.faults
-        return faults if faults is not None and faults.listens else None
+        if running is None:
+            return ()
+        faults, notes = running.deployment.faults, running.deployment.notes
+        listening = faults if faults is not None and faults.listens else None
+        return () if listening is None and notes is None else [one for one in (notes, listening) if one is not None]
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

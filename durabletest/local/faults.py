@@ -255,6 +255,9 @@ class FaultInjector:
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
         """The handler asks for another operation than the recorded one."""
 
+    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
+        """A map or parallel goes on."""
+
     def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
         """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
         self.crash(error or SystemExit(_KILLED))

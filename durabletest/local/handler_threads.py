@@ -173,6 +173,11 @@ def is_authored(file: str) -> bool:
     return bool(file) and not _is_machinery(file) and not _is_standard_library(file)
 
 
+def is_third_party(file: str) -> bool:
+    """Whether the file belongs to an installed package."""
+    return file.startswith(_THIRD_PARTY)
+
+
 def _is_machinery(file: str) -> bool:
     return file.startswith((f"{_OURS}{sep}", f"{sdk.folder()}{sep}", "<frozen "))
 

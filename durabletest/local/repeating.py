@@ -8,24 +8,27 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
+from durabletest import endings
 from durabletest.crash_runs import observed_anew
 from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.histories import recorded_operations
-from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
 from durabletest.local.execution import LocalExecution
 from durabletest.local.faults import FaultInjector, read_injections
+from durabletest.local.fresh_modules import check_can_be_fresh
 from durabletest.local.process_environment import RunnerSession, process_environment
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import deciding
 from durabletest.model.history import History, title, word_for
 from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
-from durabletest.sdk_operations import Asked, Identity, suspension
+from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
 
 
 class RepeatingRunner(OperationLookups):
@@ -35,6 +38,10 @@ class RepeatingRunner(OperationLookups):
     _environment: LocalEnvironment
     _deployment: Deployment
     _function_name: str
+    _given_name: str | None
+    """The function's name, None if the runner was given none."""
+    _restored: set[str]
+    """The ARNs of executions that were made from recorded histories."""
     _timeout: int | None
     _invocation_type: str
 
@@ -73,6 +80,7 @@ class RepeatingRunner(OperationLookups):
             request = self._request(history.execution.input)
             restore = partial(CheckpointServer.restore, operations=recorded_operations(history))
             arn: str = self._environment.server.call(restore, **request)
+            self._restored.add(arn)
             Execution(LocalExecution(arn, self._session)).result()
         return replay.difference
 
@@ -87,32 +95,65 @@ class RepeatingRunner(OperationLookups):
         depth: int = 1,
         pairs: int = PAIRS,
         seed: int = 0,
+        cold: bool = False,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed))
+        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
         run = partial(observed_anew, self, partial(self.run, payload), reset)
-        if (complaint := matrix.complaint(run)) is not None:
+        with self.cold(cold):
+            complaint = matrix.complaint(run)
+        if complaint is not None:
             raise AssertionError(complaint)
+
+    @contextmanager
+    def cold(self, wanted: bool = True) -> Iterator[None]:
+        """In the block, each invocation has freshly imported modules, as in a new sandbox of Lambda.
+
+        Raises :class:`UsageError` if the handler cannot be imported again.
+        """
+        self._check_open()
+        if wanted:
+            check_can_be_fresh(self._deployment.handler)
+        before, self._deployment.cold = self._deployment.cold, wanted
+        try:
+            yield
+        finally:
+            self._deployment.cold = before
 
     @contextmanager
     def afresh(self) -> Iterator[None]:
         """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
-        process_environment.reset(self._session)
+        self._forget()
         with self._deployment.set_aside():
             self._decide_invokes()
             try:
                 yield
             finally:
-                process_environment.reset(self._session)
+                self._forget()
         self._decide_invokes()
 
     def rewind(self) -> None:
         """Forget all executions; scripts and stubs begin with their first answers again."""
         self._check_open()
-        process_environment.reset(self._session)
+        self._forget()
         self._deployment.scripts.rewind()
         self._deployment.stubs.rewind()
         self._last = None
+
+    def _forget(self) -> None:
+        endings.tell(self._ending)
+        process_environment.reset(self._session)
+        self._restored.clear()
+        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+
+    def _ending(self) -> endings.Ending:
+        """All executions of this runner but those that were made from recorded histories."""
+        arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
+        views = [LocalExecution(arn, self._session) for arn in arns if arn not in self._restored]
+        function = split_name(self._function_name)[0]
+        noted = (self._deployment.notes or AskedNotes()).of
+        workflow = workflow_name(self._deployment.handler, self._given_name)
+        return endings.Ending(workflow, function, views, noted)
 
     def _request(self, payload: str | None) -> dict[str, Any]:
         """The arguments with which the server starts an execution of this runner."""

@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from durabletest import configuration, routes, sdk, value_checks
+from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -33,6 +33,7 @@ from durabletest.model.times import Duration
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, unanswered
+from durabletest.sdk_operations import AskedNotes
 from durabletest.stubs import InvokeStub, StepStub
 
 DEFAULT_FUNCTION_NAME = "handler"
@@ -95,7 +96,7 @@ class LocalDurableTestRunner(RepeatingRunner):
             storage_limit=storage_limit,
             retention_days=retention_days,
         )
-        self._function_name = function_name or DEFAULT_FUNCTION_NAME
+        self._given_name, self._function_name = function_name, function_name or DEFAULT_FUNCTION_NAME
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
@@ -110,6 +111,8 @@ class LocalDurableTestRunner(RepeatingRunner):
     def _set_up(self) -> None:
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
+        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+        self._restored = set()
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -202,10 +205,14 @@ class LocalDurableTestRunner(RepeatingRunner):
     def close(self) -> None:
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
-            routes.closed(self)
-            self._router.close()
+            if not (self._session.closed or self._deployment.lease.inherited):
+                endings.tell(self._ending)
         finally:
-            process_environment.close(self._session)
+            try:
+                routes.closed(self)
+                self._router.close()
+            finally:
+                process_environment.close(self._session)
 
     def __enter__(self) -> Self:
         return self

@@ -14,16 +14,20 @@ from unittest import mock
 
 from durabletest import (
     CloudDurableTestRunner,
+    CloudServiceError,
     DurableTest,
     DurableTestCase,
     NotAvailableError,
     UsageError,
     local_only,
 )
+from durabletest.cloud.execution import CloudExecution
+from durabletest.coverage import Coverage
 from tests.cloud import suites
-from tests.cloud.workflows import approval, forgotten, order
+from tests.cloud.workflows import approval, forgotten, order, parent
 from tests.endpoint import faults
 from tests.endpoint.case import POLL_INTERVAL, EndpointTestCase
+from tests.test_coverage import covered
 
 
 def outcome(cls: type[DurableTestCase], *names: str) -> unittest.TestResult:
@@ -311,6 +315,45 @@ class OnlyLocallyTests(unittest.TestCase):
             "@local_only on TestCase: it means nothing but on a DurableTestCase and its methods, "
             "and on test functions of pytest",
         )
+
+
+class CoverageTests(SuiteTestCase):
+    """Outcomes of deployed functions, under the name that the class gives them."""
+
+    def test_of_a_suite(self) -> None:
+        class Approvals(suites.Orders):
+            function_name = "approval:live"
+
+            def runTest(self) -> None:
+                self.on_callback("approval").succeed("yes")
+                self.execute()
+
+        coverage = Coverage()
+        with covered(coverage):
+            self.assertPasses(suites.Orders)
+            self.assertPasses(Approvals)
+        self.assertEqual([workflow for _, workflow in coverage.executions], ["orders", "approval"])
+        outcomes = {place.path: dict(seen.outcomes) for place, seen in coverage.workflows()["orders"].items()}
+        self.assertEqual(outcomes["reserve"], {"succeeded": 1, "replayed": 1})
+        self.assertEqual(outcomes["pack"], {"succeeded": 1})
+        self.assertIn("callback 'approval' has a timeout that never passed", [goal.gap for goal in coverage.gaps()])
+
+    def test_what_was_invoked_and_a_reset(self) -> None:
+        self.endpoint.deploy("parent", parent, durable_functions={"child": order})
+        coverage = Coverage()
+        with covered(coverage), self.new_runner("parent:live") as runner:
+            runner.run({"order": 1})
+            runner.reset()
+            runner.run({"order": 2})
+        self.assertEqual(coverage.executions, {("", "parent"): 2, ("", "child"): 2})
+
+    def test_what_cannot_be_read_is_told(self) -> None:
+        coverage = Coverage()
+        with covered(coverage), self.new_runner("orders-staging:live") as runner:
+            runner.run({"order": 1})
+            with mock.patch.object(CloudExecution, "history", side_effect=CloudServiceError("gone")):
+                runner.close()
+        self.assertEqual(coverage.not_counted(), ["Not counted (outside of tests): CloudServiceError: gone"])
 
 
 class FailureTests(SuiteTestCase):

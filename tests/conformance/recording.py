@@ -83,7 +83,7 @@ def run(wanted: Requirement, scenario: Scenario) -> Recording:
     functions = scenario.durable_functions
     with LogStream() as log, LocalDurableTestRunner(scenario.handler, durable_functions=functions) as runner:
         for action in wanted.actions:
-            _script(runner, action)
+            script(runner, action)
         result = _executed(runner, wanted, scenario)
         return Recording(
             requirement=wanted,
@@ -123,7 +123,7 @@ def _named(effects: Mapping[str, int], variables: Mapping[str, str]) -> dict[str
     return {fill(name, variables): count for name, count in effects.items()}
 
 
-def _script(runner: LocalDurableTestRunner, action: Mapping[str, Any]) -> None:
+def script(runner: LocalDurableTestRunner, action: Mapping[str, Any]) -> None:
     """Have a callback answered; the payload of a success is sent as JSON."""
     delay = max(timedelta(seconds=action.get("Delay", 0)), AT_ONCE)
     _ACTIONS[action["Operation"]](runner.on_callback(action["CallbackName"]), action.get("Payload"), delay)

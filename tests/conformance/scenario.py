@@ -37,7 +37,7 @@ class World:
 WORLD = World()
 
 
-def _go_on(execution: Execution) -> None:
+def go_on(execution: Execution) -> None:
     """Leave the execution to itself."""
 
 
@@ -51,7 +51,7 @@ class Scenario:
     handler: Callable[..., Any]
     durable_functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     effects: Mapping[str, int] = field(default_factory=dict)
-    meanwhile: Callable[[Execution], None] = _go_on
+    meanwhile: Callable[[Execution], None] = go_on
 
 
 class Scenarios(dict[str, Scenario]):

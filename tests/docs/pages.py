@@ -75,17 +75,22 @@ class Page:
     def __init__(self, path: Path, folder: Path) -> None:
         """The module pretends to be in ``folder``: the snapshots of its tests are written there."""
         self.path = path
+        self.folder = folder
         self.module = types.ModuleType(f"page_{path.stem.lower().replace('-', '_')}")
         self.module.__file__ = str(folder / f"{self.module.__name__}.py")
 
     @contextlib.contextmanager
     def importable(self) -> Iterator[None]:
-        """The module can be imported, as the classes defined in it expect."""
+        """The module can be imported, as the classes defined in it expect, and so can files that the page shows."""
         sys.modules[self.module.__name__] = self.module
+        sys.path.insert(0, str(self.folder))
         try:
             yield
         finally:
-            del sys.modules[self.module.__name__]
+            sys.path.remove(str(self.folder))
+            for name in [name for name in sys.modules if (self.folder / f"{name}.py").exists()]:
+                del sys.modules[name]
+            sys.modules.pop(self.module.__name__, None)
 
     def run(self, block: Block) -> str:
         """Execute one block and the test cases that it defines; returns what it and unittest have printed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import tempfile
@@ -11,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
-from durabletest import sdk_threads
+from durabletest import coverage_parts, sdk_threads
 from tests.docs.pages import DOCUMENTS, ELSEWHERE, README, Block, Page, blocks, python_of
 from tests.modules import forgotten
 
@@ -33,6 +34,7 @@ class BlockTests(unittest.TestCase):
                 folder = Path(str(page.module.__file__)).parent
                 with contextlib.chdir(folder), forgotten(folder):
                     self.run_page(page, blocks(path.read_text(encoding="utf-8")))
+                    list(coverage_parts.end())
 
     def run_page(self, page: Page, found: list[Block]) -> None:
         """A block of text after one of Python is part of what it prints; without one, no test of it fails."""
@@ -54,6 +56,7 @@ class BlockTests(unittest.TestCase):
             file = Path(str(page.module.__file__)).parent / block.file
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.code, encoding="utf-8")
+            importlib.invalidate_caches()
 
     def test_a_block_that_fails_is_noticed(self) -> None:
         failing = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(1, 2)\n"

@@ -164,6 +164,25 @@ class ChangeTests(unittest.TestCase):
             with self.subTest(handler.__name__):
                 self.assertEqual({*self.found(handler, recorded(handler))}, {None})
 
+    def test_results_that_are_too_large_are_made_of_what_is_inside(self) -> None:
+        def length(line: Line) -> Line:
+            return lambda context: len(str(line(context)))
+
+        text = "x" * 200_000
+        child = inner("all", step("one", text), lambda context: text * 2)
+        many = parallel("many", one=(step("a", text),), other=(step("b", text),))
+        each = [lambda c: c.map([1, 2], lambda b, *_: b.step(lambda _: text, name="a"), name="each").get_results()]
+        handler = workflow(length(child), wait("night"), many, *map(length, each), wait("day"), step("close"))
+        events = recorded(handler)
+        self.assertNotIn("ReplayChildren", str(events), "histories do not say so")
+        self.assertEqual({*self.found(handler, events)}, {None})
+        renamed = workflow(length(inner("all", step("two", text), lambda context: text * 2)), wait("night"))
+        self.assertIn("was step 'all/one', is now step 'two'", str(self.found(renamed, events)[-1]))
+
+    def test_small_ones_are_as_recorded_whatever_is_inside_now(self) -> None:
+        events = recorded(workflow(inner("all", step("one", "")), wait("night")))
+        self.assertIsNone(self.found(workflow(inner("all", step("two")), wait("night")), events)[-1])
+
     def test_no_function_of_a_step_runs(self) -> None:
         ran: list[str] = []
         handler = workflow(lambda context: context.step(lambda _: ran.append("charge"), name="charge"), step("close"))
