@@ -163,7 +163,7 @@ class RuntimeServer:
             if spec.command:
                 self._processes.append(RuntimeProcess(spec, function, self._variables(spec)))
         apps = {port: Starlette(routes=self.functions[name].routes()) for name, port in self.ports.items()}
-        quiet: Any = {"log_level": "warning", "access_log": False, "server_header": False, "date_header": False}
+        quiet: Any = {"log_config": None, "log_level": "warning", "access_log": False, "server_header": False}
         limits: Any = {"timeout_keep_alive": _KEEP_ALIVE, "timeout_graceful_shutdown": _SECONDS_FOR_ANSWERS}
         server = uvicorn.Server(uvicorn.Config(_ByPort(apps), http="h11", ws="none", lifespan="off", **quiet, **limits))
         serving = asyncio.create_task(server.serve(sockets=self._sockets))
@@ -234,10 +234,10 @@ class RuntimeProcess:
     async def end(self) -> None:
         """Ask it to end, and kill it if it does not."""
         self._ending = True
+        if self._watching is not None and self._process is None:
+            await asyncio.wait({self._watching})  # it is being started again
         if self._watching is None:
             return
-        if self._process is None:
-            await asyncio.wait({self._watching})  # it is being started again
         self._signal(signal.SIGTERM)
         _, pending = await asyncio.wait({self._watching}, timeout=_GRACE_SECONDS)
         if pending:

@@ -200,6 +200,26 @@ class ProcessTests(unittest.TestCase):
             server.close()
         self.assertFalse(is_running(pid))
 
+    def test_after_the_end_every_invocation_fails(self) -> None:
+        server = self.server()
+        server.close()
+        result = self.runner(server, invocation_attempts=1).run({"todo": "answer"})
+        crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
+        self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
+
+    def test_a_command_that_is_gone_when_it_is_to_be_started_again(self) -> None:
+        script = Path(self.memory).with_name("runtime")
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(PYTHON)}\n")
+        script.chmod(0o700)
+        server = self.server(str(script))
+        runner = self.runner(server, invocation_attempts=2)
+        runner.run({"todo": "answer"})
+        script.unlink()
+        result = runner.run({"todo": "exit", "status": 1, "memory": self.memory})
+        [(_, first), (_, second)] = self.errors(result)
+        self.assertIn("exit status 1", first or "")
+        self.assertIn("cannot be started", second or "")
+
     def test_a_process_that_is_being_started_again_ends_too(self) -> None:
         started: list[asyncio.subprocess.Process] = []
         original = asyncio.create_subprocess_exec
