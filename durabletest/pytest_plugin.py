@@ -327,8 +327,9 @@ def pytest_runtest_makereport(
     if _OTHERS in item.stash:
         found = call.excinfo  # that of a plain TestCase is not there before
         _write_page(item, None if found is None or not report.failed else found.value, call.when, tests)
-    if report.failed and item.config.getoption("htmlpath", None):
-        _link_page(item, report)
+    html: str | None = item.config.getoption("htmlpath", None)
+    if report.failed and html:
+        _link_page(item, report, Path(html))
     if call.when == "teardown":
         _forget(item)
     return report
@@ -354,8 +355,8 @@ def _write_page(item: pytest.Item, error: BaseException | None, when: str, tests
             page.ended()
 
 
-def _link_page(item: pytest.Item, report: Any) -> None:
-    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes to that file."""
     from importlib import import_module
 
     from durabletest.failure_pages import written_page
@@ -363,8 +364,7 @@ def _link_page(item: pytest.Item, report: Any) -> None:
     case = _test_case_of(item)
     page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
     if page is not None:
-        folder = Path(item.config.getoption("htmlpath")).absolute().parent
-        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        link = quote(Path(os.path.relpath(page, html.absolute().parent)).as_posix())
         extra = import_module("pytest_html.extras").url(link, name="executions")
         report.extras = [*getattr(report, "extras", ()), extra]
 

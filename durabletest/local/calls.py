@@ -55,6 +55,10 @@ class ExternalHandler(ABC):
     def give_up(self, request_id: str) -> None:
         """The invocation counts no more, whatever its process still does. Any thread may call this."""
 
+    @abstractmethod
+    def progress(self) -> str:
+        """How far the current invocation has got, in a clause for a message. Any thread may call this."""
+
 
 class Call(Protocol):
     """A call of the author's code, which runs when no other one does."""
