@@ -25,7 +25,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import deciding
 from durabletest.model.history import History, title, word_for
-from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
+from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
@@ -59,7 +59,10 @@ class RepeatingRunner(OperationLookups):
         if not self._environment.can_take_turns:
             raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
         injections = () if fault is None else read_injections(fault)
-        return self._deployment.intercepted(FaultInjector(self._environment.crash, injections, keeps_logs))
+        environment = self._environment
+        return self._deployment.intercepted(
+            FaultInjector(environment.crash, injections, keeps_logs, environment.clock.now)
+        )
 
     def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
         """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
@@ -141,19 +144,19 @@ class RepeatingRunner(OperationLookups):
         self._last = None
 
     def _forget(self) -> None:
-        endings.tell(self._ending)
+        endings.tell(self._durable_ending)
         process_environment.reset(self._session)
         self._restored.clear()
         self._deployment.notes = AskedNotes() if endings.are_wanted() else None
 
-    def _ending(self) -> endings.Ending:
+    def _durable_ending(self) -> endings.Ending:
         """All executions of this runner but those that were made from recorded histories."""
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         views = [LocalExecution(arn, self._session) for arn in arns if arn not in self._restored]
         function = split_name(self._function_name)[0]
         noted = (self._deployment.notes or AskedNotes()).of
         workflow = workflow_name(self._deployment.handler, self._given_name)
-        return endings.Ending(workflow, function, views, noted)
+        return endings.Ending(workflow, function, views, self, noted)
 
     def _request(self, payload: str | None) -> dict[str, Any]:
         """The arguments with which the server starts an execution of this runner."""
@@ -211,6 +214,8 @@ class RecordedReplay(FaultInjector):
         if record is None:
             raise suspension("beyond what is recorded")
         self._compare(record, (asked.type, asked.sub_type, asked.name))
+        if asked.make_again is not None and record.status is OperationStatus.SUCCEEDED:
+            asked.make_again()
         if record.type in _STOPS and not record.status.is_terminal:
             raise suspension("in flight")
 

@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from aws_durable_execution_sdk_python import ParallelBranch
-from aws_durable_execution_sdk_python.config import CompletionConfig, ParallelConfig
+from aws_durable_execution_sdk_python import DurableContext, ParallelBranch
+from aws_durable_execution_sdk_python.config import ChildConfig, CompletionConfig, ParallelConfig
 
 from durabletest import LocalDurableTestRunner, UsageError
 from durabletest.histories import breaks, read_history
@@ -114,6 +114,21 @@ class ChangeTests(unittest.TestCase):
         self.assertEqual({*self.found(handler, events)}, {None})
         renamed = workflow(length(inner("all", step("two", text), lambda context: text * 2)), wait("night"))
         self.assertIn("was step 'all/one', is now step 'two'", str(self.found(renamed, events)[-1]))
+
+    def test_a_result_of_which_there_is_a_summary_is_made_again_whether_it_was_large_or_not(self) -> None:
+        config = ChildConfig(summary_generator=lambda result: '{"length": "large"}')
+        for size in (10, 200_000):
+
+            def child(context: DurableContext, text: str = "x" * size) -> int:
+                def inside(child: DurableContext) -> dict[str, str]:
+                    return {"text": child.step(lambda _: text, name="one") * 2}
+
+                return len(context.run_in_child_context(inside, name="all", config=config)["text"])
+
+            handler = workflow(child, wait("night"), step("close"))
+            events = recorded(handler)
+            self.assertEqual("length" in str(events), size > 10)
+            self.assertEqual({*self.found(handler, events)}, {None})
 
     def test_small_ones_are_as_recorded_whatever_is_inside_now(self) -> None:
         events = recorded(workflow(inner("all", step("one", "")), wait("night")))
