@@ -6,8 +6,9 @@ pytest loads it by itself, so it imports hardly anything until a test uses it. P
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -65,6 +66,24 @@ def pytest_configure(config: pytest.Config) -> None:
         patch = pytest.MonkeyPatch()
         patch.setenv(MODE_VARIABLE, mode)
         config.add_cleanup(patch.undo)
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(_XdistWorker(config))
+
+
+class _XdistWorker:
+    """Registered in the workers of pytest-xdist, which end without a word about an interruption."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Write the notes of the exception to standard error, such as those about executions that may still run."""
+        capture: Any = self._config.pluginmanager.getplugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            for note in getattr(excinfo.value, "__notes__", ()):
+                sys.stderr.write(f"{note}\n")
+            sys.stderr.flush()
 
 
 def pytest_sessionstart() -> None:
@@ -308,8 +327,9 @@ def pytest_runtest_makereport(
     if _OTHERS in item.stash:
         found = call.excinfo  # that of a plain TestCase is not there before
         _write_page(item, None if found is None or not report.failed else found.value, call.when, tests)
-    if report.failed and item.config.getoption("htmlpath", None):
-        _link_page(item, report)
+    html: str | None = item.config.getoption("htmlpath", None)
+    if report.failed and html:
+        _link_page(item, report, Path(html))
     if call.when == "teardown":
         _forget(item)
     return report
@@ -335,8 +355,8 @@ def _write_page(item: pytest.Item, error: BaseException | None, when: str, tests
             page.ended()
 
 
-def _link_page(item: pytest.Item, report: Any) -> None:
-    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes to that file."""
     from importlib import import_module
 
     from durabletest.failure_pages import written_page
@@ -344,8 +364,7 @@ def _link_page(item: pytest.Item, report: Any) -> None:
     case = _test_case_of(item)
     page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
     if page is not None:
-        folder = Path(item.config.getoption("htmlpath")).absolute().parent
-        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        link = quote(Path(os.path.relpath(page, html.absolute().parent)).as_posix())
         extra = import_module("pytest_html.extras").url(link, name="executions")
         report.extras = [*getattr(report, "extras", ()), extra]
 

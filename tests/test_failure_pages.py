@@ -233,12 +233,17 @@ class FolderTests(unittest.TestCase):
 
     @needs_turns
     def test_an_explored_test_names_its_schedule_and_is_not_shown_by_others(self) -> None:
+        names, before = self.pages.names, list[list[str]]()
+
         class Explored(Harvest):
             @explore
             def runTest(self) -> None:
+                before.append(names())
                 self.pick("peas", "corn")
 
         self.run_test(Explored)
+        self.assertGreater(len(before), 2)
+        self.assertEqual(before, [[]] * len(before), "by the schedules that are tried nothing is written")
         [own] = self.pages.listed()
         text = self.pages.text(own)
         self.assertEqual(text.count('To run just this schedule: @explore(schedule="2:1")'), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
@@ -222,11 +222,6 @@ class CloudExecutions:
         for poller in pollers:
             poller.ended.wait()
         return self.histories()
-
-    def stop_quietly(self) -> None:
-        """Stop what was started and still runs, at a moment when errors cannot be reported."""
-        with suppress(Exception):
-            self.stop_all()
 
     def close(self) -> dict[str, Exception]:
         """Stop what was started and still runs, and end all pollers; returns what ``stop_all`` does."""

@@ -24,7 +24,7 @@ from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.scripts import ScriptRegistry
 from durabletest.sdk_operations import AskedNotes
-from durabletest.stubs import StubRegistry
+from durabletest.stub_registry import StubRegistry
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
 

@@ -107,6 +107,15 @@ JOINT = " + "
 """Stands between the faults that come into one run, one after the other."""
 
 
+def refusal(fault: str) -> Exception:
+    """The error of the service for a checkpoint that is throttled, or fails."""
+    if fault == Fault.THROTTLED:
+        error: Exception = modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
+    else:
+        error = modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
+    return error
+
+
 def read_fault(text: object) -> tuple[Fault, int | None]:
     """The fault that a text means, and the number of its point; None for all points."""
     match = re.fullmatch(r"(.+?)(?: (\d+))?", text) if isinstance(text, str) else None
@@ -200,10 +209,8 @@ class FaultInjector:
             case Fault.ANSWER_LOST:
                 send(**request)
                 raise self._gone(_CHECKPOINT)
-            case Fault.THROTTLED:
-                raise modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
-            case Fault.SERVICE_ERROR:
-                raise modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
+            case Fault.THROTTLED | Fault.SERVICE_ERROR as fault:
+                raise refusal(fault)
         return send(**request)
 
     def state_read(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:

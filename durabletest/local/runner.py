@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
+from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -311,6 +312,14 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._decide_invokes()
         return stub
 
+    def stub_checkpoints(self, *, optional: bool = False) -> CheckpointStub:
+        """Have checkpoints of this runner's executions refused for a while; see :class:`durabletest.CheckpointStub`.
+
+        A stub by which no checkpoint is refused is an error at the end, unless it is ``optional``.
+        """
+        self._check_open()
+        return self._deployment.stubs.stub_checkpoints(optional)
+
     def verify_used(self) -> None:
         """Raise :class:`NeverUsedError` if a stub, or an answer of a callback's script, was never used.
 
@@ -324,7 +333,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
-        if not (stubs.steps or stubs.invokes or scripts.scripts):
+        if not (stubs.steps or stubs.invokes or stubs.checkpoints or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}
