@@ -18,6 +18,7 @@ from durabletest.errors import ConfigurationError, UsageError
 from durabletest.exploration import ExploreOptions, Finding, Trial
 from durabletest.local.faults import PLACES, Fault, Injection, Place
 from durabletest.local.schedules import SLOW, Schedule, written
+from durabletest.progress import ProgressLine
 
 _SHRINKING_SECONDS = 10.0
 """The most real seconds that are spent on making a failing case smaller."""
@@ -32,7 +33,7 @@ _CRASHES = (Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.KILLED, Fault.TIMED_OUT
 
 @dataclass(frozen=True, slots=True)
 class CaseStrategies:
-    """What cases are drawn from.
+    """The strategies that cases are drawn from.
 
     ``payloads`` and the values of ``answers``, by callback name, are strategies of hypothesis; an answer that is an
     exception fails the callback. ``failures`` holds the exceptions that steps may raise, by name.
@@ -46,7 +47,7 @@ class CaseStrategies:
 
 @dataclass(slots=True)
 class Observed:
-    """What a run has shown: how many points of each kind for a crash, how many answers were used, seconds of timers."""
+    """Facts of a run: points for a crash by kind, used answers by callback, and the seconds of timers."""
 
     points: dict[Place, int] = field(default_factory=dict)
     crashed: bool = False
@@ -123,21 +124,40 @@ class CaseRun:
 class CaseSearch:
     """Runs a test with one generated case after another until one fails it, and makes that one smaller.
 
-    ``run`` runs the test once; ``name`` is that of the test method.
+    ``run`` runs the test once; ``name`` is that of the test method, ``title`` that of the test in its progress.
     """
 
     def __init__(
-        self, options: ExploreOptions, run: Callable[[GeneratedCase], CaseRun], name: str, is_async: bool
+        self,
+        options: ExploreOptions,
+        run: Callable[[GeneratedCase], CaseRun],
+        name: str,
+        title: str,
+        is_async: bool,
     ) -> None:
         assert options.cases is not None
         self._options, self._strategies = options, options.cases
-        self._run, self._name, self._is_async = run, name, is_async
+        self._run_once, self._name, self._is_async = run, name, is_async
+        self._progress = ProgressLine(f"exploring {title}", many=True)
+        self._runs = 0
         self._outcomes: dict[str, str | None] = {}
         self._failing: tuple[GeneratedCase, str] | None = None
         self._until = float("inf")
 
     def find(self) -> Finding:
         """Find the smallest case that fails the test; the simplest one if none does."""
+        with self._progress.shown():
+            found = self._find()
+        self._progress.summarise(f"{self._runs} runs")
+        return found
+
+    def _run(self, case: GeneratedCase) -> CaseRun:
+        self._runs += 1
+        smaller = ": a case has failed, and is made smaller" if self._failing else ""
+        self._progress.show(f"run {self._runs}{smaller or f' of {self._options.schedules} generated cases'}")
+        return self._run_once(case)
+
+    def _find(self) -> Finding:
         simplest = simplest_case(self._strategies)
         first = self._run(simplest)
         self._outcomes[repr(simplest)] = first.trial.failure
