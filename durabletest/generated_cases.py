@@ -219,7 +219,7 @@ class CaseSearch:
         return self._outcomes[key]
 
     def _finding(self, case: GeneratedCase, failure: str) -> Finding:
-        """The finding about a case, which is run again to see how it came about, with few differences of its schedule."""
+        """The finding about a case, which is run again to see how it came about, with fewer differences if possible."""
         run = self._run(case)
         if run.trial.failure is not None and run.schedule.chosen():
             fewest, _ = Reduction(partial(self._fails_by, case), Schedule()).reduce(run.schedule, run.trial.failure)
