@@ -7,21 +7,30 @@ import html
 import os
 import re
 import unittest
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from durabletest.assertions.failing import told
 from durabletest.coverage import Coverage, outcomes_of_place, title_of
+from durabletest.endings import Ending
 from durabletest.errors import ConfigurationError, DurableTestError
 from durabletest.model.history import execution_title
 from durabletest.model.times import stamp
 from durabletest.report.table import shortened
 from durabletest.result import TestResult
+from durabletest.routes import open_runners
+
+if TYPE_CHECKING:
+    from durabletest.report.lanes import Recorded
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"
 INDEX = "index.html"
+RECORDED = "__durable_recorded__"
+"""The attribute of an error with the executions of an assertion that say why it has failed."""
 COVERAGE_PAGE = "coverage.html"
 _LONGEST_NAME = 120
 _LONGEST_SUMMARY = 300
@@ -51,17 +60,24 @@ class FailurePage:
         self._file = folder / _file_name(test_id)
         self._failures: list[str] = []
         self._summary = ""
+        self._asserted: list[Recorded] = []
 
-    def failed(self, error: BaseException, results: Callable[[], Iterable[TestResult]]) -> None:
-        """Write the page about this failure and those before, with the executions of the test."""
+    def failed(
+        self, error: BaseException, results: Callable[[], Iterable[TestResult]], others: Sequence[Recorded] = ()
+    ) -> None:
+        """Write the page about this failure and those before, with the executions of the test.
+
+        ``others`` are executions that are over already; those that an assertion has made come with its error.
+        """
         try:
             self._failures.append(told(error))
             self._summary = self._summary or _summary(error)
-            self._show(results())
+            self._asserted += getattr(error, RECORDED, ())
+            self._show(results(), others)
         except Exception as problem:  # whatever it is, it must not take the place of the failure
             error.add_note(f"The page of this failure was not written: {problem!r}")
 
-    def _show(self, results: Iterable[TestResult]) -> None:
+    def _show(self, results: Iterable[TestResult], others: Iterable[Recorded]) -> None:
         from durabletest.report.page import page_of, recorded  # tests that pass need no pages
 
         executions, texts = [], list(self._failures)
@@ -70,6 +86,7 @@ class FailurePage:
                 executions += recorded(result.view)
             except DurableTestError as refusal:  # the others can be shown
                 texts.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
+        executions += [*others, *self._asserted]
         _write(self._file, page_of(executions, self._title, "\n\n".join(texts), self._summary, INDEX))
         _write_index(self._folder)
 
@@ -78,6 +95,41 @@ class FailurePage:
         if not self._failures and _entry(self._file) is not None:
             self._file.unlink(missing_ok=True)
             _write_index(self._folder)
+
+
+class OtherExecutions:
+    """The executions of a test that belong to no test case and no fixture: those of runners that it has made itself.
+
+    Those that runners had before the test are left out, and those that cannot be read.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[object, list[Recorded]]] = []
+        self._before: dict[object, set[str]] = {}
+        for runner in open_runners():
+            with suppress(DurableTestError):
+                self._before[runner] = {view.arn for view in runner._durable_ending().views}
+
+    def ended(self, ending: Ending | DurableTestError) -> None:
+        """Keep the executions that a runner is about to forget."""
+        if isinstance(ending, Ending):
+            with suppress(DurableTestError):
+                self._kept.append((ending.runner, self._recorded(ending)))
+            self._before.pop(ending.runner, None)
+
+    def until_now(self, without: Collection[object]) -> list[Recorded]:
+        """All of them, also those of runners that are still open, but not those of the runners ``without``."""
+        kept = list(self._kept)
+        for runner in open_runners():
+            with suppress(DurableTestError):
+                kept.append((runner, self._recorded(runner._durable_ending())))
+        return [one for runner, executions in kept if runner not in without for one in executions]
+
+    def _recorded(self, ending: Ending) -> list[Recorded]:
+        from durabletest.report.page import recorded
+
+        before = self._before.get(ending.runner, ())
+        return [one for view in ending.roots() if view.arn not in before for one in recorded(view)]
 
 
 def written_page(test_id: str) -> Path | None:

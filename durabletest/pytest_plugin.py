@@ -6,8 +6,9 @@ pytest loads it by itself, so it imports hardly anything until a test uses it. P
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
-    from durabletest.failure_pages import FailurePage
+    from durabletest.failure_pages import FailurePage, OtherExecutions
     from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
@@ -35,7 +36,9 @@ _PAGES = pytest.StashKey[list["FailurePage"]]()
 """The page of a test, if pages of failing tests are asked for."""
 _COVERAGE = pytest.StashKey[list[str]]()
 """The summaries of coverage at the end of the run."""
-_COVERAGE_VARIABLE = "DURABLETEST_COVERAGE"
+_OTHERS: pytest.StashKey[OtherExecutions] = pytest.StashKey()
+"""The executions of runners that a test has made without the fixture, if pages of failing tests are asked for."""
+_COVERAGE_VARIABLE, _REPORT_VARIABLE = "DURABLETEST_COVERAGE", "DURABLETEST_REPORT"
 _SECTION = "durabletest report"
 _MOST_EXECUTIONS = 20
 _MARKERS = (
@@ -63,6 +66,24 @@ def pytest_configure(config: pytest.Config) -> None:
         patch = pytest.MonkeyPatch()
         patch.setenv(MODE_VARIABLE, mode)
         config.add_cleanup(patch.undo)
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(_XdistWorker(config))
+
+
+class _XdistWorker:
+    """Registered in the workers of pytest-xdist, which end without a word about an interruption."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Write the notes of the exception to standard error, such as those about executions that may still run."""
+        capture: Any = self._config.pluginmanager.getplugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            for note in getattr(excinfo.value, "__notes__", ()):
+                sys.stderr.write(f"{note}\n")
+            sys.stderr.flush()
 
 
 def pytest_sessionstart() -> None:
@@ -133,11 +154,7 @@ def durable(request: pytest.FixtureRequest) -> Iterator[Durable]:
 
     The settings of ``durabletest.DurableTestCase`` are keyword arguments.
     """
-    from durabletest.failure_pages import page_of_test
-
     made: list[DurableTest] = []
-    page = page_of_test(request.node.nodeid)
-    request.node.stash[_PAGES] = [] if page is None else [page]
     request.node.stash[_TESTS] = made
     yield Durable(request.node, made)
     with ExitStack() as closing:
@@ -222,12 +239,18 @@ def _test_case_of(item: pytest.Item) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tell to which suite executions belong: the class or file of the test."""
-    if not os.environ.get(_COVERAGE_VARIABLE):
+    """Tell to which suite executions belong, the class or file of the test, and keep them for its page."""
+    if not (os.environ.get(_COVERAGE_VARIABLE) or os.environ.get(_REPORT_VARIABLE)):
         return (yield)
-    from durabletest.endings import in_suite
+    from durabletest import endings
 
-    with in_suite(item.nodeid.rpartition("::")[0]):
+    with ExitStack() as around:
+        around.enter_context(endings.in_suite(item.nodeid.rpartition("::")[0]))
+        if os.environ.get(_REPORT_VARIABLE) and _test_case_of(item) is None:
+            from durabletest.failure_pages import OtherExecutions
+
+            item.stash[_OTHERS] = others = OtherExecutions()
+            around.enter_context(endings.listening(others.ended))
         return (yield)
 
 
@@ -301,20 +324,39 @@ def pytest_runtest_makereport(
             shown.addsection(_SECTION, text)
         else:  # another plugin has put something of its own there
             report.sections.append((_SECTION, text))
-    for page in item.stash.get(_PAGES, ()):
-        if excinfo is not None and report.failed:
-            page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
-        if call.when == "teardown":
-            page.ended()
-    if report.failed and item.config.getoption("htmlpath", None):
-        _link_page(item, report)
+    if _OTHERS in item.stash:
+        found = call.excinfo  # that of a plain TestCase is not there before
+        _write_page(item, None if found is None or not report.failed else found.value, call.when, tests)
+    html: str | None = item.config.getoption("htmlpath", None)
+    if report.failed and html:
+        _link_page(item, report, Path(html))
     if call.when == "teardown":
         _forget(item)
     return report
 
 
-def _link_page(item: pytest.Item, report: Any) -> None:
-    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+def _write_page(item: pytest.Item, error: BaseException | None, when: str, tests: Sequence[DurableTest] | None) -> None:
+    """Write the page of a test that has failed, if it has executed anything or has the fixture for that.
+
+    When all of the test is over, remove the page of an earlier run, unless it has failed again.
+    """
+    from durabletest.failure_pages import page_of_test
+
+    if _PAGES not in item.stash:
+        page = page_of_test(item.nodeid)
+        item.stash[_PAGES] = [] if page is None else [page]
+    for page in item.stash[_PAGES]:
+        if error is not None:
+            others = item.stash[_OTHERS].until_now(without=[test.runner for test in tests or ()])
+            if others or tests is not None:
+                results = lambda: [made for test in tests or () for made in test._durable_executions()]  # noqa: E731
+                page.failed(error, results, others)
+        if when == "teardown":
+            page.ended()
+
+
+def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes to that file."""
     from importlib import import_module
 
     from durabletest.failure_pages import written_page
@@ -322,15 +364,14 @@ def _link_page(item: pytest.Item, report: Any) -> None:
     case = _test_case_of(item)
     page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
     if page is not None:
-        folder = Path(item.config.getoption("htmlpath")).absolute().parent
-        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        link = quote(Path(os.path.relpath(page, html.absolute().parent)).as_posix())
         extra = import_module("pytest_html.extras").url(link, name="executions")
         report.extras = [*getattr(report, "extras", ()), extra]
 
 
 def _forget(item: pytest.Item) -> None:
     """Keep nothing of a test that is over: pytest keeps all items until the end."""
-    keys: tuple[Any, ...] = (_TESTS, _PAGES, _COMPLAINT)
+    keys: tuple[Any, ...] = (_TESTS, _PAGES, _OTHERS, _COMPLAINT)
     for key in keys:
         if key in item.stash:
             del item.stash[key]

@@ -30,6 +30,7 @@ MAX_RETENTION_DAYS = 90
 DEFAULT_MEMORY_SIZE = 128
 """The memory in MB of a function for which none was chosen; Lambda allows no less."""
 MAX_MEMORY_SIZE = 10_240
+_LATEST_START = 9000
 _SECOND = timedelta(seconds=1)
 _NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
@@ -74,11 +75,13 @@ def check_flag(value: object, where: str) -> None:
 
 
 def check_start_time(value: object, where: str) -> None:
-    """An aware datetime."""
+    """An aware datetime, from which virtual time can move on for centuries."""
     if not isinstance(value, datetime):
         raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
     if value.tzinfo is None:
         raise ConfigurationError(f"{where} is {value!r}, without a time zone: write datetime(..., tzinfo=UTC)")
+    if value.year > _LATEST_START:
+        raise ConfigurationError(f"{where} is {value!r}: give a year up to {_LATEST_START}; time moves on from it")
 
 
 def check_execution_timeout(value: object, where: str) -> None:

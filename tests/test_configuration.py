@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 import freezegun.api
 import time_machine
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import CloudDurableTestRunner, ConfigurationError, DurableTestCase, LocalDurableTestRunner
 from tests.acceptance.workflows import approval, double, order
@@ -69,6 +71,12 @@ WRONG: list[tuple[str, Any, str]] = [
         "start_time",
         datetime(2026, 1, 1),  # noqa: DTZ001 - this is what is wrong with it
         "datetime.datetime(2026, 1, 1, 0, 0), without a time zone: write datetime(..., tzinfo=UTC)",
+    ),
+    (
+        "start_time",
+        datetime(9001, 1, 1, tzinfo=UTC),
+        "datetime.datetime(9001, 1, 1, 0, 0, tzinfo=datetime.timezone.utc): give a year up to 9000; time moves on from "
+        "it",
     ),
     *(
         (
@@ -340,6 +348,15 @@ class RunnerArgumentTests(unittest.TestCase):
             LocalDurableTestRunner(order, durable_functions={"no such name": order})
         with LocalDurableTestRunner(order, skip_time=True, start_time=datetime(2030, 1, 1, tzinfo=UTC)) as runner:
             self.assertEqual(runner.now.year, 2030)
+
+    def test_time_moves_on_from_the_latest_start(self) -> None:
+        @durable_execution
+        def year(event: object, context: DurableContext) -> int:
+            context.wait(Duration.from_days(365))
+            return datetime.now(UTC).year
+
+        with LocalDurableTestRunner(year, skip_time=True, start_time=datetime(9000, 12, 31, tzinfo=UTC)) as runner:
+            self.assertEqual(runner.run().get_result(), 9001)
 
     def test_registered_functions_are_checked(self) -> None:
         with LocalDurableTestRunner(order) as runner:

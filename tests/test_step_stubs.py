@@ -26,7 +26,7 @@ from durabletest import (
     StepCall,
     UsageError,
 )
-from durabletest.stubs import StubRegistry
+from durabletest.stub_registry import StubRegistry
 from tests.subprocesses import run_suite
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
@@ -18,7 +18,7 @@ from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, OperationType, WaitingStatus
+from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, OperationType, WaitingStatus
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry
@@ -98,6 +98,10 @@ class CloudExecution:
         if self._poller.ended.is_set():
             self._entries = entries
         return entries
+
+    def injected(self) -> tuple[Injected, ...]:
+        """Nothing can be put into what is deployed."""
+        return ()
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return decode(payload, record)
@@ -218,11 +222,6 @@ class CloudExecutions:
         for poller in pollers:
             poller.ended.wait()
         return self.histories()
-
-    def stop_quietly(self) -> None:
-        """Stop what was started and still runs, at a moment when errors cannot be reported."""
-        with suppress(Exception):
-            self.stop_all()
 
     def close(self) -> dict[str, Exception]:
         """Stop what was started and still runs, and end all pollers; returns what ``stop_all`` does."""

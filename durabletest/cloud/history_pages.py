@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from time import monotonic
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws import error_code
+from durabletest.cloud.history_quota import history_quota
 from durabletest.errors import CloudServiceError
 from durabletest.model.history import History, title
 
@@ -32,11 +33,16 @@ class HistoryPages:
     any order; events are identified by their ``EventId``. If an id below the highest one is missing, its page was read
     before the event was written, and the next call reads back to it: for a limited time, since the service does not
     promise consecutive ids. Where events have no ids, everything is read each time, and they are counted.
+
+    Each page waits for its turn by the quota of the service. What is ``cancelled`` meanwhile returns no new events;
+    without that function pages go before those of others.
     """
 
-    def __init__(self, client: Any, arn: str) -> None:
+    def __init__(self, client: Any, arn: str, cancelled: Callable[[], bool] | None = None) -> None:
         self._client = client
         self._arn = arn
+        self._quota = history_quota(client)
+        self._cancelled = cancelled
         self._seen: set[int] = set()
         self._missing = 0
         self._gap_since = 0.0
@@ -91,7 +97,16 @@ class HistoryPages:
             size = min(PAGE_SIZE, lowest - known - 1) if lowest else PAGE_SIZE
         return [event for event in events if "EventId" in event]
 
+    def wake(self) -> None:
+        """Look whether what waits for its turn is cancelled."""
+        if self._quota is not None:
+            self._quota.wake()
+
     def _page(self, size: int, marker: str | None) -> Mapping[str, Any]:
+        if self._quota is not None:
+            urgent = self._cancelled is None or marker is not None
+            if not self._quota.wait(self._cancelled or (lambda: False), urgent=urgent):
+                return {"Events": []}
         page: Mapping[str, Any] = self._client.get_durable_execution_history(
             DurableExecutionArn=self._arn,
             IncludeExecutionData=True,

@@ -83,7 +83,7 @@ class Poller:
         self._client = client
         self._settings = settings
         self._on_child = on_child
-        self._pages = HistoryPages(client, arn)
+        self._pages = HistoryPages(client, arn, self.ended.is_set)
         self._history = History()
         self._children: set[str] = set()
         self._parents: list[Poller] = []
@@ -314,6 +314,7 @@ class Poller:
         self._timer.cancel()
         self._first_poll.set()
         self._wake.set()
+        self._pages.wake()
         self._settle_all()
         return True
 

@@ -19,6 +19,7 @@ from durabletest.cloud.aws import (
 )
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecution, CloudExecutions
+from durabletest.cloud.history_quota import history_quota
 from durabletest.cloud.poller import PollSettings
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
@@ -82,6 +83,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._unavailable = unavailable
         self._owns_client = client is None
         self._client = client if client is not None else lambda_client()
+        history_quota(self._client)  # complains before anything is started
         self._starter = Starter(self._client, function_name, invocation_type, interval, limit)
         self._scripts = ScriptRegistry()
         self._logs = cloud_logs if isinstance(cloud_logs, CloudWatchLogs) else cloud_watch_logs(cloud_logs)
@@ -105,11 +107,9 @@ class CloudDurableTestRunner(OperationLookups):
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
             return execution.result()
-        except Exception:
+        except BaseException as error:
+            self._hurry(error)
             self._stop_within(self._executions.stop_all)
-            raise
-        except BaseException:
-            self._executions.stop_quietly()
             raise
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
@@ -166,8 +166,8 @@ class CloudDurableTestRunner(OperationLookups):
                 raise
             else:
                 stopping.unregister(self._stop_all)
-            finally:
                 self._starter.close()
+            finally:
                 if self._owns_client:
                     self._client.close()
                 if self._logs is not None and self._owns_logs:
@@ -179,6 +179,7 @@ class CloudDurableTestRunner(OperationLookups):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._hurry(exc)
         try:
             if exc is None and not self._closed:
                 self.verify_used()
@@ -267,6 +268,13 @@ class CloudDurableTestRunner(OperationLookups):
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )
 
+    def stub_checkpoints(self, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Checkpoints cannot be stubbed in the cloud."""
+        raise self._unavailable(
+            "stub_checkpoints() is local: in the cloud the service decides which checkpoints it takes; mark the test "
+            "@local_only"
+        )
+
     def with_fault(self, fault: str | None = None) -> NoReturn:  # noqa: ARG002 - the local signature
         """Faults cannot be put into deployed functions."""
         raise self._unavailable(
@@ -280,22 +288,33 @@ class CloudDurableTestRunner(OperationLookups):
             "runs; or mark the test @local_only"
         )
 
-    def _stop_all(self) -> dict[str, Exception]:
-        return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
+    def _hurry(self, error: BaseException | None) -> None:
+        """Leave less time for stopping if the test was interrupted."""
+        if error is not None and not isinstance(error, Exception):
+            self._stop_seconds = min(self._stop_seconds, stopping.interrupted_seconds())
+
+    def _stop_all(self, seconds: float | None) -> dict[str, Exception]:
+        def stop() -> dict[str, Exception]:
+            return self._starter.stop_all() | self._executions.stop_all()  # in this order: the first hands over
+
+        if seconds is None:
+            return stop()
+        self._stop_seconds = min(self._stop_seconds, seconds)
+        return self._stop_within(stop)
 
     def _forget(self) -> None:
         try:
-            endings.tell(self._ending)
+            endings.tell(self._durable_ending)
         finally:
             self._told.clear()
             self._stop_for_good()
 
-    def _ending(self) -> endings.Ending:
+    def _durable_ending(self) -> endings.Ending:
         """The executions that were started here, and those that they have invoked."""
         views: dict[str, ExecutionView] = {execution.arn: execution for execution in self._told}
         for execution in self._told:
             views.update((child.arn, child.view) for child in children_of(execution) if child.arn not in views)
-        return endings.Ending(self._workflow, self._own_name, list(views.values()))
+        return endings.Ending(self._workflow, self._own_name, list(views.values()), self)
 
     def _stop_for_good(self) -> None:
         failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
@@ -308,7 +327,8 @@ class CloudDurableTestRunner(OperationLookups):
         failures = within(self._stop_seconds, stop, unfinished)
         if failures is unfinished:
             self._stop_seconds = 0.0
-            unfinished |= dict.fromkeys(self._executions.not_stopped(), CloudServiceError("its stop takes too long"))
+            left = [*self._starter.not_stopped(), *self._executions.not_stopped()]
+            unfinished |= dict.fromkeys(left, CloudServiceError("its stop takes too long"))
         return failures
 
     def _check_open(self) -> None:

@@ -22,8 +22,6 @@ LOOKUP_SECONDS = 5.0
 """How long an ``Event`` Invoke may take before the execution is looked up by its name."""
 STOP_SECONDS = 3.5
 """How long an execution is searched for that may have been started, and is listed late."""
-INTERRUPTED_SECONDS = 10.0
-"""The same for a test that was interrupted, whose user can interrupt it again."""
 EXISTS_SECONDS = 2.0
 """How long the answer may take whether an execution of a name exists already."""
 T = TypeVar("T")
@@ -99,8 +97,12 @@ class Starter:
         """Stop what was started and is not followed; returns the errors, by what may still run."""
         failures: dict[str, Exception] = {}
         for name, answer in list(self._open.items()):
-            failures |= self._stop(name, answer, INTERRUPTED_SECONDS)
+            failures |= self._stop(name, answer, stopping.interrupted_seconds())
         return failures
+
+    def not_stopped(self) -> list[str]:
+        """The titles of the executions that may have been started, and are not followed."""
+        return [self._title(name) for name in list(self._open)]
 
     def _invoke(self, request: dict[str, Any], answer: Future[str | None]) -> Thread:
         """Invoke in a thread of its own: a synchronous Invoke is answered when the execution has ended."""
@@ -163,22 +165,21 @@ class Starter:
     def _give_up(self, name: str, error: BaseException) -> None:
         """Stop the execution if there is one, although Invoke has not returned it; if that fails, add it to the error.
 
-        It is done in a second thread, since a request may take longer than is left. A test that is interrupted has no
-        such limit: it can be interrupted again.
+        It is done in a second thread, since a request may take longer than is left.
         """
         if name not in self._open:
             return
-        limited = isinstance(error, Exception)
+        seconds = STOP_SECONDS if isinstance(error, Exception) else stopping.interrupted_seconds()
         failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
 
         def stop() -> None:
-            failed = self._stop(name, self._open[name], STOP_SECONDS if limited else INTERRUPTED_SECONDS)
+            failed = self._stop(name, self._open[name], seconds)
             failures.clear()
             failures.update(failed)
 
         thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
         thread.start()
-        thread.join(1.1 * STOP_SECONDS if limited else None)
+        thread.join(1.1 * seconds)
         self.forget(name)
         if failures:
             error.add_note(not_stopped(failures))

@@ -10,6 +10,7 @@ from _thread import interrupt_main
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from threading import Event, Thread, main_thread
+from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -97,14 +98,27 @@ def _has_ended(client: Any, arn: str) -> bool:
 
 # --- when the process ends ---
 
-Stop = Callable[[], dict[str, Exception]]
-"""Stops all executions of a runner that still run; returns the errors, by the ARN of what may still run."""
+Stop = Callable[[float | None], dict[str, Exception]]
+"""Stops all executions of a runner that still run, within so many seconds if that is not None.
 
+Returns the errors, by the ARN of what may still run.
+"""
+
+INTERRUPTED_SECONDS = 10.0
+"""How long stopping may take when a test was interrupted, whose user can interrupt it again."""
+WORKER_SECONDS = 2.5
+"""The same in a worker of pytest-xdist, which has five seconds left if only its controller was interrupted."""
+AGAIN_SECONDS = 1.0
+"""The same when it was tried before, to say in the report what could not be stopped."""
 REPORT_SECONDS = 10.0
 """How long the report of an interruption may take."""
 _open: list[tuple[int, Stop]] = []
 """With the id of the process, whose forked children stop nothing."""
 _terminated = Event()
+_tried = Event()
+"""Set when a process that is being terminated could not stop all."""
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
 
 
 def register(stop: Stop) -> None:
@@ -115,9 +129,9 @@ def register(stop: Stop) -> None:
     """
     if not _open:
         atexit.register(_stop_at_exit)
-        with suppress(ValueError):  # not in the main thread
-            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, _on_sigterm)
+    with suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _on_sigterm)
     _open.append((os.getpid(), stop))
 
 
@@ -130,6 +144,13 @@ def unregister(stop: Stop) -> None:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def interrupted_seconds() -> float:
+    """How long stopping may take when a test was interrupted, or its process is being terminated."""
+    if _tried.is_set():
+        return AGAIN_SECONDS
+    return WORKER_SECONDS if "PYTEST_XDIST_WORKER" in os.environ else INTERRUPTED_SECONDS
+
+
 def refuse_start() -> None:
     """Raise :class:`CloudServiceError` if the process is being terminated."""
     if _terminated.is_set():
@@ -138,7 +159,7 @@ def refuse_start() -> None:
 
 def _stop_at_exit() -> None:
     """In the main thread, since no thread can be started when the interpreter ends."""
-    _tell(_stop_all())
+    _tell(_stop_all(None))
 
 
 def _tell(failures: Mapping[str, Exception]) -> None:
@@ -147,10 +168,11 @@ def _tell(failures: Mapping[str, Exception]) -> None:
         sys.stderr.flush()
 
 
-def _stop_all() -> dict[str, Exception]:
+def _stop_all(seconds: float | None) -> dict[str, Exception]:
+    end = None if seconds is None else _clock[0]() + seconds
     failures: dict[str, Exception] = {}
     for stop in [stop for process, stop in _open if process == os.getpid()]:
-        failures |= stop()
+        failures |= stop(None if end is None else max(0.0, end - _clock[0]()))
     return failures
 
 
@@ -162,6 +184,14 @@ def _on_sigterm(signal_number: int, frame: Any) -> None:  # noqa: ARG001 - the s
         Thread(target=_stop_and_terminate, name="durabletest-cloud-terminate", daemon=False).start()
 
 
+def _interrupt_main_thread() -> None:
+    """Raise KeyboardInterrupt there, by a signal where that is possible: it also ends a wait for a lock."""
+    if hasattr(signal, "pthread_kill") and callable(signal.getsignal(signal.SIGINT)):
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+    else:
+        interrupt_main()
+
+
 def _stop_and_terminate() -> None:
     """End the process by SIGTERM; by KeyboardInterrupt if executions cannot be stopped.
 
@@ -169,9 +199,10 @@ def _stop_and_terminate() -> None:
     """
     failures: Mapping[str, Exception] = {}
     try:
-        failures = _stop_all()
+        failures = _stop_all(interrupted_seconds())
         if failures:
-            interrupt_main()
+            _tried.set()
+            _interrupt_main_thread()
             main_thread().join(REPORT_SECONDS)
     finally:
         if not failures or main_thread().is_alive():

@@ -23,9 +23,20 @@ import pytest
 from durabletest import DurableTestCase
 from durabletest.cloud.aws import lambda_client
 
-SIGNAL, FUNCTION = "KILLED_BY", "KILLED_FUNCTION"
+SIGNAL, TARGET, FUNCTION = "KILLED_BY", "KILLED_TARGET", "KILLED_FUNCTION"
 POLL_INTERVAL = 0.05
 _SECONDS = 20.0
+_AT_ONCE = 4
+"""So many processes run beside each other, most of which wait; xdist kills workers that take ten seconds to end."""
+
+
+def kill(process: int, target: str, number: int) -> None:
+    """Send a signal to the process of a test, to the one whose workers it belongs to, or to all of these."""
+    group = os.getpgid(process)
+    if target == "group":
+        os.killpg(group, number)
+    else:
+        os.kill(process if target == "process" else group, number)
 
 
 class Killed(DurableTestCase):
@@ -38,6 +49,7 @@ class Killed(DurableTestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.function_name = os.environ[FUNCTION]
+        os.environ["AWS_SDK_UA_APP_ID"] = str(os.getpid())
         super().setUpClass()
 
     def test_before_invoke(self) -> None:
@@ -66,15 +78,18 @@ class Killed(DurableTestCase):
         execution.operation("ask the parent").wait_for_data().result(timeout=_SECONDS)
 
     def receive_signal(self) -> None:
-        os.kill(os.getpid(), int(os.environ[SIGNAL]))
+        kill(os.getpid(), os.environ[TARGET], int(os.environ[SIGNAL]))
 
 
 def main(runs: list[dict[str, str]]) -> None:
-    """Fork a process for each run (its test, runner, function and signal), and print their exit codes and outputs."""
+    """Fork a process for each run (its test, runner, function, signal and target), and print how they ended."""
     lambda_client().close()  # its first client reads the service models, for all processes
     outputs = [tempfile.TemporaryFile("w+") for _ in runs]  # noqa: SIM115 - each is closed when it was read
-    children = []
+    children: list[int] = []
+    codes: dict[int, int] = {}
     for run, output in zip(runs, outputs, strict=True):
+        while len(children) - len(codes) == _AT_ONCE:
+            _wait_for_one(codes)
         child = os.fork()
         if not child:
             for standard in (1, 2):
@@ -83,14 +98,20 @@ def main(runs: list[dict[str, str]]) -> None:
                 file.close()
             _become(run)
         children.append(child)
+    while len(codes) < len(children):
+        _wait_for_one(codes)
     ended = []
     for child, output in zip(children, outputs, strict=True):
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         _wait_for_group(child)
         output.seek(0)
-        ended.append({"code": code, "output": output.read()})
+        ended.append({"code": codes[child], "output": output.read()})
         output.close()
     sys.stdout.write(json.dumps(ended))
+
+
+def _wait_for_one(codes: dict[int, int]) -> None:
+    child, status = os.wait()
+    codes[child] = os.waitstatus_to_exitcode(status)
 
 
 def _wait_for_group(process: int) -> None:
@@ -104,7 +125,7 @@ def _wait_for_group(process: int) -> None:
 
 def _become(run: dict[str, str]) -> NoReturn:
     """Run one test in this process, to its end."""
-    os.environ |= {"AWS_SDK_UA_APP_ID": str(os.getpid()), SIGNAL: run["signal"], FUNCTION: f"{run['function']}:live"}
+    os.environ |= {SIGNAL: run["signal"], TARGET: run["target"], FUNCTION: f"{run['function']}:live"}
     os.setpgrp()  # as a shell does: Ctrl-C reaches the workers of xdist, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

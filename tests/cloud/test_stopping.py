@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import unittest
 from collections.abc import Callable
 from threading import Event, Timer
 from typing import Any
+from unittest import mock
 
 from durabletest import (
     CloudDurableTestRunner,
@@ -21,6 +23,7 @@ from durabletest import (
     RunnerClosedError,
     WaitTimeoutError,
 )
+from durabletest.cloud.stopping import interrupted_seconds
 from durabletest.serve.rest_json import HttpAnswer
 from tests.cloud.workflows import approval, forgotten, grandparent, order, parent, race
 from tests.endpoint import faults
@@ -315,6 +318,25 @@ class ClosingTests(StoppingTestCase):
 
 @unittest.skipIf(sys.platform == "win32", "signals")
 class InterruptionTests(StoppingTestCase):
+    def test_sigterm_is_handled_although_the_first_runner_was_made_in_another_thread(self) -> None:
+        runners: list[CloudDurableTestRunner] = []
+        thread = threading.Thread(target=lambda: runners.append(self.new_runner("forgotten:live")))
+        thread.start()
+        thread.join()
+        self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+        runners.append(self.new_runner("forgotten:live"))
+        self.assertIsNot(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+        for runner in runners:
+            runner.close()
+        self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+
+    def test_workers_of_xdist_have_stopped_before_they_are_interrupted_again(self) -> None:
+        with mock.patch.dict(os.environ):
+            os.environ.pop("PYTEST_XDIST_WORKER", None)
+            self.assertGreater(interrupted_seconds(), 5)
+            os.environ["PYTEST_XDIST_WORKER"] = "gw1"
+            self.assertLess(interrupted_seconds(), 5)
+
     def test_an_interrupted_run_stops_its_execution(self) -> None:
         self.endpoint.faults.add(HISTORY, faults.interrupting, skip=3)
         with self.assertRaises(KeyboardInterrupt):

@@ -85,6 +85,20 @@ def test_with_xdist_reports_come_from_all_workers(run: Run) -> None:
     mode.assert_outcomes(passed=1)
 
 
+@pytest.mark.usefixtures("root_on_path")
+def test_with_xdist_the_notes_of_an_interruption_are_not_lost(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    """They name the executions that may still run in the cloud."""
+    pytest.importorskip("xdist")
+    interrupted = (
+        "def test():\n"
+        "    interruption = KeyboardInterrupt()\n"
+        "    interruption.add_note('these may still run')\n"
+        "    raise interruption\n"
+    )
+    run(interrupted, "-p", "xdist.plugin", "-n", "1")
+    assert "these may still run\n" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_with_randomly_the_order_of_tests_does_not_matter(run: Run, seed: int) -> None:
     pytest.importorskip("pytest_randomly")

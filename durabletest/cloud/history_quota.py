@@ -1,0 +1,95 @@
+"""The quota of AWS for reading histories, which all executions that a process follows share."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from itertools import count
+from threading import Condition
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+from durabletest.errors import ConfigurationError
+
+HISTORY_RATE_VARIABLE = "DURABLETEST_HISTORY_RATE"
+REQUESTS_PER_SECOND = 15
+"""What the service permits an account in a region."""
+_WORKERS_VARIABLE = "PYTEST_XDIST_WORKER_COUNT"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
+
+
+class HistoryQuota:
+    """So many requests in any second: further ones wait, in the order in which they were asked for.
+
+    Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._changed = Condition()
+        self._sent: deque[float] = deque(maxlen=rate)
+        self._turns = count()
+        self._waiting: list[tuple[bool, int]] = []
+
+    def wait(self, cancelled: Callable[[], bool], *, urgent: bool) -> bool:
+        """Return True when a request may be sent, False if it was ``cancelled`` before; see ``wake``."""
+        with self._changed:
+            turn = not urgent, next(self._turns)
+            self._waiting.append(turn)
+            try:
+                while not cancelled():
+                    first = min(self._waiting) == turn
+                    delay = self._delay() if first else None
+                    if delay == 0:
+                        self._sent.append(_clock[0]())
+                        return True
+                    self._changed.wait(delay)
+                return False
+            finally:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let the requests that wait look whether they are cancelled."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _delay(self) -> float:
+        """The seconds until the next request."""
+        if len(self._sent) < self.rate:
+            return 0.0
+        return max(0.0, self._sent[0] + 1.0 - _clock[0]())
+
+
+def history_quota(client: Any) -> HistoryQuota | None:
+    """The quota for a client, which all clients of that endpoint share; None for a server on this machine.
+
+    ``DURABLETEST_HISTORY_RATE`` is the number of requests in a second, 15 if it is unset; workers of pytest-xdist share
+    it. Raises :class:`ConfigurationError` if it is no positive number.
+    """
+    url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+    rate = _rate()
+    if rate is None and urlsplit(url).hostname in _LOOPBACK | {None}:
+        return None
+    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
+    return _shared(url, max(1, (rate or REQUESTS_PER_SECOND) // workers))
+
+
+def _rate() -> int | None:
+    text = os.environ.get(HISTORY_RATE_VARIABLE, "")
+    if text and not (text.isdecimal() and int(text)):
+        raise ConfigurationError(
+            f"the environment variable {HISTORY_RATE_VARIABLE} is {text!r}: write how many histories may be read in a "
+            "second, like 15"
+        )
+    return int(text) if text else None
+
+
+@cache
+def _shared(url: str, rate: int) -> HistoryQuota:  # noqa: ARG001 - the key
+    return HistoryQuota(rate)
