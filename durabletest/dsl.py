@@ -20,7 +20,7 @@ from durabletest.stubs import InvokeStub, StepStub
 
 if TYPE_CHECKING:
     from durabletest.cloud.runner import CloudDurableTestRunner
-    from durabletest.local.function_settings import SettingsOfTarget
+    from durabletest.local.deployment import SettingsOfTarget
     from durabletest.local.runner import LocalDurableTestRunner
 
 __unittest = True

@@ -15,10 +15,9 @@ from typing import Any, Protocol
 from durabletest import sdk
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError, UsageError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
-from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.deployment import Deployment, FunctionSettings, name_of
 from durabletest.local.faults import FaultInjector
 from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
-from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.replays import ReplayForced

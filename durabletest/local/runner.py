@@ -18,10 +18,9 @@ from durabletest.errors import (
 )
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
-from durabletest.local.deployment import Deployment, Origin
+from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
 from durabletest.local.process_environment import process_environment
 from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule

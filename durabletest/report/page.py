@@ -19,7 +19,7 @@ from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
 from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, Scale, Tick, css, lanes
 from durabletest.report.table import error_text
-from durabletest.report.timeline import BOX, end_of, pauses_of
+from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
@@ -236,9 +236,12 @@ def _legend(executions: Sequence[Recorded]) -> list[Legend]:
     seen = [status for status in OperationStatus if status in statuses]
     words = {css(status): (BOX.marks[status], css(status).replace("_", " ")) for status in seen}
     entries = [Legend(name, glyph, text) for name, (glyph, text) in words.items()]
-    if any(record.retry_delays for execution in executions for record in execution.history.operations):
-        entries += [Legend("failed", BOX.failed_attempt, "failed attempt"), Legend("poll", BOX.poll, "poll")]
-        entries.append(Legend("poll", BOX.pause * 2, "until the next attempt"))
+    retried = [record for execution in executions for record in execution.history.operations if record.retry_delays]
+    ends = [(attempts_of(record), None if record.next_attempt_at else -1) for record in retried]
+    earlier = {attempt.failed for attempts, last in ends for attempt in attempts[:last]}
+    entries += [Legend("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
+    entries += [Legend("poll", BOX.poll, "poll")] * (False in earlier)
+    entries += [Legend("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
     if any(pauses_of(execution.history) for execution in executions):
         entries.append(Legend("paused", PAUSED, "execution paused"))
     if any(injected.at for execution in executions for injected in execution.injected):

@@ -186,6 +186,21 @@ class ContentTests(unittest.TestCase):
         self.assertIn("crashed: Crash: killed", html)
         self.assertIn('class="b invocation failed"', html)
 
+    def test_the_legend_has_what_is_drawn(self) -> None:
+        def legend(script: Script) -> list[str]:
+            html = page_of([Recorded(ARN, history_of(script))]).partition('<p class="legend"')[2].partition("</p>")[0]
+            return re.findall(r"</b> ([^<]+)</span>", html)
+
+        polled = Script().op("StepStarted", "1", name="ready", sub_type="WaitForCondition")
+        polled.op("StepSucceeded", "1", {"Result": payload("1"), "RetryDetails": retry(1, 5)})
+        self.assertEqual(legend(polled), ["running", "poll", "until the next attempt"])
+        failed = Script().op("StepStarted", "1", name="charge")
+        failed.op("StepFailed", "1", {"Error": error(), "RetryDetails": retry(1, 5)}).at(5).op("StepStarted", "1")
+        self.assertEqual(legend(failed), ["running", "failed attempt", "until the next attempt"])
+        failed.op("StepSucceeded", "1", {"Result": payload("7"), "RetryDetails": retry(2)})
+        self.assertEqual(legend(failed), ["succeeded", "failed attempt", "until the next attempt"])
+        self.assertEqual(legend(Script().step("1")), ["succeeded"])
+
     def test_a_fault_and_its_moment(self) -> None:
         view = View(order())
         view.put_in = [Injected("killed in step 'charge'", START + timedelta(seconds=5)), Injected("late")]
