@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         SoftScope,
     )
     from durabletest.case import DurableTestCase
+    from durabletest.checkpoint_stubs import CheckpointStub
     from durabletest.cloud.runner import CloudDurableTestRunner
     from durabletest.configuration import cloud_only, local_only
     from durabletest.durable_test import DurableTest
@@ -141,6 +142,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "StepCall",
     "InvokeStub",
     "InvokeCall",
+    "CheckpointStub",
     "SideEffect",
     "EffectCall",
     # errors, of misuse
@@ -201,6 +203,7 @@ _MODULES = {
         "SoftScope",
     ),
     "durabletest.case": ("DurableTestCase",),
+    "durabletest.checkpoint_stubs": ("CheckpointStub",),
     "durabletest.cloud.runner": ("CloudDurableTestRunner",),
     "durabletest.configuration": ("cloud_only", "local_only"),
     "durabletest.durable_test": ("DurableTest",),

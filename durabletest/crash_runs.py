@@ -31,6 +31,7 @@ class CrashRun:
     history: History = field(default_factory=History)
     effects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     complaints: Sequence[str] = ()
+    arn: str = ""
 
 
 Injections: TypeAlias = tuple[Injection, ...]
@@ -60,7 +61,7 @@ def observed(runner: FaultyRunner, execute: Callable[[], TestResult], injections
             value = plain(result.get_result()) if status is ExecutionStatus.SUCCEEDED else error and str(error)
         except Exception as failure:
             return CrashRun(injector, "no outcome", error=f"{type(failure).__name__}: {failure}")
-    return CrashRun(injector, str(status), value, None, history)
+    return CrashRun(injector, str(status), value, None, history, arn=result.arn)
 
 
 def observed_anew(

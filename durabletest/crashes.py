@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabletest.crash_runs import (
     CrashRun,
@@ -32,8 +32,12 @@ from durabletest.local.faults import (
     read_fault,
     read_injections,
 )
+from durabletest.model.history import execution_name
 from durabletest.model.lookup import listed, nearest
 from durabletest.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from durabletest.report.lanes import Recorded
 
 Key: TypeAlias = Callable[[Any], Any]
 PAIRS = 100
@@ -90,6 +94,7 @@ class CrashMatrix:
         self._operations = None if names is None else list(names)
         self._key = choices.key or (lambda value: value)
         self._choices, self._payload = choices, payload
+        self._failing: CrashRun | None = None
         self._runs, self._progress = 1, ProgressLine(f"crashes of {current_suite() or 'a workflow'}", many=True)
 
     def complaint(self, run: Run) -> str | None:
@@ -125,9 +130,22 @@ class CrashMatrix:
             self._progress.show(f"{number} of {len(wanted)}, {written(injections)}")
             broken = run(injections)
             differences = tuple(self._differences(clean, broken, injections, point))
+            if differences and self._failing is None:
+                self._failing = broken
             after = self._after(broken.trace) if self._choices.depth > len(injections) else []
             tried.append(_Tried(injections, (point, *broken.trace.met[1:]), differences, after))
         return tried
+
+    def recorded(self) -> list[Recorded]:
+        """The first execution that did not survive, for a page; none if all do, or if it has no history."""
+        from durabletest.report.lanes import Recorded  # few tests fail
+
+        run = self._failing
+        if run is None or not run.history.events:
+            return []
+        name = f"{execution_name(run.arn)} with {written(tuple(run.trace.injections))}"
+        no_logs = "What is logged in a run with faults is not kept."
+        return [Recorded(name, run.history, injected=run.trace.injected(), no_logs=no_logs)]
 
     # --- what is tried ---
 

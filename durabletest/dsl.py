@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from unittest import SkipTest
 
 from durabletest import assertions
+from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import DurableTestError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.model.execution_view import ExecutionView
@@ -19,7 +20,7 @@ from durabletest.stubs import InvokeStub, StepStub
 
 if TYPE_CHECKING:
     from durabletest.cloud.runner import CloudDurableTestRunner
-    from durabletest.local.function_settings import SettingsOfTarget
+    from durabletest.local.deployment import SettingsOfTarget
     from durabletest.local.runner import LocalDurableTestRunner
 
 __unittest = True
@@ -88,6 +89,13 @@ class DurableMethods:
         A stub that the test never uses fails it at the end, unless the stub is ``optional``.
         """
         return self.runner.stub_invoke(name, optional=optional)
+
+    def stub_checkpoints(self, *, optional: bool = False) -> CheckpointStub:
+        """Have checkpoints refused for a while; see :class:`durabletest.CheckpointStub`.
+
+        A stub by which no checkpoint is refused fails the test at the end, unless it is ``optional``.
+        """
+        return self.runner.stub_checkpoints(optional=optional)
 
     def register_durable_function(
         self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]

@@ -18,6 +18,7 @@ from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed
 from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
+from durabletest.failure_pages import RECORDED
 from durabletest.histories import files_of, replay_report
 from durabletest.local.replays import complaint_about
 from durabletest.local.runner import LocalDurableTestRunner
@@ -166,7 +167,9 @@ class DurabilityTestCase(ExploredTestCase):
     def __report_crashes(self, matrix: CrashMatrix, run: Run, msg: Any) -> None:
         complaint = matrix.complaint(run)
         if complaint is not None:
-            raise self.failureException(self._formatMessage(msg, complaint))
+            error = self.failureException(self._formatMessage(msg, complaint))
+            setattr(error, RECORDED, matrix.recorded())
+            raise error
 
     def __local_runner(self) -> LocalDurableTestRunner:
         runner = self.runner

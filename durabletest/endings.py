@@ -28,7 +28,13 @@ class Ending:
     workflow: str
     function: str
     views: Sequence[ExecutionView]
+    runner: object = None
     noted: Callable[[str], Noted] = lambda _: Noted()
+
+    def roots(self) -> list[ExecutionView]:
+        """The executions that none of the others has invoked."""
+        invoked = {record.child_arn for view in self.views for record in view.history().operations}
+        return [view for view in self.views if view.arn not in invoked]
 
     def workflow_of(self, view: ExecutionView) -> str:
         """The name of the workflow of one of the executions: one that was invoked has the name of its function."""

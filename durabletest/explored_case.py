@@ -173,9 +173,9 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         if options.cases is None:
             finding = Exploration(options, self.__run, self.id()).find()
         else:
-            method = getattr(self, self._testMethodName)
-            is_async = inspect.iscoroutinefunction(method)
-            finding = CaseSearch(options, self.__run_case, self._testMethodName, is_async).find()
+            name = self._testMethodName
+            is_async = inspect.iscoroutinefunction(getattr(self, name))
+            finding = CaseSearch(options, self.__run_case, name, self.id(), is_async).find()
         self.__finding, self.__case = finding, finding.case
         self._durable_schedule = Schedule(finding.differences) if finding.differences else None
         if finding.failure is not None:

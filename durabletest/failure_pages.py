@@ -7,21 +7,31 @@ import html
 import os
 import re
 import unittest
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from durabletest.assertions.failing import told
 from durabletest.coverage import Coverage, outcomes_of_place, title_of
+from durabletest.endings import Ending
 from durabletest.errors import ConfigurationError, DurableTestError
 from durabletest.model.history import execution_title
 from durabletest.model.times import stamp
 from durabletest.report.table import shortened
 from durabletest.result import TestResult
+from durabletest.routes import open_runners
+
+if TYPE_CHECKING:
+    from durabletest.dsl import DurableMethods
+    from durabletest.report.lanes import Recorded
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"
 INDEX = "index.html"
+RECORDED = "__durable_recorded__"
+"""The attribute of an error with the executions of an assertion that say why it has failed."""
 COVERAGE_PAGE = "coverage.html"
 _LONGEST_NAME = 120
 _LONGEST_SUMMARY = 300
@@ -30,6 +40,9 @@ _HEAD = re.compile(
     r"<title>(?P<title>[^<]*)</title>"
 )
 _BYTES_OF_HEAD = 8192
+
+
+PageT = TypeVar("PageT", bound="FailurePage")
 
 
 @dataclass(frozen=True)
@@ -51,17 +64,24 @@ class FailurePage:
         self._file = folder / _file_name(test_id)
         self._failures: list[str] = []
         self._summary = ""
+        self._asserted: list[Recorded] = []
 
-    def failed(self, error: BaseException, results: Callable[[], Iterable[TestResult]]) -> None:
-        """Write the page about this failure and those before, with the executions of the test."""
+    def failed(
+        self, error: BaseException, results: Callable[[], Iterable[TestResult]], others: Sequence[Recorded] = ()
+    ) -> None:
+        """Write the page about this failure and those before, with the executions of the test.
+
+        ``others`` are executions that are over already; those that an assertion has made come with its error.
+        """
         try:
             self._failures.append(told(error))
             self._summary = self._summary or _summary(error)
-            self._show(results())
+            self._asserted += getattr(error, RECORDED, ())
+            self._show(results(), others)
         except Exception as problem:  # whatever it is, it must not take the place of the failure
             error.add_note(f"The page of this failure was not written: {problem!r}")
 
-    def _show(self, results: Iterable[TestResult]) -> None:
+    def _show(self, results: Iterable[TestResult], others: Iterable[Recorded]) -> None:
         from durabletest.report.page import page_of, recorded  # tests that pass need no pages
 
         executions, texts = [], list(self._failures)
@@ -70,6 +90,7 @@ class FailurePage:
                 executions += recorded(result.view)
             except DurableTestError as refusal:  # the others can be shown
                 texts.append(f"{execution_title(result.arn)} cannot be shown: {refusal}")
+        executions += [*others, *self._asserted]
         _write(self._file, page_of(executions, self._title, "\n\n".join(texts), self._summary, INDEX))
         _write_index(self._folder)
 
@@ -78,6 +99,48 @@ class FailurePage:
         if not self._failures and _entry(self._file) is not None:
             self._file.unlink(missing_ok=True)
             _write_index(self._folder)
+
+
+class RunnerPage(FailurePage):
+    """The page of a test without a test case: with what runners have executed that the test has made itself.
+
+    What runners had executed before the test is left out, and what cannot be read.
+    """
+
+    def __init__(self, folder: Path, test_id: str) -> None:
+        super().__init__(folder, test_id)
+        self._kept: list[tuple[object, list[Recorded]]] = []
+        self._before: dict[object, set[str]] = {}
+        for runner in open_runners():
+            with suppress(DurableTestError):
+                self._before[runner] = {view.arn for view in runner._durable_ending().views}
+
+    def keep(self, ending: Ending | DurableTestError) -> None:
+        """Keep the executions that a runner is about to forget."""
+        if isinstance(ending, Ending):
+            with suppress(DurableTestError):
+                self._kept.append((ending.runner, self._recorded(ending)))
+            self._before.pop(ending.runner, None)
+
+    def failed_after(self, error: BaseException, tests: Sequence[DurableMethods] | None) -> None:
+        """Write the page, if anything was executed; ``tests`` are those of the test's fixture, None without it."""
+        others = self.executions(without=[test.runner for test in tests or ()])
+        if others or tests is not None:
+            self.failed(error, lambda: [one for test in tests or () for one in test._durable_executions()], others)
+
+    def executions(self, without: Collection[object] = ()) -> list[Recorded]:
+        """Those of all runners, open ones included, but the runners ``without``."""
+        kept = list(self._kept)
+        for runner in open_runners():
+            with suppress(DurableTestError):
+                kept.append((runner, self._recorded(runner._durable_ending())))
+        return [one for runner, executions in kept if runner not in without for one in executions]
+
+    def _recorded(self, ending: Ending) -> list[Recorded]:
+        from durabletest.report.page import recorded
+
+        before = self._before.get(ending.runner, ())
+        return [one for view in ending.roots() if view.arn not in before for one in recorded(view)]
 
 
 def written_page(test_id: str) -> Path | None:
@@ -93,10 +156,10 @@ def page_for(test: unittest.TestCase) -> FailurePage | None:
     expected = "__unittest_expecting_failure__"
     if getattr(method, expected, False) or getattr(test, expected, False):
         return None
-    return page_of_test(test.id())
+    return page_of_test(test.id(), FailurePage)
 
 
-def page_of_test(test_id: str) -> FailurePage | None:
+def page_of_test(test_id: str, kind: type[PageT]) -> PageT | None:
     """The page of a test that may fail; ``None`` if no pages are asked for."""
     value = os.environ.get(REPORT_VARIABLE)
     if not value:
@@ -104,7 +167,7 @@ def page_of_test(test_id: str) -> FailurePage | None:
     from durabletest.report.page import require_jinja
 
     require_jinja()
-    return FailurePage(_folder(value), test_id)
+    return kind(_folder(value), test_id)
 
 
 def add_coverage(coverage: Coverage) -> None:

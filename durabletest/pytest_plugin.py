@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
-    from durabletest.failure_pages import FailurePage
+    from durabletest.failure_pages import RunnerPage
     from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
@@ -32,11 +32,11 @@ _TESTS = pytest.StashKey[list["DurableTest"]]()
 """What the fixture of a test has made."""
 _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
-_PAGES = pytest.StashKey[list["FailurePage"]]()
+_PAGE: pytest.StashKey[RunnerPage] = pytest.StashKey()
 """The page of a test, if pages of failing tests are asked for."""
 _COVERAGE = pytest.StashKey[list[str]]()
 """The summaries of coverage at the end of the run."""
-_COVERAGE_VARIABLE = "DURABLETEST_COVERAGE"
+_COVERAGE_VARIABLE, _REPORT_VARIABLE = "DURABLETEST_COVERAGE", "DURABLETEST_REPORT"
 _SECTION = "durabletest report"
 _MOST_EXECUTIONS = 20
 _MARKERS = (
@@ -84,15 +84,19 @@ class _XdistWorker:
             sys.stderr.flush()
 
 
-def pytest_sessionstart() -> None:
-    """Begin this process's part of the coverage, if there is to be any: it counts as running from now on."""
-    if os.environ.get(_COVERAGE_VARIABLE):
-        from durabletest.coverage_parts import begin
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin this process's part of the coverage, and check where pages are to be written, if they are asked for."""
+    try:
+        if os.environ.get(_COVERAGE_VARIABLE) and not session.config.getoption("collectonly"):
+            from durabletest.coverage_parts import begin
 
-        try:
             begin()
-        except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from error
+        if os.environ.get(_REPORT_VARIABLE):
+            from durabletest.failure_pages import FailurePage, page_of_test
+
+            page_of_test("", FailurePage)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(trylast=True)
@@ -152,11 +156,7 @@ def durable(request: pytest.FixtureRequest) -> Iterator[Durable]:
 
     The settings of ``durabletest.DurableTestCase`` are keyword arguments.
     """
-    from durabletest.failure_pages import page_of_test
-
     made: list[DurableTest] = []
-    page = page_of_test(request.node.nodeid)
-    request.node.stash[_PAGES] = [] if page is None else [page]
     request.node.stash[_TESTS] = made
     yield Durable(request.node, made)
     with ExitStack() as closing:
@@ -241,12 +241,17 @@ def _test_case_of(item: pytest.Item) -> Any:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tell to which suite executions belong: the class or file of the test."""
-    if not os.environ.get(_COVERAGE_VARIABLE):
+    """Tell to which suite executions belong, the class or file of the test, and keep them for its page."""
+    if not (os.environ.get(_COVERAGE_VARIABLE) or os.environ.get(_REPORT_VARIABLE)):
         return (yield)
-    from durabletest.endings import in_suite
+    from durabletest import endings
 
-    with in_suite(item.nodeid.rpartition("::")[0]):
+    with ExitStack() as around:
+        around.enter_context(endings.in_suite(item.nodeid.rpartition("::")[0]))
+        page = _page_of(item)
+        if page is not None:
+            item.stash[_PAGE] = page
+            around.enter_context(endings.listening(page.keep))
         return (yield)
 
 
@@ -320,20 +325,31 @@ def pytest_runtest_makereport(
             shown.addsection(_SECTION, text)
         else:  # another plugin has put something of its own there
             report.sections.append((_SECTION, text))
-    for page in item.stash.get(_PAGES, ()):
-        if excinfo is not None and report.failed:
-            page.failed(excinfo.value, lambda: [made for test in tests or () for made in test._durable_executions()])
+    page = item.stash.get(_PAGE, None)
+    if page is not None:
+        if call.excinfo is not None and report.failed:  # that of a plain TestCase was not there before
+            page.failed_after(call.excinfo.value, tests)
         if call.when == "teardown":
             page.ended()
-    if report.failed and item.config.getoption("htmlpath", None):
-        _link_page(item, report)
+    html: str | None = item.config.getoption("htmlpath", None)
+    if report.failed and html:
+        _link_page(item, report, Path(html))
     if call.when == "teardown":
         _forget(item)
     return report
 
 
-def _link_page(item: pytest.Item, report: Any) -> None:
-    """Link the page of a failing test, if there is one, in the report that pytest-html writes."""
+def _page_of(item: pytest.Item) -> RunnerPage | None:
+    """The page of a test; None if no pages are asked for, and for a ``DurableTestCase``, which has its own."""
+    if not os.environ.get(_REPORT_VARIABLE) or _test_case_of(item) is not None:
+        return None
+    from durabletest.failure_pages import RunnerPage, page_of_test
+
+    return page_of_test(item.nodeid, RunnerPage)
+
+
+def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
+    """Link the page of a failing test, if there is one, in the report that pytest-html writes to that file."""
     from importlib import import_module
 
     from durabletest.failure_pages import written_page
@@ -341,15 +357,14 @@ def _link_page(item: pytest.Item, report: Any) -> None:
     case = _test_case_of(item)
     page = written_page(item.nodeid if case is None else f"{case.__module__}.{case.__qualname__}.{item.name}")
     if page is not None:
-        folder = Path(item.config.getoption("htmlpath")).absolute().parent
-        link = quote(Path(os.path.relpath(page, folder)).as_posix())
+        link = quote(Path(os.path.relpath(page, html.absolute().parent)).as_posix())
         extra = import_module("pytest_html.extras").url(link, name="executions")
         report.extras = [*getattr(report, "extras", ()), extra]
 
 
 def _forget(item: pytest.Item) -> None:
     """Keep nothing of a test that is over: pytest keeps all items until the end."""
-    keys: tuple[Any, ...] = (_TESTS, _PAGES, _COMPLAINT)
+    keys: tuple[Any, ...] = (_TESTS, _PAGE, _COMPLAINT)
     for key in keys:
         if key in item.stash:
             del item.stash[key]

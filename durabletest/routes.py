@@ -62,6 +62,11 @@ def closed(runner: RoutingRunner) -> None:
         _open.remove(reference)
 
 
+def open_runners() -> list[Any]:
+    """The runners that are open, in the order in which they were opened."""
+    return [runner for reference in list(_open) if (runner := reference()) is not None]
+
+
 def route(client: Any) -> Route:
     """Have a Lambda client of boto3 answered by the local server, until the route or the runner is closed.
 
@@ -70,9 +75,10 @@ def route(client: Any) -> Route:
     which in a test of ``DurableTestCase`` is the test's own. In cloud mode the client is not changed, as the real
     service has the deployed functions.
     """
-    runners = [runner for reference in list(_open) if (runner := reference()) is not None]
+    runners = open_runners()
     if len(runners) == 1:
-        return runners[0].route(client)
+        found: Route = runners[0].route(client)
+        return found
     if not runners:
         raise UsageError(
             "route(client) needs an open runner: call it in setUp or in a test of a DurableTestCase, or within the "

@@ -67,7 +67,11 @@ def is_summary(payload: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An operation as handler code asks for it: ``function`` is that of a step, condition or context."""
+    """An operation as handler code asks for it: ``function`` is that of a step, condition or context.
+
+    ``make_again`` is there if a recorded result may be a summary of the author's own: called, it has the SDK make the
+    result of a context again, of what is recorded inside.
+    """
 
     arn: str
     operation_id: str
@@ -79,6 +83,7 @@ class Asked:
     arguments: Mapping[str, Any]
     retries: bool = False
     """Whether it is a step with a retry strategy of its own, other than the SDK's for no retry."""
+    make_again: Callable[[], None] | None = None
 
 
 Identity: TypeAlias = tuple[str, str | None, str | None]
@@ -212,6 +217,7 @@ def _asked(executor: Any) -> Asked:
         own.get("func") or own.get("check"),
         arguments,
         identifier.type.value == "STEP" and _may_retry(getattr(own.get("config"), "retry_strategy", None)),
+        _make_again(executor),
     )
 
 
@@ -222,3 +228,17 @@ def _may_retry(strategy: Any) -> bool:
     names = getattr(getattr(strategy, "__code__", None), "co_freevars", ())
     inside: dict[str, Any] = dict(zip(names, getattr(strategy, "__closure__", None) or (), strict=True))
     return "config" not in inside or getattr(inside["config"].cell_contents, "max_attempts", None) != 1
+
+
+def _make_again(executor: Any) -> Callable[[], None] | None:
+    """See ``Asked``; a map or parallel marks its summaries, which ``is_summary`` knows. Since 2.0."""
+    identifier = executor.operation_identifier
+    generator = getattr(getattr(executor, "config", None), "summary_generator", None)
+    if generator is None or _plain(identifier.sub_type) in ("Map", "Parallel"):
+        return None
+
+    def make_again() -> None:
+        details = executor.state.get_checkpoint_result(identifier.operation_id).operation.context_details
+        object.__setattr__(details, "replay_children", True)  # it is frozen
+
+    return make_again

@@ -14,8 +14,7 @@ from typing import Any, TypedDict
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
 from durabletest.configuration import NoFunctions, validate
 from durabletest.errors import ConfigurationError
-from durabletest.local.deployment import workflow_name
-from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
+from durabletest.local.deployment import FunctionSettings, SettingsOfTarget, workflow_name
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.identifiers import split_name

@@ -11,9 +11,19 @@ from html import unescape
 from pathlib import Path
 from unittest import mock
 
-from aws_durable_execution_sdk_python import durable_execution
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from durabletest import CheckpointServerError, ConfigurationError, DurableTestCase, UsageError, explore
+from durabletest import (
+    CheckpointServerError,
+    ConfigurationError,
+    DurableTestCase,
+    LocalDurableTestRunner,
+    UsageError,
+    endings,
+    explore,
+)
+from durabletest.failure_pages import RunnerPage
+from durabletest.model.history import execution_name
 from durabletest.report import page
 from tests.report.browser import BrowserTestCase
 from tests.sdk_versions import needs_turns
@@ -160,6 +170,13 @@ def handler(event: object, context: object) -> object:
     return event
 
 
+@durable_execution
+def forgetful(event: object, context: DurableContext) -> object:
+    receipts: list[int] = []
+    context.step(lambda _: receipts.append(1), name="charge")
+    return len(receipts)
+
+
 class Suites:
     """Test cases that are run by the tests below, and by nobody else."""
 
@@ -232,6 +249,36 @@ class FolderTests(unittest.TestCase):
         self.assertEqual(text.count('To run just this schedule: @explore(schedule="2:1")'), 1)
         self.assertEqual(text.count("but: result[0] == 'corn'"), 1)
 
+    @needs_turns
+    def test_an_explored_test_shows_its_schedule_with_the_execution(self) -> None:
+        class Explored(Harvest):
+            @explore(schedule="2:1")
+            def runTest(self) -> None:
+                self.pick("peas", "corn")
+
+        self.run_test(Explored)
+        [own] = self.pages.listed()
+        self.assertRegex(self.pages.text(own), r"Injected: schedule '2:1': step '.*' began before step")
+
+    @needs_turns
+    def test_a_crash_matrix_shows_the_run_that_does_not_survive(self) -> None:
+        class Crashing(DurableTestCase):
+            handler = forgetful
+
+            def runTest(self) -> None:
+                self.assertSurvivesCrashes(faults=["answer lost", "killed"])
+
+        self.run_test(Crashing)
+        [own] = self.pages.listed()
+        text = self.pages.text(own)
+        self.assertIn("execution 'execution-1': SUCCEEDED", text)
+        self.assertIn("execution 'execution-1 with answer lost 1': SUCCEEDED", text)
+        words = "Injected: answer lost after the checkpoint that completed step 'charge' ('answer lost 1')"
+        self.assertIn(words, text)
+        self.assertIn("What is logged in a run with faults is not kept.", text)
+        html = (self.pages.folder / own).read_text(encoding="utf-8")
+        self.assertEqual(html.count('class="m fault"'), 2, "one on the lane, one in the legend")
+
     def test_names_of_tests_that_are_no_names_of_files(self) -> None:
         long = type("Long" * 60, (Suites.Failing,), {"__module__": __name__})
         odd = type("Odd/../<x>", (Suites.Failing,), {"__module__": __name__})
@@ -271,6 +318,44 @@ class FolderTests(unittest.TestCase):
             self.run_test()
         [own] = self.pages.listed()
         self.assertIn("execution 'execution-1' cannot be shown: it is dead", self.pages.text(own))
+
+
+class RunnerPageTests(unittest.TestCase):
+    """What is kept of runners that belong to no test case and no fixture."""
+
+    def kept(self, page: RunnerPage, *without: object) -> list[str]:
+        return [execution_name(execution.arn) for execution in page.executions(without)]
+
+    def test_what_was_executed_since(self) -> None:
+        with LocalDurableTestRunner(handler) as shared:
+            shared.run(name="before")
+            page = RunnerPage(Path(), "a test")
+            with endings.listening(page.keep):
+                shared.run(name="since")
+                with LocalDurableTestRunner(handler, durable_functions={"bank": handler}) as own:
+                    own.run(name="own")
+                    self.assertEqual(self.kept(page), ["since", "own"], "both are open")
+                self.assertEqual(self.kept(page), ["own", "since"])
+                self.assertEqual(self.kept(page, own), ["since"])
+
+    def test_after_a_reset_the_names_begin_again(self) -> None:
+        with LocalDurableTestRunner(handler) as runner:
+            runner.run(name="first")
+            page = RunnerPage(Path(), "a test")
+            with endings.listening(page.keep):
+                runner.reset()
+                runner.run(name="first")
+                self.assertEqual(self.kept(page), ["first"])
+
+    def test_what_cannot_be_read_is_left_out(self) -> None:
+        refusal = CheckpointServerError("it is dead")
+        with LocalDurableTestRunner(handler) as runner:
+            with mock.patch.object(runner, "_durable_ending", side_effect=refusal):
+                page = RunnerPage(Path(), "a test")
+                page.keep(refusal)
+                self.assertEqual(self.kept(page), [])
+            runner.run(name="first")
+            self.assertEqual(self.kept(page), ["first"])
 
 
 class BrowserTests(BrowserTestCase):

@@ -10,6 +10,7 @@ import unittest
 from unittest import mock
 
 from aws_durable_execution_sdk_python import durable_execution
+from hypothesis.strategies import integers
 
 from durabletest import DurableTestCase, LocalDurableTestRunner, explore, progress
 from durabletest.configuration import Mode
@@ -120,6 +121,13 @@ class Suites:
         def runTest(self) -> None:
             self.execute()
 
+    class Generating(DurableTestCase):
+        handler = one_step
+
+        @explore(payloads=integers(0, 9), crashes=False)
+        def runTest(self, payload: int) -> None:
+            self.assertLess(self.execute(payload).get_result(), 5)
+
     class Failing(Harvest):
         @explore
         def runTest(self) -> None:
@@ -160,6 +168,13 @@ class WorkTests(unittest.TestCase):
         ])  # fmt: skip
         [line] = self.shown(Suites.Picking(), io.StringIO())
         self.assertRegex(line, rf"^{name}: 3 runs, \d+s$")
+
+    @needs_turns
+    def test_generated_cases(self) -> None:
+        name = "exploring tests.test_progress.Suites.Generating.runTest"
+        lines = [line.rpartition(",")[0] for line in self.shown(Suites.Generating(), Terminal())]
+        self.assertEqual(lines[:2], [f"{name}: run {number} of 200 generated cases" for number in (1, 2)])
+        self.assertRegex(lines[-1], rf"^{name}: run \d+: a case has failed, and is made smaller$")
 
     @needs_turns
     def test_reducing(self) -> None:

@@ -26,7 +26,7 @@ from durabletest import (
     StepCall,
     UsageError,
 )
-from durabletest.stubs import StubRegistry
+from durabletest.stub_registry import StubRegistry
 from tests.subprocesses import run_suite
 
 
@@ -84,6 +84,18 @@ class OrderTests(StubTestCase):
         self.assertEqual(self.now, datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=1 + 2, hours=1))
         self.assertEqual(REAL, ["ship", "notify"])
         self.assertEqual([call.attempt for call in charge.received], [1, 2, 3])
+
+    def test_what_comes_first_comes_before_a_stub_and_before_the_steps_own_function(self) -> None:
+        self.stub_step("charge").first_raises(CardDeclined, times=2)
+        charge = self.stub_step("charge").returns("stubbed", times=1)
+        ship = self.stub_step("ship").first_raises(OSError("no truck"))
+        self.execute()
+        self.assertExecution().succeeded(["stubbed", "real ship", "real notify"])
+        self.assertOperation("charge").attempts(3)
+        self.assertEqual([len(stub.received) for stub in (charge, ship)], [3, 1])
+        charge.rewind()
+        self.execute()
+        self.assertOperation("charge").attempts(3)
 
     def test_a_retry_records_the_stubs_error(self) -> None:
         self.stub_step("charge").raises(CardDeclined)
@@ -311,6 +323,10 @@ class MisuseTests(StubTestCase):
                 lambda: stub.calls(7),  # type: ignore[arg-type]
                 "stub_step('charge').calls(7): give a function; to return a value write "
                 "stub_step('charge').returns(...)",
+            ),
+            (
+                lambda: stub.first_raises("no funds"),  # type: ignore[arg-type]
+                "stub_step('charge').raises('no funds'): give an exception, or a class of exceptions",
             ),
             (
                 lambda: stub.returns(7, times=0),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unittest
 
 from durabletest.local.stubbing import stub_for
-from durabletest.stubs import StepCall, StubRegistry
+from durabletest.stub_registry import StubRegistry
+from durabletest.stubs import StepCall
 
 
 class Intruding(str):

@@ -18,7 +18,7 @@ from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, OperationType, WaitingStatus
+from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, OperationType, WaitingStatus
 from durabletest.model.times import utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry
@@ -98,6 +98,10 @@ class CloudExecution:
         if self._poller.ended.is_set():
             self._entries = entries
         return entries
+
+    def injected(self) -> tuple[Injected, ...]:
+        """Nothing can be put into what is deployed."""
+        return ()
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return decode(payload, record)

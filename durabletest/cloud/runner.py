@@ -268,6 +268,13 @@ class CloudDurableTestRunner(OperationLookups):
             f"stub_invoke({name!r}) is local: in the cloud workflows invoke what is deployed; mark the test @local_only"
         )
 
+    def stub_checkpoints(self, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
+        """Checkpoints cannot be stubbed in the cloud."""
+        raise self._unavailable(
+            "stub_checkpoints() is local: in the cloud the service decides which checkpoints it takes; mark the test "
+            "@local_only"
+        )
+
     def with_fault(self, fault: str | None = None) -> NoReturn:  # noqa: ARG002 - the local signature
         """Faults cannot be put into deployed functions."""
         raise self._unavailable(
@@ -297,17 +304,17 @@ class CloudDurableTestRunner(OperationLookups):
 
     def _forget(self) -> None:
         try:
-            endings.tell(self._ending)
+            endings.tell(self._durable_ending)
         finally:
             self._told.clear()
             self._stop_for_good()
 
-    def _ending(self) -> endings.Ending:
+    def _durable_ending(self) -> endings.Ending:
         """The executions that were started here, and those that they have invoked."""
         views: dict[str, ExecutionView] = {execution.arn: execution for execution in self._told}
         for execution in self._told:
             views.update((child.arn, child.view) for child in children_of(execution) if child.arn not in views)
-        return endings.Ending(self._workflow, self._own_name, list(views.values()))
+        return endings.Ending(self._workflow, self._own_name, list(views.values()), self)
 
     def _stop_for_good(self) -> None:
         failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())

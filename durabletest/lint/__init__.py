@@ -1,1 +1,1 @@
-"""The linter: what a durable function must not do, found in its source without running it."""
+"""The linter, which finds mistakes of durable functions in their source, without running it."""

@@ -1,4 +1,4 @@
-"""What the linter complains of: the rules, and the findings in the source of one module."""
+"""The rules of the linter, and the violations of them in the source of one module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RULES = {
     "nested-operation": "an operation of the context is called inside of a step",
     "ignore": "a comment that ignores a rule that does not exist",
 }
-"""Each rule, and what it finds."""
+"""The rules by name, each with its subject."""
 _MUTATING = re.compile(
     "append|appendleft|extend|extendleft|insert|remove|pop|popleft|popitem|clear|sort|reverse|add|discard|update"
     "|setdefault|(symmetric_)?difference_update|intersection_update"
@@ -206,7 +206,7 @@ class _Checker:
     # --- state ---
 
     def _mutated(self, begun: Scope) -> Iterator[Violation]:
-        """What a checkpointed function, and those it calls, do to variables of the code around it."""
+        """Changes that a checkpointed function, or one that it calls, makes to variables of the code around it."""
         functions, waiting = [begun], [begun]
         while waiting:
             for _, function in self.code.called(waiting.pop()):

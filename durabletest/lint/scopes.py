@@ -162,7 +162,7 @@ class Code:
     # --- names ---
 
     def values_of(self, node: ast.expr, scope: Scope) -> Iterator[tuple[ast.AST | str | None, Scope]]:
-        """What a name is bound to, each with the scope it is bound in."""
+        """The values of a name, each with the scope in which it is bound."""
         if isinstance(node, ast.Name) and (owner := scope.owner(node.id)) is not None:
             yield from ((value, owner) for value in owner.values[node.id])
 
@@ -251,11 +251,20 @@ class Code:
     # --- which functions replay ---
 
     def operation(self, node: ast.AST, scope: Scope) -> Operation | None:
-        """The operation that a call is; None if it is none."""
+        """The operation that a call is, or whose result it waits for; None if it is none."""
         match node:
             case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in OPERATIONS:
                 return OPERATIONS[method] if self.is_context(base, scope) else None
+            case ast.Call(func=ast.Attribute(value=ast.Name() as base, attr="result")):
+                created = (value for value, owner in self.values_of(base, scope) if self._is_callback(value, owner))
+                return OPERATIONS["create_callback"] if next(created, None) is not None else None
         return None
+
+    def _is_callback(self, value: ast.AST | str | None, scope: Scope) -> bool:
+        match value:
+            case ast.Call(func=ast.Attribute(value=base, attr="create_callback")):
+                return self.is_context(base, scope)
+        return False
 
     def is_context(self, node: ast.AST | None, scope: Scope, depth: int = 8) -> bool:
         """Whether an expression stands for a durable context."""

@@ -1,4 +1,4 @@
-"""What is another value in each replay, or in each process: the calls of a handler that belong into a step."""
+"""Calls that answer otherwise in each replay or process, and so belong in a step."""
 
 from __future__ import annotations
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from durabletest import sdk
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError, UsageError
 from durabletest.local.client import InvocationClient, LocalLambdaClient
-from durabletest.local.deployment import Deployment, name_of
+from durabletest.local.deployment import Deployment, FunctionSettings, name_of
 from durabletest.local.faults import FaultInjector
 from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
-from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.replays import ReplayForced
@@ -27,6 +27,7 @@ from durabletest.local.server.identifiers import ACCOUNT, REGION
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.service_model import error_findings
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.stubbing import checkpoint_refusal
 from durabletest.local.tasks import waiting_for
 from durabletest.local.turns import Turns
 from durabletest.model.payloads import encode, with_real_names
@@ -53,6 +54,10 @@ class ExternalHandler(ABC):
     @abstractmethod
     def give_up(self, request_id: str) -> None:
         """The invocation counts no more, whatever its process still does. Any thread may call this."""
+
+    @abstractmethod
+    def progress(self) -> str:
+        """How far the current invocation has got, in a clause for a message. Any thread may call this."""
 
 
 class Call(Protocol):
@@ -262,7 +267,8 @@ def handler_invocation(
     turns: Callable[[str], Turns | None],
 ) -> HandlerInvocation:
     """The invocation for an event of the server; ``operations`` caches the SDK's objects for its operations."""
-    target, own_client = event["Target"], InvocationClient(client, deployment.faults)
+    target, refused = event["Target"], partial(checkpoint_refusal, deployment.stubs, now)
+    own_client = InvocationClient(client, deployment.faults, refused)
     handler = deployment.handler if target is None else deployment.durable_functions[target]
     default = deployment.settings if handler is deployment.handler else FunctionSettings()
     settings = default if target is None else deployment.settings_of.get(target, default)

@@ -152,12 +152,21 @@ class RunnerClient(LocalLambdaClient):
 
 
 class InvocationClient:
-    """The client of one invocation, with the part of the API that the SDK uses, until it is revoked."""
+    """The client of one invocation, with the part of the API that the SDK uses, until it is revoked.
 
-    def __init__(self, client: LocalLambdaClient, faults: FaultInjector | None = None) -> None:
+    ``refused`` gives the error with which the next checkpoint is refused by a stub, None if it is not.
+    """
+
+    def __init__(
+        self,
+        client: LocalLambdaClient,
+        faults: FaultInjector | None = None,
+        refused: Callable[[], Exception | None] = lambda: None,
+    ) -> None:
         self._lease = Lease()
         self._client = client.leased(self._lease.use)
         self._faults = faults
+        self._refused = refused
 
     def revoke(self) -> None:
         """Refuse every later request of this invocation."""
@@ -165,7 +174,13 @@ class InvocationClient:
 
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
         if self._faults is not None:
-            return self._faults.checkpoint(self._client.checkpoint_durable_execution, request)
+            return self._faults.checkpoint(self._checkpoint, request)
+        return self._checkpoint(**request)
+
+    def _checkpoint(self, **request: Any) -> dict[str, Any]:
+        error = self._refused()
+        if error is not None:
+            raise error
         return self._client.checkpoint_durable_execution(**request)
 
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:

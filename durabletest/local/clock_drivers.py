@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import freezegun.api
 import freezegun.config
@@ -187,6 +188,7 @@ class FrozenTime:
         self._imports = LateImports(_REALS, self._patch)
         self._left_out: tuple[str, ...] = ()
         self._fakes: list[tuple[Any, Any]] = []
+        self._patched_late: WeakSet[ModuleType] = WeakSet()
         self._freezer: Any = None
         self._factory: Any = None
 
@@ -244,7 +246,7 @@ class FrozenTime:
         for name, value in list(vars(module).items()):
             if id(value) in fakes:
                 setattr(module, name, fakes[id(value)])
-                self._freezer.undo_changes.append((module, name, value))
+                self._patched_late.add(module)
 
     def _restore_late_modules(self) -> None:
         """Also names that they have taken from modules which were patched before.
@@ -252,7 +254,7 @@ class FrozenTime:
         freezegun would do so by looking at every attribute, which makes lazy modules import all they can.
         """
         reals = {id(fake): real for real, fake in self._fakes}
-        for module in filter(None, map(sys.modules.get, self._imports.late)):
+        for module in [*filter(None, map(sys.modules.get, self._imports.late)), *self._patched_late]:
             for name, value in list(vars(module).items()):
                 if id(value) in reals:
                     setattr(module, name, reals[id(value)])

@@ -1,30 +1,97 @@
-"""The deployment of a runner: its handler, the functions that it registered, its scripts and stubs."""
+"""The deployment of a runner: its handler, its functions and their settings, its scripts and stubs."""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Self, TypedDict, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import RunnerClosedError
 from durabletest.local.faults import FaultInjector
-from durabletest.local.function_settings import FunctionSettings
 from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.model.times import Duration, duration
 from durabletest.scripts import ScriptRegistry
 from durabletest.sdk_operations import AskedNotes
-from durabletest.stubs import StubRegistry
+from durabletest.stub_registry import StubRegistry
+from durabletest.value_checks import (
+    DEFAULT_MEMORY_SIZE,
+    MAX_FUNCTION_TIMEOUT,
+    check_environment,
+    check_function_timeout,
+    check_memory_size,
+)
+
+
+class SettingsOfTarget(TypedDict, total=False):
+    """The settings that the target of a chained invoke can be given."""
+
+    function_timeout: Duration
+    memory_size: int
+    environment: Mapping[str, str]
+
+
+class FunctionSettings:
+    """The timeout of one invocation, the memory in MB, and the environment variables while the function runs.
+
+    The environment is the whole process's. So what a test sets itself wins: a variable that has changed since these
+    settings were made is left alone.
+    """
+
+    def __init__(
+        self,
+        timeout: timedelta = MAX_FUNCTION_TIMEOUT,
+        memory_size: int = DEFAULT_MEMORY_SIZE,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.timeout = timeout
+        self.memory_size = memory_size
+        self._environment = dict(environment)
+        self._before = {name: os.environ.get(name) for name in self._environment}
+        self._replaced: dict[str, str | None] = {}
+
+    @classmethod
+    def checked(
+        cls,
+        function_timeout: Duration = MAX_FUNCTION_TIMEOUT,
+        memory_size: int = DEFAULT_MEMORY_SIZE,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
+        """These settings; raises :class:`ConfigurationError` for values that Lambda does not take."""
+        check_function_timeout(function_timeout, "function_timeout")
+        check_memory_size(memory_size, "memory_size")
+        check_environment(environment, "environment")
+        return cls(duration(function_timeout, ""), memory_size, environment)
+
+    def __enter__(self) -> None:
+        """Set the environment variables."""
+        for name, value in self._environment.items():
+            if os.environ.get(name) == self._before[name]:
+                self._replaced[name] = self._before[name]
+                os.environ[name] = value
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was there before."""
+        while self._replaced:
+            name, value = self._replaced.popitem()
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
 
 FaultsT = TypeVar("FaultsT", bound=FaultInjector)
 

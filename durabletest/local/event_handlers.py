@@ -15,8 +15,7 @@ from durabletest.errors import DurableTestError, FunctionNotRegisteredError, Usa
 from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.deployment import Deployment, Deployments, name_of
-from durabletest.local.function_settings import FunctionSettings
+from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
 from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler

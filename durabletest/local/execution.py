@@ -13,10 +13,11 @@ from typing import Any
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.process_environment import RunnerSession
 from durabletest.local.scheduler import VirtualClock
+from durabletest.local.schedules import written
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
+from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, WaitingStatus
 from durabletest.model.wait_for_data import Watch
 
 
@@ -37,6 +38,7 @@ class LocalExecution:
         self._orchestrator = environment.orchestrator
         self._client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
         self._clock = environment.clock
+        self._faults = session.deployment.faults
         self._history = History()
         self._logs = self._orchestrator.calls.logs.entries(arn)
         self._lock = Lock()
@@ -59,6 +61,14 @@ class LocalExecution:
 
     def logs(self) -> list[LogEntry]:
         return self._logs
+
+    def injected(self) -> list[Injected]:
+        """The faults at the time of its start, and the schedule, if that is not the default one."""
+        schedule = self._deployment.schedule
+        told = [] if self._faults is None else self._faults.injected()
+        if schedule is not None and schedule.stories():
+            told.append(Injected(f"schedule {written(schedule.chosen())!r}: {'; '.join(schedule.stories())}"))
+        return told
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
         return self._orchestrator.values.decode(self._arn, payload, record)

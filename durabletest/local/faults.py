@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from threading import Lock
@@ -16,6 +17,7 @@ from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.server.service_model import modelled_error
 from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
+from durabletest.model.records import Injected
 from durabletest.sdk_operations import Asked, Identity, running_step
 
 _KILLED = 137
@@ -105,6 +107,15 @@ JOINT = " + "
 """Stands between the faults that come into one run, one after the other."""
 
 
+def refusal(fault: str) -> Exception:
+    """The error of the service for a checkpoint that is throttled, or fails."""
+    if fault == Fault.THROTTLED:
+        error: Exception = modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
+    else:
+        error = modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
+    return error
+
+
 def read_fault(text: object) -> tuple[Fault, int | None]:
     """The fault that a text means, and the number of its point; None for all points."""
     match = re.fullmatch(r"(.+?)(?: (\d+))?", text) if isinstance(text, str) else None
@@ -152,7 +163,7 @@ class FaultInjector:
 
     ``crash`` ends the running invocation by an exception. ``steps`` are the runs of steps' functions, and ``met`` are
     the points at which faults have come, in the order of ``injections``. ``keeps_logs`` says whether what is logged can
-    be read afterwards.
+    be read afterwards. ``now`` tells the time of the environment.
     """
 
     listens: ClassVar[bool] = False
@@ -160,8 +171,10 @@ class FaultInjector:
     crash: Callable[[BaseException], None]
     injections: Sequence[Injection] = ()
     keeps_logs: bool = True
+    now: Callable[[], datetime] | None = None
     steps: list[StepRun] = field(default_factory=list)
     met: list[Point] = field(default_factory=list)
+    _met_at: list[datetime | None] = field(default_factory=list)
     _arrivals: list[tuple[Place, int, _Told]] = field(default_factory=list)
     _numbers: Counter[Place] = field(default_factory=Counter)
     _names: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
@@ -178,6 +191,12 @@ class FaultInjector:
         """Whether all faults have come; False if there are none."""
         return bool(self.met) and len(self.met) == len(self.injections)
 
+    def injected(self) -> list[Injected]:
+        """The faults in words, those that have not come at the end."""
+        came = zip(self.injections, self.met, self._met_at, strict=False)
+        told = [Injected(f"{injection.at(point)} ({str(injection)!r})", at) for injection, point, at in came]
+        return told + [Injected(f"{str(late)!r}, which has not come") for late in self.injections[len(self.met) :]]
+
     def checkpoint(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
         """Send a checkpoint, or have the fault happen in its place or after it."""
         updates = request.get("Updates", ())
@@ -190,10 +209,8 @@ class FaultInjector:
             case Fault.ANSWER_LOST:
                 send(**request)
                 raise self._gone(_CHECKPOINT)
-            case Fault.THROTTLED:
-                raise modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
-            case Fault.SERVICE_ERROR:
-                raise modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
+            case Fault.THROTTLED | Fault.SERVICE_ERROR as fault:
+                raise refusal(fault)
         return send(**request)
 
     def state_read(self, send: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
@@ -239,6 +256,7 @@ class FaultInjector:
             if PLACES[wanted.fault] is not place or wanted.number != number:
                 return None
             self.met.append(Point(place, number, *told()))
+            self._met_at.append(None if self.now is None else self.now())
             return wanted.fault
 
     def _ended(self, error: BaseException) -> BaseException:

@@ -120,8 +120,10 @@ def _imported(home: str, attribute: str, before: Mapping[str, ModuleType]) -> Ca
     return handler
 
 
-def _is_renewed(module: ModuleType) -> bool:
+def _is_renewed(module: object) -> bool:
     """Whether it is a module of the project, and none of tests; lazy modules are not asked for what they have not."""
+    if not isinstance(module, ModuleType):  # anything can be in sys.modules
+        return False
     name = str(vars(module).get("__name__"))
     return _is_projects(str(vars(module).get("__file__")), name) and not any(
         isinstance(value, type) and issubclass(value, TestCase) and value.__module__ == name

@@ -25,7 +25,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import deciding
 from durabletest.model.history import History, title, word_for
-from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationType
+from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
@@ -59,7 +59,10 @@ class RepeatingRunner(OperationLookups):
         if not self._environment.can_take_turns:
             raise NotAvailableError("faults need virtual time and version 3 of the AWS SDK, which number checkpoints")
         injections = () if fault is None else read_injections(fault)
-        return self._deployment.intercepted(FaultInjector(self._environment.crash, injections, keeps_logs))
+        environment = self._environment
+        return self._deployment.intercepted(
+            FaultInjector(environment.crash, injections, keeps_logs, environment.clock.now)
+        )
 
     def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
         """In the block, have executions replay when they have their outcome; with ``each`` after each operation, too.
@@ -141,19 +144,19 @@ class RepeatingRunner(OperationLookups):
         self._last = None
 
     def _forget(self) -> None:
-        endings.tell(self._ending)
+        endings.tell(self._durable_ending)
         process_environment.reset(self._session)
         self._restored.clear()
         self._deployment.notes = AskedNotes() if endings.are_wanted() else None
 
-    def _ending(self) -> endings.Ending:
+    def _durable_ending(self) -> endings.Ending:
         """All executions of this runner but those that were made from recorded histories."""
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         views = [LocalExecution(arn, self._session) for arn in arns if arn not in self._restored]
         function = split_name(self._function_name)[0]
         noted = (self._deployment.notes or AskedNotes()).of
         workflow = workflow_name(self._deployment.handler, self._given_name)
-        return endings.Ending(workflow, function, views, noted)
+        return endings.Ending(workflow, function, views, self, noted)
 
     def _request(self, payload: str | None) -> dict[str, Any]:
         """The arguments with which the server starts an execution of this runner."""
@@ -199,14 +202,20 @@ class RecordedReplay(FaultInjector):
     may_fail: bool = False
     difference: str | None = None
     _visited: set[str] = field(default_factory=set)
+    _records: Mapping[str, OperationRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._records = {record.id: record for record in self.history.operations}
 
     def asked(self, asked: Asked) -> None:
         """Let the handler have what is recorded, and stop it at anything else."""
         self._visited.add(asked.operation_id)
-        record = self._records().get(asked.operation_id)
+        record = self._records.get(asked.operation_id)
         if record is None:
             raise suspension("beyond what is recorded")
         self._compare(record, (asked.type, asked.sub_type, asked.name))
+        if asked.make_again is not None and record.status is OperationStatus.SUCCEEDED:
+            asked.make_again()
         if record.type in _STOPS and not record.status.is_terminal:
             raise suspension("in flight")
 
@@ -223,25 +232,31 @@ class RecordedReplay(FaultInjector):
             self.difference = self._left_out() or self._failure(answer)
         return {"Status": "SUCCEEDED", "Result": "null"}
 
-    def _records(self) -> dict[str, OperationRecord]:
-        return {record.id: record for record in self.history.operations}
-
     def _compare(self, record: OperationRecord, asked: Identity) -> None:
         kind, sub_type, name = asked
         same = (str(record.type), record.name or None) == (kind, name or None) and record.sub_type in (None, sub_type)
         if not same and self.difference is None:
-            word = word_for(sub_type, kind)
+            word, before = word_for(sub_type, kind), title(self.history, record)
             now = f"{word} {name!r}" if name else f"an unnamed {word}"
-            self.difference = f"operation {self._number(record)} was {title(self.history, record)}, is now {now}"
+            if (word, name or None) == (word_for(record.sub_type, record.type), record.name or None):
+                before, now = f"{before} ({record.sub_type})", f"{now} ({sub_type})"
+            self.difference = f"operation {self._number(record)} was {before}, is now {now}"
 
     def _left_out(self) -> str | None:
         for record in self.history.operations:
             around = self.history.ancestors(record)
-            ended = any(one.status.is_terminal for one in around)
-            if record.id in self._visited or ended or any(one.sub_type in SIDE_BY_SIDE for one in around):
+            if record.id in self._visited or any(one.status.is_terminal for one in around):
                 continue
-            return f"operation {self._number(record)} was {title(self.history, record)}, and does not come any more"
+            if not any(self._may_be_left_behind(one) for one in (record, *around)):
+                return f"operation {self._number(record)} was {title(self.history, record)}, and does not come any more"
         return None
+
+    def _may_be_left_behind(self, record: OperationRecord) -> bool:
+        """Whether it is a branch that was not entered, beside one that has ended: that may be enough for the whole."""
+        parent = next(iter(self.history.ancestors(record)), None)
+        if record.id in self._visited or parent is None or parent.sub_type not in SIDE_BY_SIDE:
+            return False
+        return any(one.status.is_terminal for one in self.history.children(parent) if one is not record)
 
     def _failure(self, answer: Mapping[str, Any]) -> str | None:
         if answer.get("Status") != "FAILED" or self.may_fail:

@@ -13,7 +13,7 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.local.calls import Call
+from durabletest.local.calls import Call, ExternalHandler, HandlerInvocation
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
@@ -144,9 +144,12 @@ def called_by_handler(call: str) -> UsageError:
 
 def stuck_handler(call: Call, deployment: Deployment, stacks: str) -> str:
     """The text for a handler that makes no progress."""
+    begin = f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
+    handler = call.handler if isinstance(call, HandlerInvocation) else None
+    if isinstance(handler, ExternalHandler):
+        return f"{begin}{handler.progress()}. If it only needs longer, set watchdog (real seconds)"
     return (
-        f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
-        "no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it runs, or "
-        "return more from a step than the SDK sends at once (768,000 bytes), which then waits for ever. "
+        f"{begin}no checkpoint, no end. It may block, wait for real time, poll a clock that stands still while it "
+        "runs, or return more from a step than the SDK sends at once (768,000 bytes), which then waits for ever. "
         f"Its threads:\n\n{stacks}\n\nIf it only needs longer, set watchdog on the test class (real seconds)"
     )

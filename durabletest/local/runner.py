@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
+from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import (
     NeverUsedError,
     NotAvailableError,
@@ -17,10 +18,9 @@ from durabletest.errors import (
 )
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
-from durabletest.local.deployment import Deployment, Origin
+from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
 from durabletest.local.environment import EnvironmentSettings
 from durabletest.local.execution import LocalExecution
-from durabletest.local.function_settings import FunctionSettings, SettingsOfTarget
 from durabletest.local.process_environment import process_environment
 from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
@@ -206,7 +206,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Close the runner; executions that still run are given up. Calling it twice does no harm."""
         try:
             if not (self._session.closed or self._deployment.lease.inherited):
-                endings.tell(self._ending)
+                endings.tell(self._durable_ending)
         finally:
             try:
                 routes.closed(self)
@@ -311,6 +311,14 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._decide_invokes()
         return stub
 
+    def stub_checkpoints(self, *, optional: bool = False) -> CheckpointStub:
+        """Have checkpoints of this runner's executions refused for a while; see :class:`durabletest.CheckpointStub`.
+
+        A stub by which no checkpoint is refused is an error at the end, unless it is ``optional``.
+        """
+        self._check_open()
+        return self._deployment.stubs.stub_checkpoints(optional)
+
     def verify_used(self) -> None:
         """Raise :class:`NeverUsedError` if a stub, or an answer of a callback's script, was never used.
 
@@ -324,7 +332,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
-        if not (stubs.steps or stubs.invokes or scripts.scripts):
+        if not (stubs.steps or stubs.invokes or stubs.checkpoints or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
 from durabletest import sdk
-from durabletest.local.faults import FaultInjector
+from durabletest.local.faults import FaultInjector, refusal
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, means, nearest
 from durabletest.model.records import OperationRecord, OperationType
 from durabletest.serialisers import decode
-from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, StubRegistry, timing_out
+from durabletest.stub_registry import StubRegistry
+from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, timing_out
 
 
 def replacing(
@@ -28,6 +30,13 @@ def replacing(
     if faults is not None:
         return lambda path, function: faults.around(path, function, partial(respond, path))
     return partial(_stubbed, registry, respond) if registry.has_steps else None
+
+
+def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> Exception | None:
+    """The error with which a stub has the next checkpoint refused; None if it is accepted."""
+    stub = registry.checkpoints
+    fault = None if stub is None else stub.respond(now())
+    return None if fault is None else refusal(fault)
 
 
 def _stubbed(
@@ -84,7 +93,19 @@ def unused(registry: StubRegistry, histories: Sequence[History]) -> str | None:
     """The unused stubs, each with the reason that the histories of all executions give; None if all were used."""
     steps = [_unused(stub, _why_step(stub, histories)) for stub in registry.steps.values() if _is_unused(stub)]
     invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in registry.invokes.values() if _is_unused(stub)]
-    return "\n\n".join(steps + invokes) or None
+    checkpoints = registry.checkpoints
+    refused = checkpoints is None or not checkpoints.is_unused
+    others = [] if refused else [f"{checkpoints} was never used: {_why_no_checkpoint(histories)}"]
+    return "\n\n".join(steps + invokes + others) or None
+
+
+def _why_no_checkpoint(histories: Sequence[History]) -> str:
+    if not histories:
+        return _NOTHING
+    return (
+        "no checkpoint was refused; say what happens to them before self.execute(...), .throttled(times=3) for "
+        "example, and let no more be accepted before than the workflow sends"
+    )
 
 
 def _is_unused(stub: StepStub | InvokeStub) -> bool:

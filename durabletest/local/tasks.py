@@ -104,11 +104,6 @@ class Sender(Task):
         super().__init__(turns, run, None)
         self.cancel = cancel
 
-    @property
-    def is_between_rounds(self) -> bool:
-        """Whether it neither runs nor has ended."""
-        return self.state in (TaskState.NEW, TaskState.BLOCKED)
-
 
 class TaskOrder(Protocol):
     """Decides which task goes next; by default the one that became ready first, and the sender after all others."""

@@ -221,8 +221,8 @@ class Turns:
             if self.over:
                 return
             self.over = True
-            sender = self.sender if self.sender is not None and self.sender.is_between_rounds else None
-            for task in [t for t in self._unfinished if t is sender or not (t.begun or t is self.sender)]:
+            never = [task for task in self._unfinished if not task.begun]
+            for task in never:
                 task.state = TaskState.DONE
                 self._unfinished.discard(task)
             parked = [task for task in self._unfinished if task.state in (TaskState.READY, TaskState.BLOCKED)]
@@ -234,8 +234,8 @@ class Turns:
             self._coming = False
         for task in parked:
             task.baton.release()
-        if sender is not None:
-            sender.cancel()
+        if self.sender in never:
+            self.sender.cancel()
 
     def note(self, task: Task | None, doing: object) -> None:
         """Keep what the task does next, for the story of a schedule."""
@@ -319,7 +319,7 @@ class Turns:
 
     def _sender_can_go(self) -> bool:
         sender = self.sender
-        return self._sender_has_work and sender is not None and sender.is_between_rounds
+        return self._sender_has_work and sender is not None and sender.state in (TaskState.NEW, TaskState.BLOCKED)
 
     def _next_if_free(self) -> Task | None:
         """Give the turn to the next task, if it is free and there is one."""
@@ -354,7 +354,7 @@ class Turns:
         if chosen is not None and chosen.begun:
             chosen.baton.release()
         elif chosen is not None:
-            chosen.begun = chosen is not self.sender
+            chosen.begun = True
             thread = TaskThread(partial(self._work, chosen), f"durabletest-handler-{next(self._numbers)}")
             self._threads.append(thread)
             thread.start()
@@ -363,7 +363,7 @@ class Turns:
 
     def _await_turn(self, task: Task, chosen: Task | None, idle: bool = False) -> None:
         """Let the chosen task go on, and return when this one has the turn; the sender has its turns here meanwhile."""
-        while isinstance(chosen, Sender):
+        while isinstance(chosen, Sender) and not chosen.begun:
             self._host = task
             chosen, idle = self._run(chosen)
             set_current_task(task)
@@ -379,7 +379,6 @@ class Turns:
         """Run the task, and then others that have no thread yet, as long as one of them is the next."""
         chosen, idle = self._run(task)
         while chosen is not None and not chosen.begun:
-            chosen.begun = chosen is not self.sender
             chosen, idle = self._run(chosen)
         self._hand_to(chosen, idle and bool(self._unfinished))
 
@@ -387,11 +386,12 @@ class Turns:
         """Run the task in the calling thread: the task that has the turn after it, and whether none has it then."""
         set_current_task(task)
         task.thread = threading.current_thread()
+        task.begun = True
         goes_on = task.run()
         with self._lock:
             self._host = None
             if goes_on and not self.over:
-                task.thread = None
+                task.thread, task.begun = None, False
                 return self._leave_turn(task, TaskState.BLOCKED)
             self._unfinished.discard(task)
             chosen, idle = self._leave_turn(task, TaskState.DONE)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from durabletest.errors import NotAvailableError
 from durabletest.model.history import History
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
+from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, WaitingStatus
 
 
 class ExecutionView(Protocol):
@@ -40,6 +40,10 @@ class ExecutionView(Protocol):
 
     def logs(self) -> Sequence[LogEntry] | None:
         """The log records so far, in order; ``None`` where they are not read, as in CloudWatch."""
+        ...
+
+    def injected(self) -> Sequence[Injected]:
+        """The faults and the schedule that the test has put into the execution."""
         ...
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:

@@ -265,6 +265,17 @@ class ExecutionRecord:
 
 
 @dataclass(frozen=True)
+class Injected:
+    """Something that a test has put into an execution, in words: a fault, or a schedule.
+
+    ``at`` is the moment at which a fault has come; ``None`` if it has not, and for a schedule.
+    """
+
+    words: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Invocation:
     """One completed invocation of the handler; ``index`` counts from 1, ``error`` is set if it crashed."""
 

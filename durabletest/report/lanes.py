@@ -15,6 +15,7 @@ from durabletest.model.history import History, details_of, execution_name, word_
 from durabletest.model.records import (
     ErrorDetails,
     ExecutionStatus,
+    Injected,
     LogEntry,
     OperationRecord,
     OperationStatus,
@@ -22,8 +23,10 @@ from durabletest.model.records import (
 )
 from durabletest.model.times import span, stamp
 from durabletest.report.table import Row, error_text, shortened, tree_order
-from durabletest.report.timeline import BOX, attempts_of, end_of
+from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
+FAULT, PAUSED = "↯", "‖"
+"""The marks at a fault that was injected, and at the beginning of a pause."""
 _LONGEST_ERROR = 300
 _LONGEST_LINE = 100
 _BARS = {
@@ -40,7 +43,8 @@ _STATUSES = {ExecutionStatus.RUNNING: OperationStatus.STARTED, ExecutionStatus.P
 class Recorded:
     """An execution on a page; ``invoke`` is the id of the operation that has started it, in that of ``parent_arn``.
 
-    ``logs`` is ``None`` if log records are not available.
+    ``logs`` is ``None`` if log records are not available, and ``no_logs`` says why. ``injected`` is what the test has
+    put into it.
     """
 
     arn: str
@@ -48,6 +52,8 @@ class Recorded:
     logs: Sequence[LogEntry] | None = None
     parent_arn: str | None = None
     invoke: str | None = None
+    injected: Sequence[Injected] = ()
+    no_logs: str = "A history has no log lines: what a deployed function logs is in CloudWatch."
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,11 @@ def _execution_lane(execution: Recorded, scale: Scale, depth: int, *, inside: bo
     for invocation in history.invocations:
         failed = " failed" if invocation.error else ""
         bars.append(Bar(f"invocation{failed}", scale.at(invocation.started_at), scale.at(invocation.ended_at)))
+    marks = [Mark("fault", FAULT, scale.at(fault.at)) for fault in execution.injected if fault.at is not None]
+    pauses = pauses_of(history)
+    for began, over in pauses:
+        bars.append(Bar("paused", scale.at(began), end if over is None else scale.at(over)))
+        marks.append(Mark("paused", PAUSED, scale.at(began)))
     return Lane(
         depth,
         name=execution_name(execution.arn),
@@ -152,9 +163,11 @@ def _execution_lane(execution: Recorded, scale: Scale, depth: int, *, inside: bo
             ARN=execution.arn if execution.arn.startswith("arn:") else None,
             Started=record.started_at,
             Ended=record.ended_at,
+            Paused="; ".join(f"{stamp(began)} to {stamp(over) if over else 'now'}" for began, over in pauses) or None,
+            Injected="; ".join(injected.words for injected in execution.injected) or None,
         ),
         bars=bars,
-        marks=[],
+        marks=marks,
         events=[_event(event, start) for event in history.events if history.operation_of(event) is None],
         inside=inside,
         is_execution=True,

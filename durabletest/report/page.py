@@ -17,9 +17,9 @@ from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
-from durabletest.report.lanes import Lane, Recorded, Scale, Tick, css, lanes
+from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, Scale, Tick, css, lanes
 from durabletest.report.table import error_text
-from durabletest.report.timeline import BOX, end_of
+from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
@@ -43,7 +43,7 @@ def recorded(view: ExecutionView) -> list[Recorded]:
         Recorded(child.arn, child.history, child.view.logs(), child.parent_arn, child.invoke.id)
         for child in children_of(view)
     ]
-    return [Recorded(view.arn, view.history(), view.logs()), *children]
+    return [Recorded(view.arn, view.history(), view.logs(), injected=view.injected()), *children]
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,11 @@ def page_of(
     """The page of these executions as HTML; without a title, it has that of the first one."""
     scale = Scale(_instants(executions), _busy(executions)) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
-    facts = [f"{execution_title(e.arn)}: {_outcome(e.history)}" for e in executions if e.parent_arn is None]
+    roots = [execution for execution in executions if execution.parent_arn is None]
+    facts = [f"{execution_title(root.arn)}: {_outcome(root.history)}" for root in roots]
     if title is None:
         title, facts = execution_title(executions[0].arn), [_outcome(executions[0].history)]
+    facts += [f"Injected: {injected.words}" for root in roots for injected in root.injected]
     page = Page(
         title,
         facts,
@@ -197,6 +199,7 @@ def _instants(executions: Sequence[Recorded]) -> list[datetime]:
         moments += (event["EventTimestamp"] for event in history.events)
         moments += (end for record in history.operations if (end := end_of(record)) is not None)
         moments += (moment for invocation in _times(execution) for moment in invocation)
+        moments += (fault.at for fault in execution.injected if fault.at is not None)
     return moments
 
 
@@ -220,10 +223,7 @@ def _run(execution: Recorded) -> Run:
         calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
     for number, lines in sorted(by_invocation.items()):
         calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
-    no_logs = (
-        "A history has no log lines: what a deployed function logs is in CloudWatch." if execution.logs is None else ""
-    )
-    return Run(execution_title(execution.arn), calls, no_logs)
+    return Run(execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else "")
 
 
 def _log_line(entry: LogEntry) -> LogLine:
@@ -236,7 +236,14 @@ def _legend(executions: Sequence[Recorded]) -> list[Legend]:
     seen = [status for status in OperationStatus if status in statuses]
     words = {css(status): (BOX.marks[status], css(status).replace("_", " ")) for status in seen}
     entries = [Legend(name, glyph, text) for name, (glyph, text) in words.items()]
-    if any(record.retry_delays for execution in executions for record in execution.history.operations):
-        entries += [Legend("failed", BOX.failed_attempt, "failed attempt"), Legend("poll", BOX.poll, "poll")]
-        entries.append(Legend("poll", BOX.pause * 2, "until the next attempt"))
+    retried = [record for execution in executions for record in execution.history.operations if record.retry_delays]
+    ends = [(attempts_of(record), None if record.next_attempt_at else -1) for record in retried]
+    earlier = {attempt.failed for attempts, last in ends for attempt in attempts[:last]}
+    entries += [Legend("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
+    entries += [Legend("poll", BOX.poll, "poll")] * (False in earlier)
+    entries += [Legend("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
+    if any(pauses_of(execution.history) for execution in executions):
+        entries.append(Legend("paused", PAUSED, "execution paused"))
+    if any(injected.at for execution in executions for injected in execution.injected):
+        entries.append(Legend("fault", FAULT, "injected fault"))
     return entries

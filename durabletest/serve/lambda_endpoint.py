@@ -8,8 +8,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
-from concurrent.futures import Future
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from threading import Thread
 from typing import Any, TypeVar
@@ -66,7 +65,8 @@ class LambdaEndpoint:
         self._patience = patience
         self._reads: Counter[str] = Counter()
         self.closing = asyncio.Event()
-        self._change = asyncio.Event()
+        self.change = asyncio.Event()
+        """Set, and replaced by another one, with the next change: take it before looking at what may change."""
         self._ends: dict[str, asyncio.Event] = {}
         self._plain_calls = 0
 
@@ -104,10 +104,10 @@ class LambdaEndpoint:
         return answer
 
     async def _ask(self, method: str, members: dict[str, Any]) -> dict[str, Any]:
-        return await _answer_of(self.runner.request(getattr(CheckpointServer, method), members))
+        return await asyncio.wrap_future(self.runner.request(getattr(CheckpointServer, method), members))
 
     async def _invoke(self, members: dict[str, Any]) -> dict[str, Any]:
-        started = await _answer_of(self.runner.invoke(members))
+        started = await asyncio.wrap_future(self.runner.invoke(members))
         self._tell()
         waits = members.get("InvocationType", "RequestResponse") == "RequestResponse"
         if isinstance(started, PlainInvoke):
@@ -135,7 +135,7 @@ class LambdaEndpoint:
     # --- plain functions ---
 
     async def _invoke_plain(self, invoke: PlainInvoke, waits: bool) -> dict[str, Any]:
-        request_id = await _answer_of(self.runner.request_id())
+        request_id = await asyncio.wrap_future(self.runner.request_id())
         function, context = self.runner.plain_call(invoke, request_id)
         loop, outcome = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
@@ -169,23 +169,19 @@ class LambdaEndpoint:
         if self.pace is Pace.REAL:
             raise NotAvailableError("time is real here, and passes by itself")
         if delta is None:
-            moved = await _answer_of(self.runner.move_time())
+            moved = await asyncio.wrap_future(self.runner.move_time())
         else:
-            await _answer_of(self.runner.move_time_to(self.runner.now + delta))
+            await asyncio.wrap_future(self.runner.move_time_to(self.runner.now + delta))
             moved = True
-        await self.next_due()
+        await asyncio.wrap_future(self.runner.next_due())  # for everything to come to rest
         self._tell()
         return moved
 
-    async def next_due(self) -> datetime | None:
-        """When the earliest timer is due, once everything has come to rest."""
-        return await _answer_of(self.runner.next_due())
-
     async def _keep_time(self) -> None:
         while True:
-            change = self._change
+            change = self.change
             try:
-                moved = await _answer_of(self.runner.move_time(unless=self._holds))
+                moved = await asyncio.wrap_future(self.runner.move_time(unless=self._holds))
             except DurableTestError as error:
                 _LOGGER.error("time cannot pass: %s", error)
                 moved = False
@@ -207,20 +203,6 @@ class LambdaEndpoint:
             self._wake()
 
     # --- changes ---
-
-    @property
-    def change(self) -> asyncio.Event:
-        """Set with the next change; take it before looking at what may change."""
-        return self._change
-
-    async def change_or_closing(self, change: asyncio.Event) -> None:
-        """Wait for a change, or until the endpoint closes."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (change, self.closing)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def unless_closing(self, awaited: Awaitable[AnswerT]) -> AnswerT:
         """Wait, but not longer than until the endpoint closes, which is an error of the service."""
@@ -246,12 +228,8 @@ class LambdaEndpoint:
         self._wake()
 
     def _wake(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
-
-
-async def _answer_of(future: Future[AnswerT]) -> AnswerT:
-    return await asyncio.wrap_future(future)
+        self.change.set()
+        self.change = asyncio.Event()
 
 
 def _failed(error: BaseException, context: LambdaContext) -> dict[str, Any]:

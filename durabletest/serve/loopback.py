@@ -54,6 +54,7 @@ class LoopbackServer(uvicorn.Server):
                 http="h11",
                 ws="none",
                 lifespan="on",
+                log_config=None,  # which would configure the loggers of the whole process
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,

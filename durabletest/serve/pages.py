@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from botocore.exceptions import ClientError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -82,7 +84,8 @@ async def _changes(endpoint: LambdaEndpoint, overview: Overview) -> AsyncIterato
             sent = state
             yield f"data: {state}\n\n"
             await asyncio.sleep(_SECONDS_BETWEEN_CHANGES)
-        await endpoint.change_or_closing(change)
+        with suppress(ClientError):  # the endpoint closes
+            await endpoint.unless_closing(change.wait())
 
 
 def _delta(body: bytes) -> timedelta | None:

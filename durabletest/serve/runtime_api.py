@@ -90,6 +90,11 @@ class ForeignFunction(ExternalHandler):
         """Refuse a later answer, and have a runtime that is at it ended."""
         self._tell(self._withdraw, request_id)
 
+    def progress(self) -> str:
+        if self.has_work:
+            return "no process has asked for its invocation at AWS_LAMBDA_RUNTIME_API"
+        return "its process has the invocation, and has neither answered it nor sent a checkpoint"
+
     def _tell(self, method: Callable[..., None], *arguments: Any) -> bool:
         """Call a method in the thread of the event loop; tell whether there is one."""
         try:
@@ -110,7 +115,7 @@ class ForeignFunction(ExternalHandler):
         self._closed, self._doomed = True, False
         self.process_ended(_SERVER_ENDED)
         while self._polls:
-            self._settle_poll(None)
+            self._polls.popleft().set_result(None)
 
     def process_started(self) -> None:
         """A supervised process begins: it may report that it cannot."""
@@ -151,16 +156,9 @@ class ForeignFunction(ExternalHandler):
             self.given_up()
 
     def _hand_out(self) -> None:
-        while self._waiting and self._polls and self._running is None:
-            if self._settle_poll(self._waiting[0]):
-                self._running = self._waiting.popleft()
-
-    def _settle_poll(self, invocation: RuntimeInvocation | None) -> bool:
-        poll = self._polls.popleft()
-        if poll.done():
-            return False
-        poll.set_result(invocation)
-        return True
+        if self._waiting and self._polls and self._running is None:
+            self._running = self._waiting.popleft()
+            self._polls.popleft().set_result(self._running)
 
     # --- the API ---
 

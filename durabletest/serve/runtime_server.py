@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shlex
 import signal
@@ -29,6 +30,7 @@ from durabletest.serve.loopback import LOOPBACK, listen
 from durabletest.serve.rest_json import RequestRefusedError
 from durabletest.serve.runtime_api import ForeignFunction, refusal
 
+_LOGGER = logging.getLogger("durabletest.serve")
 _KEEP_ALIVE = 3600
 """Real seconds: a runtime may take long between two requests on the same connection."""
 _SECONDS_FOR_ANSWERS = 1
@@ -123,6 +125,7 @@ class RuntimeServer:
     def close(self) -> None:
         """End the processes, let invocations that still run fail, and listen no more."""
         if self._thread.is_alive():
+            self._ready.exception()  # an interrupt may come before the thread can be told to end
             with suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join()
@@ -160,7 +163,7 @@ class RuntimeServer:
             if spec.command:
                 self._processes.append(RuntimeProcess(spec, function, self._variables(spec)))
         apps = {port: Starlette(routes=self.functions[name].routes()) for name, port in self.ports.items()}
-        quiet: Any = {"log_level": "warning", "access_log": False, "server_header": False, "date_header": False}
+        quiet: Any = {"log_config": None, "log_level": "warning", "access_log": False, "server_header": False}
         limits: Any = {"timeout_keep_alive": _KEEP_ALIVE, "timeout_graceful_shutdown": _SECONDS_FOR_ANSWERS}
         server = uvicorn.Server(uvicorn.Config(_ByPort(apps), http="h11", ws="none", lifespan="off", **quiet, **limits))
         serving = asyncio.create_task(server.serve(sockets=self._sockets))
@@ -231,7 +234,9 @@ class RuntimeProcess:
     async def end(self) -> None:
         """Ask it to end, and kill it if it does not."""
         self._ending = True
-        if self._process is None or self._watching is None:
+        if self._watching is not None and self._process is None:
+            await asyncio.wait({self._watching})  # it is being started again
+        if self._watching is None:
             return
         self._signal(signal.SIGTERM)
         _, pending = await asyncio.wait({self._watching}, timeout=_GRACE_SECONDS)
@@ -256,7 +261,11 @@ class RuntimeProcess:
         self._signal(signal.SIGKILL)  # what is left of its group
         self._process = self._watching = None
         if not self._ending:
-            self._function.process_ended(exit_reason(code))
+            reason = exit_reason(code)
+            _LOGGER.warning(
+                "the process of %s has ended (%s): its next invocation starts another", self._spec.name, reason
+            )
+            self._function.process_ended(reason)
             if self._function.has_work:
                 self._wanted()
 

@@ -48,8 +48,11 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def warm(run: Callable[[], Any], payload: Any) -> float:
-    """The median of five runs after five that do not count; of long workflows, which have a payload, one after one."""
-    times = 5 if payload is None else 1
+    """The median of twenty runs after twenty that do not count; of long ones, which have a payload, one after one.
+
+    Of a class's tests, most run like that: caches are filled, and the interpreter has specialised what it runs.
+    """
+    times = 20 if payload is None else 1
     for _ in range(times):
         run()
     return statistics.median(seconds(run) for _ in range(times))

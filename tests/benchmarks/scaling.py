@@ -35,7 +35,7 @@ from durabletest.report.failure_report import failure_report
 from durabletest.report.table import operation_table
 from durabletest.report.timeline import timeline
 from durabletest.result import TestResult
-from durabletest.stubs import StubRegistry
+from durabletest.stub_registry import StubRegistry
 from tests.local.server.harness import DEPLOYMENT, Harness, start, succeed
 from tests.model.histories import START, Script, View
 

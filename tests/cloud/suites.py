@@ -38,6 +38,9 @@ class Virtual(Orders):
     def test_stub(self) -> None:
         self.stub_step("charge")
 
+    def test_checkpoints(self) -> None:
+        self.stub_checkpoints()
+
     def test_crashes(self) -> None:
         self.assertSurvivesCrashes({})
 

@@ -250,11 +250,19 @@ class SettingTests(SuiteTestCase):
 
 
 class LocalFeaturesTests(SuiteTestCase):
-    tests = ("test_advance", "test_register", "test_stub", "test_moment", "test_crashes", "test_side_effect")
+    tests = (
+        "test_advance",
+        "test_register",
+        "test_stub",
+        "test_moment",
+        "test_crashes",
+        "test_side_effect",
+        "test_checkpoints",
+    )
 
     def test_they_skip_the_test_with_the_reason(self) -> None:
         reasons = self.skips(suites.Virtual, *self.tests)
-        self.assertEqual(len(reasons), 6)
+        self.assertEqual(len(reasons), 7)
         beginnings = (
             "advance(datetime.timedelta(days=1)) moves virtual time",
             "<built-in function print> cannot be registered",
@@ -262,6 +270,7 @@ class LocalFeaturesTests(SuiteTestCase):
             "ended_at(datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)) needs virtual time",
             "faults cannot be put into what is deployed",
             "faults cannot be put into what is deployed",
+            "stub_checkpoints() is local",
         )
         for reason, beginning in zip(reasons, beginnings, strict=True):
             self.assertTrue(reason.startswith(beginning), reason)
@@ -272,7 +281,7 @@ class LocalFeaturesTests(SuiteTestCase):
 
         result = outcome(Strict, *self.tests)
         self.assertEqual(result.skipped, [])
-        self.assertEqual(len(result.errors), 6)
+        self.assertEqual(len(result.errors), 7)
         for _, error in result.errors:
             self.assertIn(NotAvailableError.__name__, error)
 

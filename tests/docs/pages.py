@@ -18,7 +18,7 @@ README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(GUIDE.glob("*.md")))
 ELSEWHERE = {
     "comparison.md": "made of the files in tests/comparison, which are run there",
-    "languages.md": "its suite needs the function in JavaScript, with which tests/serve runs it",
+    "languages.md": "its suite and its function in JavaScript are run by tests/serve",
 }
 """Pages whose Python is run by other tests."""
 BLOCK = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import importlib
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import textwrap
 import unittest
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -21,6 +23,7 @@ from tests.effort import LONG
 from tests.sdk_versions import needs_turns
 from tests.subprocesses import ROOT, Started
 
+HOME = "cold_shop.orders"
 SHOP = """
     from datetime import datetime
     from aws_durable_execution_sdk_python import durable_execution
@@ -106,7 +109,7 @@ class ColdCase(unittest.TestCase):
         self.enterContext(mock.patch.object(sys, "path", [str(folder), *sys.path]))
         self.enterContext(mock.patch.object(sys, "dont_write_bytecode", True))
         self.addCleanup(self.forget)
-        self.orders = importlib.import_module("cold_shop.orders")
+        self.orders = importlib.import_module(HOME)
 
     def forget(self) -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "cold_shop"]:
@@ -140,7 +143,7 @@ class ColdTests(ColdCase):
                 self.assertEqual(runner.run({}).get_result(), 1)
             self.assertEqual(self.orders.calls, 2)
             self.assertEqual(runner.run({}).get_result(), 4)
-        self.assertIs(sys.modules["cold_shop.orders"], self.orders)
+        self.assertIs(sys.modules[HOME], self.orders)
         self.assertIs(sys.modules["cold_shop"].orders, self.orders)
 
     def test_modules_that_the_handler_imports_are_new_ones_and_those_of_invoked_functions(self) -> None:
@@ -154,14 +157,28 @@ class ColdTests(ColdCase):
             runner.run({})
         self.assertNotIn("cold_shop.state", sys.modules)
 
+    def test_modules_of_earlier_invocations_are_not_kept(self) -> None:
+        with LocalDurableTestRunner(self.orders.counting) as runner, runner.cold():
+            runner.run({})
+            runner.rewind()
+            gc.collect()
+            alive = [one for one in gc.get_objects() if isinstance(one, ModuleType) and one.__name__ == HOME]
+            self.assertEqual(alive, [self.orders])
+
+    def test_other_things_than_modules_may_be_among_them(self) -> None:
+        with mock.patch.dict(sys.modules, {"cold_shop_nothing": None}):
+            with LocalDurableTestRunner(self.orders.counting) as runner, runner.cold():
+                self.assertEqual(runner.run({}).get_result(), 1)
+            self.assertIsNone(sys.modules["cold_shop_nothing"])
+
     def test_what_an_abandoned_invocation_has_left_is_undone(self) -> None:
         first, second = freshly_imported(self.orders.counting), freshly_imported(self.orders.counting)
         first.__enter__()
         self.assertIsNot(second.__enter__(), self.orders.counting)
         first.__exit__(None, None, None)
-        self.assertIsNot(sys.modules["cold_shop.orders"], self.orders)
+        self.assertIsNot(sys.modules[HOME], self.orders)
         second.__exit__(None, None, None)
-        self.assertIs(sys.modules["cold_shop.orders"], self.orders)
+        self.assertIs(sys.modules[HOME], self.orders)
 
 
 class Fake:

@@ -5,132 +5,45 @@ from __future__ import annotations
 import json
 import tempfile
 import unittest
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aws_durable_execution_sdk_python import DurableContext, ParallelBranch, durable_execution
-from aws_durable_execution_sdk_python.config import Duration, StepConfig
-from aws_durable_execution_sdk_python.retries import RetryDecision
+from aws_durable_execution_sdk_python import DurableContext, ParallelBranch
+from aws_durable_execution_sdk_python.config import ChildConfig, CompletionConfig, ParallelConfig
 
 from durabletest import LocalDurableTestRunner, UsageError
 from durabletest.histories import breaks, read_history
-from durabletest.model.history import History
+from durabletest.model.history import History, title
 from tests.durability.case import report
+from tests.durability.changes import COMPATIBLE, INCOMPATIBLE, OLD, Break, Line, inner, parallel, step, wait, workflow
 from tests.durability.correct import CORRECT, nothing_but_steps
+from tests.effort import LONG, examples
 from tests.sdk_versions import needs_turns
-
-Line = Callable[[DurableContext], Any]
-
-
-def step(name: str, value: object = 1) -> Line:
-    return lambda context: context.step(lambda _: value, name=name)
-
-
-def wait(name: str, seconds: int = 60) -> Line:
-    return lambda context: context.wait(Duration.from_seconds(seconds), name=name)
-
-
-def inner(name: str, *lines: Line) -> Line:
-    return lambda context: context.run_in_child_context(lambda child: [line(child) for line in lines][-1], name=name)
-
-
-def parallel(name: str, **branches: tuple[Line, ...]) -> Line:
-    def branch(lines: tuple[Line, ...]) -> Line:
-        return lambda context: [line(context) for line in lines][-1]
-
-    made = [ParallelBranch(branch(lines), name=key) for key, lines in branches.items()]
-    return lambda context: len(context.parallel(made, name=name).get_results())
-
-
-def flaky(name: str) -> Line:
-    def run(step: Any) -> int:
-        if step.attempt < 3:
-            raise OSError("busy")
-        return 1
-
-    config = StepConfig(retry_strategy=lambda *_: RetryDecision.retry(Duration.from_seconds(5)))
-    return lambda context: context.step(run, name=name, config=config)
-
-
-def approval(context: DurableContext) -> Any:
-    return context.wait_for_callback(lambda _id, _: None, name="approval")
-
-
-def invoke(name: str) -> Line:
-    return lambda context: context.invoke("plain", 1, name=name)
-
-
-def workflow(*lines: Line) -> Any:
-    @durable_execution
-    def handler(event: Any, context: DurableContext) -> Any:
-        return [line(context) for line in lines][-1]
-
-    return handler
-
-
-OLD = (
-    step("reserve"),
-    wait("cool-down"),
-    flaky("charge"),
-    inner("shipping", step("pack"), wait("truck"), step("ship")),
-    parallel("mails", customer=(step("write"), wait("night"), step("send")), seller=(step("note"), wait("day"))),
-    approval,
-    invoke("account"),
-    step("close"),
-)
-
-
-def changed(place: int, *lines: Line, until: int = 1) -> Any:
-    return workflow(*OLD[:place], *lines, *OLD[place + until :])
-
-
-INCOMPATIBLE = {
-    "renamed": (changed(0, step("book")), "operation 1 was step 'reserve', is now step 'book'"),
-    "retyped": (changed(2, wait("charge")), "operation 3 was step 'charge', is now wait 'charge'"),
-    "reordered": (changed(0, OLD[1], OLD[0], until=2), "operation 1 was step 'reserve', is now wait 'cool-down'"),
-    "inserted": (changed(1, step("check"), until=0), "operation 2 was wait 'cool-down', is now step 'check'"),
-    "removed": (changed(1), "operation 2 was wait 'cool-down', is now step 'charge'"),
-    "removed at the end": (changed(7), "step 'close', and does not come any more"),
-    "renamed in a context": (
-        changed(3, inner("shipping", step("wrap"), wait("truck"), step("ship"))),
-        "was step 'shipping/pack', is now step 'wrap'",
-    ),
-    "renamed context": (
-        changed(3, inner("delivery", step("pack"))),
-        "was context 'shipping', is now context 'delivery'",
-    ),
-    "renamed branch": (
-        changed(4, parallel("mails", buyer=(step("write"),), seller=(step("note"),))),
-        "was branch 'mails/customer', is now branch 'buyer'",
-    ),
-    "renamed in a branch": (
-        changed(4, parallel("mails", customer=(step("draft"),), seller=(step("note"), wait("day")))),
-        "was step 'mails/customer/write', is now step 'draft'",
-    ),
-    "no callback any more": (changed(5, step("approval")), "was callback 'approval', is now step 'approval'"),
-    "another invoke": (changed(6, invoke("ledger")), "was invoke 'account', is now invoke 'ledger'"),
-    "fails": (workflow(*OLD, lambda _: 1 // 0), "the handler fails with ZeroDivisionError"),
-}
-COMPATIBLE = {
-    "the same": workflow(*OLD),
-    "appended": workflow(*OLD, step("thank")),
-    "another value": changed(0, step("reserve", "other")),
-    "a longer wait": changed(1, wait("cool-down", 3600)),
-    "another retry strategy": changed(2, step("charge")),
-    "code between operations": changed(1, lambda _: 42, OLD[1]),
-}
 
 
 def recorded(handler: Any) -> list[dict[str, Any]]:
     with LocalDurableTestRunner(handler, functions={"plain": lambda event, _: event}) as runner:
         runner.register_durable_function("child", nothing_but_steps)
-        runner.on_callback("approval", optional=True).succeed("yes", after=60)
+        for name in ("approval", "upload"):
+            runner.on_callback(name, optional=True).succeed("yes", after=60)
         return runner.run({}).history
+
+
+def first_to_succeed(concurrency: int, needed: int) -> Any:
+    """Branches that are left behind when enough have succeeded."""
+    lines = (step("a"), wait("b", 20)), (wait("c", 10), step("d")), (wait("e", 100),), (step("f"), wait("g", 50))
+    branches: list[Any] = [
+        ParallelBranch(lambda context, own=own: [line(context) for line in own][-1]) for own in lines
+    ]
+    completion = CompletionConfig(min_successful=needed)
+    config = ParallelConfig(max_concurrency=concurrency, completion_config=completion)
+    return workflow(lambda context: len(context.parallel(branches, name="race", config=config).all), step("end"))
 
 
 @needs_turns
 class ChangeTests(unittest.TestCase):
+    history: list[dict[str, Any]]
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.history = recorded(workflow(*OLD))
@@ -139,25 +52,48 @@ class ChangeTests(unittest.TestCase):
         with LocalDurableTestRunner(handler) as runner:
             return [None if one is None else one.words for one in breaks(runner, events)]
 
-    def test_every_incompatible_change_is_found_and_named(self) -> None:
-        for name, (handler, words) in INCOMPATIBLE.items():
-            with self.subTest(name):
-                found = self.found(handler, self.history)
-                first = next((one for one in found if one is not None), "")
-                self.assertIn(words, str(first))
+    def expected(self, one: Break) -> range:
+        """The numbers of events with which an execution breaks."""
+        history = History(self.history)
+        ids = {title(history, record): record.id for record in history.operations}
+        places: dict[str, list[int]] = {name: [] for name in ids}
+        for number, event in enumerate(self.history, 1):
+            for name, key in ids.items():
+                places[name] += [number] if event.get("Id") == key else []
+        first = places[one.since][-1 if one.once_over else 0]
+        return range(first, len(self.history) + 1 if one.until is None else places[one.until][-1])
 
-    def test_every_prefix_that_has_the_operation_is_found(self) -> None:
-        found = self.found(INCOMPATIBLE["renamed"][0], self.history)
-        self.assertNotIn(None, found)
-        late = self.found(INCOMPATIBLE["removed at the end"][0], self.history)
-        self.assertEqual([one is None for one in late].count(False), 3, "it began, it succeeded, the execution ended")
+    def test_every_incompatible_change_is_found_with_every_prefix_that_has_what_it_changes(self) -> None:
+        every = [count for count, event in enumerate(self.history, 1) if "Id" in event or count == len(self.history)]
+        for name, one in INCOMPATIBLE.items():
+            breaking = self.expected(one)
+            ends = {max(every[0], breaking[0] - 1), breaking[0], breaking[-1], min(breaking[-1] + 1, every[-1])}
+            with self.subTest(name), LocalDurableTestRunner(one.handler) as runner:
+                for count in every if LONG else sorted(ends & set(every)):
+                    found = runner.replay_history(History(self.history[:count]))
+                    if count in breaking:
+                        self.assertIn(one.words, str(found), f"with {count} events")
+                    else:
+                        self.assertIsNone(found, f"with {count} events")
+
+    def test_the_number_is_that_of_the_recorded_operation(self) -> None:
+        for name, number in {"renamed step": 1, "removed context": 4, "renamed invoke": 28}.items():
+            with self.subTest(name), LocalDurableTestRunner(INCOMPATIBLE[name].handler) as runner:
+                found = runner.replay_history(History(self.history))
+                self.assertTrue(str(found).startswith(f"operation {number} was "), found)
 
     def test_no_compatible_change_is_complained_of_at_any_prefix(self) -> None:
-        for name, handler in COMPATIBLE.items():
-            with self.subTest(name):
-                found = self.found(handler, self.history)
-                self.assertEqual({*found}, {None})
-                self.assertGreater(len(found), 40)
+        step = examples(4, 1)
+        for offset, (name, handler) in enumerate(COMPATIBLE.items()):
+            with self.subTest(name), LocalDurableTestRunner(handler) as runner:
+                for count in range(1 + offset % step, len(self.history) + 1, step):
+                    self.assertIsNone(runner.replay_history(History(self.history[:count])), f"with {count} events")
+
+    def test_branches_that_were_left_behind_are_no_alarm(self) -> None:
+        for concurrency, needed in ((1, 1), (2, 2), (2, 3), (3, 2)):
+            handler = first_to_succeed(concurrency, needed)
+            with self.subTest(concurrency=concurrency, needed=needed):
+                self.assertEqual({*self.found(handler, recorded(handler))}, {None})
 
     def test_correct_workflows_replay_what_they_have_recorded(self) -> None:
         for handler in CORRECT:
@@ -178,6 +114,21 @@ class ChangeTests(unittest.TestCase):
         self.assertEqual({*self.found(handler, events)}, {None})
         renamed = workflow(length(inner("all", step("two", text), lambda context: text * 2)), wait("night"))
         self.assertIn("was step 'all/one', is now step 'two'", str(self.found(renamed, events)[-1]))
+
+    def test_a_result_of_which_there_is_a_summary_is_made_again_whether_it_was_large_or_not(self) -> None:
+        config = ChildConfig(summary_generator=lambda result: '{"length": "large"}')
+        for size in (10, 200_000):
+
+            def child(context: DurableContext, text: str = "x" * size) -> int:
+                def inside(child: DurableContext) -> dict[str, str]:
+                    return {"text": child.step(lambda _: text, name="one") * 2}
+
+                return len(context.run_in_child_context(inside, name="all", config=config)["text"])
+
+            handler = workflow(child, wait("night"), step("close"))
+            events = recorded(handler)
+            self.assertEqual("length" in str(events), size > 10)
+            self.assertEqual({*self.found(handler, events)}, {None})
 
     def test_small_ones_are_as_recorded_whatever_is_inside_now(self) -> None:
         events = recorded(workflow(inner("all", step("one", "")), wait("night")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import threading
@@ -9,6 +10,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from queue import Queue
 from typing import Any
 
 import boto3
@@ -30,6 +32,8 @@ from aws_durable_execution_sdk_python.config import (
 )
 from aws_durable_execution_sdk_python.retries import RetryStrategyConfig, create_retry_strategy
 
+with_retry: Any = None
+"""The SDK's, in some of its versions."""
 MOUNT = os.environ.get("MOUNT_PATH", "/mnt/data")
 PATIENTLY = StepConfig(create_retry_strategy(RetryStrategyConfig(max_attempts=5, retryable_error_types=[RuntimeError])))
 
@@ -117,6 +121,52 @@ def callback_by_hand(_event: Any, context: DurableContext) -> Any:
     callback = context.create_callback(name="by hand", config=CallbackConfig(timeout=Duration.from_seconds(120)))
     context.step(lambda _: threading.Thread(target=len, args=(callback.callback_id,)).start(), name="tell")
     return callback.result()
+
+
+@durable_execution
+def caught_or_not(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    config = CallbackConfig(timeout=Duration.from_seconds(60))
+    if not event.get("catch", False):
+        return {"result": context.create_callback(name="operation", config=config).result()}
+    try:
+        callback = context.create_callback(name="operation", config=config)
+        return {"result": callback.result()}
+    except Exception as error:
+        return {"success": False, "error": str(error)}
+
+
+@durable_execution
+def retried_as_a_whole(_event: Any, context: DurableContext) -> dict[str, Any]:
+    """A helper of the SDK calls a function with a context and an attempt."""
+
+    def flow(ctx: DurableContext, attempt: int) -> Any:
+        def submitter(callback_id: str, _context: Any) -> None:
+            boto3.client("sqs").send_message(QueueUrl="queue", MessageBody=callback_id)
+
+        return ctx.wait_for_callback(submitter, name=f"external-call-attempt-{attempt}")
+
+    return {"result": with_retry(context, func=flow, name="callback-with-retry")}
+
+
+class StepQueue:
+    """Steps that an event loop in another thread asks for: whatever a step raises is handed on to it."""
+
+    def __init__(self, context: DurableContext) -> None:
+        self.context = context
+        self.requests: Queue[Any] = Queue()
+
+    async def ask(self, context: DurableContext, body: Any, name: str) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        self.requests.put((context, body, name, future))
+        return await future
+
+    def process(self, request: Any) -> None:
+        try:
+            result = request.context.step(request.body, name=request.name)
+        except BaseException as error:
+            request.future.set_exception(error)
+        else:
+            request.future.set_result(result)
 
 
 @durable_execution

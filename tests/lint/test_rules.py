@@ -408,6 +408,7 @@ class ExceptionTests(unittest.TestCase):
             "try:\n    helper(context)\nexcept:\n    return 1",
             "def charge():\n    return context.step(lambda _: 1)\ntry:\n    charge()\nexcept:\n    return 1",
             "try:\n    context.wait(1)\nfinally:\n    return 1",
+            "callback = context.create_callback()\ntry:\n    return callback.result()\nexcept:\n    return 1",
             "with contextlib.suppress(BaseException):\n    context.wait(1)",
         )
         for body in bodies:
@@ -424,6 +425,7 @@ class ExceptionTests(unittest.TestCase):
             "try:\n    context.wait(1)\nfinally:\n    release()",
             "try:\n    context.wait(1)\nfinally:\n    def later():\n        return 1",
             "def note():\n    return 1\ntry:\n    note()\n    note()\nexcept:\n    return 1",
+            "future = pool.submit(len, event)\ntry:\n    return future.result()\nexcept:\n    return 1",
             "with contextlib.suppress(StepError):\n    context.wait(1)",
             "context.step(lambda _: quiet())\ndef quiet():\n    try:\n        wait()\n    except:\n        return 1",
         )
@@ -449,6 +451,10 @@ class ExceptionTests(unittest.TestCase):
         self.assertEqual(rules_in(module.format(config="ONCE", caught="ValueError", answer="'refused'")), [])
         looking = module.format(config="ONCE", caught="StepError as error", answer="error.error_type")
         self.assertEqual(rules_in(looking), [])
+
+    def test_the_result_of_a_callback_in_a_step(self) -> None:
+        body = "callback = context.create_callback()\nreturn context.step(lambda _: callback.result())"
+        self.assertEqual(in_a_handler(body), ["nested-operation: return context.step(lambda _: callback.result())"])
 
     def test_an_operation_in_a_step(self) -> None:
         self.assertEqual(

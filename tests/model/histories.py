@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from durabletest.errors import NotAvailableError
 from durabletest.model.history import History
-from durabletest.model.records import ErrorDetails, LogEntry, OperationRecord, WaitingStatus
+from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, WaitingStatus
 from durabletest.model.wait_for_data import Watch, resolve
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -137,9 +137,13 @@ class View:
         self.watches: list[Watch] = []
         self._history = History()
         self.logged: list[LogEntry] | None = []
+        self.put_in: list[Injected] = []
 
     def logs(self) -> list[LogEntry] | None:
         return self.logged
+
+    def injected(self) -> list[Injected]:
+        return self.put_in
 
     def unavailable(self, what: str) -> NotAvailableError:
         return NotAvailableError(what)

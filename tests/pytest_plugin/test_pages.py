@@ -103,6 +103,79 @@ def test_a_page_for_every_failing_test(run: Run, pages: Pages) -> None:
     assert "5 failing tests" in pages.text("index.html")
 
 
+OTHERS = """
+import unittest
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with LocalDurableTestRunner(order_handler, function_name="shared") as runner:
+        runner.run({"order": 0}, name="of-the-fixture")
+        yield runner
+
+
+@pytest.fixture
+def own():
+    with LocalDurableTestRunner(order_handler) as runner:
+        yield runner
+
+
+def test_closed_before_it_fails():
+    with LocalDurableTestRunner(order_handler) as runner:
+        runner.run({"order": 41}, name="closed")
+    assert False
+
+
+def test_open_when_it_fails(own):
+    own.run({"order": 42}, name="open")
+    assert False
+
+
+def test_passes(shared):
+    shared.run({"order": 43}, name="earlier")
+
+
+def test_shared_runner(shared):
+    shared.run({"order": 44}, name="later")
+    assert False
+
+
+def test_with_fixture_and_runner(durable, own):
+    durable(order_handler).execute({"order": 45}, name="of-durable")
+    own.run({"order": 46}, name="of-the-runner")
+    assert False
+
+
+class PlainTests(unittest.TestCase):
+    def test_case(self):
+        with LocalDurableTestRunner(order_handler) as runner:
+            runner.run({"order": 47}, name="of-a-plain-case")
+            self.fail("on purpose")
+
+
+def test_nothing_executed():
+    assert False
+"""
+
+
+def test_without_the_fixture_what_runners_have_executed_is_shown(run: Run, pages: Pages) -> None:
+    run(OTHERS).assert_outcomes(passed=1, failed=6)
+    shown = {name: pages.text(name) for name in pages.listed()}
+    executions = {
+        name.rpartition("-")[0].rpartition("test_suite.py_")[2]: re.findall(r"execution '([\w-]+)': \w+", text)
+        for name, text in shown.items()
+    }
+    assert executions == {
+        "test_closed_before_it_fails": ["closed"],
+        "test_open_when_it_fails": ["open"],
+        "test_shared_runner": ["later"],
+        "test_with_fixture_and_runner": ["of-durable", "of-the-runner"],
+        "PlainTests_test_case": ["of-a-plain-case"],
+    }
+    assert "6 failing tests" not in pages.text("index.html"), "one of them has executed nothing"
+    assert all("StepSucceeded" in text for text in shown.values())
+
+
 def test_a_test_that_passes_again_loses_its_page(run: Run, pages: Pages) -> None:
     test = """
 def test_order(durable):
@@ -112,6 +185,15 @@ def test_order(durable):
     assert len(pages.listed()) == 1
     run(test.replace("NAME", "charge"))
     assert pages.listed() == []
+
+
+def test_a_value_that_is_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setenv("DURABLETEST_REPORT", str(file))
+    done = run("def test_plain():\n    assert False\n")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*DURABLETEST_REPORT is *file', which is no folder and cannot be made one*"])
 
 
 def test_nothing_is_written_without_the_variable(run: Run, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -12,10 +13,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
+from durabletest.coverage import Coverage
 from durabletest.errors import UsageError
-from durabletest.model.records import LogEntry
+from durabletest.failure_pages import add_coverage
+from durabletest.model.outcomes import Noted
+from durabletest.model.records import Injected, LogEntry
 from durabletest.report import page
-from durabletest.report.lanes import Recorded
+from durabletest.report.lanes import Field, Recorded, Scale, lanes
 from durabletest.report.page import page_of, recorded, visible
 from durabletest.result import TestResult
 from tests.model.histories import ARN, START, Script, View, error, history_of, order, payload, retry
@@ -72,9 +76,10 @@ def telling(value: str) -> list[Recorded]:
     script.add("InvocationCompleted", {
         "StartTimestamp": START, "EndTimestamp": START, "RequestId": value, "Error": error(value, value),
     })  # fmt: skip
+    script.add("ExecutionPaused", {"Reason": value, "PauseRequestTimestamp": START})
     script.add("ExecutionFailed", {"Error": error(value, value)})
     logs = [LogEntry(1, "ERROR", value, value, START, value), LogEntry(2, value, value, value, START)]
-    return [Recorded(ARN, history_of(script), logs)]
+    return [Recorded(ARN, history_of(script), logs, injected=[Injected(value, START)])]
 
 
 class HostileTests(unittest.TestCase):
@@ -91,6 +96,21 @@ class HostileTests(unittest.TestCase):
                 )
                 self.assertTrue(expected == elements, "the page has other elements")
                 self.assertEqual(len(found.texts) - len(plain.texts), 0)
+
+    def test_nor_on_the_page_of_coverage(self) -> None:
+        def elements(value: str) -> list[str]:
+            coverage = Coverage()
+            coverage.add(value, value, history_of(Script().callback("1", name=value)), Noted())
+            coverage.unread[value, value] += 1
+            with mock.patch.dict(os.environ, {"DURABLETEST_REPORT": folder}):
+                add_coverage(coverage)
+            return Skeleton(Path(folder, "coverage.html").read_text("utf-8")).elements
+
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        plain = elements(PLAIN)
+        for name, value in HOSTILE.items():
+            with self.subTest(name):
+                self.assertEqual(elements(value), plain)
 
     def test_it_is_shown_as_it_is(self) -> None:
         for name, value in HOSTILE.items():
@@ -165,6 +185,52 @@ class ContentTests(unittest.TestCase):
         html = page_of([Recorded(ARN, history_of(script), [])])
         self.assertIn("crashed: Crash: killed", html)
         self.assertIn('class="b invocation failed"', html)
+
+    def test_the_legend_has_what_is_drawn(self) -> None:
+        def legend(script: Script) -> list[str]:
+            html = page_of([Recorded(ARN, history_of(script))]).partition('<p class="legend"')[2].partition("</p>")[0]
+            return re.findall(r"</b> ([^<]+)</span>", html)
+
+        polled = Script().op("StepStarted", "1", name="ready", sub_type="WaitForCondition")
+        polled.op("StepSucceeded", "1", {"Result": payload("1"), "RetryDetails": retry(1, 5)})
+        self.assertEqual(legend(polled), ["running", "poll", "until the next attempt"])
+        failed = Script().op("StepStarted", "1", name="charge")
+        failed.op("StepFailed", "1", {"Error": error(), "RetryDetails": retry(1, 5)}).at(5).op("StepStarted", "1")
+        self.assertEqual(legend(failed), ["running", "failed attempt", "until the next attempt"])
+        failed.op("StepSucceeded", "1", {"Result": payload("7"), "RetryDetails": retry(2)})
+        self.assertEqual(legend(failed), ["succeeded", "failed attempt", "until the next attempt"])
+        self.assertEqual(legend(Script().step("1")), ["succeeded"])
+
+    def test_a_fault_and_its_moment(self) -> None:
+        view = View(order())
+        view.put_in = [Injected("killed in step 'charge'", START + timedelta(seconds=5)), Injected("late")]
+        [execution] = recorded(view)
+        html = page_of([execution])
+        self.assertEqual(re.findall(r'<p class="facts">(Injected: .*?)</p>', html), [
+            "Injected: killed in step &#39;charge&#39;", "Injected: late"
+        ])  # fmt: skip
+        scale = Scale([START, START + timedelta(seconds=7205)])
+        lane = next(lanes([execution], scale))
+        self.assertEqual([(mark.css, mark.at.true) for mark in lane.marks], [("fault", round(5 / 72.05, 3))])
+        self.assertIn("injected fault", html)
+        self.assertNotIn("injected fault", page_of(recorded(View(order()))))
+
+    def test_pauses(self) -> None:
+        script = Script().wait("1", 60).at(10).add("ExecutionPaused", {"Reason": "an incident"})
+        script.at(40).add("ExecutionResumed").at(70).add("ExecutionPaused").at(100).op("WaitSucceeded", "1")
+        execution = Recorded(ARN, history_of(script))
+        scale = Scale([START, START + timedelta(seconds=100)])
+        lane = next(lanes([execution], scale))
+        self.assertEqual(
+            [(bar.start.true, bar.end.true) for bar in lane.bars if bar.css == "paused"], [(10.0, 40.0), (70.0, 100.0)]
+        )
+        self.assertEqual([(mark.css, mark.at.true) for mark in lane.marks], [("paused", 10.0), ("paused", 70.0)])
+        paused = "2026-01-01 00:00:10 UTC to 2026-01-01 00:00:40 UTC; 2026-01-01 00:01:10 UTC to now"
+        self.assertIn(Field("Paused", paused), lane.facts)
+        html = page_of([execution])
+        self.assertIn("execution paused", html)
+        self.assertIn("an incident", html)
+        self.assertNotIn("execution paused", page_of(recorded(View(order()))))
 
     def test_where_logs_do_not_come_back(self) -> None:
         reason = "A history has no log lines: what a deployed function logs is in CloudWatch."

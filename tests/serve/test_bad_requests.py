@@ -209,8 +209,10 @@ class BadRequestTests(ServeTestCase):
             b"hello\r\n\r\n",
             b"GET / HTTP/1.1\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"a" * 100_000,
+            b"GET /" + b"a" * 100_000,
         ):
-            with self.subTest(text), socket.create_connection((host, int(port)), 30) as connection:
+            with self.subTest(text[:60]), socket.create_connection((host, int(port)), 30) as connection:
                 connection.sendall(text)
                 self.assertRegex(connection.recv(100), rb"^HTTP/1.1 4\d\d ")
 

@@ -100,7 +100,7 @@ class CommandTests(unittest.TestCase):
                     self.assertEqual(caught.exception.response["Error"]["Code"], "ServiceException")
 
     def test_nothing_is_left_in_its_process(self) -> None:
-        with serving(load(["examples/order.py"], {})) as url:
+        with serving(load(["examples/order.py"])) as url:
             client = self.client(url)
             client.invoke(FunctionName="order_handler:1", InvocationType="Event", Payload=b'{"order": 1}')
         self.assertEqual(leftovers(), [])

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import re
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
-import types
 import unittest
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from unittest import mock
 
 from durabletest import CloudDurableTestRunner, ExecutionStatus, OperationType, TestResult, WaitingStatus
 from durabletest.local.server.service_model import event_findings
 from tests.docs.pages import GUIDE, blocks
 from tests.effort import LONG
-from tests.endpoint.case import environment
-from tests.endpoint.server import CREDENTIALS
 from tests.serve.processes import is_running
-from tests.serve.served import Served, client_of
+from tests.serve.served import ROOT, Served, client_of
 
 PAGE = GUIDE / "languages.md"
 FOLDER = Path(__file__).with_name("js")
 MODULES = FOLDER / "node_modules"
 MINIMAL = f"node {FOLDER}/runtime.mjs {FOLDER}/orders.mjs"
 AWS = f"env _HANDLER=orders.handler LAMBDA_TASK_ROOT={FOLDER} node {MODULES}/aws-lambda-ric/index.mjs"
+PAGE_RUNTIME = "env _HANDLER=orders.handler npx aws-lambda-ric"
 HAS_AWS = (MODULES / "aws-lambda-ric" / "rapid-client.node").exists()
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BOUND = 60.0
@@ -117,28 +115,27 @@ class JavaScriptTests(unittest.TestCase):
         self.assertEqual([one.error for one in others], [None] * len(others))
 
     def test_the_page_about_other_languages(self) -> None:
-        """Its function is served by its command, and its suite runs against it."""
+        """Its suite starts its function, and passes."""
         code = {block.language: block.code for block in blocks(PAGE.read_text(encoding="utf-8"))}
+        suite = code["python"]
+        self.assertIn(PAGE_RUNTIME, suite)
+        self.assertIn(f"durabletest serve --runtime orders='{PAGE_RUNTIME}'", code["sh"])
+        if not HAS_AWS:
+            suite = suite.replace(PAGE_RUNTIME, f"node {FOLDER}/runtime.mjs orders.mjs")
         (self.folder / "orders.mjs").write_text(code["js"], encoding="utf-8")
+        (self.folder / "test_orders.py").write_text(suite, encoding="utf-8")
         (self.folder / "node_modules").symlink_to(MODULES.resolve())
-        command = re.search(r"--runtime orders='(.*)'$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-        assert command is not None
-        runtime = command[1] if HAS_AWS else f"node {FOLDER}/runtime.mjs orders.mjs"
-        with Served("--runtime", f"orders={runtime}", cwd=self.folder) as served:
-            result = self.suite_of(code["python"], served.url)
-            self.assertEqual(served.end()[0], 0)
-        self.assertEqual((result.errors, result.failures, result.testsRun), ([], [], 1))
-
-    def suite_of(self, code: str, url: str) -> unittest.TestResult:
-        """The result of the page's suite, in front of that endpoint."""
-        module = types.ModuleType("page_languages")
-        self.enterContext(mock.patch.dict(sys.modules, page_languages=module))
-        exec(code, vars(module))
-        result = unittest.TestResult()
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(vars(module)["OrderTests"])
-        with environment({**CREDENTIALS, "AWS_ENDPOINT_URL_LAMBDA": url, "DURABLETEST_POLL_INTERVAL": "0.01"}):
-            suite.run(result)
-        return result
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "unittest", "-v"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stderr, r"Ran 1 test\b")
 
 
 if __name__ == "__main__":

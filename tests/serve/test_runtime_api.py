@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durabletest import Execution, LocalDurableTestRunner, TestResult
-from durabletest.errors import HandlerNotDurableError
+from durabletest.errors import HandlerNotDurableError, HandlerStuckError
 from durabletest.serve.runtime_api import MAX_PAYLOAD, PATH
 from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec
 from tests.serve.runtime_client import BOUND, Reply, RuntimeClient
@@ -164,6 +164,14 @@ class FailedInvocationTests(RuntimeTestCase):
         self.runtime = self.client()
         self.runtime.succeed(invocation.request_id, "done")
         self.assertEqual(result.result(BOUND).get_result(), "done")
+
+    def test_an_invocation_for_which_no_runtime_asks_is_given_up_like_a_handler_that_is_stuck(self) -> None:
+        with (
+            LocalDurableTestRunner(self.server.functions["orders"], watchdog=0.05) as impatient,
+            self.assertRaisesRegex(HandlerStuckError, "^orders made no progress .*: no process has asked"),
+        ):
+            impatient.run()
+        self.finish(self.pool.submit(self.runner.run))
 
     def test_an_answer_that_is_too_large_fails_the_invocation(self) -> None:
         execution, invocation, result = self.started()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import re
 import shlex
@@ -22,16 +24,18 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import ExecutionStatus, HandlerStuckError, LocalDurableTestRunner, TestResult
 from durabletest.errors import ConfigurationError
+from durabletest.local.scheduler import real_now
 from durabletest.parity import main
 from durabletest.serve import serving
-from durabletest.serve.runtime_api import PATH
-from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec, defaults
+from durabletest.serve.runtime_api import PATH, ForeignFunction
+from durabletest.serve.runtime_server import RuntimeProcess, RuntimeServer, RuntimeSpec, defaults
 from tests.effort import LONG
 from tests.serve.processes import is_running
 from tests.serve.runtime_client import BOUND, RuntimeClient
 from tests.serve.served import Served, client_of
 
 RUNTIME = str(Path(__file__).with_name("raw_runtime.py"))
+LOGGER = logging.getLogger("durabletest.serve")
 PYTHON = (sys.executable, "-I", "-S", RUNTIME)
 ENDPOINT = "http://127.0.0.1:9014"
 
@@ -44,6 +48,7 @@ def parent(event: dict[str, Any], context: DurableContext) -> Any:
 class ProcessTests(unittest.TestCase):
     def setUp(self) -> None:
         self.memory = str(Path(self.enterContext(tempfile.TemporaryDirectory()), "memory"))
+        self.enterContext(mock.patch.object(LOGGER, "disabled", True))
 
     def server(self, *command: str) -> RuntimeServer:
         server = RuntimeServer([RuntimeSpec("orders", command or PYTHON)])
@@ -110,6 +115,12 @@ class ProcessTests(unittest.TestCase):
         crash = "RequestId: ID Error: Runtime exited with error: signal: killed"
         self.assertEqual(self.errors(self.crash(todo="kill")), [("Runtime.ExitError", crash)])
 
+    def test_the_log_tells_of_a_process_that_has_ended(self) -> None:
+        with mock.patch.object(LOGGER, "disabled", False), self.assertLogs(LOGGER) as logged:
+            self.crash(todo="exit", status=3)
+        [line] = logged.output
+        self.assertIn("the process of orders has ended (exit status 3): its next invocation starts another", line)
+
     def test_a_process_that_never_begins_fails_the_execution(self) -> None:
         crash = "RequestId: ID Error: Runtime exited with error: exit status 4"
         result = self.runner(self.server(*PYTHON, "exit", "4"), invocation_attempts=2).run({})
@@ -155,7 +166,7 @@ class ProcessTests(unittest.TestCase):
 
     def test_a_process_that_hangs_is_killed_when_its_invocation_is_given_up(self) -> None:
         server = self.server()
-        with self.assertRaises(HandlerStuckError):
+        with self.assertRaisesRegex(HandlerStuckError, "^orders made no progress .*its process has the invocation"):
             self.runner(server, watchdog=0.5).run({"todo": "hang", "memory": self.memory})
         hung = int(Path(self.memory).read_text())
         pid = self.runner(server).run({"todo": "answer"}).get_result()["pid"]
@@ -188,6 +199,44 @@ class ProcessTests(unittest.TestCase):
         with mock.patch("durabletest.serve.runtime_server._GRACE_SECONDS", 0.01):
             server.close()
         self.assertFalse(is_running(pid))
+
+    def test_after_the_end_every_invocation_fails(self) -> None:
+        server = self.server()
+        server.close()
+        result = self.runner(server, invocation_attempts=1).run({"todo": "answer"})
+        crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
+        self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
+
+    def test_a_command_that_is_gone_when_it_is_to_be_started_again(self) -> None:
+        script = Path(self.memory).with_name("runtime")
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(PYTHON)}\n")
+        script.chmod(0o700)
+        server = self.server(str(script))
+        runner = self.runner(server, invocation_attempts=2)
+        runner.run({"todo": "answer"})
+        script.unlink()
+        result = runner.run({"todo": "exit", "status": 1, "memory": self.memory})
+        [(_, first), (_, second)] = self.errors(result)
+        self.assertIn("exit status 1", first or "")
+        self.assertIn("cannot be started", second or "")
+
+    def test_a_process_that_is_being_started_again_ends_too(self) -> None:
+        started: list[asyncio.subprocess.Process] = []
+        original = asyncio.create_subprocess_exec
+
+        async def noting(*command: str, **options: Any) -> asyncio.subprocess.Process:
+            started.append(await original(*command, **options))
+            return started[-1]
+
+        async def end_at_once() -> None:
+            function = ForeignFunction("orders", real_now, supervised=True)
+            process = RuntimeProcess(RuntimeSpec("orders", ("sleep", "20")), function, os.environ)
+            function.wanted()
+            await process.end()
+
+        with mock.patch("asyncio.create_subprocess_exec", noting):
+            asyncio.run(end_at_once())
+        self.assertEqual([process.returncode for process in started], [-signal.SIGTERM])
 
     def test_close_lets_a_running_invocation_fail(self) -> None:
         server = self.server()

@@ -1,0 +1,105 @@
+"""The sending of checkpoints: a round at a time, in the thread that waits for it, where threads take turns."""
+
+from __future__ import annotations
+
+import logging
+import unittest
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
+from durabletest import DurableTestCase, LocalDurableTestRunner
+from tests.sdk_versions import needs_turns
+
+BOUND = 10.0
+Branch = Callable[[DurableContext], Any]
+
+
+def when_sending(test: unittest.TestCase, reached: Callable[[logging.LogRecord], None]) -> None:
+    """Have ``reached`` called in the thread that sends a batch, when the SDK's log says that it does."""
+
+    def look(record: logging.LogRecord) -> bool:  # a filter: a handler would hold its lock meanwhile
+        if record.msg.startswith("Sending"):
+            reached(record)
+        return False
+
+    logger = logging.getLogger("aws_durable_execution_sdk_python.state")
+    test.addCleanup(logger.setLevel, logger.level)
+    test.addCleanup(logger.removeFilter, look)
+    logger.addFilter(look)
+    logger.setLevel(logging.DEBUG)
+
+
+@durable_execution
+def one_step(event: Any, context: DurableContext) -> Any:
+    return context.step(lambda _: 1, name="step")
+
+
+@durable_execution
+def large(event: Any, context: DurableContext) -> Any:
+    """The SDK sends at most 750 kB at once: the results of two steps that end together do not fit."""
+
+    def branch(name: str) -> Branch:
+        return lambda child: len(child.step(lambda _: name * 400_000, name=name))
+
+    return context.parallel([branch("a"), branch("b")]).get_results()
+
+
+class RoundTests(DurableTestCase):
+    handler = one_step
+
+    @needs_turns
+    def test_checkpoints_are_sent_in_the_thread_that_waits_for_them(self) -> None:
+        threads: list[str | None] = []
+        when_sending(self, lambda record: threads.append(record.threadName))
+        self.execute()
+        self.assertEqual(threads, ["durabletest-handler-0"])
+
+
+class LargeTests(DurableTestCase):
+    handler = large
+
+    def test_what_is_too_large_for_one_request_is_sent_with_the_next(self) -> None:
+        self.execute()
+        self.assertExecution().succeeded([400_000] * 2)
+
+
+class BlockedTests(unittest.TestCase):
+    """A log filter of the author's holds the sending up, until a branch lets it go on."""
+
+    def setUp(self) -> None:
+        self.sends, self.may_send = Event(), Event()
+        when_sending(self, self.block)
+
+    def block(self, record: logging.LogRecord) -> None:
+        self.sends.set()
+        self.assertTrue(self.may_send.wait(BOUND))
+
+    def records(self, child: DurableContext) -> str:
+        return child.step(lambda _: "recorded", name="records")
+
+    def lets_go(self, child: DurableContext) -> str:
+        self.assertTrue(self.sends.wait(BOUND))
+        child.step(lambda _: self.may_send.set(), name="lets go")
+        return "let go"
+
+    def check(self, *branches: Branch) -> None:
+        @durable_execution
+        def handler(event: Any, context: DurableContext) -> Any:
+            return context.parallel(list(branches)).get_results()
+
+        with LocalDurableTestRunner(handler) as runner:
+            expected = ["recorded" if branch == self.records else "let go" for branch in branches]
+            self.assertEqual(runner.run().get_result(), expected)
+
+    def test_in_the_thread_of_the_branch_that_waits_for_it(self) -> None:
+        self.check(self.lets_go, self.records)
+
+    def test_in_a_thread_of_its_own_as_the_last_one_waits_elsewhere(self) -> None:
+        self.check(self.records, self.lets_go)
+
+
+if __name__ == "__main__":
+    unittest.main()
