@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from durabletest.assertions.failing import told
 from durabletest.coverage import Coverage, outcomes_of_place, title_of
@@ -25,6 +25,7 @@ from durabletest.result import TestResult
 from durabletest.routes import open_runners
 
 if TYPE_CHECKING:
+    from durabletest.dsl import DurableMethods
     from durabletest.report.lanes import Recorded
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"
@@ -39,6 +40,9 @@ _HEAD = re.compile(
     r"<title>(?P<title>[^<]*)</title>"
 )
 _BYTES_OF_HEAD = 8192
+
+
+PageT = TypeVar("PageT", bound="FailurePage")
 
 
 @dataclass(frozen=True)
@@ -97,28 +101,35 @@ class FailurePage:
             _write_index(self._folder)
 
 
-class OtherExecutions:
-    """The executions of a test that belong to no test case and no fixture: those of runners that it has made itself.
+class RunnerPage(FailurePage):
+    """The page of a test without a test case: with what runners have executed that the test has made itself.
 
-    Those that runners had before the test are left out, and those that cannot be read.
+    What runners had executed before the test is left out, and what cannot be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, test_id: str) -> None:
+        super().__init__(folder, test_id)
         self._kept: list[tuple[object, list[Recorded]]] = []
         self._before: dict[object, set[str]] = {}
         for runner in open_runners():
             with suppress(DurableTestError):
                 self._before[runner] = {view.arn for view in runner._durable_ending().views}
 
-    def ended(self, ending: Ending | DurableTestError) -> None:
+    def keep(self, ending: Ending | DurableTestError) -> None:
         """Keep the executions that a runner is about to forget."""
         if isinstance(ending, Ending):
             with suppress(DurableTestError):
                 self._kept.append((ending.runner, self._recorded(ending)))
             self._before.pop(ending.runner, None)
 
-    def until_now(self, without: Collection[object]) -> list[Recorded]:
-        """All of them, also those of runners that are still open, but not those of the runners ``without``."""
+    def failed_after(self, error: BaseException, tests: Sequence[DurableMethods] | None) -> None:
+        """Write the page, if anything was executed; ``tests`` are those of the test's fixture, None without it."""
+        others = self.executions(without=[test.runner for test in tests or ()])
+        if others or tests is not None:
+            self.failed(error, lambda: [one for test in tests or () for one in test._durable_executions()], others)
+
+    def executions(self, without: Collection[object] = ()) -> list[Recorded]:
+        """Those of all runners, open ones included, but the runners ``without``."""
         kept = list(self._kept)
         for runner in open_runners():
             with suppress(DurableTestError):
@@ -145,10 +156,10 @@ def page_for(test: unittest.TestCase) -> FailurePage | None:
     expected = "__unittest_expecting_failure__"
     if getattr(method, expected, False) or getattr(test, expected, False):
         return None
-    return page_of_test(test.id())
+    return page_of_test(test.id(), FailurePage)
 
 
-def page_of_test(test_id: str) -> FailurePage | None:
+def page_of_test(test_id: str, kind: type[PageT]) -> PageT | None:
     """The page of a test that may fail; ``None`` if no pages are asked for."""
     value = os.environ.get(REPORT_VARIABLE)
     if not value:
@@ -156,7 +167,7 @@ def page_of_test(test_id: str) -> FailurePage | None:
     from durabletest.report.page import require_jinja
 
     require_jinja()
-    return FailurePage(_folder(value), test_id)
+    return kind(_folder(value), test_id)
 
 
 def add_coverage(coverage: Coverage) -> None:

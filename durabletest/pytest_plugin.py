@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from durabletest.durable_test import DurableTest
-    from durabletest.failure_pages import FailurePage, OtherExecutions
+    from durabletest.failure_pages import RunnerPage
     from durabletest.settings import DurableSettings, GivenSettings
 
 __tracebackhide__ = True
@@ -32,12 +32,10 @@ _TESTS = pytest.StashKey[list["DurableTest"]]()
 """What the fixture of a test has made."""
 _COMPLAINT = pytest.StashKey[BaseException]()
 """An error that was raised here, and not by the code of the test, which has no traceback worth showing."""
-_PAGES = pytest.StashKey[list["FailurePage"]]()
+_PAGE: pytest.StashKey[RunnerPage] = pytest.StashKey()
 """The page of a test, if pages of failing tests are asked for."""
 _COVERAGE = pytest.StashKey[list[str]]()
 """The summaries of coverage at the end of the run."""
-_OTHERS: pytest.StashKey[OtherExecutions] = pytest.StashKey()
-"""The executions of runners that a test has made without the fixture, if pages of failing tests are asked for."""
 _COVERAGE_VARIABLE, _REPORT_VARIABLE = "DURABLETEST_COVERAGE", "DURABLETEST_REPORT"
 _SECTION = "durabletest report"
 _MOST_EXECUTIONS = 20
@@ -86,15 +84,19 @@ class _XdistWorker:
             sys.stderr.flush()
 
 
-def pytest_sessionstart() -> None:
-    """Begin this process's part of the coverage, if there is to be any: it counts as running from now on."""
-    if os.environ.get(_COVERAGE_VARIABLE):
-        from durabletest.coverage_parts import begin
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin this process's part of the coverage, and check where pages are to be written, if they are asked for."""
+    try:
+        if os.environ.get(_COVERAGE_VARIABLE) and not session.config.getoption("collectonly"):
+            from durabletest.coverage_parts import begin
 
-        try:
             begin()
-        except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from error
+        if os.environ.get(_REPORT_VARIABLE):
+            from durabletest.failure_pages import FailurePage, page_of_test
+
+            page_of_test("", FailurePage)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(trylast=True)
@@ -246,11 +248,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     with ExitStack() as around:
         around.enter_context(endings.in_suite(item.nodeid.rpartition("::")[0]))
-        if os.environ.get(_REPORT_VARIABLE) and _test_case_of(item) is None:
-            from durabletest.failure_pages import OtherExecutions
-
-            item.stash[_OTHERS] = others = OtherExecutions()
-            around.enter_context(endings.listening(others.ended))
+        page = _page_of(item)
+        if page is not None:
+            item.stash[_PAGE] = page
+            around.enter_context(endings.listening(page.keep))
         return (yield)
 
 
@@ -324,9 +325,12 @@ def pytest_runtest_makereport(
             shown.addsection(_SECTION, text)
         else:  # another plugin has put something of its own there
             report.sections.append((_SECTION, text))
-    if _OTHERS in item.stash:
-        found = call.excinfo  # that of a plain TestCase is not there before
-        _write_page(item, None if found is None or not report.failed else found.value, call.when, tests)
+    page = item.stash.get(_PAGE, None)
+    if page is not None:
+        if call.excinfo is not None and report.failed:  # that of a plain TestCase was not there before
+            page.failed_after(call.excinfo.value, tests)
+        if call.when == "teardown":
+            page.ended()
     html: str | None = item.config.getoption("htmlpath", None)
     if report.failed and html:
         _link_page(item, report, Path(html))
@@ -335,24 +339,13 @@ def pytest_runtest_makereport(
     return report
 
 
-def _write_page(item: pytest.Item, error: BaseException | None, when: str, tests: Sequence[DurableTest] | None) -> None:
-    """Write the page of a test that has failed, if it has executed anything or has the fixture for that.
+def _page_of(item: pytest.Item) -> RunnerPage | None:
+    """The page of a test; None if no pages are asked for, and for a ``DurableTestCase``, which has its own."""
+    if not os.environ.get(_REPORT_VARIABLE) or _test_case_of(item) is not None:
+        return None
+    from durabletest.failure_pages import RunnerPage, page_of_test
 
-    When all of the test is over, remove the page of an earlier run, unless it has failed again.
-    """
-    from durabletest.failure_pages import page_of_test
-
-    if _PAGES not in item.stash:
-        page = page_of_test(item.nodeid)
-        item.stash[_PAGES] = [] if page is None else [page]
-    for page in item.stash[_PAGES]:
-        if error is not None:
-            others = item.stash[_OTHERS].until_now(without=[test.runner for test in tests or ()])
-            if others or tests is not None:
-                results = lambda: [made for test in tests or () for made in test._durable_executions()]  # noqa: E731
-                page.failed(error, results, others)
-        if when == "teardown":
-            page.ended()
+    return page_of_test(item.nodeid, RunnerPage)
 
 
 def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
@@ -371,7 +364,7 @@ def _link_page(item: pytest.Item, report: Any, html: Path) -> None:
 
 def _forget(item: pytest.Item) -> None:
     """Keep nothing of a test that is over: pytest keeps all items until the end."""
-    keys: tuple[Any, ...] = (_TESTS, _PAGES, _OTHERS, _COMPLAINT)
+    keys: tuple[Any, ...] = (_TESTS, _PAGE, _COMPLAINT)
     for key in keys:
         if key in item.stash:
             del item.stash[key]

@@ -22,7 +22,7 @@ from durabletest import (
     endings,
     explore,
 )
-from durabletest.failure_pages import OtherExecutions
+from durabletest.failure_pages import RunnerPage
 from durabletest.model.history import execution_name
 from durabletest.report import page
 from tests.report.browser import BrowserTestCase
@@ -320,42 +320,42 @@ class FolderTests(unittest.TestCase):
         self.assertIn("execution 'execution-1' cannot be shown: it is dead", self.pages.text(own))
 
 
-class OtherExecutionsTests(unittest.TestCase):
+class RunnerPageTests(unittest.TestCase):
     """What is kept of runners that belong to no test case and no fixture."""
 
-    def kept(self, others: OtherExecutions, *without: object) -> list[str]:
-        return [execution_name(execution.arn) for execution in others.until_now(without)]
+    def kept(self, page: RunnerPage, *without: object) -> list[str]:
+        return [execution_name(execution.arn) for execution in page.executions(without)]
 
     def test_what_was_executed_since(self) -> None:
         with LocalDurableTestRunner(handler) as shared:
             shared.run(name="before")
-            others = OtherExecutions()
-            with endings.listening(others.ended):
+            page = RunnerPage(Path(), "a test")
+            with endings.listening(page.keep):
                 shared.run(name="since")
                 with LocalDurableTestRunner(handler, durable_functions={"bank": handler}) as own:
                     own.run(name="own")
-                    self.assertEqual(self.kept(others), ["since", "own"], "both are open")
-                self.assertEqual(self.kept(others), ["own", "since"])
-                self.assertEqual(self.kept(others, own), ["since"])
+                    self.assertEqual(self.kept(page), ["since", "own"], "both are open")
+                self.assertEqual(self.kept(page), ["own", "since"])
+                self.assertEqual(self.kept(page, own), ["since"])
 
     def test_after_a_reset_the_names_begin_again(self) -> None:
         with LocalDurableTestRunner(handler) as runner:
             runner.run(name="first")
-            others = OtherExecutions()
-            with endings.listening(others.ended):
+            page = RunnerPage(Path(), "a test")
+            with endings.listening(page.keep):
                 runner.reset()
                 runner.run(name="first")
-                self.assertEqual(self.kept(others), ["first"])
+                self.assertEqual(self.kept(page), ["first"])
 
     def test_what_cannot_be_read_is_left_out(self) -> None:
         refusal = CheckpointServerError("it is dead")
         with LocalDurableTestRunner(handler) as runner:
             with mock.patch.object(runner, "_durable_ending", side_effect=refusal):
-                others = OtherExecutions()
-                others.ended(refusal)
-                self.assertEqual(self.kept(others), [])
+                page = RunnerPage(Path(), "a test")
+                page.keep(refusal)
+                self.assertEqual(self.kept(page), [])
             runner.run(name="first")
-            self.assertEqual(self.kept(others), ["first"])
+            self.assertEqual(self.kept(page), ["first"])
 
 
 class BrowserTests(BrowserTestCase):

@@ -74,6 +74,14 @@ def test_a_value_that_is_no_file(run: Run, report: Path) -> None:
     done.stderr.fnmatch_lines(["*DURABLETEST_COVERAGE is *report.json', which is a folder: name the file*"])
 
 
+def test_tests_that_are_only_collected_leave_the_report_as_it_is(run: Run, report: Path) -> None:
+    run(TESTS)
+    before = report.read_text("utf-8")
+    done = run(TESTS, "--collect-only")
+    assert report.read_text("utf-8") == before
+    done.stdout.no_fnmatch_line("*Coverage of outcomes*")
+
+
 def test_without_the_variable_there_is_none(run: Run, report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DURABLETEST_COVERAGE")
     done = run(TESTS)

@@ -187,6 +187,15 @@ def test_order(durable):
     assert pages.listed() == []
 
 
+def test_a_value_that_is_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setenv("DURABLETEST_REPORT", str(file))
+    done = run("def test_plain():\n    assert False\n")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*DURABLETEST_REPORT is *file', which is no folder and cannot be made one*"])
+
+
 def test_nothing_is_written_without_the_variable(run: Run, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DURABLETEST_REPORT")
     run(TESTS)
