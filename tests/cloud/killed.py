@@ -22,6 +22,7 @@ import pytest
 
 from durabletest import DurableTestCase
 from durabletest.cloud.aws import lambda_client
+from tests.subprocesses import ONLY_NAMED_PLUGINS
 
 SIGNAL, TARGET, FUNCTION = "KILLED_BY", "KILLED_TARGET", "KILLED_FUNCTION"
 POLL_INTERVAL = 0.05
@@ -133,7 +134,8 @@ def _become(run: dict[str, str]) -> NoReturn:
         unittest.main(__name__, argv=["unittest", f"Killed.{run['test']}"])
         raise AssertionError("unittest exits")
     sys.modules["tests.cloud.killed"] = sys.modules[__name__]
-    workers = ["-n1"] if run["runner"] == "xdist" else []
+    os.environ |= ONLY_NAMED_PLUGINS
+    workers = ["-p", "xdist.plugin", "-n1"] if run["runner"] == "xdist" else []
     sys.exit(
         pytest.main(["-q", "--assert=plain", "-p", "no:cacheprovider", *workers, f"{__file__}::Killed::{run['test']}"])
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import unittest
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, LocalDurableTestRunner, NotAvailableError, UsageError
+from durabletest.local.faults import Fault
 from tests.durability.bugs import CRASHES, mutated_closure, not_idempotent, world
 from tests.durability.case import report
 from tests.durability.correct import CORRECT, at_most_once, loop, nested, nothing_but_steps, retried
+from tests.effort import examples
 from tests.sdk_versions import needs_turns
 
 
@@ -28,9 +31,13 @@ class CorpusTests(unittest.TestCase):
                 self.assertEqual(report(handler, lambda test: test.execute({})), "")
 
     def test_there_is_no_false_alarm(self) -> None:
-        for handler in CORRECT:
-            with self.subTest(handler.__name__):
-                self.assertEqual(report(handler, lambda test: test.assertSurvivesCrashes({})), "")
+        """A usual run tries each fault with every third of the workflows, a long one with all."""
+        kinds, part = [*Fault], examples(3, long=1)
+        for number, handler in enumerate(CORRECT):
+            faults = kinds[number % part :: part]
+            with self.subTest(handler.__name__, faults=faults):
+                survives = partial(DurableTestCase.assertSurvivesCrashes, payload={}, faults=faults)
+                self.assertEqual(report(handler, survives), "")
 
     def test_state_that_comes_in_pages_may_fail_to_be_read(self) -> None:
         self.assertEqual(report(loop, lambda test: test.assertSurvivesCrashes({}), state_page_size=2), "")

@@ -300,10 +300,12 @@ class EndlessTests(DurableTestCase):
     handler = agent
 
     def test_an_agent_whose_stub_always_calls_a_tool(self) -> None:
+        most = examples(300, long=3_000)
+        self.enterContext(patch.object(quotas, "MAX_OPERATIONS", most))
         self.stub_step("ask the model").returns({"tool": "search"})
         result = self.execute()
-        self.assertExecution().failed(message="quota of 3,000 operations")
-        self.assertEqual(len(result.get_operations()), 3_000)
+        self.assertExecution().failed(message=f"quota of {most:,} operations")
+        self.assertEqual(len(result.get_operations()), most)
 
     def check(self, handler: Any, message: str) -> None:
         with LocalDurableTestRunner(handler) as runner:

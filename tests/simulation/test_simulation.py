@@ -3,7 +3,7 @@
 The second time everything is equal, byte for byte, and in the same order. By schedules of chance, see ``tests.seeds``,
 only what is done at which second has to be the same.
 
-``DURABLETEST_WORKFLOWS`` is how many are tried: the first 80 of a fixed seed by default, 500 with
+``DURABLETEST_WORKFLOWS`` is how many are tried: the first 40 of a fixed seed by default, 500 with
 ``DURABLETEST_LONG_TESTS``.
 """
 
@@ -32,7 +32,7 @@ from tests.simulation.interpreter import (
 from tests.simulation.model import Tie, predict
 from tests.simulation.workflows import Body, workflows
 
-WORKFLOWS = int(os.environ.get("DURABLETEST_WORKFLOWS", "") or examples(80, long=500))
+WORKFLOWS = int(os.environ.get("DURABLETEST_WORKFLOWS", "") or examples(40, long=500))
 
 
 @needs_turns

@@ -235,7 +235,7 @@ class RandomRequests(RuleBasedStateMachine):
 
 RandomBatches = RandomRequests.TestCase
 RandomBatches.settings = settings(
-    derandomize=True, database=None, deadline=None, max_examples=examples(30, long=80), stateful_step_count=40
+    derandomize=True, database=None, deadline=None, max_examples=examples(15, long=80), stateful_step_count=40
 )
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ class ShortcutTests(unittest.TestCase):
                     self.assertEqual(short, full)
                     self.assertTrue(full)
 
-    @settings(derandomize=True, database=None, max_examples=examples(50, long=150), deadline=None)
+    @settings(derandomize=True, database=None, max_examples=examples(25, long=150), deadline=None)
     @given(WILD_BATCHES)
     def test_it_finds_what_the_long_way_finds(self, updates: list[dict[str, Any]]) -> None:
         shape = service_model().operation_model("CheckpointDurableExecution").input_shape
@@ -158,7 +158,7 @@ class ShortcutTests(unittest.TestCase):
 
 
 class Nonsense(unittest.TestCase):
-    @settings(derandomize=True, database=None, max_examples=examples(50, long=150), deadline=None)
+    @settings(derandomize=True, database=None, max_examples=examples(25, long=150), deadline=None)
     @given(st.dictionaries(MEMBERS, JSON_LIKE, max_size=4))
     def test_whatever_is_sent_is_refused_in_the_apis_own_way(self, request: dict[str, Any]) -> None:
         for api_operation in ("CheckpointDurableExecution", "GetDurableExecutionState"):
