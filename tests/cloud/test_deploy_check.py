@@ -18,10 +18,10 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import LocalDurableTestRunner
+from durabletest.__main__ import main
 from durabletest.cloud.history_quota import HISTORY_RATE_VARIABLE, HistoryQuota
 from durabletest.cloud.recording import recorded_executions
 from durabletest.histories import breaks, read_history
-from durabletest.parity import main
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
 
