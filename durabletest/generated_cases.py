@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from itertools import cycle, islice
 from time import monotonic
 from types import ModuleType
 from typing import Any
 
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.exploration import ExploreOptions, Finding, Trial
+from durabletest.exploration import ExploreOptions, Finding, Reduction, Trial
 from durabletest.local.faults import PLACES, Fault, Injection, Place
 from durabletest.local.schedules import SLOW, Schedule, written
 from durabletest.progress import ProgressLine
 
 _SHRINKING_SECONDS = 10.0
 """The most real seconds that are spent on making a failing case smaller."""
+_SCOUTS = 4
+"""One in so many cases is tried first: the timers, points and choices that these show are drawn from afterwards."""
 _ANSWERS = 20
 """The callbacks of one name that are answered, by the answers of a case in turn."""
 _LONGEST = 40 * 24 * 3600
@@ -47,12 +50,20 @@ class CaseStrategies:
 
 @dataclass(slots=True)
 class Observed:
-    """Facts of a run: points for a crash by kind, used answers by callback, and the seconds of timers."""
+    """Facts of a run: points for a crash by kind, used answers by callback, seconds of timers, choices of schedules."""
 
     points: dict[Place, int] = field(default_factory=dict)
     crashed: bool = False
     used: dict[str, int] = field(default_factory=dict)
     seconds: set[int] = field(default_factory=set)
+    choices: int = 0
+
+    def add(self, run: CaseRun) -> None:
+        """Count another run: most points and choices, and all timers."""
+        for place, count in run.seen.points.items():
+            self.points[place] = max(count, self.points.get(place, 0))
+        self.choices = max(self.choices, len(run.schedule.choices))
+        self.seconds |= run.seen.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,7 @@ class CaseSearch:
         self._run_once, self._name, self._is_async = run, name, is_async
         self._progress = ProgressLine(f"exploring {title}", many=True)
         self._runs = 0
+        self._seen = Observed()
         self._outcomes: dict[str, str | None] = {}
         self._failing: tuple[GeneratedCase, str] | None = None
         self._until = float("inf")
@@ -155,7 +167,9 @@ class CaseSearch:
         self._runs += 1
         smaller = ": a case has failed, and is made smaller" if self._failing else ""
         self._progress.show(f"run {self._runs}{smaller or f' of {self._options.schedules} generated cases'}")
-        return self._run_once(case)
+        run = self._run_once(case)
+        self._seen.add(run)
+        return run
 
     def _find(self) -> Finding:
         simplest = simplest_case(self._strategies)
@@ -167,8 +181,10 @@ class CaseSearch:
             return self._finding(simplest, first.trial.failure)
         which, parts = self._options.shard
         share = len(range(which, self._options.schedules, parts))
-        if share:
-            self._search(_strategy(self._strategies, first), share, self._options.seed * parts + which)
+        for round_, count in enumerate((share // _SCOUTS, share - share // _SCOUTS)):
+            if count and self._failing is None:
+                cases = _strategy(self._strategies, self._seen)
+                self._search(cases, count, 2 * (self._options.seed * parts + which) + round_)
         if self._failing is None:
             return Finding(count=len(self._outcomes), case=simplest)
         return self._finding(*self._failing)
@@ -203,8 +219,11 @@ class CaseSearch:
         return self._outcomes[key]
 
     def _finding(self, case: GeneratedCase, failure: str) -> Finding:
-        """The finding about a case, which is run once more to see how it came about."""
+        """The finding about a case, which is run again to see how it came about, with fewer differences if possible."""
         run = self._run(case)
+        if run.trial.failure is not None and run.schedule.chosen():
+            fewest, _ = Reduction(partial(self._fails_by, case), Schedule()).reduce(run.schedule, run.trial.failure)
+            run = self._run(replace(case, differences=fewest.chosen()))
         differences = run.schedule.chosen()
         found = replace(case, differences=differences)
         stories = "".join(f"\n  - {story}" for story in run.schedule.stories())
@@ -216,6 +235,12 @@ class CaseSearch:
             + "\n".join(f"    {line}" for line in method.splitlines())
         )
         return Finding(differences, preface, None, run.trial.failure or failure, len(self._outcomes), found)
+
+    def _fails_by(self, case: GeneratedCase, schedule: Schedule) -> str | None:
+        """The failure of a case by another schedule, which then has the choices of that run."""
+        run = self._run(replace(case, differences=schedule.differences))
+        schedule.choices.extend(run.schedule.choices)
+        return run.trial.failure
 
 
 class _CaseFailsError(Exception):
@@ -256,7 +281,7 @@ def simplest_case(strategies: CaseStrategies) -> GeneratedCase:
     def take(case: GeneratedCase) -> None:
         found.append(case)
 
-    _settings(1)(_hypothesis().given(_strategy(strategies, None))(take))()
+    _settings(1)(_hypothesis().given(_strategy(strategies, Observed()))(take))()
     return found[0]
 
 
@@ -274,10 +299,10 @@ def _settings(count: int) -> Any:
     )
 
 
-def _strategy(strategies: CaseStrategies, first: CaseRun | None) -> Any:
-    """The strategy for cases, by what the run with the simplest case has shown; None for that case itself."""
+def _strategy(strategies: CaseStrategies, seen: Observed) -> Any:
+    """The strategy for cases, by what runs have shown so far; nothing, for the simplest case."""
     st = _hypothesis().strategies
-    seconds = sorted({0} | (set() if first is None else {near for one in first.seen.seconds for near in _near(one)}))
+    seconds = sorted({0, *(near for one in seen.seconds for near in _near(one))})
     later = st.sampled_from(seconds) | st.integers(0, _LONGEST)
     answers = {
         name: st.lists(st.tuples(values, later), min_size=1, max_size=3) for name, values in strategies.answers.items()
@@ -287,13 +312,13 @@ def _strategy(strategies: CaseStrategies, first: CaseRun | None) -> Any:
         for name, errors in strategies.failures.items()
     }
     crash, differences = st.none(), st.just({})
-    if first is not None and strategies.crashes and first.seen.points:
-        most = {place: count + count // 2 + 1 for place, count in first.seen.points.items()}
+    if strategies.crashes and seen.points:
+        most = {place: count + count // 2 + 1 for place, count in seen.points.items()}
         crash = st.none() | st.sampled_from([fault for fault in _CRASHES if PLACES[fault] in most]).flatmap(
             lambda fault: st.integers(1, most[PLACES[fault]]).map(lambda number: str(Injection(fault, number)))
         )
-    if first is not None and first.schedule.choices:
-        places = st.integers(0, len(first.schedule.choices) - 1)
+    if seen.choices:
+        places = st.integers(0, seen.choices - 1)
         differences = st.dictionaries(places, st.sampled_from([1, 2, SLOW]), max_size=4)
     return st.builds(
         GeneratedCase,

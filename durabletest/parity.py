@@ -20,14 +20,12 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
-from durabletest import __version__, coverage_command, deploy_check, serve, show
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
 from durabletest.configuration import MODE_VARIABLE, Mode, reason_to_skip, validate
-from durabletest.errors import ConfigurationError, UsageError
+from durabletest.errors import ConfigurationError
 from durabletest.execution_handle import Execution
-from durabletest.lint import command as lint
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
 from durabletest.progress import ProgressLine
@@ -196,7 +194,7 @@ def _differences(local: list[Canonical], cloud: list[Canonical]) -> list[str]:
     return sentences
 
 
-AGREE, DISAGREE, WRONG_USAGE = 0, 1, 2
+AGREE, DISAGREE = 0, 1
 _DESCRIPTION = """\
 Run the tests of a module locally and in the cloud, and compare what their executions did, test by test: operations,
 types, names, statuses, results, errors and attempts, in the order of the workflow; not times."""
@@ -206,14 +204,17 @@ The exit status is 0 if all executions that could be compared agree, 1 if some d
 command was used wrongly."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, by default those of the process, and return the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except UsageError as error:
-        print(f"durabletest: {error}", file=sys.stderr)
-        return WRONG_USAGE
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of ``durabletest``."""
+    parser = commands.add_parser(
+        "verify-parity",
+        help="compare local runs of a suite with runs in the cloud",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
+    parser.set_defaults(run=_verify_parity)
 
 
 def _verify_parity(options: argparse.Namespace) -> int:
@@ -227,27 +228,6 @@ def _verify_parity(options: argparse.Namespace) -> int:
     print("\n".join(_report(comparisons)))
     verdicts = {comparison.verdict for comparison in comparisons}
     return AGREE if Parity.AGREES in verdicts and not verdicts & {Parity.DIFFERS, Parity.FAILED} else DISAGREE
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="durabletest", description="Tests for AWS Lambda durable functions.")
-    parser.add_argument("--version", action="version", version=f"durabletest {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    parity = commands.add_parser(
-        "verify-parity",
-        help="compare local runs of a suite with runs in the cloud",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parity.add_argument("module", metavar="TESTMODULE", help="a module with DurableTestCase classes, or its file")
-    parity.set_defaults(run=_verify_parity)
-    show.add_to(commands)
-    deploy_check.add_to(commands)
-    coverage_command.add_to(commands)
-    lint.add_to(commands)
-    serve.add_to(commands)
-    return parser
 
 
 def _import_module(name: str) -> ModuleType:

@@ -9,9 +9,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from durabletest.__main__ import main
 from durabletest.coverage import Coverage
 from durabletest.model.outcomes import Noted
-from durabletest.parity import main
 from tests.model.histories import Script, history_of, order
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import textwrap
+import time
 import unittest
 from collections.abc import Callable
 from datetime import timedelta
@@ -238,6 +239,28 @@ class FoundTests(unittest.TestCase):
         self.assertRegex(method, r"self\.on_callback\('approval', optional=True\)\.succeed\('yes', after=timedelta\(")
         self.assertRegex(method, r"seconds=8640[01]\)")
         self.assertIn("TIMED_OUT", self.fails_when_pasted(Tests, method))
+
+    def test_an_answer_near_a_timer_that_only_some_payloads_show(self) -> None:
+        @durable_execution
+        def ask(event: bool, context: DurableContext) -> int:
+            if not event:
+                return 0
+            began = context.step(lambda _: time.time(), name="begin")
+            config = WaitForCallbackConfig(timeout=Duration.from_seconds(5000))
+            with contextlib.suppress(CallbackError):
+                context.wait_for_callback(lambda _id, _: None, name="approval", config=config)
+                return int(context.step(lambda _: time.time(), name="end") - began)
+            return 0
+
+        class Tests(DurableTestCase):
+            handler = ask
+
+            @explore(payloads=st.booleans(), answers={"approval": st.just("yes")}, crashes=False)
+            def test(self, payload: bool) -> None:
+                self.assertNotEqual(self.execute(payload).get_result(), 4999)
+
+        report, _ = outcome(Tests)
+        self.assertIn("seconds=4999", pasted(report))
 
     def test_an_answer_that_is_an_exception_fails_the_callback(self) -> None:
         @durable_execution

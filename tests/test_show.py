@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from durabletest.parity import main
+from durabletest.__main__ import main
 from durabletest.report.page import page_of, recorded
 from tests.model.histories import View, order
 from tests.report.browser import BrowserTestCase

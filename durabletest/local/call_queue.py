@@ -158,10 +158,15 @@ class CallQueue:
 
     def _end(self) -> None:
         with self._switching:
-            if self.running is not None:
-                self.running.call.settings.__exit__()
+            self.put_variables_back()
             self.running = None
         self._scheduler.cancel(_DEADLINE)
+
+    def put_variables_back(self) -> None:
+        """Put back the environment variables that the running call has replaced, if there is one."""
+        with self._switching:
+            if self.running is not None:
+                self.running.call.settings.__exit__()
 
     def leave_behind(self) -> None:
         """The call has crashed, and some of its threads do not notice: their process is dead all the same."""

@@ -126,6 +126,7 @@ class LocalEnvironment:
             for part in self._parts:
                 part.install()
                 patches.callback(part.remove)
+            patches.callback(self.orchestrator.calls.put_variables_back)  # if threads of ours have died
             self.server.start(self.orchestrator)
             threads.callback(self.server.stop)
             threads.callback(self.orchestrator.stop)

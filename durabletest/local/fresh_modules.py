@@ -11,7 +11,6 @@ from threading import RLock
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar
 from unittest import TestCase
-from unittest.mock import NonCallableMock
 
 from durabletest.errors import UsageError
 from durabletest.local.deployment import module_of, name_of
@@ -163,14 +162,15 @@ def _comes_from_elsewhere(value: Any, made: Any, modules: Container[str]) -> boo
 
     State of modules is plain data, collections, objects of the standard library and of the project's own classes.
     """
-    if isinstance(value, NonCallableMock):
+    mock = sys.modules.get("unittest.mock")  # slow to import, and not needed where nobody has imported it
+    if mock is not None and isinstance(value, mock.NonCallableMock):
         return True
     if isinstance(value, MethodType | partial):
         return _comes_from_elsewhere(value.__func__ if isinstance(value, MethodType) else value.func, made, modules)
     if isinstance(value, ModuleType):
         return value.__name__ not in modules
     if isinstance(value, _NAMED):
-        return getattr(value, "__module__", None) not in modules and _kind(value) != _kind(made)
+        return _kind(value)[0] not in modules and _kind(value) != _kind(made)
     origin = type(value).__module__
     file = getattr(sys.modules.get(origin), "__file__", None) or ""
     if origin in modules or not is_authored(file):
@@ -182,7 +182,7 @@ def _has_attributes(value: Any) -> bool:
     return hasattr(value, "__dict__") and not isinstance(value, FunctionType)
 
 
-def _kind(value: Any) -> tuple[str | None, str]:
+def _kind(value: Any) -> tuple[str, str]:
     """The module and name of a function or class, or of the class of an object."""
     named = value if isinstance(value, _NAMED) else type(value)
-    return getattr(named, "__module__", None), named.__qualname__
+    return str(getattr(named, "__module__", "")), named.__qualname__

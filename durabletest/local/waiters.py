@@ -53,6 +53,7 @@ class Waiters:
     def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
         self._events_after = events_after
         self._waits: dict[Wait, None] = {}
+        self._waits_by_arn: dict[str | None, dict[Wait, None]] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
         self._watchers: defaultdict[Deployment, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
@@ -88,9 +89,11 @@ class Waiters:
             self._settle_wait(wait, self._ended[wait.arn])
         else:
             self._waits[wait] = None
+            self._waits_by_arn.setdefault(wait.arn, {})[wait] = None
 
     def withdraw(self, wait: Wait) -> None:
-        self._waits.pop(wait, None)
+        if wait in self._waits:
+            self._remove(wait)
 
     def add_watch(self, deployment: Deployment, arn: str, watch: Watch, thread: Thread) -> None:
         """Begin to follow an operation, for a thread."""
@@ -150,7 +153,7 @@ class Waiters:
         self._news.pop(arn, None)
         if arn in self._watches:
             self._settled_by_news(arn)
-        for wait in self._take(lambda wait: wait.arn == arn):
+        for wait in self._take_of(arn):
             self._settle_wait(wait, error)
 
     def _settle_wait(self, wait: Wait, error: Exception | None) -> None:
@@ -181,7 +184,7 @@ class Waiters:
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """The execution is given up: fail the waits for it; its ARN may be used again."""
-        for wait in self._take(lambda wait: wait.arn == arn):
+        for wait in self._take_of(arn):
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
         self._news.pop(arn, None)
@@ -204,8 +207,21 @@ class Waiters:
     def _take(self, condition: Callable[[Wait], bool]) -> list[Wait]:
         taken = [wait for wait in self._waits if condition(wait)]
         for wait in taken:
-            del self._waits[wait]
+            self._remove(wait)
         return taken
+
+    def _take_of(self, arn: str) -> list[Wait]:
+        taken = list(self._waits_by_arn.get(arn, ()))
+        for wait in taken:
+            self._remove(wait)
+        return taken
+
+    def _remove(self, wait: Wait) -> None:
+        del self._waits[wait]
+        of_the_same = self._waits_by_arn[wait.arn]
+        del of_the_same[wait]
+        if not of_the_same:
+            del self._waits_by_arn[wait.arn]
 
 
 def _settle(future: Future[Any], error: Exception | None, value: object = None) -> None:

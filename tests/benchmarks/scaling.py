@@ -24,7 +24,9 @@ from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
 from durabletest.assertions import CurrentTest, SoftScope
 from durabletest.local.scheduler import QueueScheduler, VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import Journal
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.waiters import Wait, Waiters
 from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History
@@ -63,9 +65,16 @@ def spot(title: str, among: dict[str, Prepare] = SPOTS) -> Callable[[Prepare], P
 # --- the server ---
 
 
+def roomy() -> Harness:
+    """A server whose executions may have more operations than those of the service."""
+    harness = Harness()
+    harness.server.deploy(DEPLOYMENT, FunctionSpec("orders"), quotas=Quotas(operations=50_000))
+    return harness
+
+
 def executed(count: int) -> Any:
     """An execution with that many steps."""
-    execution = Harness().start()
+    execution = roomy().start()
     for number in range(0, count, 100):
         execution.checkpoint(*(succeed("STEP", f"s{number + i}", Name="s", Payload="1") for i in range(100)))
     return execution
@@ -73,7 +82,7 @@ def executed(count: int) -> Any:
 
 @spot("server: n checkpoints of a step")
 def checkpoints(count: int) -> Measured:
-    execution = Harness().start()
+    execution = roomy().start()
 
     def send() -> None:
         for number in range(count):
@@ -95,7 +104,7 @@ def invocations(count: int) -> Measured:
 
 @spot("server: n changes from outside, then n updates")
 def unconsumed(count: int) -> Measured:
-    execution = Harness().start()
+    execution = roomy().start()
     for number in range(count):
         execution.checkpoint(start("CONTEXT", f"c{number}"), start("WAIT", f"w{number}", ParentId=f"c{number}"))
     execution.harness.pass_time(hours=1)
@@ -128,13 +137,13 @@ def history_pages(count: int) -> Measured:
 
 @spot("server: n executions start")
 def starts(count: int) -> Measured:
-    harness = Harness()
+    harness = roomy()
     return lambda: [harness.server.start(DEPLOYMENT, "orders", "{}") for _ in range(count)]
 
 
 @spot("server: all pages of n executions")
 def execution_pages(count: int) -> Measured:
-    harness = Harness()
+    harness = roomy()
     for _ in range(count):
         harness.server.start(DEPLOYMENT, "orders", "{}")
 
@@ -153,7 +162,7 @@ def execution_pages(count: int) -> Measured:
 
 @spot("server: n executions are forgotten")
 def forgotten(count: int) -> Measured:
-    harness = Harness()
+    harness = roomy()
     for _ in range(count):
         harness.server.start(DEPLOYMENT, "orders", "{}")
     return lambda: harness.server.forget(DEPLOYMENT)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 import tempfile
 import textwrap
 import unittest
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,12 +18,14 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import LocalDurableTestRunner
+from durabletest.__main__ import main
+from durabletest.cloud.history_quota import HISTORY_RATE_VARIABLE, HistoryQuota
 from durabletest.cloud.recording import recorded_executions
 from durabletest.histories import breaks, read_history
-from durabletest.parity import main
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
 
+NUMBERS = count(1)
 ROOT = Path(__file__).parents[2]
 HISTORY = "GetDurableExecutionHistory"
 LIST = "ListDurableExecutionsByFunction"
@@ -60,7 +64,8 @@ def subscribe(event: dict[str, Any], context: DurableContext) -> Any:
 class CommandCase(EndpointTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.endpoint.deploy("orders", subscribe)  # for each test, as names of executions are used again
+        self.function = f"orders-{next(NUMBERS)}"  # of each test, as names of executions are used again
+        self.endpoint.deploy(self.function, subscribe)
         self.addCleanup(self.endpoint.reset)
         folder = Path(self.enterContext(tempfile.TemporaryDirectory())).resolve()
         self.enterContext(contextlib.chdir(folder))
@@ -74,7 +79,7 @@ class CommandCase(EndpointTestCase):
         for name in names:
             payload = json.dumps({"name": f"{name} Miller", "card": 4111111111111111, **more})
             self.client.invoke(
-                FunctionName="orders:live", InvocationType="Event", DurableExecutionName=name, Payload=payload
+                FunctionName=f"{self.function}:live", InvocationType="Event", DurableExecutionName=name, Payload=payload
             )
             self.endpoint.all()[-1].operation("approval").wait_for_data().result(timeout=20)
 
@@ -88,24 +93,27 @@ class CommandCase(EndpointTestCase):
 class CheckTests(CommandCase):
     def test_executions_that_the_handler_replays(self) -> None:
         self.begin("ann", "bob")
-        status, out, err = self.command("check-deploy", "orders:live", "--handler", "same_app:handler")
+        status, out, err = self.command("check-deploy", f"{self.function}:live", "--handler", "same_app:handler")
         self.assertEqual((status, err), (0, ""))
         table = out.splitlines()
         self.assertRegex(table[0], r"^execution +version +started \(UTC\) +status +with same_app:handler$")
         self.assertRegex(table[2], r"^bob +\$LATEST +\d{4}-\d\d-\d\d \d\d:\d\d +RUNNING +replays$")
         self.assertTrue(table[3].startswith("ann "))
-        self.assertEqual(table[-1], "2 executions of orders:live: those that go on; none would break")
+        self.assertEqual(table[-1], f"2 executions of {self.function}:live: those that go on; none would break")
 
     def test_executions_that_would_break(self) -> None:
         self.begin("ann")
-        status, out, _ = self.command("check-deploy", "orders:live", "--handler", "changed_app.py:handler")
+        status, out, _ = self.command("check-deploy", f"{self.function}:live", "--handler", "changed_app.py:handler")
         self.assertEqual(status, 1)
         self.assertIn("BREAKS: operation 1 was step 'welcome', is now step 'greet'", out)
-        self.assertIn("1 execution of orders:live: those that go on; 1 would break or cannot be checked\n", out)
+        self.assertIn(
+            f"1 execution of {self.function}:live: those that go on; 1 would break or cannot be checked\n", out
+        )
         self.assertIn("Keep the recorded operations as they are", out)
 
     def test_the_guide_shows_what_is_printed(self) -> None:
-        self.endpoint.deploy("orders", wrapping)
+        self.function = "orders"
+        self.endpoint.deploy(self.function, wrapping)
         Path("app.py").write_text(textwrap.dedent(GUIDE), encoding="utf-8")
         for order in (7, 8):
             self.begin(f"order-{order}", order=order)
@@ -123,7 +131,7 @@ class CheckTests(CommandCase):
 
         self.begin("ann")
         self.endpoint.faults.always(HISTORY, faults.Rewritten(truncated))
-        status, out, _ = self.command("check-deploy", "orders", "--handler", "same_app:handler")
+        status, out, _ = self.command("check-deploy", self.function, "--handler", "same_app:handler")
         self.assertEqual(status, 1)
         self.assertIn("CANNOT BE CHECKED: the history lacks payloads (event 1, ExecutionStarted)", out)
 
@@ -132,35 +140,45 @@ class CheckTests(CommandCase):
         [execution] = self.endpoint.all()
         execution.operation("approval").send_callback_success("yes")
         execution.result(timeout=20)
-        command = ("check-deploy", "orders", "--handler", "changed_app:handler")
+        command = ("check-deploy", self.function, "--handler", "changed_app:handler")
         self.assertEqual(
-            self.command(*command)[:2], (0, "no executions of orders: those that go on; none would break\n")
+            self.command(*command)[:2], (0, f"no executions of {self.function}: those that go on; none would break\n")
         )
         status, out, _ = self.command(*command, "--status", "SUCCEEDED", "--limit", "1")
         self.assertEqual(status, 1)
-        self.assertIn("1 execution of orders: SUCCEEDED, the newest 1 at most; 1 would break", out)
+        self.assertIn(f"1 execution of {self.function}: SUCCEEDED, the newest 1 at most; 1 would break", out)
 
     def test_all_pages_of_the_list(self) -> None:
         self.begin("ann", "bob", "cid")
         self.endpoint.faults.always(LIST, faults.OnSecondPage("DurableExecutions"))
-        self.assertEqual([one.name for one in recorded_executions(self.client, "orders")], ["cid", "bob", "ann"])
-        self.assertEqual([one.name for one in recorded_executions(self.client, "orders", limit=2)], ["cid", "bob"])
+        self.assertEqual([one.name for one in recorded_executions(self.client, self.function)], ["cid", "bob", "ann"])
+        self.assertEqual([one.name for one in recorded_executions(self.client, self.function, limit=2)], ["cid", "bob"])
 
     def test_a_version_chooses_its_executions(self) -> None:
         self.begin("ann")
-        for function, count in {"orders": 1, "orders:live": 1, "orders:$LATEST": 1, "orders:7": 0}.items():
-            with self.subTest(function):
-                self.assertEqual(len(list(recorded_executions(self.client, function))), count)
+        for qualifier, found in {"": 1, ":live": 1, ":$LATEST": 1, ":7": 0}.items():
+            with self.subTest(qualifier):
+                executions = list(recorded_executions(self.client, f"{self.function}{qualifier}"))
+                self.assertEqual(len(executions), found)
+
+    def test_each_history_waits_for_its_turn_by_the_quota(self) -> None:
+        self.begin("ann", "bob")
+        with (
+            mock.patch.dict(os.environ, {HISTORY_RATE_VARIABLE: "1000"}),
+            mock.patch.object(HistoryQuota, "wait", autospec=True, return_value=True) as wait,
+        ):
+            self.assertEqual(len(list(recorded_executions(self.client, self.function))), 2)
+        self.assertEqual(wait.call_count, 2)
 
     def test_executions_that_are_deleted_meanwhile_are_left_out(self) -> None:
         self.begin("ann", "bob")
         self.endpoint.faults.add(HISTORY, faults.not_found)
-        self.assertEqual([one.name for one in recorded_executions(self.client, "orders")], ["ann"])
+        self.assertEqual([one.name for one in recorded_executions(self.client, self.function)], ["ann"])
 
     def test_wrong_usage_and_a_service_that_fails(self) -> None:
-        check = ("check-deploy", "orders", "--handler")
+        check = ("check-deploy", self.function, "--handler")
         cases = {
-            "'nothing' cannot be imported": ("check-deploy", "orders", "--handler", "nothing:handler"),
+            "'nothing' cannot be imported": ("check-deploy", self.function, "--handler", "nothing:handler"),
             "has no function 'handle'; did you mean 'handler'": (*check, "same_app:handle"),
             "--limit 0: give a number from 1 on": (*check, "same_app:handler", "--limit", "0"),
             "the status 'ASLEEP' is not one of RUNNING": (*check, "same_app:handler", "--status", "ASLEEP"),
@@ -184,10 +202,10 @@ class CheckTests(CommandCase):
 class FetchTests(CommandCase):
     def test_files_that_replay(self) -> None:
         self.begin("ann", "bob")
-        status, out, err = self.command("fetch-histories", "orders:live", "--out", "histories/live")
+        status, out, err = self.command("fetch-histories", f"{self.function}:live", "--out", "histories/live")
         files = [Path("histories/live/bob.json"), Path("histories/live/ann.json")]
         self.assertEqual((status, err), (0, ""))
-        self.assertEqual(out, f"{files[0]}\n{files[1]}\n2 executions of orders:live: those that go on\n")
+        self.assertEqual(out, f"{files[0]}\n{files[1]}\n2 executions of {self.function}:live: those that go on\n")
         with LocalDurableTestRunner(subscribe) as runner:
             for file in files:
                 self.assertEqual({*breaks(runner, read_history(file))}, {None})
@@ -195,7 +213,7 @@ class FetchTests(CommandCase):
 
     def test_redacted_files_replay_and_tell_nothing(self) -> None:
         self.begin("ann")
-        self.command("fetch-histories", "orders", "--out", ".", "--redact")
+        self.command("fetch-histories", self.function, "--out", ".", "--redact")
         text = Path("ann.json").read_text("utf-8")
         self.assertNotIn("Miller", text)
         self.assertNotIn("4111", text)
@@ -205,7 +223,7 @@ class FetchTests(CommandCase):
 
     def test_a_folder_that_cannot_be_written(self) -> None:
         self.begin("ann")
-        status, _, err = self.command("fetch-histories", "orders", "--out", "same_app.py")
+        status, _, err = self.command("fetch-histories", self.function, "--out", "same_app.py")
         self.assertEqual(status, 2)
         self.assertIn("the history 'same_app.py/ann.json' cannot be written", err)
 

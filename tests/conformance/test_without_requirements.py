@@ -29,7 +29,7 @@ def run_in_a_checkout_of_its_own() -> Any:
     """What ``RUN`` prints where nothing lies beside the tests."""
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder, "checkout")
-        shutil.copytree(TESTS, checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(TESTS, checkout / "tests", ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
         printed = subprocess.run(
             [sys.executable, "-W", "error", "-c", RUN],
             cwd=checkout,

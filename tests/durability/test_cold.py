@@ -71,6 +71,15 @@ SHOP = """
     def parent(event, context):
         return [counting_elsewhere(context), calls]
 
+    @durable_execution
+    def branching(event, context):
+        branches = [lambda child: counting_elsewhere(child)] * 2
+        return context.parallel(branches, name="both").get_results()
+
+    @durable_execution
+    def invoking(event, context):
+        return [context.invoke("child", {}) for _ in range(2)]
+
     def counting_elsewhere(context):
         from cold_shop.state import count
         context.step(lambda _: None, name="step")
@@ -146,7 +155,19 @@ class ColdTests(ColdCase):
         self.assertIs(sys.modules[HOME], self.orders)
         self.assertIs(sys.modules["cold_shop"].orders, self.orders)
 
-    def test_modules_that_the_handler_imports_are_new_ones_and_those_of_invoked_functions(self) -> None:
+    def test_durable_functions_that_are_invoked_begin_anew_too_unless_they_are_of_the_test(self) -> None:
+        cases = {self.orders.counting: ([2, 4], [1, 1]), nothing_but_steps: ([3, 3], [3, 3])}
+        for child, (warm, cold) in cases.items():
+            with LocalDurableTestRunner(self.orders.invoking, durable_functions={"child": child}) as runner:
+                self.assertEqual(runner.run({}).get_result(), warm)
+                with runner.cold():
+                    self.assertEqual(runner.run({}).get_result(), cold)
+
+    def test_branches_import_new_modules(self) -> None:
+        with LocalDurableTestRunner(self.orders.branching) as runner, runner.cold():
+            self.assertEqual([runner.run({}).get_result() for _ in range(2)], [[1, 2], [1, 2]])
+
+    def test_modules_that_the_handler_imports_are_new_ones(self) -> None:
         state = importlib.import_module("cold_shop.state")
         with LocalDurableTestRunner(self.orders.parent) as runner, runner.cold():
             self.assertEqual([runner.run({}).get_result() for _ in range(2)], [[1, 0], [1, 0]])

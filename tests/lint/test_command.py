@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 from unittest import mock
 
-from durabletest.parity import main
+from durabletest.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 ORDER = """\

@@ -11,8 +11,16 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
-from durabletest import ConfigurationError, DurableTestCase, HandlerStuckError, LocalDurableTestRunner, value_checks
+from durabletest import (
+    CheckpointServerError,
+    ConfigurationError,
+    DurableTestCase,
+    HandlerStuckError,
+    LocalDurableTestRunner,
+    value_checks,
+)
 from durabletest.local.server import quotas
+from durabletest.local.server.checkpoint_server import CheckpointServer
 
 
 def seen(context: Any) -> dict[str, Any]:
@@ -125,6 +133,18 @@ class EndTests(unittest.TestCase):
         self.assertTrue(started.wait(10))
         self.assertEqual(os.environ["STAGE"], "test")
         runner.close()
+        self.assertNotIn("STAGE", os.environ)
+
+    def test_after_the_server_has_died(self) -> None:
+        def die(*_: Any, **__: Any) -> None:
+            raise SystemExit("killed by the test")
+
+        with (
+            mock.patch.object(CheckpointServer, "checkpoint_durable_execution", die),
+            self.assertRaises(CheckpointServerError),
+            LocalDurableTestRunner(looking, environment={"STAGE": "test"}) as runner,
+        ):
+            runner.run()
         self.assertNotIn("STAGE", os.environ)
 
 

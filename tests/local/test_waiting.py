@@ -40,6 +40,18 @@ class WaitersTests(unittest.TestCase):
         self.waiters.end(ARN, None)
         self.assertFalse(self.waiters)
 
+    def test_an_end_settles_the_waits_for_that_execution_which_were_not_withdrawn(self) -> None:
+        first, second, withdrawn, other = [Wait(DEPLOYMENT, arn, current_thread()) for arn in (ARN, ARN, ARN, "other")]
+        for wait in (first, second, withdrawn, other):
+            self.waiters.add(wait)
+        self.waiters.withdraw(withdrawn)
+        self.waiters.end(ARN, None)
+        settled = [wait.future.done() for wait in (first, second, withdrawn, other)]
+        self.assertEqual(settled, [True, True, False, False])
+        self.waiters.forget("other", ExecutionStuckError)
+        self.assertTrue(other.future.done())
+        self.assertTrue(self.waiters.nobody_waits)
+
     def test_a_thread_whose_future_is_resolved_does_not_count_although_it_has_not_woken_up_yet(self) -> None:
         watch = Watch("wait")
         self.waiters.add_watch(DEPLOYMENT, ARN, watch, current_thread())

@@ -113,7 +113,7 @@ def _copy(project: Path, root: Path) -> None:
     root.mkdir()
     for source in (project / name for name in _COPIED):
         if source.is_dir():
-            shutil.copytree(source, root / source.name)
+            shutil.copytree(source, root / source.name, ignore=shutil.ignore_patterns("node_modules"))
         elif source.exists():
             shutil.copy2(source, root / source.name)
 

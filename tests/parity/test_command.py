@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration, JitterStrategy, StepConfig
 from aws_durable_execution_sdk_python.retries import RetryStrategyConfig, create_retry_strategy
 
-from durabletest.parity import main
+from durabletest.__main__ import main
 from tests.endpoint.case import EndpointTestCase, environment
 from tests.endpoint.server import CREDENTIALS
 

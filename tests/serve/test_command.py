@@ -19,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.parity import main
+from durabletest.__main__ import main
 from durabletest.serve import add_to, serving
 from durabletest.serve.targets import load
 from tests.docs.pages import GUIDE, rows
@@ -144,7 +144,7 @@ class CommandTests(unittest.TestCase):
     def test_without_its_extra_it_says_what_to_install(self) -> None:
         script = (
             "import sys; sys.modules['starlette'] = None\n"
-            "from durabletest.parity import main\n"
+            "from durabletest.__main__ import main\n"
             "sys.exit(main(['serve', 'examples/order.py']))"
         )
         run = subprocess.run(

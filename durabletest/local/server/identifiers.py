@@ -14,7 +14,7 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 LATEST = "$LATEST"
 
-_ARN_PREFIX = re.compile(r"^(arn:[^:]+:lambda:)?([a-z0-9-]+-\d:)?(\d{12}:)?(function:)?")
+_ARN_PREFIX = re.compile(r"^(arn:[^:]+:lambda:)?([a-z0-9-]+-\d:(?=\d{12}:|function:))?(\d{12}:)?(function:)?")
 _DURABLE_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _VERSION = re.compile(r"\$LATEST(\.PUBLISHED)?|[0-9]+")
 _EXECUTION_SPACE = 1 << 96

@@ -457,6 +457,7 @@ class FunctionNameTests(unittest.TestCase):
         f"{ARN}orders:7": ("orders", "7"),
         "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:orders:prod": ("orders", "prod"),
         "my.function_name-1:a": ("my.function_name-1", "a"),
+        "orders-2:live": ("orders-2", "live"),
     }
 
     def test_every_form_is_taken_apart(self) -> None:
