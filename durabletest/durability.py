@@ -31,7 +31,7 @@ __tracebackhide__ = True
 
 Task: TypeAlias = "Callable[[DurabilityTestCase], Any]"
 _Target: TypeAlias = tuple[str, int, Task]
-"""A method, its how manieth call, and what a copy does there."""
+"""A method, which call of it (counted from 1), and what the copy does there."""
 
 
 class _RunIsOverError(unittest.SkipTest):

@@ -22,6 +22,7 @@ from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
 from durabletest.model.times import Duration
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.handlers import import_handler
+from durabletest.template.selection import function_of
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS, EVENT, FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
 
@@ -162,7 +163,10 @@ _OF_LOCAL_RUNNERS = (
 
 
 def workflow_of(settings: type[DurableSettings]) -> str | None:
-    """The name of the workflow under test in reports; None if the settings have no name and no handler."""
+    """The name of the workflow under test in reports; None if the settings have no name, no template and no handler."""
+    deployed = function_of(settings) if settings.function_name is None else None
+    if deployed is not None:
+        return deployed.name
     if settings.handler is None and settings.function_name is None:
         return None
     return workflow_name(settings.handler, settings.function_name)

@@ -1,7 +1,8 @@
 """The assertion DSL: subjects, and claims about them.
 
 The functions are the entry points. ``view`` is the execution to make claims about, ``test`` the test that makes them,
-``note`` the ``msg`` of the assertion. A new claim is a method in the ``..._checks`` module of its subject.
+``note`` the ``msg`` of the assertion. A new claim is a method in the ``..._checks`` module of its subject, or of
+``ExecutionSubject``.
 """
 
 from __future__ import annotations

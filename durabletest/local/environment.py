@@ -14,11 +14,11 @@ from typing import Any, NoReturn, Self
 from durabletest import sdk, sdk_threads, value_checks
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
-from durabletest.local.calls import HandlerInvocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.clock_drivers import ClockDriver
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
 from durabletest.local.handler_threads import HandlerThreads, worker_of
+from durabletest.local.invocations import HandlerInvocation
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
 from durabletest.local.process_exit import ExitGuard

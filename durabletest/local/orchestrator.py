@@ -12,10 +12,10 @@ from threading import current_thread
 from typing import Any, TypeAlias
 
 from durabletest.errors import DurableTestError, ForeignClockError, OrchestratorError
+from durabletest.local.announcement_handlers import AnnouncementHandlers, Parts
 from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments
-from durabletest.local.event_handlers import EventHandlers, Parts
 from durabletest.local.handler_threads import worker_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
@@ -75,7 +75,7 @@ class TestExecutionOrchestrator:
         self._watchdog = Watchdog(
             self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
         )
-        self.event_handlers = EventHandlers(
+        self.announcement_handlers = AnnouncementHandlers(
             Parts(
                 server,
                 client,
@@ -109,7 +109,7 @@ class TestExecutionOrchestrator:
 
     def announce(self, announcement: Announcement) -> None:
         """Take a message of the server; it is handled once the request is answered during which it came."""
-        self._inbox.post(partial(self.event_handlers.handle, announcement))
+        self._inbox.post(partial(self.announcement_handlers.handle, announcement))
 
     def open(self, deployment: Deployment, start: datetime | None) -> None:
         """A runner has been opened; a ``start`` means that it is the only one, for which time and ids begin again."""
@@ -212,7 +212,7 @@ class TestExecutionOrchestrator:
 
     def due_times(self, arn: str) -> Future[list[tuple[str | None, str, datetime]]]:
         """The timers of one execution: the operation's id (None for the execution itself), the kind, and when."""
-        return self._inbox.ask(partial(self.event_handlers.due_times, arn))
+        return self._inbox.ask(partial(self.announcement_handlers.due_times, arn))
 
     def raise_if_aborted(self, arn: str) -> None:
         """Raise the error that ended the run of this execution, unless that was the execution's own outcome."""
@@ -385,13 +385,13 @@ class TestExecutionOrchestrator:
         if running is not None and running.deployment is deployment:
             self.calls.abandon()
         for arn in self._server.call(CheckpointServer.forget, deployment.number):
-            self.event_handlers.forget(arn, reason)
+            self.announcement_handlers.forget(arn, reason)
         self._waiters.leave(deployment, reason)
         self._inbox.post(partial(self._forgot, future))
 
     def _forgot(self, future: Future[None]) -> None:
         """The announcements for the forgotten executions came before this message."""
-        self.event_handlers.all_forgotten()
+        self.announcement_handlers.all_forgotten()
         future.set_result(None)
 
     def _stop(self) -> None:

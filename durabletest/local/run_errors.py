@@ -13,8 +13,8 @@ from durabletest.errors import (
     RunnerClosedError,
     UsageError,
 )
-from durabletest.local.calls import Call, ExternalHandler, HandlerInvocation
 from durabletest.local.deployment import Deployment, Deployments
+from durabletest.local.invocations import Call, ExternalHandler, HandlerInvocation
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.server.worker import CheckpointWorkerManager

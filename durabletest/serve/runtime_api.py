@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from durabletest.local.calls import ExternalHandler, InvocationFailedError, LambdaContext
+from durabletest.local.invocations import ExternalHandler, InvocationFailedError, LambdaContext
 
 PATH = "/2018-06-01/runtime"
 MAX_PAYLOAD = 6_291_556

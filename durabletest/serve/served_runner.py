@@ -10,10 +10,10 @@ from typing import Any, Self, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import ConfigurationError
-from durabletest.local.calls import ExternalHandler, LambdaContext
+from durabletest.local.announcement_handlers import Observer
 from durabletest.local.client import ApiOperation
-from durabletest.local.event_handlers import Observer
 from durabletest.local.execution import LocalExecution
+from durabletest.local.invocations import ExternalHandler, LambdaContext
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
@@ -101,7 +101,7 @@ class ServedRunner(LocalDurableTestRunner):
     @property
     def observers(self) -> list[Observer]:
         """Those who are told, in the server's thread, of each change and end of an execution."""
-        return self._environment.orchestrator.event_handlers.observers
+        return self._environment.orchestrator.announcement_handlers.observers
 
     def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""

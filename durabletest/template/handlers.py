@@ -59,8 +59,8 @@ def _module(function: TemplateFunction, name: str) -> Any:
         )
     try:
         return import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(f"the module {name!r} of {function} cannot be imported: {error}") from error
+    except Exception as error:
+        raise ConfigurationError(f"the module {name!r} of {function} cannot be imported: {error!r}") from error
 
 
 def _file(code: Path, name: str) -> Path | None:

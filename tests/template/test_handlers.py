@@ -89,6 +89,7 @@ class HandlerTests(TemplateTestCase):
 
     def test_what_cannot_be_imported_is_refused(self) -> None:
         self.write("code/shop_wrong.py", "import no_such_module\n")
+        self.write("code/shop_failing.py", "import os\nos.environ['SHOP']\n")
         self.write("code/shop_right.py")
         where = "Order of template.yaml"
         remedy = "write handler = my_function in the test class"
@@ -109,7 +110,12 @@ class HandlerTests(TemplateTestCase):
             ),
             (
                 self.function("shop_wrong.handler"),
-                f"the module 'shop_wrong' of {where} cannot be imported: No module named 'no_such_module'",
+                f"the module 'shop_wrong' of {where} cannot be imported: "
+                "ModuleNotFoundError(\"No module named 'no_such_module'\")",
+            ),
+            (
+                self.function("shop_failing.handler"),
+                f"the module 'shop_failing' of {where} cannot be imported: KeyError('SHOP')",
             ),
             (
                 self.function("shop_right.main"),

@@ -11,6 +11,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import durable_execution
 
 from durabletest import DurableTest, DurableTestCase
+from durabletest.settings import workflow_of
 from tests.cloud import suites
 from tests.template.case import PROJECTS, TemplateTestCase, suite
 
@@ -81,6 +82,14 @@ class LocalSuiteTests(TemplateTestCase):
         self.assertPasses(suite(test, template="projects/assembly"))
         for function in ("Ship", "Shipping/Ship", "ShipB12F9C3E", "Ship:live"):
             self.assertPasses(suite(test, template=PROJECTS / "assembly", template_function=function))
+
+    def test_reports_name_the_workflow_as_the_template_does(self) -> None:
+        for cls, expected in (
+            (suite(greets, template=PROJECTS / "plain"), "greet-people"),
+            (suite(greets, template=PROJECTS / "plain", function_name="orders:live"), "orders"),
+            (suite(greets), None),
+        ):
+            self.assertEqual(workflow_of(cls), expected)
 
     def test_the_variable_takes_the_place_of_the_template(self) -> None:
         with mock.patch.dict(os.environ, DURABLETEST_TEMPLATE=str(PROJECTS / "hello" / "template.yaml")):

@@ -23,7 +23,10 @@ class TimerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Call ``fire`` with this at ``due``, and no more with an earlier one of the same kind, execution and operation."""
+    """When ``due`` comes, ``CheckpointServer.fire`` is called with this.
+
+    It replaces an earlier timer of the same kind, execution and operation.
+    """
 
     due: datetime
     kind: TimerKind

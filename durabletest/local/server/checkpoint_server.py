@@ -27,8 +27,6 @@ from durabletest.local.server.journal import ErrorObject, Operation, copied, wit
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, callback_result, check_error_size, check_input_size
 from durabletest.local.server.service_model import modelled_error, service_model, validate_request
 
-"""How long the service keeps a history unless configured otherwise (API documentation)."""
-
 
 class CheckpointServer:
     """Owns all execution state; every method runs in the one server thread.

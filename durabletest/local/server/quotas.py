@@ -1,4 +1,7 @@
-"""Limits: sizes of payloads, the quotas of one execution, and how many executions may come of one."""
+"""Limits: sizes of payloads, the quotas of one execution, and how many executions may come of one.
+
+The timeouts of functions and executions stand in :mod:`durabletest.value_checks`.
+"""
 
 from __future__ import annotations
 

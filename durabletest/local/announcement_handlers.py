@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from durabletest import sdk
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
 from durabletest.local.call_queue import CallQueue, RunningCall
-from durabletest.local.calls import function_call, handler_invocation
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
 from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.invocations import function_call, handler_invocation
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import (
@@ -67,7 +67,7 @@ class Parts:
     turns: Callable[[Deployment, str], Turns | None]
 
 
-class EventHandlers:
+class AnnouncementHandlers:
     """Do what the server's announcements ask for.
 
     Announcements of executions that were given up are ignored until ``all_forgotten``.
