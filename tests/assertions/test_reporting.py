@@ -14,6 +14,7 @@ from unittest import mock
 
 from durabletest.errors import CloudPermissionError
 from tests.assertions import failing_suite
+from tests.subprocesses import ONLY_NAMED_PLUGINS
 
 ROOT = Path(__file__).parent.parent.parent
 REPORT = "Operations of execution 'execution-"
@@ -139,6 +140,7 @@ class FramesTests(unittest.TestCase):
 
     def test_pytest_shows_no_frame_of_ours(self) -> None:
         options = ["-q", "-p", "no:cacheprovider", "--show-capture=no", "-c", os.devnull, "--rootdir", str(ROOT)]
+        options += ["-p", "durabletest.pytest_plugin"]
         run = subprocess.run(
             [sys.executable, "-m", "pytest", *options, str(Path(failing_suite.__file__))],
             check=False,
@@ -146,7 +148,7 @@ class FramesTests(unittest.TestCase):
             capture_output=True,
             text=True,
             timeout=60,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, **ONLY_NAMED_PLUGINS, "PYTHONPATH": str(ROOT)},
         )
         self.assertIn(" failed, 1 skipped, 1 xfailed", run.stdout, run.stderr)
         self.assertIn("failing_suite.py:", run.stdout)

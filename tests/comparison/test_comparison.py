@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import unittest
 
 from tests.comparison import page
+from tests.subprocesses import ONLY_NAMED_PLUGINS
 
 INSTALLED = importlib.util.find_spec("aws_durable_execution_sdk_python_testing") is not None
 
@@ -31,5 +33,8 @@ class ComparisonTests(unittest.TestCase):
         """In a process of their own, where warnings are none of ours: their runner leaves its event loop open."""
         options = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=default"]
         command = [sys.executable, "-m", "pytest", *options, str(page.THEIRS)]
-        done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=120, cwd=page.ROOT)
+        environment = {**os.environ, **ONLY_NAMED_PLUGINS}
+        done = subprocess.run(
+            command, check=False, text=True, capture_output=True, timeout=120, cwd=page.ROOT, env=environment
+        )
         self.assertIn("7 passed", done.stdout, done.stdout + done.stderr)

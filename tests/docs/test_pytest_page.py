@@ -11,9 +11,6 @@ from tests.subprocesses import run_suite
 class PytestPageTests(unittest.TestCase):
     def test_its_functions_and_fixtures_work(self) -> None:
         suite = "\n" + python_of(GUIDE / "pytest.md")
-        quickly = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        done = run_suite(
-            "pytest", "-q", "-p", "no:cacheprovider", "-p", "durabletest.pytest_plugin", suite=suite, **quickly
-        )
+        done = run_suite("pytest", "-q", "-p", "no:cacheprovider", suite=suite)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("17 passed", done.stdout)

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.subprocesses import ONLY_NAMED_PLUGINS
+
 ROOT = Path(__file__).parents[2]
 BOUND = 60.0
 """Real seconds; a process takes about one alone, and many start at once."""
@@ -31,7 +33,7 @@ class CaseProcess:
     """One process; ``python`` are the interpreter's arguments."""
 
     def __init__(self, *python: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **ONLY_NAMED_PLUGINS, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             [sys.executable, *python],
             cwd=ROOT,

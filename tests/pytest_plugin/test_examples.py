@@ -6,7 +6,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.cloud.test_examples import AT_LEAST, EXAMPLES, deploy, example_suites
 from tests.docs.pages import GUIDE
 from tests.endpoint.case import environment
 from tests.endpoint.server import Endpoint
-from tests.subprocesses import Started
+from tests.subprocesses import ONLY_NAMED_PLUGINS, Started
 
 NAMES = sorted(path.stem.removeprefix("test_") for path in EXAMPLES.glob("test_*.py"))
 CALLS = ("execute", "start", "on_callback", "stub_step", "stub_invoke", "assert[A-Z]\\w+on\\w*")
@@ -75,23 +74,23 @@ def test_a_claim_that_differs_would_be_seen(tmp_path: Path) -> None:
 BY_UNITTEST = [f"test_{name}.py" for name in NAMES]
 
 
-def started(*paths: str) -> Started:
-    """A run of these examples by pytest."""
+def passed(*paths: str, **variables: str) -> tuple[set[str], set[str]]:
+    """Run these examples by pytest; which test functions pass in unittest's style, and which in pytest's.
+
+    None may fail; one with parameters counts once.
+    """
     others = ("-p", "no:randomly", "-p", "no:asyncio")  # which warn, and change the order, if they are installed
     arguments = ("-q", "-rA", "-p", "no:cacheprovider", *others, "--tb=short", *paths)
-    return Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES)
-
-
-def passed(run: Started) -> set[str]:
-    """The test functions that have passed in a run without failures; one with parameters counts once."""
-    done = run.ended()
+    done = Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES, **variables).ended()
     assert done.returncode == 0, done.stdout + done.stderr
-    return set(re.findall(r"^PASSED \S*::(\w+)", done.stdout, re.MULTILINE))
+    found = re.findall(r"^PASSED (\S*)::(\w+)", done.stdout, re.MULTILINE)
+    by_pytest = {test for path, test in found if "pytest_style" in path}
+    return {test for path, test in found if "pytest_style" not in path}, by_pytest
 
 
 def test_locally_all_tests_of_both_styles_pass() -> None:
     expected = {test for path in BY_UNITTEST for test in claims_of(EXAMPLES / path)} - {"before"}
-    assert passed(started("pytest_style")) == expected
+    assert passed("pytest_style") == (set(), expected)
 
 
 def test_in_the_cloud_the_same_tests_pass_in_both_styles_and_the_others_are_skipped() -> None:
@@ -103,9 +102,7 @@ def test_in_the_cloud_the_same_tests_pass_in_both_styles_and_the_others_are_skip
             "DURABLETEST_POLL_INTERVAL": "0.005",
         }
         with environment(variables):
-            by_pytest, by_unittest = started("pytest_style"), started(*BY_UNITTEST)
-        with closing(by_pytest), closing(by_unittest):
-            names = passed(by_pytest)
-            assert names == passed(by_unittest)
-        assert len(names) >= AT_LEAST
+            by_unittest, by_pytest = passed(*BY_UNITTEST, "pytest_style", **ONLY_NAMED_PLUGINS)
+        assert by_unittest == by_pytest
+        assert len(by_pytest) >= AT_LEAST
         assert endpoint.running() == []

@@ -22,6 +22,7 @@ from durabletest.report import page
 from durabletest.report.lanes import Field, Recorded, Scale, lanes
 from durabletest.report.page import page_of, recorded, visible
 from durabletest.result import TestResult
+from tests.effort import examples
 from tests.model.histories import ARN, START, Script, View, error, history_of, order, payload, retry
 from tests.report.test_failure_report import Family, declined, invoking
 
@@ -35,7 +36,7 @@ HOSTILE = {
     "right to left": "\u202etfel ot thgir\u202c \u2067isolated\u200f",
     "control characters": "".join(map(chr, (*range(9), *range(11, 32), *range(127, 160)))),
     "half a surrogate pair": "\ud83d and \udc00",
-    "a million characters": "x<&" * 350_000,
+    "many characters": "x<&" * examples(3_500, long=350_000),
 }
 PLAIN = "harmless"
 
@@ -96,6 +97,18 @@ class HostileTests(unittest.TestCase):
                 )
                 self.assertTrue(expected == elements, "the page has other elements")
                 self.assertEqual(len(found.texts) - len(plain.texts), 0)
+
+    def test_nor_does_one_of_a_million_characters(self) -> None:
+        def page(value: str) -> Skeleton:
+            script = Script().op("StepStarted", "1", name=value).op("StepSucceeded", "1", {"Result": payload(value)})
+            return Skeleton(page_of([Recorded(ARN, history_of(script))]))
+
+        million, thousands = ("x<&" * times for times in (350_000, 3_500))
+        found = page(million)
+        self.assertTrue(page(thousands).elements == found.elements, "the page has other elements")
+        shown = [text for text in found.texts if text.strip() == million]
+        self.assertEqual(len(shown), sum(text.strip() == thousands for text in page(thousands).texts))
+        self.assertGreater(len(shown), 1)
 
     def test_nor_on_the_page_of_coverage(self) -> None:
         def elements(value: str) -> list[str]:
