@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from durabletest.coverage import FORMAT, Coverage
@@ -60,6 +61,11 @@ class Part:
 
 _parts: dict[str, Part] = {}
 """The open parts of this process, by the value of the variable."""
+_guards = [Lock()]
+"""Held by the thread that writes; a forked child has a new one, as another thread of the parent may hold this one."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _guards.__setitem__(0, Lock()))
 
 
 def record(suite: str, ending: Ending | DurableTestError) -> None:
@@ -73,10 +79,11 @@ def record(suite: str, ending: Ending | DurableTestError) -> None:
                 coverage.add(suite, ending.workflow_of(view), view.history(), ending.noted(view.arn))
             except DurableTestError as refusal:
                 coverage.unread[suite, _first_line(refusal)] += 1
-    part = begin()
-    if part is not None and (coverage.executions or coverage.unread):
-        with _explained(part.report):
-            part.write(coverage)
+    with _guards[0]:
+        part = begin()
+        if part is not None and (coverage.executions or coverage.unread):
+            with _explained(part.report):
+                part.write(coverage)
 
 
 def begin() -> Part | None:

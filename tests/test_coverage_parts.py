@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -19,6 +20,8 @@ from aws_durable_execution_sdk_python import durable_execution
 from durabletest import ConfigurationError, DurableTestCase, LocalDurableTestRunner, coverage_parts
 from durabletest.coverage import Coverage
 from durabletest.coverage_parts import begin, end, parts_of, read
+from durabletest.endings import Ending
+from tests.model.histories import View, order
 from tests.report.browser import BrowserTestCase
 from tests.subprocesses import ROOT, ProcessTestCase, Started, StartedSuite
 from tests.test_coverage import run_example, run_shop
@@ -188,6 +191,36 @@ class PartTests(unittest.TestCase):
         self.assertEqual(len(list(parts_of(self.report).glob("*.jsonl"))), 2)
         [coverage] = end()
         self.assertEqual(coverage.executions.total(), 3)
+
+    def test_threads_share_the_part_of_their_process(self) -> None:
+        together, views = threading.Barrier(8), [View(order()) for _ in range(8)]
+        guarded: list[bool] = []
+
+        class Watched(coverage_parts.Part):
+            def __init__(self, report: Path) -> None:
+                guarded.append(coverage_parts._guards[0].locked())
+                super().__init__(report)
+
+            def write(self, coverage: Coverage) -> None:
+                guarded.append(coverage_parts._guards[0].locked())
+                super().write(coverage)
+
+        self.enterContext(mock.patch.object(coverage_parts, "Part", Watched))
+
+        def write(view: View) -> None:
+            together.wait(60)
+            for _ in range(5):
+                coverage_parts.record("suite", Ending("order", "orders", [view]))  # type: ignore[list-item]
+
+        threads = [threading.Thread(target=write, args=(view,)) for view in views]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(len(list(parts_of(self.report).glob("*.jsonl"))), 1)
+        [coverage] = end()
+        self.assertEqual((coverage.executions.total(), coverage.unread.total()), (40, 0))
+        self.assertEqual(guarded, [True] * 41)
 
     def test_a_line_that_was_not_finished_is_told(self) -> None:
         execute()

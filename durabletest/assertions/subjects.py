@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Literal, Self
 
 from durabletest.assertions.check import (
@@ -221,7 +221,7 @@ class OperationSetFacts:
     def by_name(self) -> Callable[[str], list[OperationRecord]]:
         """A function that returns those of a name or path; the filter is applied only once."""
         history, selected = self.view.history(), {facts.record.id for facts in self.all}
-        return lambda name: [record for record in history.find_all(name) if record.id in selected]
+        return cache(lambda name: [record for record in history.find_all(name) if record.id in selected])
 
     def suggestion(self, name: str | None) -> str:
         """``; did you mean 'charge'?`` for a name that no operation has."""

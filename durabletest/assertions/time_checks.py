@@ -292,20 +292,22 @@ def first_break(
 ) -> OrderBreak[T] | None:
     """Find a thing of each name after the one of the name before; others may come in between.
 
-    ``precedes`` returns ``None`` if the order of two things is undecided. The result is ``None`` if there is no break.
+    The things of a name are in the order of their events; each is looked at once, as what comes before one that was
+    found cannot come after a later one. ``precedes`` returns ``None`` if the order of two things is undecided. The
+    result is ``None`` if there is no break.
     """
     last: T | None = None
     after: str | None = None
+    begin: dict[str, int] = {}
     for name in names:
-        candidates, undecided = named(name), False
-        for thing in candidates:
-            follows = last is None or precedes(last, thing)
-            if follows:
+        candidates = named(name)
+        for index in range(begin.get(name, 0), len(candidates)):
+            if last is None or precedes(last, candidates[index]):
                 break
-            undecided = undecided or follows is None
         else:
+            undecided = last is not None and any(precedes(last, thing) is None for thing in candidates)
             return OrderBreak(name, after, last, candidates, undecided)
-        last, after = thing, name
+        last, after, begin[name] = candidates[index], name, index + 1
     return None
 
 

@@ -42,6 +42,8 @@ class RepeatingRunner(OperationLookups):
     """The function's name, None if the runner was given none."""
     _restored: set[str]
     """The ARNs of executions that were made from recorded histories."""
+    _faulty: dict[str, LocalExecution]
+    """The executions that were started with faults in them, by ARN."""
     _timeout: int | None
     _invocation_type: str
 
@@ -147,12 +149,15 @@ class RepeatingRunner(OperationLookups):
         endings.tell(self._durable_ending)
         process_environment.reset(self._session)
         self._restored.clear()
+        self._faulty.clear()
         self._deployment.notes = AskedNotes() if endings.are_wanted() else None
 
     def _durable_ending(self) -> endings.Ending:
         """All executions of this runner but those that were made from recorded histories."""
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
-        views = [LocalExecution(arn, self._session) for arn in arns if arn not in self._restored]
+        views = [
+            self._faulty.get(arn) or LocalExecution(arn, self._session) for arn in arns if arn not in self._restored
+        ]
         function = split_name(self._function_name)[0]
         noted = (self._deployment.notes or AskedNotes()).of
         workflow = workflow_name(self._deployment.handler, self._given_name)

@@ -112,7 +112,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._environment = environment = self._session.environment
         self._deployment = self._session.deployment
         self._deployment.notes = AskedNotes() if endings.are_wanted() else None
-        self._restored = set()
+        self._restored, self._faulty = set(), {}
         self._client = RunnerClient(
             environment.server,
             environment.settings.checkpoint_delay,
@@ -179,6 +179,8 @@ class LocalDurableTestRunner(RepeatingRunner):
                 CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
             )
             self._last = execution = LocalExecution(arn, self._session)
+            if self._deployment.faults is not None:
+                self._faulty[arn] = execution
         return Execution(execution)
 
     def execution(self, arn: str) -> Execution:

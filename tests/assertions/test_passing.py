@@ -11,6 +11,7 @@ from unittest import mock
 from durabletest import assertions
 from durabletest.assertions import CurrentTest, check, subjects
 from durabletest.assertions.subjects import OperationSetFacts
+from durabletest.assertions.time_checks import OrderBreak, first_break
 from durabletest.model import lookup
 from tests.model.histories import Script, View, error, payload, retry
 
@@ -175,3 +176,32 @@ class InsideTests(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class OrderTests(unittest.TestCase):
+    """Things in order: numbers, of which the even ones are named one way and the odd ones another."""
+
+    things = {"even": [*range(0, 100, 2)], "odd": [*range(1, 100, 2)]}
+
+    def first_break(self, *names: str) -> tuple[OrderBreak[int] | None, int]:
+        """The break, and how many pairs were compared."""
+        pairs: list[tuple[int, int]] = []
+
+        def precedes(one: int, other: int) -> bool:
+            pairs.append((one, other))
+            return one < other
+
+        return first_break(names, self.things.__getitem__, precedes), len(pairs)
+
+    def test_each_thing_is_compared_once(self) -> None:
+        self.assertEqual(self.first_break(*["even", "odd"] * 50), (None, 99))
+
+    def test_one_more_is_a_break_after_the_last(self) -> None:
+        found, compared = self.first_break(*["even", "odd"] * 50, "even")
+        self.assertEqual(found, OrderBreak("even", "odd", 99, self.things["even"], False))
+        self.assertLess(compared, 200)
+
+    def test_the_reverse_order_uses_up_every_second_one(self) -> None:
+        self.assertIsNone(self.first_break(*["odd", "even"] * 49)[0])
+        found, _ = self.first_break(*["odd", "even"] * 50)
+        self.assertEqual(found, OrderBreak("even", "odd", 99, self.things["even"], False))

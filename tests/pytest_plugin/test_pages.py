@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.pytest_plugin.conftest import Run
+from tests.sdk_versions import needs_turns
 from tests.test_failure_pages import Pages
 
 pytest_plugins = ["pytester"]
@@ -153,13 +154,22 @@ class PlainTests(unittest.TestCase):
             self.fail("on purpose")
 
 
+def test_fault():
+    with LocalDurableTestRunner(order_handler) as runner:
+        with runner.with_fault("killed 1"):
+            runner.run({"order": 48}, name="faulty")
+        runner.run({"order": 49}, name="clean")
+        assert False
+
+
 def test_nothing_executed():
     assert False
 """
 
 
+@needs_turns
 def test_without_the_fixture_what_runners_have_executed_is_shown(run: Run, pages: Pages) -> None:
-    run(OTHERS).assert_outcomes(passed=1, failed=6)
+    run(OTHERS).assert_outcomes(passed=1, failed=7)
     shown = {name: pages.text(name) for name in pages.listed()}
     executions = {
         name.rpartition("-")[0].rpartition("test_suite.py_")[2]: re.findall(r"execution '([\w-]+)': \w+", text)
@@ -171,8 +181,11 @@ def test_without_the_fixture_what_runners_have_executed_is_shown(run: Run, pages
         "test_shared_runner": ["later"],
         "test_with_fixture_and_runner": ["of-durable", "of-the-runner"],
         "PlainTests_test_case": ["of-a-plain-case"],
+        "test_fault": ["faulty", "clean"],
     }
-    assert "6 failing tests" not in pages.text("index.html"), "one of them has executed nothing"
+    assert "6 failing tests" in pages.text("index.html"), "the seventh has executed nothing"
+    [faulty] = [text for name, text in shown.items() if "test_fault" in name]
+    assert faulty.count("Injected: process killed in step 'charge', after its function had run ('killed 1')") == 1
     assert all("StepSucceeded" in text for text in shown.values())
 
 
