@@ -104,9 +104,10 @@ class ProcessTestCase(unittest.TestCase):
         cls._start()
         for process in cls.processes.values():
             cls.addClassCleanup(process.close)
-        for following in cls._all[cls._all.index(cls) + 1 :][:1]:
-            if following.early:
-                following._start()
+        if "PYTEST_XDIST_WORKER" not in os.environ:  # the next one may be another worker's
+            for following in cls._all[cls._all.index(cls) + 1 :][:1]:
+                if following.early:
+                    following._start()
 
     @classmethod
     def _start(cls) -> None:

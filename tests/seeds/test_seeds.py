@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from tests.conformance.requirements import need_folder
 from tests.sdk_versions import needs_turns
 from tests.seeds.by_chance import by_chance, conformance, examples
 
@@ -22,4 +23,5 @@ class SeedsTests(unittest.TestCase):
         self.check(3, examples())
 
     def test_conformance_holds_by_other_schedules(self) -> None:
+        need_folder()
         self.check(2, conformance())
