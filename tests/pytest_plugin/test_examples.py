@@ -74,14 +74,13 @@ def test_a_claim_that_differs_would_be_seen(tmp_path: Path) -> None:
 BY_UNITTEST = [f"test_{name}.py" for name in NAMES]
 
 
-def passed(*paths: str, **variables: str) -> tuple[set[str], set[str]]:
+def passed(*paths: str) -> tuple[set[str], set[str]]:
     """Run these examples by pytest; which test functions pass in unittest's style, and which in pytest's.
 
     None may fail; one with parameters counts once.
     """
-    others = ("-p", "no:randomly", "-p", "no:asyncio")  # which warn, and change the order, if they are installed
-    arguments = ("-q", "-rA", "-p", "no:cacheprovider", *others, "--tb=short", *paths)
-    done = Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES, **variables).ended(2 * BOUND)
+    arguments = ("-q", "-rA", "-p", "no:cacheprovider", "--tb=short", *paths)
+    done = Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES, **ONLY_NAMED_PLUGINS).ended(2 * BOUND)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^PASSED (\S*)::(\w+)", done.stdout, re.MULTILINE)
     by_pytest = {test for path, test in found if "pytest_style" in path}
@@ -102,7 +101,7 @@ def test_in_the_cloud_the_same_tests_pass_in_both_styles_and_the_others_are_skip
             "DURABLETEST_POLL_INTERVAL": "0.005",
         }
         with environment(variables):
-            by_unittest, by_pytest = passed(*BY_UNITTEST, "pytest_style", **ONLY_NAMED_PLUGINS)
+            by_unittest, by_pytest = passed(*BY_UNITTEST, "pytest_style")
         assert by_unittest == by_pytest
         assert len(by_pytest) >= AT_LEAST
         assert endpoint.running() == []
