@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from durabletest import ClockWarning, DurableTestCase, LocalDurableTestRunner
 from durabletest.local import clock_references
+from tests.modules import forgotten
 from tests.sdk_versions import needs_names
 
 HANDLER = """
@@ -90,7 +91,8 @@ NOT_HELD: dict[str, str] = {
 class ReferenceTests(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.enterContext(patch.object(sys, "path", [str(self.folder), *sys.path]))
+        self.enterContext(forgotten(self.folder))
+        sys.path.insert(0, str(self.folder))
         self.enterContext(patch.dict(os.environ, {"DURABLETEST_CLOCK": ""}))
         self.addCleanup(importlib.invalidate_caches)
 
@@ -102,7 +104,6 @@ class ReferenceTests(unittest.TestCase):
         file = self.folder / f"{name.replace('.', '/')}.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(source, encoding="utf-8")
-        self.addCleanup(sys.modules.pop, name, None)
         importlib.invalidate_caches()
 
     def told(self, handler: Any, **arguments: Any) -> list[warnings.WarningMessage]:
