@@ -376,7 +376,8 @@ class RunTests(unittest.TestCase):
                 told, rf"Tests.test was run with \d+ of 20 generated cases \(seed=0\), part {part[0]} of 2\n"
             )
             self.assertLess(len(seen), 15)
-        self.assertNotEqual(*parts)
+        both = [case for case in parts[0] if case in parts[1] and case != parts[0][0]]
+        self.assertLess(len(both), 4, "the parts try different cases, but for the simplest one")
 
     def test_the_number_for_a_whole_run(self) -> None:
         for number, part, runs in (("5", "1/1", 7), ("1", "1/1", 2), ("1", "2/2", 2)):
