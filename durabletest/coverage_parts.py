@@ -51,6 +51,10 @@ class Part:
         self._file.write(json.dumps(coverage.raw(), ensure_ascii=False) + "\n")
         self._file.flush()
 
+    def leave(self) -> None:
+        """Close the copy of the file that a forked child has: the part is its parent's."""
+        self._file.close()
+
     def end(self) -> Coverage | None:
         """Write the report; what it says, or None if another process of the run goes on."""
         _write_report(self.report)
@@ -92,7 +96,10 @@ def begin() -> Part | None:
     if not value:
         return None
     part = _parts.get(value)
-    if part is None or part.process != os.getpid():  # that of the parent belongs to it
+    if part is not None and part.process != os.getpid():
+        part.leave()
+        part = None
+    if part is None:
         report = Path(value).absolute()
         if report.is_dir():
             raise ConfigurationError(
