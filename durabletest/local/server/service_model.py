@@ -149,38 +149,43 @@ def _fitting_structure(shape: Any) -> Fits:
     def fits(value: Any) -> bool:
         if type(value) is not dict or not required <= value.keys():
             return False
-        return all(name in members and members[name](member) for name, member in value.items())
+        for name, member in value.items():  # a loop: it is called for every request, and generators are slow
+            check = members.get(name)
+            if check is None or not check(member):
+                return False
+        return True
 
     return fits
 
 
 def _fitting_list(shape: Any) -> Fits:
-    in_bounds, member = _bounds(shape), _fits(shape.member)
-    return lambda value: type(value) in (list, tuple) and in_bounds(len(value)) and all(map(member, value))
+    (lower, upper), member = _bounds(shape), _fits(shape.member)
+    return lambda value: type(value) in (list, tuple) and lower <= len(value) <= upper and all(map(member, value))
 
 
 def _fitting_string(shape: Any) -> Fits:
     if shape.serialization.get("jsonvalue"):
         return _never(shape)
-    in_bounds, allowed = _bounds(shape), frozenset(getattr(shape, "enum", None) or ())
+    lower, upper = _bounds(shape)
     pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
 
     def fits(value: Any) -> bool:
-        if type(value) is not str or not in_bounds(len(value)) or (allowed and value not in allowed):
+        if type(value) is not str or not lower <= len(value) <= upper:
             return False
         return pattern is None or pattern.fullmatch(value) is not None
 
-    return fits
+    allowed = frozenset(filter(fits, getattr(shape, "enum", None) or ()))
+    return (lambda value: type(value) is str and value in allowed) if allowed else fits
 
 
 def _fitting_integer(shape: Any) -> Fits:
-    in_bounds = _bounds(shape)
-    return lambda value: type(value) is int and in_bounds(value)
+    lower, upper = _bounds(shape)
+    return lambda value: type(value) is int and lower <= value <= upper
 
 
-def _bounds(shape: Any) -> Callable[[int], bool]:
-    lower, upper = shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
-    return lambda number: bool(lower <= number <= upper)
+def _bounds(shape: Any) -> tuple[float, float]:
+    """The least and the greatest number, or length."""
+    return shape.metadata.get("min", -math.inf), shape.metadata.get("max", math.inf)
 
 
 def _never(_shape: Any) -> Fits:
