@@ -24,6 +24,7 @@ from durabletest.cloud.recording import recorded_executions
 from durabletest.histories import breaks, read_history
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
+from tests.sdk_versions import needs_turns
 
 NUMBERS = count(1)
 ROOT = Path(__file__).parents[2]
@@ -101,6 +102,7 @@ class CheckTests(CommandCase):
         self.assertTrue(table[3].startswith("ann "))
         self.assertEqual(table[-1], f"2 executions of {self.function}:live: those that go on; none would break")
 
+    @needs_turns
     def test_executions_that_would_break(self) -> None:
         self.begin("ann")
         status, out, _ = self.command("check-deploy", f"{self.function}:live", "--handler", "changed_app.py:handler")
@@ -111,6 +113,7 @@ class CheckTests(CommandCase):
         )
         self.assertIn("Keep the recorded operations as they are", out)
 
+    @needs_turns
     def test_the_guide_shows_what_is_printed(self) -> None:
         self.function = "orders"
         self.endpoint.deploy(self.function, wrapping)
