@@ -78,7 +78,10 @@ def written_constants() -> frozenset[str]:
 
 def is_decorated(handler: object) -> bool:
     """Whether the handler is itself the wrapper that ``@durable_execution`` makes."""
-    return getattr(handler, "__globals__", {}).get("__name__") == f"{PACKAGE}.execution"
+    module = getattr(handler, "__globals__", {}).get("__name__")
+    if module == f"{PACKAGE}.plugin":  # SDK 2.0 puts a wrapper for its plugins around that one
+        return is_decorated(getattr(handler, "__wrapped__", None))
+    return bool(module == f"{PACKAGE}.execution")
 
 
 def is_durable(handler: object) -> bool:

@@ -25,7 +25,6 @@ from durabletest.serve.targets import load
 from tests.docs.pages import GUIDE, rows
 from tests.effort import LONG
 from tests.leftovers import leftovers
-from tests.sdk_versions import needs_names
 from tests.serve.case import BOUND
 from tests.serve.served import ROOT, Served, client_of
 
@@ -64,7 +63,6 @@ class CommandTests(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    @needs_names
     def test_functions_are_served_until_it_is_terminated(self) -> None:
         with Served("examples/order.py", "geo=examples/onboarding.py:geo_lookup", "--time", "skip") as served:
             client = self.client(served.url)
@@ -75,7 +73,6 @@ class CommandTests(unittest.TestCase):
             self.assertEqual(located["Payload"].read(), b'"NL"')
             self.assertEqual(served.end(signal.SIGTERM), (0, ""))
 
-    @needs_names
     def test_it_ends_whatever_goes_on(self) -> None:
         """A handler that blocks, a plain function that does, callers that wait for them, and a page that listens.
 
@@ -102,14 +99,12 @@ class CommandTests(unittest.TestCase):
                         waiting.result(BOUND)
                     self.assertEqual(caught.exception.response["Error"]["Code"], "ServiceException")
 
-    @needs_names
     def test_nothing_is_left_in_its_process(self) -> None:
         with serving(load(["examples/order.py"])) as url:
             client = self.client(url)
             client.invoke(FunctionName="order_handler:1", InvocationType="Event", Payload=b'{"order": 1}')
         self.assertEqual(leftovers(), [])
 
-    @needs_names
     def test_what_cannot_be_served_is_said_with_what_to_write(self) -> None:
         (self.folder / "broken.py").write_text("import nothing_of_that_name", encoding="utf-8")
         (self.folder / "empty.py").write_text("VALUE = 1", encoding="utf-8")

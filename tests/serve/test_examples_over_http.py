@@ -13,7 +13,6 @@ from tests.cloud.test_examples import AT_LEAST, EXAMPLES
 from tests.effort import LONG
 from tests.endpoint.case import environment
 from tests.endpoint.server import CREDENTIALS
-from tests.sdk_versions import needs_names
 from tests.serve.served import Served
 
 ONBOARDING = "examples/onboarding.py"
@@ -35,7 +34,6 @@ PATIENCE = "25"
 
 
 class ExamplesTests(unittest.TestCase):
-    @needs_names
     def test_the_example_suites_pass_against_the_endpoint(self) -> None:
         """All of them take some seconds; a usual run has the one with callbacks, answered and not."""
         with Served(*TARGETS, "--patience", PATIENCE) as served:
