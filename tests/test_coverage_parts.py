@@ -23,6 +23,7 @@ from durabletest.coverage_parts import begin, end, parts_of, read
 from durabletest.endings import Ending
 from tests.model.histories import View, order
 from tests.report.browser import BrowserTestCase
+from tests.sdk_versions import needs_turns
 from tests.subprocesses import ROOT, ProcessTestCase, Started, StartedSuite
 from tests.test_coverage import run_example, run_shop
 
@@ -120,6 +121,7 @@ class MergingTests(ProcessTestCase):
             for module in ("test_order", "test_approval")
         }
 
+    @needs_turns
     def test_two_processes_give_what_one_gives(self) -> None:
         alone = {module: Coverage() for module in ("test_order", "test_approval")}
         for module, coverage in alone.items():
