@@ -59,7 +59,7 @@ _FOR_A_TEST = {
     "start_time": "a test moves time with self.start(payload).advance(timedelta(...))",
 }
 """The ways to get the effect of a changed setting in one test, for messages."""
-_OF_RUNNERS = (
+OF_RUNNERS = (
     "handler",
     "durable_functions",
     "functions",
@@ -153,7 +153,7 @@ def refuse_late_changes(cls: type[Any], before: Mapping[str, Any], *, runner: bo
     With ``runner`` those of a test's runner are compared, otherwise those that the class was set up with.
     """
     for name, value in values_of(cls).items():
-        if (name in _OF_RUNNERS) is not runner or value is before[name] or value == before[name]:
+        if (name in OF_RUNNERS) is not runner or value is before[name] or value == before[name]:
             continue
         if runner:
             text = f"was changed too late: {_remedy(name)}"

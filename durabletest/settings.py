@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
-from durabletest.configuration import NoFunctions, validate
+from durabletest.configuration import OF_RUNNERS, NoFunctions, validate
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import FunctionSettings, SettingsOfTarget, workflow_name
 from durabletest.local.runner import LocalDurableTestRunner
@@ -142,26 +142,6 @@ def settings_from(given: Mapping[str, Any], what: str, module: str) -> type[Dura
     return settings
 
 
-_OF_LOCAL_RUNNERS = (
-    "handler",
-    "durable_functions",
-    "functions",
-    "function_name",
-    "execution_timeout",
-    "function_timeout",
-    "invocation_attempts",
-    "invocation_type",
-    "operation_limit",
-    "storage_limit",
-    "retention_days",
-    "memory_size",
-    "environment",
-    "watchdog",
-    "state_page_size",
-    "skip_sleep",
-)
-
-
 def workflow_of(settings: type[DurableSettings]) -> str | None:
     """The name of the workflow under test in reports; None if the settings have no name, no template and no handler."""
     deployed = function_of(settings) if settings.function_name is None else None
@@ -179,7 +159,7 @@ def local_runner(
 
     Without such a function the settings have a handler.
     """
-    arguments: dict[str, Any] = {name: getattr(settings, name) for name in _OF_LOCAL_RUNNERS}
+    arguments: dict[str, Any] = {name: getattr(settings, name) for name in (*OF_RUNNERS, "function_name")}
     if deployed is None:
         return LocalDurableTestRunner(**arguments, **more)
     environment = deployed.environment(settings.environment)
