@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
@@ -22,6 +23,7 @@ from durabletest import (
     UsageError,
     WaitingStatus,
 )
+from durabletest.local.waiters import Wait, Waiters
 from tests.acceptance.workflows import ONCE
 from tests.sdk_versions import needs_turns
 
@@ -147,6 +149,23 @@ class WaitTests(EnvironmentTestCase):
                     self.assertIsInstance(left_over.exception(timeout=5), RunnerClosedError)
                     self.assertEqual(now.now, other.now)
                     now.close()
+
+    def test_it_is_told_at_once_if_the_runner_was_the_only_one(self) -> None:
+        """Nothing comes after it that could tell it later."""
+        registered, add = Event(), Waiters.add
+
+        def adding(waiters: Waiters, wait: Wait) -> None:
+            add(waiters, wait)
+            registered.set()
+
+        runner = self.runner(asking)
+        execution = runner.start()
+        execution.operation("answer").wait_for_data().result(timeout=5)  # this thread is free to answer
+        with patch.object(Waiters, "add", adding):
+            left_over = self.in_background(execution.result)
+            self.assertTrue(registered.wait(5))
+        runner.close()
+        self.assertIsInstance(left_over.exception(timeout=5), RunnerClosedError)
 
     def test_a_runner_after_it_is_stuck_where_it_is_stuck(self) -> None:
         for way in WAYS_TO_END:
