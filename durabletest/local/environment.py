@@ -93,7 +93,8 @@ class LocalEnvironment:
             scheduler = TimerScheduler(self.clock)
         instant = RequestInstant(self.clock.now)
         self.server = CheckpointWorkerManager(
-            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+            lambda: CheckpointServer(instant.now, self.orchestrator.announcement_handlers),
+            before_request=instant.arrive,
         )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()

@@ -213,6 +213,7 @@ def _is_answer(value: Any) -> bool:
 class FunctionCall:
     """One call of a plain function, for a chained invoke."""
 
+    arn: str
     due: FunctionCallDue
     function: Callable[..., Any]
     context: LambdaContext
@@ -221,10 +222,6 @@ class FunctionCall:
     settings: FunctionSettings
     turns: None = None
     is_invocation: bool = False
-
-    @property
-    def arn(self) -> str:
-        return self.due.arn
 
     @property
     def name(self) -> str:
@@ -250,7 +247,7 @@ class FunctionCall:
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)
         result = outcome.value if isinstance(outcome, Answered) else None
-        self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
+        self.server.call(CheckpointServer.function_answered, self.arn, self.due.operation_id, result, error)
 
     def revoke(self) -> None:
         """A plain function writes no checkpoints."""
@@ -291,6 +288,7 @@ def handler_invocation(
 
 
 def function_call(
+    arn: str,
     due: FunctionCallDue,
     deployment: Deployment,
     server: CheckpointWorkerManager,
@@ -307,7 +305,7 @@ def function_call(
     context = LambdaContext(
         request_id, due.name, due.version, now, now(), settings.timeout, due.tenant_id, memory_limit_in_mb=memory
     )
-    return FunctionCall(due, deployment.functions[due.function], context, server, refused, settings)
+    return FunctionCall(arn, due, deployment.functions[due.function], context, server, refused, settings)
 
 
 def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:

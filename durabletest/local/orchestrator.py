@@ -21,7 +21,6 @@ from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.run_errors import RunErrors, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
-from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
@@ -77,6 +76,7 @@ class TestExecutionOrchestrator:
         )
         self.announcement_handlers = AnnouncementHandlers(
             Parts(
+                self._inbox.post,
                 server,
                 client,
                 scheduler,
@@ -106,10 +106,6 @@ class TestExecutionOrchestrator:
             raise OrchestratorError(f"the orchestrator did not stop within {timeout:g} seconds") from None
         self.calls.invoker.stop()
         self.calls.invoker.warn()
-
-    def announce(self, announcement: Announcement) -> None:
-        """Take a message of the server; it is handled once the request is answered during which it came."""
-        self._inbox.post(partial(self.announcement_handlers.handle, announcement))
 
     def open(self, deployment: Deployment, start: datetime | None) -> None:
         """A runner has been opened; a ``start`` means that it is the only one, for which time and ids begin again."""

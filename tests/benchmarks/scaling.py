@@ -109,7 +109,7 @@ def unconsumed(count: int) -> Measured:
         execution.checkpoint(start("CONTEXT", f"c{number}"), start("WAIT", f"w{number}", ParentId=f"c{number}"))
     execution.harness.pass_time(hours=1)
     for timer in list(execution.harness.timers().values()):
-        execution.harness.server.fire(timer)
+        execution.harness.fire(timer)
 
     def update() -> None:
         for number in range(count):

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
@@ -161,7 +160,7 @@ class CheckpointManager:
         self._invocation_type = invocation_type
         self._start_invoke = start_invoke
         self._ids = ids
-        self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
+        self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
@@ -251,7 +250,7 @@ class CheckpointManager:
         for update in updates:
             self._apply(update)
         if updates:
-            self._announce(Changed(self._arn))
+            self._announcements.changed(self._arn)
         answer = self._answer()
         if self.ends_with_next_checkpoint and self.outcome is None:
             self.interrupted()
@@ -329,9 +328,9 @@ class CheckpointManager:
         """Apply a change that the handler did not send, and see to it that the handler learns of it."""
         self.changes.apply(update)
         self._updated[update["Id"]] = None
-        self._announce(Changed(self._arn))
+        self._announcements.changed(self._arn)
         if self.invocation is None:
-            self._announce(InvocationDue(self._arn))
+            self._announcements.invocation_due(self._arn)
         else:
             self._undelivered.add(update["Id"])
         error = self.usage.changed(update)
