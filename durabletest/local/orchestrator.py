@@ -64,7 +64,7 @@ class TestExecutionOrchestrator:
         self._take_turns = take_turns
         self._inbox = Inbox(server)
         self._deployments = Deployments(server)
-        self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
+        self._waiters = Waiters(server)
         self._run_errors = RunErrors(server, client, self._deployments)
         logs = LogCapture(clock.now, logs_are_live())
         self.calls = CallQueue(self._inbox.post, self._run_errors.abort, logs, scheduler)

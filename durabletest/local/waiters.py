@@ -16,6 +16,8 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.handler_threads import stacks_of
 from durabletest.local.run_errors import RunErrors, stuck_handler
 from durabletest.local.scheduler import monotonic
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -46,12 +48,11 @@ class Wait:
 class Waiters:
     """Keeps waits and watches, and settles their futures; belongs to the orchestrator's thread.
 
-    ``events_after(arn, seen)`` returns the events of an execution's history after the first ``seen`` ones. Changes that
-    watches have not been told yet are the news.
+    Changes that watches have not been told yet are the news.
     """
 
-    def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
-        self._events_after = events_after
+    def __init__(self, server: CheckpointWorkerManager) -> None:
+        self._server = server
         self._waits: dict[Wait, None] = {}
         self._waits_by_arn: dict[str | None, dict[Wait, None]] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
@@ -143,7 +144,7 @@ class Waiters:
     def _settled_by_news(self, arn: str) -> History:
         """The history up to now; watches that its new events concern are settled."""
         history = self._histories.setdefault(arn, History())
-        news = history.extend(self._events_after(arn, len(history.events)))
+        news = history.extend(self._server.call(CheckpointServer.events_after, arn, len(history.events)))
         self._watches[arn].settle(history, arn in self._ended, news)
         return history
 
@@ -157,7 +158,9 @@ class Waiters:
             self._settle_wait(wait, error)
 
     def _settle_wait(self, wait: Wait, error: Exception | None) -> None:
-        events = None if error is not None or wait.arn is None else self._events_after(wait.arn, wait.seen)
+        events: list[dict[str, Any]] | None = None
+        if error is None and wait.arn is not None:
+            events = self._server.call(CheckpointServer.events_after, wait.arn, wait.seen)
         _settle(wait.future, error, events)
 
     def next_goal(self) -> datetime | None:
