@@ -70,7 +70,7 @@ class Journal:
             "EventType": event_type,
             "EventId": len(self.events) + 1,
             "EventTimestamp": self._now(),
-            f"{event_type}Details": details,
+            _details_key(event_type): details,
         }
         if operation is not None:
             event |= {key: operation[key] for key in _OF_EVENTS if key in operation}
@@ -107,6 +107,11 @@ def _is_pending(operation: Operation) -> bool:
 # --- what events carry ---
 
 
+def _details_key(event_type: str) -> str:
+    """``StepSucceededDetails`` for ``StepSucceeded``, as the API has it; ``details_of`` of the model reads it."""
+    return f"{event_type}Details"
+
+
 def result_of(payload: str | None) -> dict[str, Any]:
     """The wrapper in which events carry a payload; an absent payload leaves only the flag."""
     return {"Truncated": False} if payload is None else {"Payload": payload, "Truncated": False}
@@ -126,7 +131,7 @@ def copied(value: Any) -> Any:
 
 def without_execution_data(event: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the event without payloads and errors, for requests without ``IncludeExecutionData``."""
-    key = f"{event['EventType']}Details"
+    key = _details_key(event["EventType"])
     details = {
         name: ({"Truncated": True} if name in _PAYLOAD_WRAPPERS else value) for name, value in event[key].items()
     }
