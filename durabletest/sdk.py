@@ -11,7 +11,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
@@ -138,34 +138,28 @@ class HandlerEvent:
     ``given`` is the argument for the handler: for a decorated function the SDK's own object for tests, which carries
     our Lambda client; for anything wrapped around one the dictionary that Lambda invokes with, which it may copy and
     change (the client then comes by way of :class:`ClientHook`). ``entered`` is true once ``@durable_execution`` has
-    the event. ``made`` returns the SDK's :func:`operation` for each operation of the event.
+    the event. ``operations`` are the SDK's objects for the operations of the event, see :func:`operation`.
     """
 
-    def __init__(
-        self,
-        event: Mapping[str, Any],
-        client: object,
-        handler: object,
-        made: Callable[[dict[str, Any]], Any] = operation,
-    ) -> None:
+    def __init__(self, event: Mapping[str, Any], client: object, handler: object, operations: Iterable[Any]) -> None:
         self._client = client
         self.entered = is_decorated(handler) or not hasattr(module("execution"), "LambdaClient")
-        self.given: Any = self._injection(event, made) if self.entered else _as_json(event)
+        self.given: Any = self._injection(event, operations) if self.entered else _as_json(event)
 
     def enter(self) -> Any:
         """The client for the decorator, which has the event from now on."""
         self.entered = True
         return module("lambda_service").LambdaClient(client=self._client)
 
-    def _injection(self, event: Mapping[str, Any], made: Callable[[dict[str, Any]], Any]) -> Any:
+    def _injection(self, event: Mapping[str, Any], operations: Iterable[Any]) -> Any:
         """The SDK's object for tests; it has datetimes where Lambda's dictionary has milliseconds."""
-        execution, state = module("execution"), event["InitialExecutionState"]
+        execution = module("execution")
         cls: Any = execution.DurableExecutionInvocationInputWithClient
         arguments = {
             "durable_execution_arn": event["DurableExecutionArn"],
             "checkpoint_token": event["CheckpointToken"],
             "initial_execution_state": execution.InitialExecutionState(
-                operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
+                operations=list(operations), next_marker=event["InitialExecutionState"]["NextMarker"]
             ),
             "service_client": self.enter(),
         }

@@ -10,7 +10,6 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from durabletest import sdk
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
 from durabletest.local.call_queue import CallQueue, Post, RunningCall
 from durabletest.local.client import LocalLambdaClient
@@ -143,7 +142,7 @@ class AnnouncementHandlers(Announcements):
         event = None if deployment is None else parts.server.call(CheckpointServer.begin_invocation, arn)
         if deployment is None or event is None:
             return None
-        operations = self._operations.setdefault(arn, OperationCache(sdk.operation))
+        operations = self._operations.setdefault(arn, OperationCache())
         now, turns = parts.clock.now, partial(parts.turns, deployment)
         return RunningCall(
             handler_invocation(arn, event, deployment, parts.server, parts.client, now, operations, turns), deployment

@@ -279,7 +279,8 @@ def handler_invocation(
         event["TenantId"],
         str(settings.memory_size),
     )
-    given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    state = (operations.of(one, sdk.operation) for one in event["InitialExecutionState"]["Operations"])
+    given = sdk.HandlerEvent(event, own_client, handler, state)
     fresh = deployment.cold and (handler is deployment.handler or can_be_fresh(handler))
     own_turns, faults = turns(event["RequestId"]), deployment.faults
     return HandlerInvocation(

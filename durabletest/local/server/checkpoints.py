@@ -32,7 +32,7 @@ class StatePages:
     def __init__(self, page_size: int | None = None) -> None:
         self._page_size = page_size
         self._rest: dict[str, tuple[Sequence[Operation], int]] = {}
-        self._sizes = OperationCache(_size)
+        self._sizes: OperationCache[int] = OperationCache()
         self._numbers = itertools.count(1)
 
     def forget(self) -> None:
@@ -62,7 +62,7 @@ class StatePages:
         allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
         total = 0
         for index in range(start, start + allowed):
-            total += self._sizes.of(operations[index])
+            total += self._sizes.of(operations[index], _size)
             if total > PAGE_BYTES and index > start:
                 return index
         return start + allowed

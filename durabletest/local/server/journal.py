@@ -80,15 +80,14 @@ class Journal:
 class OperationCache(Generic[MadeT]):
     """Values made from operations, each made once for as long as its operation does not change."""
 
-    def __init__(self, make: Callable[[Operation], MadeT]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._made: dict[str, tuple[Operation, MadeT]] = {}
 
-    def of(self, operation: Operation) -> MadeT:
-        """The value for this operation."""
+    def of(self, operation: Operation, make: Callable[[Operation], MadeT]) -> MadeT:
+        """The value that ``make`` returns for this operation."""
         made = self._made.get(operation["Id"])
         if made is None or made[0] is not operation:
-            made = self._made[operation["Id"]] = operation, self._make(operation)
+            made = self._made[operation["Id"]] = operation, make(operation)
         return made[1]
 
 
