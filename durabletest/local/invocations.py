@@ -132,7 +132,11 @@ class HandlerInvocation:
         return self.context.deadline
 
     def run(self) -> Any:
-        """Call the handler as Lambda does."""
+        """Call the handler as Lambda does.
+
+        ``@durable_execution`` takes the client from the event, and calls the decorated function with a context in a
+        thread of its own. What its operations record comes back at ``InvocationClient.checkpoint_durable_execution``.
+        """
         waiting_for(self.turns)
         try:
             if not self.fresh:

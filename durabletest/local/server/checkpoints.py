@@ -142,9 +142,9 @@ class CheckpointManager:
     """
 
     exceeded: Callable[[ErrorObject], None]
-    """Called with the error by which the execution ends, when a quota is exceeded; set by the ExecutionManager."""
+    """Called with the error by which the execution ends, when a quota is exceeded; set in ``ExecutionManager._create``."""
     interrupted: Callable[[], None]
-    """Called when a checkpoint was the last one of its invocation, because of a pause; set by the ExecutionManager."""
+    """Called when a checkpoint was the last one of its invocation, because of a pause; set in the same place."""
 
     def __init__(
         self,

@@ -36,9 +36,9 @@ class ExecutionManager:
     """
 
     start_invoke: Callable[[str, Update], None]
-    """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
+    """``InvokeManager.start``: called with an execution's ARN and the update that starts a chained invoke."""
     begin_pause: Callable[[DurableExecution], None]
-    """Called when the invocation of an execution that is PAUSING has ended; set by the CheckpointServer."""
+    """``PauseManager.begin``: called when the invocation of an execution that is PAUSING has ended."""
 
     def __init__(
         self,
