@@ -35,15 +35,16 @@ Observer: TypeAlias = Callable[[str, bool], None]
 class Parts:
     """The parts of an orchestrator that the event handlers use.
 
-    ``limits`` are the timeouts of whole executions: time stops at one on its way to a later timer, but never moves for
-    its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new invocation.
+    ``service_timeouts`` end executions without a timeout of their own: time stops at one on its way to a later timer,
+    but never moves for its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new
+    invocation.
     """
 
     post: Post
     server: CheckpointWorkerManager
     client: LocalLambdaClient
     scheduler: Scheduler
-    limits: Scheduler
+    service_timeouts: Scheduler
     clock: Clock
     deployments: Deployments
     waiters: Waiters
@@ -118,7 +119,7 @@ class AnnouncementHandlers(Announcements):
     @_deferred
     def service_timeout_armed(self, arn: str, /, due: datetime) -> None:
         fire = partial(self._parts.server.call, CheckpointServer.fire, arn, TimerKind.EXECUTION_TIMEOUT)
-        self._parts.limits.schedule(arn, due, fire, arn)
+        self._parts.service_timeouts.schedule(arn, due, fire, arn)
 
     # --- calls ---
 
@@ -189,7 +190,7 @@ class AnnouncementHandlers(Announcements):
         self._operations.pop(arn, None)
         self._parts.calls.drop(arn)
         self._parts.scheduler.drop(arn)
-        self._parts.limits.drop(arn)
+        self._parts.service_timeouts.drop(arn)
 
 
 REASON = "scripted answer"

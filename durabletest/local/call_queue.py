@@ -99,7 +99,7 @@ class CallQueue:
             self.running = running
             running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
-            self.limit()
+            self.arm_deadline()
         self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
 
     def _finish(self, running: RunningCall, outcome: Answered | Raised) -> None:
@@ -175,7 +175,7 @@ class CallQueue:
             self.abandon()
             self._report(running, Raised(running.crashed, crashed=True))
 
-    def limit(self) -> None:
+    def arm_deadline(self) -> None:
         """Have the running call time out at its deadline, when its function times out.
 
         In virtual time that can happen only to a call that sleeps.

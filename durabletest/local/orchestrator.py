@@ -59,7 +59,7 @@ class TestExecutionOrchestrator:
     ) -> None:
         self._server = server
         self._scheduler = scheduler
-        self._limits = type(scheduler)(clock)
+        self._service_timeouts = type(scheduler)(clock)
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._take_turns = take_turns
         self._inbox = Inbox(server)
@@ -80,7 +80,7 @@ class TestExecutionOrchestrator:
                 server,
                 client,
                 scheduler,
-                self._limits,
+                self._service_timeouts,
                 clock,
                 self._deployments,
                 self._waiters,
@@ -256,12 +256,12 @@ class TestExecutionOrchestrator:
         self._inbox.die(self._server.failure)
 
     def _seconds_to_wait(self) -> float | None:
-        limits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
+        waits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
         if self.sleepers and not self.calls.idle and not self.sleepers.all_asleep:
-            limits.append(SAMPLE_SECONDS)
+            waits.append(SAMPLE_SECONDS)
         if self._waiters.has_news:
-            limits.append(NEWS_SECONDS)
-        return min((limit for limit in limits if limit is not None), default=None)
+            waits.append(NEWS_SECONDS)
+        return min((seconds for seconds in waits if seconds is not None), default=None)
 
     def _settle(self) -> None:
         """Go on until a call runs, a message is there, or nothing is left to do but wait."""
@@ -316,10 +316,10 @@ class TestExecutionOrchestrator:
     def move_virtual_time(self) -> bool:
         """Move to the next instant at which something is due or awaited; tell whether there was one."""
         assert self._virtual is not None
-        goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
+        goal, due, timeout = self._waiters.next_goal(), self._scheduler.next_due(), self._service_timeouts.next_due()
         destination = min((instant for instant in (goal, due) if instant is not None), default=None)
-        if limit is not None and destination is not None and limit < destination:
-            return self._limits.run_due()
+        if timeout is not None and destination is not None and timeout < destination:
+            return self._service_timeouts.run_due()
         if goal is not None and (due is None or goal < due):
             self._virtual.move_to(max(goal, self._virtual.now()))
             self._waiters.reach(self._virtual.now())
@@ -371,7 +371,7 @@ class TestExecutionOrchestrator:
     def _restart(self, start: datetime) -> None:
         self._server.call(CheckpointServer.restart_ids)
         self._scheduler.flush()
-        self._limits.flush()
+        self._service_timeouts.flush()
         self.sleepers.wake_all()
         if self._virtual is not None:
             self._virtual.restart(start)

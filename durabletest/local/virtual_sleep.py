@@ -131,7 +131,7 @@ class Sleepers:
             sleeper.wake()
             return
         self._asleep[sleeper.thread] = sleeper
-        self._calls.limit()
+        self._calls.arm_deadline()
         due = self._clock.now() + timedelta(seconds=sleeper.seconds)
         self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
 

@@ -276,11 +276,11 @@ class Watchdog:
 
     def seconds_left(self) -> float | None:
         """Real seconds until the next ``check`` is due; None while nothing has to happen."""
-        return max(0.0, self._limit() - self.calls.idle_seconds()) if self._may_be_stuck() else None
+        return max(0.0, self._idle_seconds_allowed() - self.calls.idle_seconds()) if self._may_be_stuck() else None
 
     def check(self) -> None:
         """Give up what has been idle for too long."""
-        if not self._may_be_stuck() or self.calls.idle_seconds() < self._limit():
+        if not self._may_be_stuck() or self.calls.idle_seconds() < self._idle_seconds_allowed():
             return
         running = self.calls.running
         if running is None:
@@ -295,7 +295,7 @@ class Watchdog:
         """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
         return bool(self.waiters) or not (self.calls.idle or self.sleepers.all_asleep)
 
-    def _limit(self) -> float:
+    def _idle_seconds_allowed(self) -> float:
         """The real seconds that may pass without progress."""
         running = self.calls.running
         if running is None:

@@ -39,18 +39,18 @@ class StatePages:
         """Invalidate all markers, at the start of an invocation."""
         self._rest.clear()
 
-    def first(self, operations: Sequence[Operation], limit: int | None = None) -> dict[str, Any]:
+    def first(self, operations: Sequence[Operation], max_items: int | None = None) -> dict[str, Any]:
         """The first page: ``{"Operations": [...]}`` and ``NextMarker`` if there is more."""
-        return self._page(operations, 0, limit)
+        return self._page(operations, 0, max_items)
 
-    def next(self, marker: str, limit: int | None) -> dict[str, Any]:
+    def next(self, marker: str, max_items: int | None) -> dict[str, Any]:
         """The marker's page, which can be fetched again, as by a repeated request."""
         if marker not in self._rest:
             raise _invalid_marker(marker, "GetDurableExecutionState")
-        return self._page(*self._rest[marker], limit)
+        return self._page(*self._rest[marker], max_items)
 
-    def _page(self, operations: Sequence[Operation], start: int, limit: int | None) -> dict[str, Any]:
-        end = self._end_of_page(operations, start, limit)
+    def _page(self, operations: Sequence[Operation], start: int, max_items: int | None) -> dict[str, Any]:
+        end = self._end_of_page(operations, start, max_items)
         page: dict[str, Any] = {"Operations": list(operations[start:end])}
         if end < len(operations):
             marker = f"page-{next(self._numbers)}"
@@ -58,8 +58,8 @@ class StatePages:
             page["NextMarker"] = marker
         return page
 
-    def _end_of_page(self, operations: Sequence[Operation], start: int, limit: int | None) -> int:
-        allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
+    def _end_of_page(self, operations: Sequence[Operation], start: int, max_items: int | None) -> int:
+        allowed = min(count for count in (max_items, self._page_size, len(operations) - start) if count is not None)
         total = 0
         for index in range(start, start + allowed):
             total += self._sizes.of(operations[index], _size)
@@ -142,9 +142,9 @@ class CheckpointManager:
     """
 
     exceeded: Callable[[ErrorObject], None]
-    """Called with the error by which the execution ends, when a quota is exceeded; set in ``ExecutionManager._create``."""
+    """Called with the error that ends the execution, when a quota is exceeded; set by ``ExecutionManager._create``."""
     interrupted: Callable[[], None]
-    """Called when a checkpoint was the last one of its invocation, because of a pause; set in the same place."""
+    """Called when a checkpoint was the last one of its invocation, because of a pause; set there, too."""
 
     def __init__(
         self,
@@ -276,12 +276,12 @@ class CheckpointManager:
             )
         return first.answer
 
-    def state(self, token: str, marker: str | None, limit: int | None) -> dict[str, Any]:
+    def state(self, token: str, marker: str | None, max_items: int | None) -> dict[str, Any]:
         """One page of the state; without a marker the first one."""
         self._check_token(token, "GetDurableExecutionState")
         if marker:
-            return self._pages.next(marker, limit)
-        return self._pages.first(list(self.journal.operations.values()), limit)
+            return self._pages.next(marker, max_items)
+        return self._pages.first(list(self.journal.operations.values()), max_items)
 
     def _apply(self, update: Update) -> None:
         if update["Type"] == "EXECUTION":

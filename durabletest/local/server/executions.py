@@ -130,7 +130,7 @@ class ExecutionManager:
     def arm_timeout(self, execution: DurableExecution) -> None:
         """Announce when the execution times out, in place of what was announced before.
 
-        The service's own limit is no timer: time does not move to it for a callback that nobody answers.
+        The service's own timeout is no timer: time does not move to it for a callback that nobody answers.
         """
         due, timer = execution.times_out_at, TimerKind.EXECUTION_TIMEOUT
         if execution.request.timeout is None:

@@ -280,9 +280,9 @@ _RULES: tuple[Callable[[Update, Update | None], None], ...] = (
 
 
 def _check_sizes(update: Update, invocation_type: str) -> None:
-    limit = MAX_EXECUTION_PAYLOADS[invocation_type] if update["Type"] == "EXECUTION" else MAX_PAYLOAD
-    if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {REMEDY}")
+    quota = MAX_EXECUTION_PAYLOADS[invocation_type] if update["Type"] == "EXECUTION" else MAX_PAYLOAD
+    if "Payload" in update and (found := size(update["Payload"])) > quota:
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {quota}. {REMEDY}")
     if "Error" in update and (found := error_size(update["Error"])) > MAX_ERROR:
         _refuse(update, f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}")
 

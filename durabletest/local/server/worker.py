@@ -231,12 +231,12 @@ class CheckpointWorkerManager:
 
     def _serve(self, server: CheckpointServer) -> None:
         self._server, companion = server, self._companion
-        limit = None
+        seconds = None
         while True:
             try:
-                item = self._inbox.get(timeout=limit)
+                item = self._inbox.get(timeout=seconds)
             except Empty:
-                assert companion is not None, "without one there is no limit"
+                assert companion is not None, "without one there is no timeout"
                 companion.time_is_up()
             else:
                 if item is None:
@@ -246,7 +246,7 @@ class CheckpointWorkerManager:
                 else:
                     item()
             if companion is not None:
-                limit = companion.work()
+                seconds = companion.work()
 
     def _reply(self, request: Request) -> None:
         try:
