@@ -36,8 +36,8 @@ class Parts:
     """The parts of an orchestrator that the event handlers use.
 
     ``service_timeouts`` end executions without a timeout of their own: time stops at one on its way to a later timer,
-    but never moves for its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new
-    invocation.
+    but never moves for its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a
+    new invocation.
     """
 
     post: Post

@@ -30,10 +30,10 @@ from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
 from durabletest.serialisers import ValueNotes
 
-NEWS_SECONDS = 1.0
-"""Real seconds without progress after which watches are told the news although an invocation runs."""
-OLD_NEWS_SECONDS = 5.0
-"""Real seconds after which they are told although the invocation keeps making progress."""
+NOTIFY_SECONDS = 1.0
+"""Real seconds without progress after which threads are notified although an invocation runs."""
+NOTIFY_LATEST_SECONDS = 5.0
+"""Real seconds after which they are notified although the invocation keeps making progress."""
 Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for a thread that waits in vain for the execution with that ARN."""
 
@@ -233,9 +233,9 @@ class TestExecutionOrchestrator:
                     messages.popleft()()
                 if not self._inbox.has_mail:
                     self._settle()
-                    self._tell_news()
+                    self._notify()
                     if not messages:
-                        self._server.rest(self.calls.idle and not self._waiters.has_news, self._waiters.nobody_waits)
+                        self._server.rest(self.calls.idle and not self._waiters.must_notify, self._waiters.nobody_waits)
                         break
             return self._seconds_to_wait()
         except BaseException as error:
@@ -259,8 +259,8 @@ class TestExecutionOrchestrator:
         waits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
         if self.sleepers and not self.calls.idle and not self.sleepers.all_asleep:
             waits.append(SAMPLE_SECONDS)
-        if self._waiters.has_news:
-            waits.append(NEWS_SECONDS)
+        if self._waiters.must_notify:
+            waits.append(NOTIFY_SECONDS)
         return min((seconds for seconds in waits if seconds is not None), default=None)
 
     def _settle(self) -> None:
@@ -268,7 +268,7 @@ class TestExecutionOrchestrator:
         while self._nothing_runs() and not self._inbox.has_mail:
             if self.calls.idle and self.calls.begin_next():
                 continue
-            if self._waiters.tell_news():
+            if self._waiters.notify():
                 continue
             if self.at_rest:
                 self.at_rest.pop(0)()
@@ -279,19 +279,19 @@ class TestExecutionOrchestrator:
         asleep = self.sleepers.at_rest()
         return self.calls.idle or asleep
 
-    def _tell_news(self) -> None:
-        """Tell watches the news when the running invocation rests, so that the test's answers have their order.
+    def _notify(self) -> None:
+        """Notify threads when the running invocation rests, so that what they do has its place in the order of events.
 
-        They are told at once if the operating system decides the order, and after some real time in any case. When
-        nothing runs, ``_settle`` tells them, once no call is due.
+        They are notified at once if the operating system decides the order, and after some real time in any case. When
+        nothing runs, ``_settle`` does it, once no call is due.
         """
         waiters, turns = self._waiters, self.calls.turns
-        if not waiters.has_news or (self._take_turns and self.calls.idle):
+        if not waiters.must_notify or (self._take_turns and self.calls.idle):
             return
         rests = turns.resting if turns is not None else not self._take_turns
-        too_late = self.calls.idle_seconds() >= NEWS_SECONDS or waiters.age_of_news >= OLD_NEWS_SECONDS
+        too_late = self.calls.idle_seconds() >= NOTIFY_SECONDS or waiters.notification_age >= NOTIFY_LATEST_SECONDS
         if rests or too_late:
-            waiters.tell_news()
+            waiters.notify()
 
     # --- time ---
 
@@ -342,13 +342,13 @@ class TestExecutionOrchestrator:
             seed,
             deployment.schedule,
             on_idle=self._look_around,
-            wanted=lambda: self._waiters.has_news,
+            wanted=lambda: self._waiters.must_notify,
             helpers=self.calls.helper_threads,
         )
 
     def _look_around(self) -> None:
         """No thread of the running invocation can go on (called by one of them): time may have to move."""
-        if self.sleepers or self._waiters.has_news:
+        if self.sleepers or self._waiters.must_notify:
             self._inbox.post(lambda: None)
 
     def _title_of(self, arn: str, operation_id: str) -> str:

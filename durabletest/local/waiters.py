@@ -48,7 +48,8 @@ class Wait:
 class Waiters:
     """Keeps waits and watches, and settles their futures; belongs to the orchestrator's thread.
 
-    Changes that watches have not been told yet are the news.
+    Changes that watches have not been told yet are the news. Notifications are news, and the word to a thread in
+    ``await_rest`` that it may act.
     """
 
     def __init__(self, server: CheckpointWorkerManager) -> None:
@@ -59,7 +60,7 @@ class Waiters:
         self._watchers: defaultdict[Deployment, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
         self._followed: set[str] = set()
-        self._news_since: float | None = None
+        self._oldest_since: float | None = None
         self._for_rest: list[Future[None]] = []
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
@@ -109,32 +110,32 @@ class Waiters:
         """Something has happened in this execution, which is news if there is a watch on it."""
         if arn in self._followed:
             self._news[arn] = None
-            self._begin_news()
+            self._begin_age()
 
     def await_rest(self, future: Future[None]) -> None:
-        """Settle the future when watches are told the news next."""
+        """Settle the future when threads are notified next."""
         self._for_rest.append(future)
-        self._begin_news()
+        self._begin_age()
 
-    def _begin_news(self) -> None:
-        if self._news_since is None:
-            self._news_since = monotonic()
-
-    @property
-    def age_of_news(self) -> float:
-        """The real seconds since the oldest news."""
-        return 0.0 if self._news_since is None else monotonic() - self._news_since
+    def _begin_age(self) -> None:
+        if self._oldest_since is None:
+            self._oldest_since = monotonic()
 
     @property
-    def has_news(self) -> bool:
-        """Whether there are news, or threads that wait for their turn to act; any thread may ask."""
+    def notification_age(self) -> float:
+        """The real seconds since the oldest notification."""
+        return 0.0 if self._oldest_since is None else monotonic() - self._oldest_since
+
+    @property
+    def must_notify(self) -> bool:
+        """Whether a thread is to be told of news, or that it may act (``await_rest``); any thread may ask."""
         return bool(self._news or self._for_rest)
 
-    def tell_news(self) -> bool:
-        """Settle the watches whose operations got there; return whether there were any news."""
+    def notify(self) -> bool:
+        """Settle the watches whose operations got there, and let threads act; return whether there was a reason to."""
         news, self._news = self._news, {}
         for_rest, self._for_rest = self._for_rest, []
-        self._news_since = None
+        self._oldest_since = None
         for arn in news:
             self._settled_by_news(arn)
         for future in for_rest:

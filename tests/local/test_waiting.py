@@ -61,7 +61,7 @@ class WaitersTests(unittest.TestCase):
         self.assertTrue(self.waiters)
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
         self.waiters.note(ARN)
-        self.waiters.tell_news()
+        self.waiters.notify()
         self.assertTrue(watch.future.done())
         self.assertFalse(self.waiters)
 

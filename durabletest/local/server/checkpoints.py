@@ -225,7 +225,7 @@ class CheckpointManager:
         self._token = None
 
     @property
-    def has_news(self) -> bool:
+    def has_unseen_changes(self) -> bool:
         """Whether something changed from outside that the invocation has not acted upon."""
         return bool(self._undelivered or self._unconsumed)
 

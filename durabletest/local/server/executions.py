@@ -258,7 +258,7 @@ class ExecutionManager:
 
     def _suspend(self, execution: DurableExecution) -> None:
         checkpoints = execution.checkpoints
-        if checkpoints.has_news:
+        if checkpoints.has_unseen_changes:
             checkpoints.end_invocation()
             self._announcements.invocation_due(execution.arn)
         elif checkpoints.journal.pending:
