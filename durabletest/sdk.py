@@ -1,4 +1,4 @@
-"""The seam to the AWS SDK: how its handlers are called, and the places in it that are patched while they run.
+"""The adapter to the AWS SDK: how its handlers are called, and the places in it that are patched while they run.
 
 No other module names the package. Whatever is private to the SDK is looked for, not presumed: where it is missing, the
 slower or plainer way is taken. Each patch is explained where it is made, with the SDK version that first had its place

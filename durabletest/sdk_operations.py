@@ -128,7 +128,7 @@ class AskedNotes:
         return Noted(frozenset(self._retrying.get(arn, ())), dict(self._branches.get(arn, {})))
 
 
-class OperationSeam:
+class OperationPatches:
     """While installed, tells of each operation that handler code asks for, also in replays.
 
     ``listeners`` returns who is told, for the calling thread.

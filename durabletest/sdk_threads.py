@@ -195,7 +195,7 @@ def can_take_turns() -> bool:
     return all(hasattr(owner, name) for owner, names in places for name in names)
 
 
-class ThreadSeams:
+class ThreadPatches:
     """Patches that put other primitives in the places where the SDK's threads wait.
 
     They are for an SDK for which :func:`can_take_turns` holds (since 3.0), and so look for nothing themselves.

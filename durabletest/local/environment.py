@@ -36,7 +36,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager, RequestInst
 from durabletest.local.stubbing import replacing
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
-from durabletest.sdk_operations import OperationListener, OperationSeam
+from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
@@ -106,9 +106,9 @@ class LocalEnvironment:
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
-            OperationSeam(self._listeners),
+            OperationPatches(self._listeners),
             sdk.ClientHook(self._client_here),
-            *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
+            *((sdk_threads.ThreadPatches(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
