@@ -264,13 +264,13 @@ class Hooks:
 
     ``crashed`` is called when a ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before
     the SDK waits for branches that still run; an SDK without the places to patch reports the crash once they have
-    ended. ``replacing`` returns, for an execution's ARN, what replaces the functions of its steps; None if nothing
+    ended. ``replacement`` returns, for an execution's ARN, what replaces the functions of its steps; None if nothing
     does.
     """
 
-    def __init__(self, crashed: Callable[[BaseException], None], replacing: Callable[[str], Replace | None]) -> None:
+    def __init__(self, crashed: Callable[[BaseException], None], replacement: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
-        self._replacing = replacing
+        self._replacement = replacement
         self._patches = Patches()
         self._state: Any = None
 
@@ -364,7 +364,7 @@ class Hooks:
         return checkpoint_batches_forever
 
     def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        replacing = self._replacing
+        replacement = self._replacement
 
         @functools.wraps(original)
         def wrap_user_function(
@@ -372,7 +372,7 @@ class Hooks:
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif (replace := replacing(state.durable_execution_arn)) is not None:
+            elif (replace := replacement(state.durable_execution_arn)) is not None:
                 path = _path(state, operation_identifier) if operation_identifier.name else ""
                 user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)

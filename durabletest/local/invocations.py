@@ -28,7 +28,7 @@ from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.service_model import error_findings
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import checkpoint_refusal
-from durabletest.local.tasks import waiting_for
+from durabletest.local.tasks import set_current_turns
 from durabletest.local.turns import Turns
 from durabletest.model.payloads import encode, with_real_names
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, MAX_FUNCTION_TIMEOUT
@@ -137,7 +137,7 @@ class HandlerInvocation:
         ``@durable_execution`` takes the client from the event, and calls the decorated function with a context in a
         thread of its own. What its operations record comes back at ``InvocationClient.checkpoint_durable_execution``.
         """
-        waiting_for(self.turns)
+        set_current_turns(self.turns)
         try:
             if not self.fresh:
                 return self.handler(self.event.given, self.context)
@@ -149,7 +149,7 @@ class HandlerInvocation:
                     raise
                 return handler(self.event.given, self.context)
         finally:
-            waiting_for(None)
+            set_current_turns(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Report the answer, or the error that Lambda would make of its absence."""

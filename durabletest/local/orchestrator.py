@@ -25,7 +25,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
-from durabletest.local.waiters import Wait, Waiters, Watchdog, again, failing, settling
+from durabletest.local.waiters import Wait, Waiters, Watchdog, again, answer, run_for
 from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
 from durabletest.serialisers import ValueNotes
@@ -180,7 +180,7 @@ class TestExecutionOrchestrator:
     def watch(self, deployment: Deployment, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
         add = partial(self._waiters.add_watch, deployment, arn, watch, current_thread())
-        self._inbox.send(partial(failing, watch.future, add), watch.future)
+        self._inbox.send(partial(run_for, watch.future, add), watch.future)
 
     def await_rest(self, lease: AbstractContextManager[object]) -> None:
         """Return once nothing goes on by itself, so that what the calling thread does next has its place in the order.
@@ -202,7 +202,7 @@ class TestExecutionOrchestrator:
     def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
-        tell = partial(settling, future, self._scheduler.next_due)
+        tell = partial(answer, future, self._scheduler.next_due)
         self._inbox.send(lambda: self.at_rest.append(tell), future)
         return future
 

@@ -245,12 +245,12 @@ def again(error: Exception) -> Exception:
     return error.again() if isinstance(error, DurableTestError) else error
 
 
-def settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
+def answer(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
     """Set the future's result to the answer, or its exception to the reason why there is none."""
-    failing(future, lambda: future.set_result(question()))
+    run_for(future, lambda: future.set_result(question()))
 
 
-def failing(future: Future[Any], act: Callable[[], None]) -> None:
+def run_for(future: Future[Any], act: Callable[[], None]) -> None:
     """Call ``act``; its exception is for the thread that waits for the future, and does no harm to others."""
     try:
         act()
