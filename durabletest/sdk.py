@@ -288,26 +288,26 @@ class Hooks:
         if can_wake_up():
             # The checkpoint thread looks at its stop flag every 0.1 seconds only; an item in its queue wakes it, which
             # saves that time in each invocation. Since 2.1.
-            self._patches.wrap(state_class, "stop_checkpointing", self._waking)
+            self._patches.wrap(state_class, "stop_checkpointing", self._patched_stop)
         if can_stub_steps():
             # The one place that all functions of steps and contexts pass, with the operation's name and id: stubs
             # replace them here. Since 2.0.
-            self._patches.wrap(state_class, "wrap_user_function", self._stubbing)
+            self._patches.wrap(state_class, "wrap_user_function", self._patched_for_stubs)
         if hasattr(state_class, "wrap_user_function"):
             # A crash in a step or branch is seen here before the SDK joins the other branches. Since 2.0.
-            self._patches.wrap(state_class, "wrap_user_function", self._watching)
+            self._patches.wrap(state_class, "wrap_user_function", self._patched_for_crashes)
         if hasattr(state_class, "close"):
             # A crash in the handler itself is seen when its execution state is closed, before that joins branches and
             # the checkpoint thread. Since 2.0.
-            self._patches.wrap(state_class, "close", self._closing)
+            self._patches.wrap(state_class, "close", self._patched_close)
             # The loop of the checkpoint thread, which begins with each invocation: it notes the state for ``flush``.
             # Since 2.0.
-            self._patches.wrap(state_class, "checkpoint_batches_forever", self._noting)
+            self._patches.wrap(state_class, "checkpoint_batches_forever", self._patched_checkpoint_loop)
 
     def remove(self) -> None:
         self._patches.undo()
 
-    def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_stop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = module("state")._Signal.REFRESH_WAKE
 
         def stop_checkpointing(execution_state: Any) -> None:
@@ -318,7 +318,7 @@ class Hooks:
 
         return stop_checkpointing
 
-    def _watching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_for_crashes(self, original: Callable[..., Any]) -> Callable[..., Any]:
         crashed = self._crashed
 
         @functools.wraps(original)
@@ -336,7 +336,7 @@ class Hooks:
 
         return wrap_user_function
 
-    def _closing(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_close(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         crashed = self._crashed
 
         def close(execution_state: Any) -> None:
@@ -351,7 +351,7 @@ class Hooks:
 
         return close
 
-    def _noting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_checkpoint_loop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def checkpoint_batches_forever(execution_state: Any) -> None:
             # Its thread may begin when the invocation has ended already: nothing would ever answer a flush.
             stopped = getattr(execution_state, "_checkpointing_stopped", None)
@@ -363,7 +363,7 @@ class Hooks:
 
         return checkpoint_batches_forever
 
-    def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_for_stubs(self, original: Callable[..., Any]) -> Callable[..., Any]:
         replacement = self._replacement
 
         @functools.wraps(original)

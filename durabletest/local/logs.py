@@ -64,7 +64,7 @@ class LogCapture:
         # Every record that has passed its logger's level and filters comes here, whatever handlers there are; a handler
         # on the root logger would miss those of loggers that do not propagate, and change what ``logging`` prints.
         # Documented nowhere, but the same since Python 2.3; checked with Python 3.11.
-        self._patches.wrap(logging.Logger, "callHandlers", self._listening)
+        self._patches.wrap(logging.Logger, "callHandlers", self._patched_call_handlers)
 
     def remove(self) -> None:
         self._patches.undo()
@@ -114,7 +114,7 @@ class LogCapture:
 
     # --- records ---
 
-    def _listening(
+    def _patched_call_handlers(
         self, original: Callable[[logging.Logger, logging.LogRecord], None]
     ) -> Callable[[logging.Logger, logging.LogRecord], None]:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:

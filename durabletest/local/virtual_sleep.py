@@ -197,7 +197,7 @@ class VirtualSleep:
         # ``from time import sleep`` copies the reference, so that patching ``time`` alone would miss most handlers:
         # every module that holds one of these functions is patched, as freezegun does it with the clocks, which leaves
         # ``sleep`` alone. Checked with Python 3.11.
-        self._replaced = [(time.sleep, self._sleeping(time.sleep))]
+        self._replaced = [(time.sleep, self._patched_sleep(time.sleep))]
         for name, per_second in _MONOTONIC.items():
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
@@ -211,7 +211,7 @@ class VirtualSleep:
             setattr(module, name, real)
         self._replaced = []
 
-    def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
+    def _patched_sleep(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
             if seconds > 0 and self._applies():
                 self._sleep(seconds)
