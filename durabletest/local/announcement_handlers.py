@@ -14,8 +14,8 @@ from durabletest.errors import DurableTestError, FunctionNotRegisteredError, Usa
 from durabletest.local.call_queue import CallQueue, Post, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
-from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.invocations import function_call, handler_invocation
+from durabletest.local.invoker import Answered, Raised
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import Announcements, CallbackCreated, FunctionCallDue, TimerKind

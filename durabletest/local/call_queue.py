@@ -10,8 +10,8 @@ from threading import RLock, Thread, current_thread
 from typing import TypeAlias
 
 from durabletest.local.deployment import Deployment
-from durabletest.local.handler_worker import Answered, Invoker, Raised
 from durabletest.local.invocations import Call
+from durabletest.local.invoker import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
 from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
