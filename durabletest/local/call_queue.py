@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock, Thread, current_thread
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from durabletest.local.deployment import Deployment
 from durabletest.local.invocations import Call
@@ -55,7 +55,7 @@ class CallQueue:
         self._keys: defaultdict[str, set[Hashable]] = defaultdict(set)
         self._last_progress = monotonic()
         self.running: RunningCall | None = None
-        self.invoker = Invoker()
+        self.invoker = Invoker(self)
         self.logs = logs
         self.abandoned: Callable[[], None] = lambda: None
         """Called in the orchestrator's thread when the running call has crashed or was given up."""
@@ -92,15 +92,23 @@ class CallQueue:
 
     def _begin(self, running: RunningCall) -> None:
         self.progressed()
-        call, faults = running.call, running.deployment.faults
-        kept = faults is None or faults.keeps_logs
-        run = self.logs.during(call.arn, call.run, new_invocation=call.is_invocation, kept=kept)
         with self._switching:
             self.running = running
             running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
             self.arm_deadline()
-        self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
+        self.invoker.invoke(running)
+
+    def run(self, running: RunningCall) -> Any:
+        """Make the call, in the invoker's thread."""
+        call, faults = running.call, running.deployment.faults
+        kept = faults is None or faults.keeps_logs
+        with self.logs.during(call.arn, new_invocation=call.is_invocation, kept=kept):
+            return call.run()
+
+    def ended(self, running: RunningCall, outcome: Answered | Raised) -> None:
+        """The call has ended, in the invoker's thread."""
+        self._post(partial(self._finish, running, outcome))
 
     def _finish(self, running: RunningCall, outcome: Answered | Raised) -> None:
         if self.running is not running:
