@@ -169,7 +169,7 @@ class Sleepers:
         if turns is None:
             return threads
         known = turns.parked_threads()
-        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.worker]
+        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.thread]
 
 
 class VirtualSleep:
