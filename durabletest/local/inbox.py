@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
-from threading import Event, current_thread
+from threading import Event
 from typing import Any
 
 from durabletest.errors import CheckpointServerError, DurableTestError, OrchestratorError
@@ -39,10 +39,15 @@ class Inbox:
         """Whether a message or a request to the server is waiting."""
         return bool(self.messages) or self._server.has_mail
 
-    def post(self, message: Callable[[], None]) -> None:
-        """Add a message, without waiting for it; those of the server's thread itself come before any request."""
-        if current_thread() is self._server.thread:
+    def post(self, message: Callable[[], None], here: bool = False) -> None:
+        """Add a message, without waiting for it; those of the thread in charge itself come before any request.
+
+        If nothing else is to be done, it is handled ``here``, in the calling thread.
+        """
+        if self._server.is_mine:
             self.messages.append(message)
+        elif here:
+            self._server.post_here(partial(self.messages.append, message))
         else:
             self._server.post(partial(self.messages.append, message))
 

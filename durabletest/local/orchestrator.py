@@ -193,7 +193,7 @@ class TestExecutionOrchestrator:
         system decides the order of things.
         """
         thread = current_thread()
-        if not self._take_turns or thread is self._server.thread or worker_of(thread) is not None:
+        if not self._take_turns or self._server.is_mine or worker_of(thread) is not None:
             return
         if self._server.resting and not self._server.has_mail and not self._inbox.closed:
             with lease:

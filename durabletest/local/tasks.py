@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from enum import Enum, auto
@@ -115,6 +116,27 @@ class TaskOrder(Protocol):
     def jitter(self, default: float) -> float:
         """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
         ...
+
+
+_STACK = 200
+"""Frames that the work on a request needs at most, with some to spare."""
+
+
+def may_serve() -> bool:
+    """Whether the calling thread may do the server's work: it runs a task, and its stack is not nearly full.
+
+    Nobody interrupts such a thread there, as Ctrl-C does the main thread.
+    """
+    return current_task() is not None and has_stack()
+
+
+def has_stack() -> bool:
+    """Whether the calling thread can call that much without a ``RecursionError``."""
+    try:
+        sys._getframe(max(sys.getrecursionlimit() - _STACK, 0))
+    except ValueError:  # the stack is not that deep
+        return True
+    return False
 
 
 def current_task() -> Task | None:
