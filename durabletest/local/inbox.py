@@ -16,7 +16,7 @@ from durabletest.local.waiters import AnswerT, settling
 
 
 class Inbox:
-    """Messages are callables that the server's thread calls one at a time, between two requests.
+    """Messages are callables that the thread in charge of the server calls one at a time, between two requests.
 
     If that thread has died, every thread that waits for an answer, now or later, gets an error instead.
     """
@@ -27,7 +27,7 @@ class Inbox:
         self._closed = Event()
         self._cause: BaseException | None = None
         self.messages: deque[Callable[[], None]] = deque()
-        """Those that have arrived in the server's thread, which takes them from the left."""
+        """Those that have arrived; the thread in charge takes them from the left."""
 
     @property
     def closed(self) -> bool:
@@ -60,7 +60,7 @@ class Inbox:
             self._fail_unsettled()
 
     def ask(self, question: Callable[[], AnswerT]) -> Future[AnswerT]:
-        """Have the server's thread call ``question``; the future gets what it returns or raises."""
+        """Have ``question`` called in its turn; the future gets what it returns or raises."""
         future: Future[AnswerT] = Future()
         self.send(partial(settling, future, question), future)
         return future

@@ -16,7 +16,7 @@ from random import Random
 from threading import Lock, Thread
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
+from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, has_stack, set_current_task
 
 
 class Turns:
@@ -363,7 +363,7 @@ class Turns:
 
     def _await_turn(self, task: Task, chosen: Task | None, idle: bool = False) -> None:
         """Let the chosen task go on, and return when this one has the turn; the sender has its turns here meanwhile."""
-        while isinstance(chosen, Sender) and not chosen.begun:
+        while isinstance(chosen, Sender) and not chosen.begun and has_stack():
             self._host = task
             chosen, idle = self._run(chosen)
             set_current_task(task)

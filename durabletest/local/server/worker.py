@@ -269,7 +269,7 @@ class CheckpointWorkerManager:
         if request.reply is None:
             reply = self._answer_here(request)
         else:
-            reply = self._await(request, request.reply)
+            reply = self._await(request.reply)
             self._pending.discard(request)
         if reply.error is not None:
             raise reply.error
@@ -281,7 +281,7 @@ class CheckpointWorkerManager:
         self._do(lambda: replies.append(self._reply_to(request)))
         return replies[0] if replies else Reply(error=self._failure())
 
-    def _await(self, request: Request, replies: SimpleQueue[Reply]) -> Reply:
+    def _await(self, replies: SimpleQueue[Reply]) -> Reply:
         while True:
             try:
                 return replies.get(timeout=_LIVENESS_CHECK_SECONDS)
