@@ -90,7 +90,7 @@ class RoundTests(DurableTestCase):
         self.assertLess(asked.count("checkpoint_durable_execution"), 5)
 
     def test_a_handler_whose_stack_is_nearly_full_is_answered_elsewhere(self) -> None:
-        for depth in range(sys.getrecursionlimit() - 300, sys.getrecursionlimit() - 60, 8):
+        for depth in range(sys.getrecursionlimit() - 300, sys.getrecursionlimit() - 34, 7):
             with self.subTest(depth), LocalDurableTestRunner(recursive) as runner:
                 self.assertEqual(runner.run(depth).get_result(), 2)
 

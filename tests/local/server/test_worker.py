@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread, current_thread
+from threading import Barrier, Event, Thread, current_thread
 from unittest import TestCase
 
 from durabletest import CheckpointServerError, UsageError
@@ -52,6 +53,7 @@ class Desk:
         self.came: list[tuple[str, Thread]] = []
         self.gate = Event()
         self.entered = Event()
+        self.counted = 0
 
     def come(self, name: str) -> Thread:
         self.came.append((name, current_thread()))
@@ -64,6 +66,13 @@ class Desk:
 
     def refuse(self, error: BaseException) -> None:
         raise error
+
+    def count(self) -> int:
+        """Lets other threads go on in the middle of a change."""
+        before = self.counted
+        Event().wait(1e-4)
+        self.counted = before + 1
+        return self.counted
 
 
 class Notes:
@@ -135,6 +144,19 @@ class TakingTheServersPlaceTests(TestCase):
         self.assertIs(self.server.receive(again), self.server.thread)
         self.assertIs(self.server.receive(asked), self.server.thread)
         self.assertEqual([name for name, _ in self.desk.came], ["first", "second", "third"])
+
+    def test_threads_that_take_the_place_and_threads_that_ask_do_not_lose_anything(self) -> None:
+        askers, times = 4, 50
+        together = Barrier(askers)
+
+        def ask(number: int) -> list[int]:
+            together.wait(5)
+            requests = self.server.take if number % 2 else self.server.send
+            return [self.server.receive(requests(Desk.count)) for _ in range(times)]
+
+        with ThreadPoolExecutor(askers) as pool:
+            answers = list(pool.map(ask, range(askers)))
+        self.assertEqual(sorted(count for mine in answers for count in mine), list(range(1, askers * times + 1)))
 
     def test_who_is_in_charge_does_not_wait_for_itself(self) -> None:
         self.until_at_rest()
