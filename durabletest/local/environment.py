@@ -87,7 +87,8 @@ class LocalEnvironment:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
             self._driver = clock_drivers.driver(
-                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+                settings.clock,
+                lambda: self.orchestrator.calls.invoker.end_if_abandoned(),  # noqa: PLW0108 - made later
             )
         else:
             self.clock = RealClock()

@@ -342,7 +342,7 @@ class TestExecutionOrchestrator:
         if not self._take_turns or virtual is None:
             return None
         return Turns(
-            lambda: virtual.now().timestamp(),
+            lambda: virtual.timestamp,
             seed,
             deployment.schedule,
             on_idle=self._look_around,

@@ -92,6 +92,16 @@ class Task:
         self.baton.acquire()
         self.permit = False
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the calling thread runs it."""
+        return current_task() is self
+
+    def note(self, doing: object) -> None:
+        """Keep what it does next, for the story of a schedule."""
+        if self.turns.explored:
+            self.trail.append(doing)
+
 
 class Sender(Task):
     """Sends checkpoints, a round in each turn, in the thread that has given the turn up: it needs none of its own.
@@ -104,6 +114,11 @@ class Sender(Task):
     def __init__(self, turns: Turns, run: Callable[[], object], cancel: Callable[[], None]) -> None:
         super().__init__(turns, run, None)
         self.cancel = cancel
+
+    @property
+    def can_run_here(self) -> bool:
+        """Whether it can have its next round in the calling thread."""
+        return not self.begun and has_stack()
 
 
 class TaskOrder(Protocol):
