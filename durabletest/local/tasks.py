@@ -170,6 +170,6 @@ def set_current_task(task: Task | None) -> None:
     _here.task = task
 
 
-def waiting_for(turns: Turns | None) -> None:
+def set_current_turns(turns: Turns | None) -> None:
     """The calling thread invokes a handler whose tasks take these turns; None when it has ended."""
     _here.turns = turns

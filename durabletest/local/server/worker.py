@@ -310,7 +310,7 @@ class CheckpointWorkerManager:
             try:
                 item, arrived = self._inbox.get(timeout=seconds), 1
             except Empty:
-                assert self._companion is not None, "without one there is no limit"
+                assert self._companion is not None, "without one there is no timeout"
                 item, arrived = self._companion.time_is_up, 0
             self._charge.acquire()
             if item is None:
