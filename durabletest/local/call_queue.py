@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock, Thread, current_thread
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from durabletest.local.deployment import Deployment
 from durabletest.local.invocations import Call
@@ -34,8 +34,12 @@ class RunningCall:
 
 MakeCall: TypeAlias = Callable[[], RunningCall | None]
 """Makes a call when its turn has come; None if it is not wanted any more."""
-Post: TypeAlias = Callable[[Callable[[], None]], None]
-"""Puts a message in the orchestrator's inbox."""
+
+
+class Post(Protocol):
+    """Puts a message in the orchestrator's inbox, as :meth:`durabletest.local.inbox.Inbox.post`."""
+
+    def __call__(self, message: Callable[[], None], here: bool = False) -> None: ...
 
 
 class CallQueue:
@@ -107,8 +111,9 @@ class CallQueue:
             return call.run()
 
     def ended(self, running: RunningCall, outcome: Answered | Raised) -> None:
-        """The call has ended, in the invoker's thread."""
-        self._post(partial(self._finish, running, outcome))
+        """The call has ended, in the invoker's thread, which has nothing else to do if the call took turns."""
+        turns = running.call.turns
+        self._post(partial(self._finish, running, outcome), here=turns is not None and not turns.over)
 
     def _finish(self, running: RunningCall, outcome: Answered | Raised) -> None:
         if self.running is not running:

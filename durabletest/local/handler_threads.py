@@ -77,7 +77,7 @@ def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], Non
     @functools.wraps(original)
     def start(thread: Thread) -> None:
         invoker_thread = invoker_thread_of(current_thread())
-        if invoker_thread is not None:
+        if invoker_thread is not None and invoker_thread_of(thread) is None:
             setattr(thread, _INVOKER, invoker_thread)
         original(thread)
 

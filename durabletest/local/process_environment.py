@@ -160,7 +160,7 @@ class ProcessEnvironment:
         The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = invoker_thread_of(current_thread()) is not None or current_thread() is environment.server.thread
+        ours = invoker_thread_of(current_thread()) is not None or environment.server.is_mine
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()
