@@ -16,7 +16,7 @@ from random import Random
 from threading import Lock, Thread
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
+from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, ended, set_current_task
 
 
 class Turns:
@@ -105,6 +105,7 @@ class Turns:
             task.state = TaskState.DONE
             self._unfinished.discard(task)
         task.run()
+        task.run = ended
         return True
 
     def drop(self, tasks: list[Task]) -> None:
@@ -277,6 +278,7 @@ class Turns:
         """Wait, in a thread that takes no turns, until the threads of all tasks have ended."""
         while self._threads:
             self._threads.pop().join()
+        self.sender = None
 
     # --- what can be seen from outside ---
 
@@ -395,6 +397,7 @@ class Turns:
                 return self._leave_turn(task, TaskState.BLOCKED)
             self._unfinished.discard(task)
             chosen, idle = self._leave_turn(task, TaskState.DONE)
+        task.run = ended
         if goes_on and self.sender is not None:
             self.sender.cancel()
         return chosen, idle
