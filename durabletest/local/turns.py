@@ -26,7 +26,7 @@ class Turns:
     that. ``helpers`` gives the threads that the author's code has started.
 
     ``sender`` sends checkpoints, ``holder`` has the turn; ``over`` tells that the invocation has been ended from
-    outside, ``handovers`` how often the turn was given, ``explored`` that another schedule than the default one decides.
+    outside, ``handovers`` how often the turn was given, ``explored`` that a schedule decides other than the default.
     """
 
     def __init__(
