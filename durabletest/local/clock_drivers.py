@@ -251,13 +251,12 @@ class FrozenTime:
     def _patch(self, module: ModuleType) -> None:
         """Replace the clocks that its names hold."""
         names = _names_of(module)
-        held = list(vars(module).items())
-        if self._fakes.keys().isdisjoint(id(value) for _, value in held):
+        if self._fakes.keys().isdisjoint(map(id, list(vars(module).values()))):
             _WITHOUT_CLOCKS[module] = names
             return
         if is_in(str(vars(module).get("__name__")), self._left_out) or module in _REALS:
             return
-        for name, value in held:
+        for name, value in list(vars(module).items()):
             if id(value) in self._fakes:
                 setattr(module, name, self._fakes[id(value)])
                 self._patched.add(module)
