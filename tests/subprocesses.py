@@ -59,12 +59,26 @@ class Started:
         self._files.close()
 
 
-class StartedSuite(Started):
+class StartedModule(Started):
+    """``python -W error -m command``, by a process that has imported this package before: that takes longer than most.
+
+    What is about the imports themselves begins with :class:`Started`.
+    """
+
+    def __init__(self, *command: str, cwd: Path = ROOT, **variables: str) -> None:
+        super().__init__("-W", "error", "-m", *command, cwd=cwd, **{"PYTHONPATH": str(ROOT), **variables})
+
+    def _start(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Any:
+        if not forks.POSSIBLE:
+            return super()._start(arguments, cwd, environment)
+        _, _, _, *command = arguments
+        return forks.Fork(command, cwd, environment, self._out, self._err)
+
+
+class StartedSuite(StartedModule):
     """``python -m command`` in a folder with this text as ``test_suite.py``; warnings are errors.
 
     Its empty first line is used to set the guard of all tests there too; the numbers of the lines stay what they are.
-    The process has imported this package before, which would take longer than the tests: for what is about that, take
-    :class:`FreshSuite`.
     """
 
     def __init__(self, *command: str, suite: str, **variables: str) -> None:
@@ -73,14 +87,7 @@ class StartedSuite(Started):
         assert suite.startswith("\n"), "the first line must be empty"
         self._folder = tempfile.TemporaryDirectory()
         Path(self._folder.name, "test_suite.py").write_text(f"import tests{suite}", encoding="utf-8")
-        folder = Path(self._folder.name)
-        super().__init__("-W", "error", "-m", *command, cwd=folder, **{"PYTHONPATH": str(ROOT), **variables})
-
-    def _start(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Any:
-        if not forks.POSSIBLE:
-            return super()._start(arguments, cwd, environment)
-        _, _, _, *command = arguments
-        return forks.Fork(command, cwd, environment, self._out, self._err)
+        super().__init__(*command, cwd=Path(self._folder.name), **variables)
 
     def close(self) -> None:
         super().close()
