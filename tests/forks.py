@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
+_POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 _ROOT = Path(__file__).parent.parent
 _IMPORTED = ("unittest", "pytest", "durabletest.case", "durabletest.local.runner")
 _LARGEST_REQUEST = 200_000
@@ -56,6 +56,18 @@ class Fork:
             os.kill(self.pid, signal.SIGKILL)
 
 
+def started(
+    command: Sequence[str], cwd: Path, environment: Mapping[str, str], out: IO[Any], err: IO[Any]
+) -> subprocess.Popen[str] | Fork:
+    """``python -W error -m command`` by such a process, where there can be one, or else by a new one."""
+    if _POSSIBLE:
+        return Fork(command, cwd, environment, out, err)
+    python = [sys.executable, "-W", "error", "-m", *command]
+    return subprocess.Popen(
+        python, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True
+    )
+
+
 @cache
 def _server() -> socket.socket:
     """The socket of the process that forks, which ends with this one."""
@@ -63,7 +75,7 @@ def _server() -> socket.socket:
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "tests.forks", str(its.fileno())],
         cwd=_ROOT,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        env={**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1"},
         pass_fds=[its.fileno()],
         stdin=subprocess.DEVNULL,
     )

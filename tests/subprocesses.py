@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests import forks
+from tests.forks import started
 
 ROOT = Path(__file__).parent.parent
 BOUND = 60.0
@@ -69,10 +69,8 @@ class StartedModule(Started):
         super().__init__("-W", "error", "-m", *command, cwd=cwd, **{"PYTHONPATH": str(ROOT), **variables})
 
     def _start(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Any:
-        if not forks.POSSIBLE:
-            return super()._start(arguments, cwd, environment)
         _, _, _, *command = arguments
-        return forks.Fork(command, cwd, environment, self._out, self._err)
+        return started(command, cwd, environment, self._out, self._err)
 
 
 class StartedSuite(StartedModule):
