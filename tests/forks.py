@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -51,9 +52,17 @@ class Fork:
             self._status.close()
         return self._code
 
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
-        if self._code is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
 
 def started(
@@ -120,7 +129,8 @@ def _close(*files: int) -> None:
 
 
 def _tell(status: int, number: int) -> None:
-    os.write(status, f"{number}\n".encode())
+    with suppress(BrokenPipeError):  # nobody asks any more
+        os.write(status, f"{number}\n".encode())
 
 
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
@@ -143,7 +153,8 @@ def main() -> None:
     for name in (*_IMPORTED, *(f"_pytest.{plugin}" for plugin in default_plugins)):
         importlib.import_module(name)
     gc.freeze()  # what was imported lives as long as each process, whose collections need not look at it
-    request = _next_request(socket.socket(fileno=int(sys.argv[1])))
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        request = _next_request(requests)
     if request is not None:
         _become(*request)
 

@@ -22,7 +22,7 @@ from tests.cloud.workflows import approval, approvals, forgotten, grandparent, o
 from tests.effort import LONG
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
-from tests.subprocesses import Started
+from tests.subprocesses import StartedModule
 
 LIST = "ListDurableExecutionsByFunction"
 ANSWER = "SendDurableExecutionCallbackSuccess"
@@ -147,7 +147,7 @@ class KillTests(EndpointTestCase):
             cls.endpoint.deploy(function, moment.workflow, durable_functions=children, functions=plain)
             how = {"runner": kill.runner, "signal": str(int(kill.by)), "target": kill.target}
             runs.append({"test": moment.test, "function": function, **how})
-        process = Started("-m", "tests.cloud.killed", json.dumps(runs))
+        process = StartedModule("tests.cloud.killed", json.dumps(runs))
         cls.addClassCleanup(process.close)
         ended = process.ended(900.0)
         assert ended.returncode == 0, ended.stderr

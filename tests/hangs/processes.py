@@ -47,7 +47,7 @@ class CaseProcess:
         """Send Ctrl-C as soon as the process says that it is ready."""
         for line in self._output:
             if "ready" in line:
-                os.kill(self._process.pid, signal.SIGINT)
+                self._process.send_signal(signal.SIGINT)
                 return
 
     def ended(self) -> Ended:

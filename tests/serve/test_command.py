@@ -87,8 +87,7 @@ class CommandTests(unittest.TestCase):
                 asked = pool.submit(client.invoke, FunctionName="asking:1")
                 called = pool.submit(client.invoke, FunctionName="plain")
                 blocked = pool.submit(client.invoke, FunctionName="blocking:1")
-                assert served.process.stdout is not None
-                self.assertEqual(served.process.stdout.readline(), "blocked\n")
+                self.assertEqual(served.output.readline(), "blocked\n")
                 page = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=BOUND)
                 self.addCleanup(page.close)
                 page.request("GET", "/durabletest/changes")

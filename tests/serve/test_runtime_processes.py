@@ -303,9 +303,8 @@ class CommandTests(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         with Served("--runtime", f"orders={port}") as served, ThreadPoolExecutor() as pool:
-            assert served.process.stdout is not None
             variables = f"AWS_LAMBDA_RUNTIME_API=127.0.0.1:{port} AWS_ENDPOINT_URL_LAMBDA={served.url}"
-            self.assertEqual(served.process.stdout.readline(), f"orders waits for its runtime: {variables}\n")
+            self.assertEqual(served.output.readline(), f"orders waits for its runtime: {variables}\n")
             client, runtime = client_of(served.url), RuntimeClient(port)
             self.addCleanup(client.close)
             self.addCleanup(runtime.close)
