@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -11,3 +12,9 @@ import pytest
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: some tests wait, for processes, for limits of time and for a browser."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests live as long as the process: collections of garbage need not look at them once more."""
+    gc.collect()
+    gc.freeze()
