@@ -10,8 +10,9 @@ import inspect
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
@@ -151,19 +152,20 @@ class SerialiserHooks:
             self._patches.replace(execution, "json", _TellingJson(self._tell))
         # All operations call their serialiser through these two functions, which so tell which one it is; the
         # history does not. Since 2.0.
+        inside = f"{sdk.PACKAGE}."
+        within = [module for key, module in list(sys.modules.items()) if key.startswith(inside)]
         for name, wrote in _NAMES.items():
-            self._replace_everywhere(getattr(serdes, name, None), name, wrote)
+            self._replace_everywhere(getattr(serdes, name, None), name, wrote, within)
 
     def remove(self) -> None:
         self._patches.undo()
 
-    def _replace_everywhere(self, function: Any, name: str, wrote: bool) -> None:
-        """Also in the SDK's modules that have imported the function, under its own name."""
+    def _replace_everywhere(self, function: Any, name: str, wrote: bool, within: Iterable[ModuleType]) -> None:
+        """In those of the SDK's modules that have imported the function, under its own name."""
         if function is None or not _PARAMETERS.issubset(inspect.signature(function).parameters):
             return
         noting = self._noting(function, wrote)
-        prefix = f"{sdk.PACKAGE}."
-        for module in [module for key, module in list(sys.modules.items()) if key.startswith(prefix)]:
+        for module in within:
             if vars(module).get(name) is function:
                 self._patches.replace(module, name, noting)
 
