@@ -43,9 +43,9 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(source: str) -> Iterator[str]:
+def imports_of(tree: ast.AST) -> Iterator[str]:
     """Every module that the source imports, wherever in it; ``from package import module`` counts as both."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -58,14 +58,18 @@ def is_in(module: str, part: str) -> bool:
 
 
 @cache
-def all_imports() -> dict[str, set[str]]:
-    """What each module of the package imports."""
-    return {module_of(path): set(imports_of(path.read_text(encoding="utf-8"))) for path in PACKAGE.rglob("*.py")}
+def all_modules() -> dict[str, tuple[set[str], set[str]]]:
+    """What each module of the package imports, and its strings."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found[module_of(path)] = set(imports_of(tree)), strings_of(tree)
+    return found
 
 
 class ImportArrowTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.imports = all_imports()
+        self.imports = {module: imports for module, (imports, _) in all_modules().items()}
 
     def of_part(self, part: str) -> dict[str, set[str]]:
         found = {module: names for module, names in self.imports.items() if is_in(module, part)}
@@ -88,9 +92,7 @@ class ImportArrowTests(unittest.TestCase):
     def test_only_one_module_imports_the_aws_sdk(self) -> None:
         importers = {module for module, names in self.imports.items() if any(is_in(name, AWS_SDK) for name in names)}
         self.assertLessEqual(importers, {"durabletest.sdk"})
-        mentions = {
-            module_of(path) for path in PACKAGE.rglob("*.py") if AWS_SDK in strings_of(path.read_text(encoding="utf-8"))
-        }
+        mentions = {module for module, (_, strings) in all_modules().items() if AWS_SDK in strings}
         self.assertEqual(mentions, {"durabletest.sdk"}, "by import_module, it is imported by its name in a string")
 
     def test_only_the_plugin_imports_pytest_and_nothing_imports_the_plugin(self) -> None:
@@ -105,16 +107,12 @@ class ImportArrowTests(unittest.TestCase):
 
     def test_an_arrow_that_points_the_wrong_way_would_be_seen(self) -> None:
         source = "def f():\n    from durabletest import sdk\n    import durabletest.cloud.runner as c\n"
-        self.assertLessEqual({"durabletest.sdk", "durabletest.cloud.runner"}, set(imports_of(source)))
+        self.assertLessEqual({"durabletest.sdk", "durabletest.cloud.runner"}, set(imports_of(ast.parse(source))))
 
 
-def strings_of(source: str) -> set[str]:
-    """All strings of the source apart from docstrings, which are long."""
-    return {
-        node.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+def strings_of(tree: ast.AST) -> set[str]:
+    """All strings of the source."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import ast
 import unittest
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "durabletest"
 MODULE_LINES = 400
 FUNCTION_LINES = 50
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 HALVES = {"cloud", "local"}
 """A file or class of the one may have the name of its counterpart in the other."""
 
@@ -18,6 +20,17 @@ HALVES = {"cloud", "local"}
 def modules() -> dict[str, str]:
     """The source of each module, by its path inside the package."""
     return {str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+
+
+@cache
+def definitions() -> list[tuple[str, Definition]]:
+    """The functions and classes of the package, each with its module's path."""
+    return [
+        (path, node)
+        for path, source in modules().items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, Definition)
+    ]
 
 
 def more_than_halves(paths: Iterable[str]) -> bool:
@@ -39,10 +52,8 @@ class StructureTests(unittest.TestCase):
     def test_no_function_is_longer_than_a_screen(self) -> None:
         long = [
             f"{path}:{node.lineno} {node.name}"
-            for path, source in modules().items()
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
+            for path, node in definitions()
+            if not isinstance(node, ast.ClassDef) and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
         ]
         self.assertEqual(long, [])
 
@@ -55,10 +66,9 @@ class StructureTests(unittest.TestCase):
 
     def test_a_class_name_stands_for_one_thing(self) -> None:
         places: defaultdict[str, list[str]] = defaultdict(list)
-        for path, source in modules().items():
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.ClassDef):
-                    places[node.name].append(path)
+        for path, node in definitions():
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(path)
         self.assertEqual(repeated(places), {})
 
     def test_a_name_that_stands_twice_would_be_seen(self) -> None:
