@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws import error_code
 from durabletest.errors import ConfigurationError, NeverUsedError
-from durabletest.model.history import History, callback_names, submitter_child
-from durabletest.model.records import OperationRecord, OperationStatus
+from durabletest.model.history import History, as_written, callback_names
+from durabletest.model.records import OperationRecord
+from durabletest.model.wait_for_data import is_submitted
 from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
@@ -140,12 +141,4 @@ def _at_least(delay: timedelta, seconds: int | None) -> bool:
 
 def _is_ready(history: History, record: OperationRecord) -> bool:
     """Whether the callback can be answered, or has ended."""
-    return record.status.is_terminal or _is_submitted(history, record)
-
-
-def _is_submitted(history: History, record: OperationRecord) -> bool:
-    parent = history.parent(record)
-    if parent is None or not parent.is_wait_for_callback:
-        return True
-    submitter = submitter_child(history, parent)
-    return submitter is not None and submitter.status is OperationStatus.SUCCEEDED
+    return record.status.is_terminal or is_submitted(history, as_written(history, record))

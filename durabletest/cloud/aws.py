@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -81,8 +82,10 @@ def error_code(error: ClientError) -> str:
 def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> DurableTestError:
     """The durabletest error to raise from one of botocore's; ``function`` is the name that was invoked, if any."""
     if isinstance(error, botocore.NoRegionError):
+        region = os.environ.get("AWS_REGION")
+        ignored = f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
         return CloudRegionError(
-            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{_ignored_region()}"
+            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{ignored}"
         )
     if isinstance(error, _CREDENTIALS_MISSING):
         return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
@@ -90,8 +93,10 @@ def explained(error: Exception, function: str | None = None, service: str = "Lam
         return CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
     if not isinstance(error, ClientError):
         return CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    retried = f", after {retries} retries" if retries else ""
     return _setup_error(error, function) or CloudServiceError(
-        f"the {service} service refuses {error.operation_name}{_retried(error)}: {error}"
+        f"the {service} service refuses {error.operation_name}{retried}: {error}"
     )
 
 
@@ -146,16 +151,6 @@ def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDur
     )
 
 
-def _ignored_region() -> str:
-    region = os.environ.get("AWS_REGION")
-    return f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
-
-
-def _retried(error: ClientError) -> str:
-    attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-    return f", after {attempts} retries" if attempts else ""
-
-
 # --- clients ---
 
 MAX_ATTEMPTS = 8
@@ -164,25 +159,11 @@ _HISTORY_PARSED = "after-call.lambda.GetDurableExecutionHistory"
 _HANDLER_ID = "durabletest-unknown-fields"
 
 
-def lambda_client() -> Any:
+def client_of(service: str) -> Any:
     """A client configured by boto3's own variables: region, profile, endpoint, credentials and retries.
 
     botocore retries throttled requests and transient failures, with backoff and jitter.
     """
-    return _client("lambda")
-
-
-def logs_client() -> Any:
-    """A client of CloudWatch Logs, configured alike."""
-    return _client("logs")
-
-
-def cloudformation_client() -> Any:
-    """A client of CloudFormation, configured alike."""
-    return _client("cloudformation")
-
-
-def _client(service: str) -> Any:
     session = get_session()
     try:
         retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
@@ -191,6 +172,10 @@ def _client(service: str) -> Any:
         return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
     except (BotoCoreError, ClientError) as error:
         raise explained(error) from error
+
+
+lambda_client = partial(client_of, "lambda")
+logs_client = partial(client_of, "logs")
 
 
 def keep_unknown_fields(client: Any) -> None:
@@ -261,11 +246,10 @@ def console_link(arn: str) -> str | None:
     if not separator or len(parts) < _ARN_PARTS:
         return None
     partition, region, name = parts[1], parts[3], parts[6]
-    domain = _CONSOLE_DOMAINS.get(partition)
-    if domain is None:
+    if partition not in _CONSOLE_DOMAINS:
         return None
     page = f"functions/{quote(name)}?tab=durableExecutions"
-    return f"https://{region}.{domain}/lambda/home?region={region}#/{page}"
+    return f"https://{region}.{_CONSOLE_DOMAINS[partition]}/lambda/home?region={region}#/{page}"
 
 
 def arn_and_link(arn: str) -> str:

@@ -26,6 +26,12 @@ _IDS_IN_PATTERN = 20
 """A filter pattern may have 1,024 characters."""
 _TEXT_LINE = re.compile(r"\[(?P<level>[A-Z]+)\]\t\S+\t(?P<request>[0-9a-f-]{36})\t(?P<message>.*)", re.DOTALL)
 _PLATFORM = re.compile(r"(START|END|REPORT) RequestId: |INIT_START |RequestId: \S+ Error: ")
+_ADVICE = {
+    "AccessDeniedException": "the credentials do not permit logs:FilterLogEvents; allow it in their IAM policy, or "
+    "leave cloud_logs out",
+    "ResourceNotFoundException": "there is no such log group; write cloud_logs = 'the name of the function's log "
+    "group'",
+}
 
 
 class CloudWatchLogs:
@@ -66,13 +72,10 @@ class CloudWatchLogs:
             "filterPattern": " ".join(f'?"{term}"' for term in terms if term),
         }
         if history.execution.started_at is not None:
-            request["startTime"] = _milliseconds(history.execution.started_at - _MARGIN)
+            request["startTime"] = int((history.execution.started_at - _MARGIN).timestamp() * 1000)
         for _ in range(_MAX_REQUESTS):
             page = self._client.filter_log_events(**request)
-            for event in page.get("events", ()):
-                entry = _entry(event, ids)
-                if entry is not None:
-                    yield entry
+            yield from filter(None, (_entry(event, ids) for event in page.get("events", ())))
             if not page.get("nextToken"):
                 return
             request["nextToken"] = page["nextToken"]
@@ -103,18 +106,5 @@ def _entry(event: Mapping[str, Any], ids: Mapping[str, int]) -> LogEntry | None:
 
 
 def _complaint(error: Exception) -> str:
-    if isinstance(error, ClientError) and error_code(error) == "AccessDeniedException":
-        return (
-            "the function's log cannot be read: the credentials do not permit logs:FilterLogEvents; allow it in their "
-            f"IAM policy, or leave cloud_logs out ({error})"
-        )
-    if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
-        return (
-            "the function's log cannot be read: there is no such log group; write cloud_logs = 'the name of the "
-            f"function's log group' ({error})"
-        )
-    return f"the function's log cannot be read: {error}"
-
-
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    advice = _ADVICE.get(error_code(error)) if isinstance(error, ClientError) else None
+    return f"the function's log cannot be read: {f'{advice} ({error})' if advice else error}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from durabletest.cloud.aws import arn_and_link
@@ -19,13 +18,11 @@ from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
 from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, OperationType, WaitingStatus
-from durabletest.model.times import utc
+from durabletest.model.times import real_seconds, utc
 from durabletest.model.wait_for_data import Watch
 from durabletest.scripts import ScriptRegistry
 from durabletest.serialisers import decode
 
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 _JOIN_SECONDS = 2.0
 """How long the ends of the threads of all pollers may take, one of which may wait for an answer."""
 _WAIT_SLICE = 1.0
@@ -35,6 +32,8 @@ _WAIT_SLICE = 1.0
 class CloudExecution:
     """One execution: its history as the poller reads it, and what can be done with it."""
 
+    exact_time = False
+
     def __init__(
         self,
         poller: Poller,
@@ -43,8 +42,9 @@ class CloudExecution:
         follow: Callable[[str], CloudExecution],
         logs: CloudWatchLogs | None,
     ) -> None:
-        self._poller = poller
+        self.arn = poller.arn
         self._client = client
+        self._poller = poller
         self._unavailable = unavailable
         self._follow = follow
         self._logs = logs
@@ -53,16 +53,8 @@ class CloudExecution:
         self._lock = Lock()
 
     @property
-    def arn(self) -> str:
-        return self._poller.arn
-
-    @property
     def client(self) -> Any:
         return self._client
-
-    @property
-    def exact_time(self) -> bool:
-        return False
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:
         skipped = self._poller.answers.skipped_delays
@@ -118,10 +110,10 @@ class CloudExecution:
 
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end, and show the progress line meanwhile; a log gets a line if it took long."""
-        seen_before, end = self._poller.ended.is_set(), inf if timeout is None else _clock[0]() + timeout
+        seen_before, end = self._poller.ended.is_set(), inf if timeout is None else real_seconds() + timeout
         with self.blocking():
-            while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - _clock[0]()))):
-                if _clock[0]() >= end:
+            while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - real_seconds()))):
+                if real_seconds() >= end:
                     raise WaitTimeoutError(
                         f"{execution_title(self.arn)} did not end within {timeout:g} real seconds\n"
                         f"{arn_and_link(self.arn)}\n{listing(self.history())}"
@@ -155,19 +147,17 @@ class CloudExecution:
             if not record.status.is_terminal
             for why, when in _timers(record)
         ]
-        due += [(key, "scripted answer", now + delay) for key, delay in self._poller.answers.pending(_clock[0]())]
+        due += [(key, "scripted answer", now + delay) for key, delay in self._poller.answers.pending(real_seconds())]
         return sorted(due, key=lambda entry: entry[2])
 
 
-def _timers(record: OperationRecord) -> list[tuple[str, datetime]]:
-    timers: list[tuple[str, datetime]] = []
+def _timers(record: OperationRecord) -> Iterator[tuple[str, datetime]]:
     if record.type is OperationType.WAIT and record.scheduled_end is not None:
-        timers.append(("wait", record.scheduled_end))
+        yield "wait", record.scheduled_end
     if record.next_attempt_at is not None:
-        timers.append(("step retry", record.next_attempt_at))
+        yield "step retry", record.next_attempt_at
     if record.timeout:
-        timers.append(("callback timeout", record.started_at + timedelta(seconds=record.timeout)))
-    return timers
+        yield "callback timeout", record.started_at + timedelta(seconds=record.timeout)
 
 
 class CloudExecutions:
@@ -231,9 +221,9 @@ class CloudExecutions:
         for poller in pollers:
             poller.close()
         failures = self.stop_all()
-        end = _clock[0]() + _JOIN_SECONDS
+        end = real_seconds() + _JOIN_SECONDS
         for poller in pollers:
-            poller.join(max(0.0, end - _clock[0]()))
+            poller.join(max(0.0, end - real_seconds()))
         self._started.clear()
         return failures
 

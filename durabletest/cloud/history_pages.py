@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +12,7 @@ from durabletest.cloud.aws import error_code
 from durabletest.cloud.history_quota import history_quota
 from durabletest.errors import CloudServiceError
 from durabletest.model.history import History, title
+from durabletest.model.times import real_seconds
 
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
@@ -22,8 +22,6 @@ MAX_TRUNCATED = 5
 """So many truncated answers in a row are an error; botocore parses each as an answer without members."""
 GAP_SECONDS = 5.0
 """How long a missing event is looked for."""
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 
 
 class HistoryPages:
@@ -56,13 +54,13 @@ class HistoryPages:
         self._seen.update(events)
         missing = self._highest - len(self._seen)
         if missing != self._missing:
-            self._missing, self._gap_since = missing, _clock[0]()
+            self._missing, self._gap_since = missing, real_seconds()
         return new
 
     @property
     def has_gap(self) -> bool:
         """Whether an event is missing that the next ``read_new`` may find."""
-        return self._missing > 0 and _clock[0]() - self._gap_since < GAP_SECONDS
+        return self._missing > 0 and real_seconds() - self._gap_since < GAP_SECONDS
 
     @property
     def _highest(self) -> int:

@@ -72,22 +72,17 @@ def history_quota(client: Any) -> HistoryQuota | None:
     ``DURABLETEST_HISTORY_RATE`` is the number of requests in a second, 15 if it is unset; workers of pytest-xdist share
     it. Raises :class:`ConfigurationError` if it is no positive number.
     """
-    url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
-    rate = _rate()
-    if rate is None and urlsplit(url).hostname in _LOOPBACK | {None}:
-        return None
-    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
-    return _shared(url, max(1, (rate or REQUESTS_PER_SECOND) // workers))
-
-
-def _rate() -> int | None:
     text = os.environ.get(HISTORY_RATE_VARIABLE, "")
     if text and not (text.isdecimal() and int(text)):
         raise ConfigurationError(
             f"the environment variable {HISTORY_RATE_VARIABLE} is {text!r}: write how many histories may be read in a "
             "second, like 15"
         )
-    return int(text) if text else None
+    url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+    if not text and urlsplit(url).hostname in _LOOPBACK | {None}:
+        return None
+    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
+    return _shared(url, max(1, int(text or REQUESTS_PER_SECOND) // workers))
 
 
 @cache

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Lock, RLock, Thread, Timer
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,13 +25,11 @@ from durabletest.errors import (
 from durabletest.model.history import History, execution_name, execution_title, title
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
-from durabletest.model.times import span
+from durabletest.model.times import real_seconds, span
 from durabletest.model.wait_for_data import Watch, resolve
 from durabletest.progress import ProgressLine
 from durabletest.scripts import ScriptRegistry
 
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 FRESH_SECONDS = 30.0
 """How long parts of the service may not know of the start of an execution, or of its end."""
 IDLE_POLLS = 10
@@ -93,7 +90,7 @@ class Poller:
         self._new_events: list[Mapping[str, Any]] = []
         self._first_poll = Event()
         self._wake = Event()
-        self._began = _clock[0]()
+        self._began = real_seconds()
         self._outage: Exception | None = None
         self._idle_polls = 0
         self._ended_since: float | None = None
@@ -214,7 +211,7 @@ class Poller:
         if new:
             self._first_poll.set()
         self._answering = True
-        self.answers.find_callbacks(self._history, _clock[0]())
+        self.answers.find_callbacks(self._history, real_seconds())
         self._send_answers()
         self._announce_children()
         if self.progress.is_shown:
@@ -235,8 +232,8 @@ class Poller:
 
     def _pause(self) -> None:
         """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
-        end = _clock[0]() + self._settings.interval
-        while not self.ended.is_set() and (now := _clock[0]()) < end:
+        end = real_seconds() + self._settings.interval
+        while not self.ended.is_set() and (now := real_seconds()) < end:
             due = self.answers.next_due()
             self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
             self._wake.clear()
@@ -245,7 +242,7 @@ class Poller:
 
     def _send_answers(self) -> None:
         self._answering = True
-        self.answers.send_due(_clock[0]())
+        self.answers.send_due(real_seconds())
         self._answering = False
 
     def _announce_children(self) -> None:
@@ -267,8 +264,8 @@ class Poller:
         if "EndTimestamp" not in execution:
             return
         if self._ended_since is None:
-            self._ended_since = _clock[0]()
-        if _clock[0]() - self._ended_since >= FRESH_SECONDS:
+            self._ended_since = real_seconds()
+        if real_seconds() - self._ended_since >= FRESH_SECONDS:
             last = self._history.events[-1].get("EventType") if self._history.events else None
             raise CloudHistoryError(
                 f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
@@ -277,7 +274,7 @@ class Poller:
             )
 
     def _is_fresh(self) -> bool:
-        return _clock[0]() - self._began < FRESH_SECONDS
+        return real_seconds() - self._began < FRESH_SECONDS
 
     # --- the end ---
 

@@ -241,20 +241,15 @@ class CloudDurableTestRunner(OperationLookups):
 
     # --- not available in the cloud ---
 
-    def register_durable_function(
-        self,
-        name: str,
-        handler: Callable[..., Any],
-        *,
-        execution_timeout: Duration | None = None,  # noqa: ARG002 - the local runner's signature
-        **settings: Any,  # noqa: ARG002
-    ) -> None:
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> NoReturn:  # noqa: ARG002
         """Functions cannot be registered in the cloud."""
-        self._refuse_to_register(name, handler)
+        raise self._unavailable(
+            f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
+            "deploy a function of that name, and list it in durable_functions or functions of the class for local "
+            "runs; or mark the test @local_only"
+        )
 
-    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> None:  # noqa: ARG002
-        """Functions cannot be registered in the cloud."""
-        self._refuse_to_register(name, handler)
+    register_durable_function = register_function
 
     def stub_step(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
         """Steps cannot be stubbed in the cloud."""
@@ -281,13 +276,6 @@ class CloudDurableTestRunner(OperationLookups):
             "faults cannot be put into what is deployed: assertSurvivesCrashes is local; mark the test @local_only"
         )
 
-    def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
-        raise self._unavailable(
-            f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
-            "deploy a function of that name, and list it in durable_functions or functions of the class for local "
-            "runs; or mark the test @local_only"
-        )
-
     def _hurry(self, error: BaseException | None) -> None:
         """Leave less time for stopping if the test was interrupted."""
         if error is not None and not isinstance(error, Exception):
@@ -307,7 +295,9 @@ class CloudDurableTestRunner(OperationLookups):
             endings.tell(self._durable_ending)
         finally:
             self._told.clear()
-            self._stop_for_good()
+            failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
+            if failures:
+                raise CloudServiceError(not_stopped(failures))
 
     def _durable_ending(self) -> endings.Ending:
         """The executions that were started here, and those that they have invoked."""
@@ -315,11 +305,6 @@ class CloudDurableTestRunner(OperationLookups):
         for execution in self._told:
             views.update((child.arn, child.view) for child in children_of(execution) if child.arn not in views)
         return endings.Ending(self._workflow, self._own_name, list(views.values()), self)
-
-    def _stop_for_good(self) -> None:
-        failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
-        if failures:
-            raise CloudServiceError(not_stopped(failures))
 
     def _stop_within(self, stop: Callable[[], dict[str, Exception]]) -> dict[str, Exception]:
         """The errors of stopping, for which requests that hang have a limited time, and only once."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from durabletest.cloud.aws import cloudformation_client, error_code, explained
+from durabletest.cloud.aws import client_of, error_code, explained
 from durabletest.errors import CloudPermissionError, ConfigurationError
 from durabletest.template.functions import TemplateFunction
 
@@ -99,7 +99,7 @@ def _resource(stack: str, function: TemplateFunction) -> str:
 
 
 def _ask(operation: str, stack: str, **request: str) -> Any:
-    client = cloudformation_client()
+    client = client_of("cloudformation")
     method = client.describe_stacks if operation == "DescribeStacks" else client.describe_stack_resource
     try:
         return method(**request)

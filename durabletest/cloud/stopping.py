@@ -10,7 +10,6 @@ from _thread import interrupt_main
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from threading import Event, Thread, main_thread
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +18,7 @@ from durabletest.cloud.aws import is_not_found
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.errors import CloudServiceError
 from durabletest.model.history import History
+from durabletest.model.times import real_seconds
 
 TEST_ENDED = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
 
@@ -117,8 +117,6 @@ _open: list[tuple[int, Stop]] = []
 _terminated = Event()
 _tried = Event()
 """Set when a process that is being terminated could not stop all."""
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 
 
 def register(stop: Stop) -> None:
@@ -169,10 +167,10 @@ def _tell(failures: Mapping[str, Exception]) -> None:
 
 
 def _stop_all(seconds: float | None) -> dict[str, Exception]:
-    end = None if seconds is None else _clock[0]() + seconds
+    end = None if seconds is None else real_seconds() + seconds
     failures: dict[str, Exception] = {}
     for stop in [stop for process, stop in _open if process == os.getpid()]:
-        failures |= stop(None if end is None else max(0.0, end - _clock[0]()))
+        failures |= stop(None if end is None else max(0.0, end - real_seconds()))
     return failures
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
 
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
 Duration: TypeAlias = timedelta | float
 """A timedelta, or a number of seconds."""
 _SCALARS = frozenset({str, int, bool, type(None)})
@@ -22,6 +25,11 @@ class _Real:
 
     DATETIME: type[datetime] = next(c for c in datetime.__mro__ if type(c) is type)
     DATE: type[date] = next(c for c in date.__mro__ if type(c) is type)
+
+
+def real_seconds() -> float:
+    """The real monotonic clock, whatever is frozen."""
+    return _clock[0]()
 
 
 def utc(moment: datetime) -> datetime:

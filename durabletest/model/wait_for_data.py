@@ -117,7 +117,7 @@ def _reached(watch: Watch, history: History) -> OperationRecord | None:
     record = history.get(watch.path, watch.index)
     if record is None:
         return None
-    if watch.status is WaitingStatus.SUBMITTED and not _is_submitted(record, history):
+    if watch.status is WaitingStatus.SUBMITTED and not is_submitted(history, record):
         if record.status.is_terminal:
             raise _never_reached(watch, history)
         return None
@@ -126,7 +126,8 @@ def _reached(watch: Watch, history: History) -> OperationRecord | None:
     return record
 
 
-def _is_submitted(record: OperationRecord, history: History) -> bool:
+def is_submitted(history: History, record: OperationRecord) -> bool:
+    """Whether a CALLBACK, or the one inside a ``wait_for_callback``, can be answered or has been."""
     if record.type is OperationType.CALLBACK:
         return True
     if not record.is_wait_for_callback:
