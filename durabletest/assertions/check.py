@@ -18,7 +18,7 @@ from durabletest.assertions.failing import CurrentTest, FailedClaim
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.records import ErrorDetails
-from durabletest.model.times import plain
+from durabletest.model.times import plain, units_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -336,13 +336,6 @@ def call(check: str, *arguments: object) -> str:
     return f".{check}({', '.join(texts)})"
 
 
-def units_of(duration: timedelta) -> str:
+def arguments_of(duration: timedelta) -> str:
     """A duration as the keyword arguments of a check: ``hours=1, minutes=30``."""
-    minutes, seconds = divmod(duration.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    whole = {"days": duration.days, "hours": hours, "minutes": minutes}
-    parts = [f"{unit}={number}" for unit, number in whole.items() if number]
-    exact = seconds + duration.microseconds / 1_000_000
-    if exact or not parts:
-        parts.append(f"seconds={exact:g}" if duration.microseconds else f"seconds={seconds}")
-    return ", ".join(parts)
+    return ", ".join(f"{unit}={number}" for unit, number in units_of(duration).items())

@@ -9,30 +9,21 @@ from typing import Any
 
 from durabletest.assertions.check import Claim, LazyText, call, counted, shortened, show
 from durabletest.execution_handle import Pending
-from durabletest.model.records import (
-    CallbackDetails,
-    ContextDetails,
-    ErrorDetails,
-    Invocation,
-    InvokeDetails,
-    LogEntry,
-    StepDetails,
-    WaitDetails,
-)
+from durabletest.model import records
 
 __unittest = True
 __tracebackhide__ = True
 
 RECORDS: tuple[type, ...] = (
-    CallbackDetails,
-    ContextDetails,
-    ErrorDetails,
-    Invocation,
-    InvokeDetails,
-    LogEntry,
     Pending,
-    StepDetails,
-    WaitDetails,
+    records.CallbackDetails,
+    records.ContextDetails,
+    records.ErrorDetails,
+    records.Invocation,
+    records.InvokeDetails,
+    records.LogEntry,
+    records.StepDetails,
+    records.WaitDetails,
 )
 """The public dataclasses for which ``assertEqual`` uses :func:`record_difference`."""
 

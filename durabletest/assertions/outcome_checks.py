@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +23,7 @@ from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.metering import operations_of
+from durabletest.model.payloads import json_or_text
 from durabletest.model.records import ErrorDetails, ExecutionRecord, OperationRecord
 
 __unittest = True
@@ -59,7 +59,9 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
 
     def succeeded(self, result: object = UNSET) -> Self:
         """It SUCCEEDED, with this result if one is given. Values are compared with ``==``, so matchers work."""
-        return self._check(lambda facts: _succeeded(facts, result))
+        if result is UNSET:
+            return self._has_status("SUCCEEDED")
+        return self._check(lambda facts: _has_result(facts, result, "succeeded", "SUCCEEDED with result"))
 
     def failed(self, error: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """It FAILED, with an error of this type, message and data, as far as they are given.
@@ -81,7 +83,7 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
 
     def result(self, value: object) -> Self:
         """It SUCCEEDED with this result, compared with ``==``."""
-        return self._check(lambda facts: _has_result(facts, value))
+        return self._check(lambda facts: _has_result(facts, value, "result", "result"))
 
     def error(self, type: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """Its last error, which a step has between two attempts too, is of this type, message and data.
@@ -95,21 +97,9 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
         return self._check(lambda facts: _claim(facts, facts.has(status), status))
 
 
-def _succeeded(facts: Outcome, result: object) -> Claim:
-    if result is UNSET:
-        return _claim(facts, facts.has("SUCCEEDED"), "SUCCEEDED")
+def _has_result(facts: Outcome, value: object, check: str, words: str) -> Claim:
     if not facts.has("SUCCEEDED"):
-        return _claim(facts, False, lambda: f"SUCCEEDED with result == {show(result)}")
-    return _result_equals(facts, result, "succeeded")
-
-
-def _has_result(facts: Outcome, value: object) -> Claim:
-    if not facts.has("SUCCEEDED"):
-        return _claim(facts, False, lambda: f"result == {show(value)}")
-    return _result_equals(facts, value, "result")
-
-
-def _result_equals(facts: Outcome, value: object, check: str) -> Claim:
+        return _claim(facts, False, lambda: f"{words} == {show(value)}")
     actual = facts.result()
     claim = equals(value, actual, "result", lambda: call(check, actual))
     return replace(claim, remedy=_UNREAD) if not claim.holds and facts.is_undecoded else claim
@@ -244,7 +234,8 @@ class ErrorPattern:
     def matches(self, error: ErrorDetails | None) -> bool:
         if error is None:
             return self.type is None and self.message is None and self.data is None
-        return self._type_matches(error.type) and self._message_matches(error.message) and self._data_matches(error)
+        data_matches = self.data is None or any(self.data == one for one in (error.data, json_or_text(error.data)))
+        return self._type_matches(error.type) and self._message_matches(error.message) and data_matches
 
     def details(self, error: ErrorDetails | None) -> str:
         """The part of the error that its one-line form leaves out and the pattern is about: module or data."""
@@ -257,7 +248,8 @@ class ErrorPattern:
     def __str__(self) -> str:
         """The end of a sentence, `` with PaymentDeclined and a message containing 'expired'``; empty for any error."""
         data = "" if self.data is None else f"data == {show(self.data)}"
-        parts = [part for part in (self._type_text(), self._message_text(), data) if part]
+        types = "" if self.type is None else " or ".join(map(_type_text, self._types))
+        parts = [part for part in (types, self._message_text(), data) if part]
         return f" with {' and '.join(parts)}" if parts else ""
 
     @property
@@ -290,12 +282,6 @@ class ErrorPattern:
             return wanted.search(recorded or "") is not None
         return wanted is None or bool(wanted == recorded)
 
-    def _data_matches(self, error: ErrorDetails) -> bool:
-        return self.data is None or any(bool(self.data == value) for value in _readings(error.data))
-
-    def _type_text(self) -> str:
-        return "" if self.type is None else " or ".join(map(_type_text, self._types))
-
     def _message_text(self) -> str:
         if self.message is None:
             return ""
@@ -327,11 +313,3 @@ def _type_text(wanted: object) -> str:
         more = " (or a subclass)" if type.__subclasses__(wanted) else ""
         return wanted.__qualname__ + more
     return wanted if isinstance(wanted, str) else f"a type == {show(wanted)}"
-
-
-def _readings(data: str | None) -> list[object]:
-    """The recorded text and, if it is JSON, its value."""
-    try:
-        return [data, json.loads(data or "")]
-    except ValueError:
-        return [data]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Generic, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, Subject, show, units_of
+from durabletest.assertions.check import Claim, Subject, arguments_of, show
 from durabletest.errors import UsageError
 from durabletest.model import times
 from durabletest.model.execution_view import ExecutionView
@@ -22,13 +22,6 @@ __tracebackhide__ = True
 
 Unit = float | None
 Units = float | Sequence[float] | None
-
-_UNITS = {
-    "days": timedelta(days=1),
-    "hours": timedelta(hours=1),
-    "minutes": timedelta(minutes=1),
-    "seconds": timedelta(seconds=1),
-}
 
 
 class Timed(Protocol):
@@ -162,9 +155,9 @@ def _sum_of(check: str, units: Mapping[str, float]) -> timedelta:
 def lasted(check: str, facts: Timed, expected: object, actual: timedelta | None, leeway: timedelta | None) -> Claim:
     """The claim that something took ``expected``; with a ``leeway``, at least that long less the leeway."""
     story = facts.story if actual is None else f"{check} {span(actual)}: {facts.story}"
-    instead = facts.instead if actual is None else f".{check}({units_of(actual)})"
+    instead = facts.instead if actual is None else f".{check}({arguments_of(actual)})"
     if leeway is None or not isinstance(expected, timedelta):
-        return Claim(bool(expected == actual), f"{check} {_duration(expected)}", story, instead, facts.remedy)
+        return Claim(bool(expected == actual), f"{check} {duration_text(expected)}", story, instead, facts.remedy)
     holds = actual is not None and actual + leeway >= expected
     return Claim(holds, f"{check} at least {span(expected)} (real time)", story, instead, facts.remedy)
 
@@ -176,7 +169,7 @@ def _happened(verb: str, facts: Timed, expected: object, actual: datetime | None
         return Claim(False, f"{verb} {_moment(expected)}", facts.story, facts.instead, facts.remedy)
     check, offset = verb.replace(" ", "_"), actual - zero
     story = f"{verb} {stamp(actual)}, {span(offset)} after the execution's start"
-    instead = f".{check}({units_of(offset)})"
+    instead = f".{check}({arguments_of(offset)})"
     if isinstance(expected, datetime) and not facts.view.exact_time:
         raise facts.view.unavailable(
             f"{check}({expected!r}) needs virtual time; in real time say how long after the execution's start: "
@@ -188,15 +181,6 @@ def _happened(verb: str, facts: Timed, expected: object, actual: datetime | None
     if leeway is None:
         return Claim(offset == expected, f"{verb} {_moment(expected)}", story, instead)
     return Claim(offset + leeway >= expected, f"{verb} {_moment(expected)} or later (real time)", story, instead)
-
-
-def retried_after(facts: Timed, record: OperationRecord, expected: list[object]) -> Claim:
-    """The claim that these were the delays between the attempts, which are exact in real time too."""
-    actual = [timedelta(seconds=seconds) for seconds in record.retry_delays]
-    story = f"retried after {', '.join(map(span, actual))}" if actual else "never retried"
-    instead = f".retried_after({_series(actual)})" if actual else ".attempts(1)"
-    wanted = f"retried after {', '.join(map(_duration, expected))}"
-    return Claim(expected == actual, wanted, f"{story}: {facts.story}", instead)
 
 
 def _leeway(view: ExecutionView) -> timedelta | None:
@@ -211,15 +195,7 @@ def _leeway(view: ExecutionView) -> timedelta | None:
     return sum(map(view.delay_left_out, callbacks), timedelta(0))
 
 
-def _series(delays: list[timedelta]) -> str:
-    """Delays as the argument of ``retried_after``, in the largest unit in which all of them are whole numbers."""
-    if len(delays) == 1:
-        return units_of(delays[0])
-    name, unit = next((name, unit) for name, unit in _UNITS.items() if not any(delay % unit for delay in delays))
-    return f"{name}={[delay // unit for delay in delays]}"
-
-
-def _duration(duration: object) -> str:
+def duration_text(duration: object) -> str:
     return span(duration) if isinstance(duration, timedelta) else f"== {show(duration)}"
 
 

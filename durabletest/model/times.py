@@ -89,15 +89,16 @@ def span(duration: timedelta) -> str:
     """Format a duration: ``1h 30m``, ``2d``, ``0.25s``, ``0s``."""
     if duration < timedelta():
         return f"-{span(-duration)}"
+    return " ".join(f"{number}{unit[0]}" for unit, number in units_of(duration).items())
+
+
+def units_of(duration: timedelta) -> dict[str, str]:
+    """The numbers of days, hours, minutes and seconds that are not zero: ``{"hours": "1", "seconds": "0.25"}``."""
     minutes, seconds = divmod(duration.seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{n}{unit}" for n, unit in ((duration.days, "d"), (hours, "h"), (minutes, "m")) if n]
-    fraction = f"{duration.microseconds:06d}".rstrip("0")
-    if fraction:
-        parts.append(f"{seconds}.{fraction}s")
-    elif seconds or not parts:
-        parts.append(f"{seconds}s")
-    return " ".join(parts)
+    fraction = f".{duration.microseconds:06d}".rstrip("0").rstrip(".")
+    numbers = {"days": duration.days, "hours": hours, "minutes": minutes, "seconds": f"{seconds}{fraction}"}
+    return {unit: str(number) for unit, number in numbers.items() if number not in (0, "0")} or {"seconds": "0"}
 
 
 def duration(value: object, where: str) -> timedelta:
