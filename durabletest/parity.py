@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import NoCredentialsError
 
+from durabletest.assertions.check import counted
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
@@ -54,7 +55,7 @@ def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]
         suite.addTest(test)
     with in_mode(mode), progress.shown():
         suite.run(outcomes)
-    progress.summarise(_counted(len(outcomes.recordings), "test"))
+    progress.summarise(counted(len(outcomes.recordings), "test"))
     outcomes.spread_class_outcomes()
     return outcomes.recordings
 
@@ -104,16 +105,18 @@ class _Outcomes(unittest.TestResult):
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
-        self._progress.show(f"{self.testsRun} of {_counted(len(self.recordings), 'test')}, {test.id()}")
+        self._progress.show(f"{self.testsRun} of {counted(len(self.recordings), 'test')}, {test.id()}")
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._at(test).skipped = reason
 
     def addError(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        self._fail(test, err)
+        kind, error, _ = err
+        recording = self._at(test)
+        if recording.failure is None and kind is not None:
+            recording.failure = f"{kind.__name__}: {error}"
 
-    def addFailure(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        self._fail(test, err)
+    addFailure = addError  # noqa: N815 - unittest's name
 
     def addSubTest(
         self,
@@ -122,7 +125,7 @@ class _Outcomes(unittest.TestResult):
         err: ErrorInfo | None,
     ) -> None:
         if err is not None:
-            self._fail(test, err)
+            self.addError(test, err)
 
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         self._at(test).failure = "it was expected to fail, and has succeeded"
@@ -133,12 +136,6 @@ class _Outcomes(unittest.TestResult):
             of_class = self._of_classes.get(f"setUpClass ({test_id.rpartition('.')[0]})")
             if of_class is not None:
                 recording.failure, recording.skipped = of_class.failure, of_class.skipped
-
-    def _fail(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        kind, error, _ = err
-        recording = self._at(test)
-        if recording.failure is None and kind is not None:
-            recording.failure = f"{kind.__name__}: {error}"
 
     def _at(self, test: unittest.TestCase) -> Recording:
         """unittest reports class and module fixtures as if they were tests, with ids of another form."""
@@ -221,7 +218,7 @@ def _verify_parity(options: argparse.Namespace) -> int:
     module = _import_module(options.module)
     tests = tests_in(module)
     _check_configuration(tests)
-    print(f"Running {_counted(len(tests), 'test')} of {module.__name__} locally, then in the cloud.", flush=True)
+    print(f"Running {counted(len(tests), 'test')} of {module.__name__} locally, then in the cloud.", flush=True)
     local = record(tests, Mode.LOCAL)
     cloud = record(tests_in(module), Mode.CLOUD)
     comparisons = [compare(test_id, local[test_id], cloud[test_id]) for test_id in local]
@@ -289,16 +286,8 @@ def _report(comparisons: Sequence[Comparison]) -> Iterator[str]:
         for sentence in comparison.because:
             yield "\n".join(f"    {line}" for line in sentence.splitlines())
     yield ""
-    yield _summary(comparisons)
-
-
-def _summary(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(comparison.verdict for comparison in comparisons)
-    if set(counts) == {Parity.NOT_COMPARED}:
-        return "Nothing was compared: no test runs an execution in both modes."
     parts = [f"{number} {verdict.of(number)}" for verdict in Parity if (number := counts[verdict])]
-    return f"{_counted(len(comparisons), 'test')}: {', '.join(parts)}."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    compared = f"{counted(len(comparisons), 'test')}: {', '.join(parts)}."
+    nothing = set(counts) == {Parity.NOT_COMPARED}
+    yield "Nothing was compared: no test runs an execution in both modes." if nothing else compared

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
-from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, Scale, Tick, css, lanes
+from durabletest.report.lanes import FAULT, PAUSED, Recorded, Scale, css, lanes
 from durabletest.report.table import error_text
 from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
@@ -47,16 +47,6 @@ def recorded(view: ExecutionView) -> list[Recorded]:
 
 
 @dataclass(frozen=True)
-class LogLine:
-    when: str
-    level: str
-    css: str
-    logger: str
-    message: str
-    traceback: str | None
-
-
-@dataclass(frozen=True)
 class HandlerCall:
     """An invocation with its log lines."""
 
@@ -64,7 +54,7 @@ class HandlerCall:
     when: str
     lines: str
     error: str
-    logs: list[LogLine]
+    logs: list[LogEntry]
 
 
 @dataclass(frozen=True)
@@ -76,35 +66,6 @@ class Run:
     no_logs: str
 
 
-@dataclass(frozen=True)
-class Legend:
-    css: str
-    glyph: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """All that the template shows.
-
-    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
-    its title.
-    """
-
-    title: str
-    facts: list[str]
-    failure: str | None
-    summary: str | None
-    index: str | None
-    index_title: str
-    count: str
-    ticks: list[Tick]
-    rows: list[Lane]
-    runs: list[Run]
-    legend: list[Legend]
-    keys: Sequence[tuple[str, str]] = field(default=_KEYS)
-
-
 def page_of(
     executions: Sequence[Recorded],
     title: str | None = None,
@@ -113,7 +74,11 @@ def page_of(
     index: str | None = None,
     index_title: str = "All failing tests",
 ) -> str:
-    """The page of these executions as HTML; without a title, it has that of the first one."""
+    """The page of these executions as HTML; without a title, it has that of the first one.
+
+    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
+    its title.
+    """
     scale = Scale(_instants(executions), _busy(executions)) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
     roots = [execution for execution in executions if execution.parent_arn is None]
@@ -121,20 +86,21 @@ def page_of(
     if title is None:
         title, facts = execution_title(executions[0].arn), [_outcome(executions[0].history)]
     facts += [f"Injected: {injected.words}" for root in roots for injected in root.injected]
-    page = Page(
-        title,
-        facts,
-        failure,
-        summary,
-        index,
-        index_title,
-        counted(sum(not row.is_execution for row in rows), "operation"),
-        [] if scale is None else scale.ticks(),
-        rows,
-        [_run(execution) for execution in executions],
-        _legend(executions),
-    )
-    return rendered("page.html", {"page": page})
+    values = {
+        "title": title,
+        "facts": facts,
+        "failure": failure,
+        "summary": summary,
+        "index": index,
+        "index_title": index_title,
+        "count": counted(sum(not row.is_execution for row in rows), "operation"),
+        "ticks": [] if scale is None else scale.ticks(),
+        "rows": rows,
+        "runs": [_run(execution) for execution in executions],
+        "legend": _legend(executions),
+        "keys": _KEYS,
+    }
+    return rendered("page.html", values)
 
 
 def require_jinja() -> None:
@@ -167,6 +133,7 @@ def _environment() -> Any:
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.filters |= {"stamp": stamp, "level": lambda level: _LEVELS.get(level, "other")}
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": f"sha256-{digest}"}
     return environment
 
@@ -212,9 +179,9 @@ def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:
 
 
 def _run(execution: Recorded) -> Run:
-    by_invocation: dict[int, list[LogLine]] = {}
+    by_invocation: dict[int, list[LogEntry]] = {}
     for entry in execution.logs or ():
-        by_invocation.setdefault(entry.invocation, []).append(_log_line(entry))
+        by_invocation.setdefault(entry.invocation, []).append(entry)
     calls = []
     for invocation in execution.history.invocations:
         lines = by_invocation.pop(invocation.index, [])
@@ -226,24 +193,19 @@ def _run(execution: Recorded) -> Run:
     return Run(execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else "")
 
 
-def _log_line(entry: LogEntry) -> LogLine:
-    level = _LEVELS.get(entry.level, "other")
-    return LogLine(stamp(entry.time), entry.level, level, entry.logger, entry.message, entry.traceback)
-
-
-def _legend(executions: Sequence[Recorded]) -> list[Legend]:
+def _legend(executions: Sequence[Recorded]) -> list[tuple[str, str, str]]:
+    """The class in the style sheet, the mark and the meaning of each mark that the page shows."""
     statuses = {record.status for execution in executions for record in execution.history.operations}
     seen = [status for status in OperationStatus if status in statuses]
-    words = {css(status): (BOX.marks[status], css(status).replace("_", " ")) for status in seen}
-    entries = [Legend(name, glyph, text) for name, (glyph, text) in words.items()]
+    entries = list(dict.fromkeys((css(status), BOX.marks[status], css(status).replace("_", " ")) for status in seen))
     retried = [record for execution in executions for record in execution.history.operations if record.retry_delays]
     ends = [(attempts_of(record), None if record.next_attempt_at else -1) for record in retried]
     earlier = {attempt.failed for attempts, last in ends for attempt in attempts[:last]}
-    entries += [Legend("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
-    entries += [Legend("poll", BOX.poll, "poll")] * (False in earlier)
-    entries += [Legend("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
+    entries += [("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
+    entries += [("poll", BOX.poll, "poll")] * (False in earlier)
+    entries += [("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
     if any(pauses_of(execution.history) for execution in executions):
-        entries.append(Legend("paused", PAUSED, "execution paused"))
+        entries.append(("paused", PAUSED, "execution paused"))
     if any(injected.at for execution in executions for injected in execution.injected):
-        entries.append(Legend("fault", FAULT, "injected fault"))
+        entries.append(("fault", FAULT, "injected fault"))
     return entries
