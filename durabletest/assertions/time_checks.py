@@ -228,15 +228,15 @@ def order_of(history: History, one: OperationRecord, other: OperationRecord) -> 
     """Compares the ends and starts of two operations: in parallel branches by time, otherwise by their events."""
     if in_parallel(history, one, other):
         return _order_in_time(one, other)
-    if _last_event(one) < _first_event(other):
+    if _last_event(one) < other.first_event:
         return Order.BEFORE
-    return Order.AFTER if _last_event(other) < _first_event(one) else Order.OVERLAPS
+    return Order.AFTER if _last_event(other) < one.first_event else Order.OVERLAPS
 
 
 def started_before(history: History, one: OperationRecord, other: OperationRecord) -> bool | None:
     """``None`` if that is undecided."""
     if not in_parallel(history, one, other):
-        return _first_event(one) < _first_event(other)
+        return one.first_event < other.first_event
     return None if one.started_at == other.started_at else one.started_at < other.started_at
 
 
@@ -297,11 +297,6 @@ def _order_in_time(one: OperationRecord, other: OperationRecord) -> Order:
     return Order.UNDECIDED if touching else Order.OVERLAPS
 
 
-def _first_event(record: OperationRecord) -> int:
-    number: int = record.events[0]["EventId"]
-    return number
-
-
 def _last_event(record: OperationRecord) -> float:
     """The id of the event that ended the operation, infinity if there is none.
 
@@ -310,5 +305,4 @@ def _last_event(record: OperationRecord) -> float:
     last = record.events[-1]
     retried = "NextAttemptDelaySeconds" in (details_of(last).get("RetryDetails") or {})
     ended_by_it = record.ended_at is not None and not retried and not last["EventType"].endswith("Started")
-    number: int = last["EventId"]
-    return number if ended_by_it else float("inf")
+    return int(last["EventId"]) if ended_by_it else float("inf")

@@ -197,12 +197,11 @@ def _value_differences(expected: Any, actual: Any, path: str) -> Iterator[tuple[
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is _ABSENT else repr(value) if not _is_word(value) else value
-
-
-def _is_word(value: Any) -> bool:
     """Statuses and types are shown without quotes."""
-    return isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha()
+    if value is _ABSENT:
+        return "nothing"
+    is_word = isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha()
+    return str(value) if is_word else repr(value)
 
 
 # --- left out ---

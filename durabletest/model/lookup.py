@@ -143,13 +143,8 @@ class _PathMatches:
         if len(self._compared) == 1:
             self._found += new
         elif new:
-            self._found = sorted([*self._found, *new], key=_first_event)
+            self._found = sorted([*self._found, *new], key=lambda record: record.first_event)
         return self._found
-
-
-def _first_event(record: OperationRecord) -> int:
-    first: int = record.events[0]["EventId"]
-    return first
 
 
 def means(operations: OperationIndex, record: OperationRecord, path: str) -> bool:

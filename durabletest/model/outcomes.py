@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from durabletest.model.history import History, word_for
+from durabletest.model.history import History, as_written, callback_of, word_for
 from durabletest.model.records import (
     SIDE_BY_SIDE,
     WAIT_FOR_CONDITION,
@@ -94,9 +94,10 @@ def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutco
     found: dict[WorkflowPlace, SeenOutcomes] = {}
     ends = [event["EventId"] for event in history.events if event["EventType"] == "InvocationCompleted"]
     for record in history.operations:
-        if not _is_part_of_callback(history, record):
+        if as_written(history, record) is record:
             seen = found.setdefault(_place(history, record), SeenOutcomes())
-            decisive = _decisive(history, record)
+            # the CALLBACK inside a wait_for_callback, which else could fail by its submitter
+            decisive = callback_of(history, record) or record
             seen.traits |= _traits(decisive, noted)
             seen.outcomes.update(_outcomes(history, decisive, ends))
         for place in _never_begun(history, record, noted):
@@ -104,23 +105,14 @@ def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutco
     return found
 
 
-def _is_part_of_callback(history: History, record: OperationRecord) -> bool:
-    parent = history.parent(record)
-    return record.type is OperationType.CALLBACK and parent is not None and parent.is_wait_for_callback
-
-
-def _decisive(history: History, record: OperationRecord) -> OperationRecord:
-    """The CALLBACK inside a ``wait_for_callback``, which else could fail by its submitter; or the operation itself."""
-    if not record.is_wait_for_callback:
-        return record
-    inside = (child for child in history.children(record) if child.type is OperationType.CALLBACK)
-    return next(inside, record)
-
-
 def _place(history: History, record: OperationRecord) -> WorkflowPlace:
-    around = (_name(one) for one in reversed(history.ancestors(record)))
-    path = "/".join([*filter(None, around), _name(record) or "(unnamed)"])
+    path = "/".join([*_names_around(history, record), _name(record) or "(unnamed)"])
     return WorkflowPlace(word_for(record.sub_type, record.type), path)
+
+
+def _names_around(history: History, record: OperationRecord) -> list[str]:
+    """The names of the contexts around an operation, the outermost first."""
+    return [name for one in reversed(history.ancestors(record)) if (name := _name(one))]
 
 
 def _name(record: OperationRecord) -> str | None:
@@ -128,14 +120,12 @@ def _name(record: OperationRecord) -> str | None:
 
 
 def _traits(record: OperationRecord, noted: Noted) -> set[Trait]:
-    traits = set()
-    if record.id in noted.retrying:
-        traits.add(Trait.RETRIES)
-    if record.timeout:
-        traits.add(Trait.TIMEOUT)
-    if record.heartbeat_timeout:
-        traits.add(Trait.HEARTBEAT_TIMEOUT)
-    return traits
+    traits = {
+        Trait.RETRIES: record.id in noted.retrying,
+        Trait.TIMEOUT: record.timeout,
+        Trait.HEARTBEAT_TIMEOUT: record.heartbeat_timeout,
+    }
+    return {trait for trait, is_so in traits.items() if is_so}
 
 
 def _outcomes(history: History, record: OperationRecord, invocation_ends: list[int]) -> Iterator[OperationOutcome]:
@@ -178,7 +168,7 @@ def _never_begun(history: History, record: OperationRecord, noted: Noted) -> Ite
         return
     sub_type, names = noted.branches[record.id]
     begun = Counter(child.name or "" for child in history.children(record))
-    around = [*filter(None, (_name(one) for one in (*reversed(history.ancestors(record)), record)))]
+    around = [*_names_around(history, record), *filter(None, [_name(record)])]
     for name, count in (Counter(names) - begun).items():
         path = "/".join([*around, _EACH if sub_type == _ITERATION else name])
         yield from [WorkflowPlace(word_for(sub_type, OperationType.CONTEXT), path)] * count

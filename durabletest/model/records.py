@@ -235,6 +235,11 @@ class OperationRecord:
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     @property
+    def first_event(self) -> int:
+        """The id of the event with which it has begun."""
+        return int(self.events[0]["EventId"])
+
+    @property
     def is_wait_for_callback(self) -> bool:
         return self.type is OperationType.CONTEXT and self.sub_type == WAIT_FOR_CALLBACK
 

@@ -18,7 +18,7 @@ from durabletest.errors import (
     WrongOperationTypeError,
 )
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History, callback_child, submitter_child, title
+from durabletest.model.history import History, callback_of, submitter_child, title
 from durabletest.model.lookup import listing, possible_names
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType, WaitingStatus
 
@@ -137,7 +137,7 @@ def is_submitted(history: History, record: OperationRecord) -> bool:
         raise WrongOperationTypeError(msg)
     submitter = submitter_child(history, record)
     return (
-        callback_child(history, record) is not None
+        callback_of(history, record) is not None
         and submitter is not None
         and submitter.status is OperationStatus.SUCCEEDED
     )
