@@ -13,12 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from durabletest.cloud.answers import CallbackAnswers
 from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.history_pages import HistoryPages, last_seen
 from durabletest.cloud.stopping import open_children, stop_with_children
 from durabletest.errors import (
     CloudHistoryError,
     CloudTimeoutError,
     DurableTestError,
+    NotAvailableError,
     OrchestratorError,
     RunnerClosedError,
 )
@@ -37,15 +39,21 @@ IDLE_POLLS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class PollSettings:
-    """The interval between polls and the timeout of an execution, in real seconds.
+class CloudContext:
+    """What all executions of one runner have in common.
 
-    With ``real_delays`` scripted answers take as long as they say.
+    ``interval`` is the time between two polls and ``timeout`` the limit of an execution, in real seconds. With
+    ``real_delays`` scripted answers take as long as they say. ``unavailable`` is the error of what the cloud does not
+    offer, ``logs`` the reader of logs, if there is one.
     """
 
+    client: Any
+    scripts: ScriptRegistry
     interval: float
     timeout: float
-    real_delays: bool = False
+    real_delays: bool
+    unavailable: type[NotAvailableError]
+    logs: CloudWatchLogs | None
 
 
 class Poller:
@@ -63,9 +71,7 @@ class Poller:
     def __init__(
         self,
         arn: str,
-        client: Any,
-        scripts: ScriptRegistry,
-        settings: PollSettings,
+        context: CloudContext,
         *,
         owned: bool,
         late: bool,
@@ -76,11 +82,11 @@ class Poller:
         self.ended = Event()
         self.error: Exception | None = None
         self.progress = ProgressLine(execution_name(arn))
-        self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
-        self._client = client
-        self._settings = settings
+        self.answers = CallbackAnswers(context.client, arn, context.scripts, context.real_delays, late)
+        self._client = context.client
+        self._interval, self._timeout = context.interval, context.timeout
         self._on_child = on_child
-        self._pages = HistoryPages(client, arn, self.ended.is_set)
+        self._pages = HistoryPages(context.client, arn, self.ended.is_set)
         self._history = History()
         self._children: set[str] = set()
         self._parents: list[Poller] = []
@@ -97,11 +103,10 @@ class Poller:
         self._stopping = RLock()
         self.stopped = False
         self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
-        self._timer = Timer(settings.timeout, self._time_out)
+        self._timer = Timer(self._timeout, self._time_out)
         self._timer.daemon = True
 
     def start(self) -> None:
-        """Start both threads."""
         self._timer.start()
         self._thread.start()
 
@@ -123,7 +128,6 @@ class Poller:
             raise self.error
 
     def take_new_events(self) -> list[Mapping[str, Any]]:
-        """The events since the last call."""
         with self._lock:
             taken, self._new_events = self._new_events, []
         return taken
@@ -160,7 +164,7 @@ class Poller:
                 ended=ended,
                 children=children,
                 is_fresh=self._is_fresh,
-                poll_interval=self._settings.interval,
+                poll_interval=self._interval,
             )
             self.stopped = not failures
             return failures
@@ -184,7 +188,7 @@ class Poller:
                     if not is_outage(error):
                         raise
                     self._outage = error
-                    self.ended.wait(self._settings.interval)
+                    self.ended.wait(self._interval)
         except Exception as error:
             failure = self._failure(error)
             self._give_up(failure, None if failure is error else error)
@@ -232,7 +236,7 @@ class Poller:
 
     def _pause(self) -> None:
         """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
-        end = real_seconds() + self._settings.interval
+        end = real_seconds() + self._interval
         while not self.ended.is_set() and (now := real_seconds()) < end:
             due = self.answers.next_due()
             self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
@@ -282,7 +286,7 @@ class Poller:
         if self._outage is not None:
             self._give_up(explained(self._outage), self._outage)
             return
-        limit = span(timedelta(seconds=self._settings.timeout))
+        limit = span(timedelta(seconds=self._timeout))
         stopped = ", and was stopped" if self.owned else ""
         self._give_up(
             CloudTimeoutError(

@@ -20,7 +20,7 @@ from durabletest.cloud.aws import (
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecution, CloudExecutions
 from durabletest.cloud.history_quota import history_quota
-from durabletest.cloud.poller import PollSettings
+from durabletest.cloud.poller import CloudContext
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
 from durabletest.errors import (
@@ -75,7 +75,7 @@ class CloudDurableTestRunner(OperationLookups):
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
-        settings = PollSettings(interval, limit, real_delays())
+        real = real_delays()
         self._function_name = function_name
         self._prefix = execution_prefix
         self._own_name = unqualified(function_name).rpartition(":")[2]
@@ -88,7 +88,9 @@ class CloudDurableTestRunner(OperationLookups):
         self._scripts = ScriptRegistry()
         self._logs = cloud_logs if isinstance(cloud_logs, CloudWatchLogs) else cloud_watch_logs(cloud_logs)
         self._owns_logs = self._logs is not cloud_logs
-        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable, self._logs)
+        self._executions = CloudExecutions(
+            CloudContext(self._client, self._scripts, interval, limit, real, unavailable, self._logs)
+        )
         self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._told: list[CloudExecution] = []
