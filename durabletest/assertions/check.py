@@ -29,8 +29,6 @@ OtherT = TypeVar("OtherT")
 LazyText: TypeAlias = str | Callable[[], str]
 """A text, or a function that returns it: most claims hold, and their texts are never needed."""
 
-_MOST_MEMBERS = 20
-
 
 def evaluate(text: LazyText) -> str:
     return text if isinstance(text, str) else text()
@@ -158,14 +156,12 @@ class Members(Generic[FactsT]):
     def _listed(self, claims: Sequence[tuple[str, Claim]], expected: str) -> str:
         """The members whose claims failed. The expectation is repeated only where it differs from that of the first."""
         some = "any" if self.quantifier == "any" else len(claims)
-        lines = [f"not so for {some} of {len(self.facts)}"]
-        for title, claim in claims[:_MOST_MEMBERS]:
+        lines = []
+        for title, claim in claims:
             own, actual, *_ = claim.texts()
             indented = actual.replace("\n", "\n  ")
             lines.append(f"{title}: {indented}" + ("" if own == expected else f" ({own})"))
-        if len(claims) > _MOST_MEMBERS:
-            lines.append(f"... and {len(claims) - _MOST_MEMBERS} more")
-        return "\n".join(lines)
+        return "\n".join([f"not so for {some} of {len(self.facts)}", *shortened(lines)])
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -234,10 +234,6 @@ class SnapshotFile:
         snapshot: Canonical = found
         return snapshot
 
-    def write(self, snapshot: Canonical) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
 
 def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission) -> Claim:
     """The claim that a history is as in the file, which is written first if it is missing or to be updated.
@@ -254,7 +250,8 @@ def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission
         return Claim(False, expected, "there is no such file, and in CI none is written", remedy=_COMMIT_IT)
     if write:
         _refuse_unused(view, omission)
-        file.write(now)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        file.path.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return Claim(True, expected, "it was written")
     before = omission.left(file.read())
     _refuse_unused(view, omission)

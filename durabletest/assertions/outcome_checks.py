@@ -225,7 +225,14 @@ class ErrorPattern:
 
     def __post_init__(self) -> None:
         for wanted in self._types:
-            _check_type(wanted)
+            if isinstance(wanted, BaseException):
+                raise UsageError(f"{wanted!r} is an exception; give its class, and its text as message=")
+            if isinstance(wanted, re.Pattern):
+                raise UsageError(
+                    f"{wanted!r} stands where the error's type belongs; give a pattern for its text as message="
+                )
+            if isinstance(wanted, type) and not issubclass(wanted, BaseException):
+                raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
         if not self._types:
             raise UsageError("() is no error type: give those that there may be, (CardDeclined, CardExpired)")
         if isinstance(self.message, str) and not self.message:
@@ -241,8 +248,9 @@ class ErrorPattern:
         """The part of the error that its one-line form leaves out and the pattern is about: module or data."""
         if error is None:
             return ""
-        namesake = error.type is not None and not self._type_matches(error.type) and self._is_namesake(error.type)
-        full = f", recorded as {error.type!r}" if namesake else ""
+        names = [short_type(wanted.__name__ if isinstance(wanted, type) else str(wanted)) for wanted in self._types]
+        same_name = error.type is not None and short_type(error.type) in names and not self._type_matches(error.type)
+        full = f", recorded as {error.type!r}" if same_name else ""
         return full if self.data is None else f"{full}, data {show(error.data)}"
 
     def __str__(self) -> str:
@@ -269,11 +277,6 @@ class ErrorPattern:
     def _type_matches(self, recorded: str | None) -> bool:
         return recorded in self._names_of_classes or any(_name_matches(wanted, recorded) for wanted in self._types)
 
-    def _is_namesake(self, recorded: str) -> bool:
-        """Whether a wanted type has the same short name: messages must then show the module too."""
-        names = [wanted.__name__ if isinstance(wanted, type) else str(wanted) for wanted in self._types]
-        return short_type(recorded) in map(short_type, names)
-
     def _message_matches(self, recorded: str | None) -> bool:
         wanted = self.message
         if isinstance(wanted, str):
@@ -289,15 +292,6 @@ class ErrorPattern:
             return f"a message matching {self.message.pattern!r}"
         how = "containing" if isinstance(self.message, str) else "=="
         return f"a message {how} {show(self.message)}"
-
-
-def _check_type(wanted: object) -> None:
-    if isinstance(wanted, BaseException):
-        raise UsageError(f"{wanted!r} is an exception; give its class, and its text as message=")
-    if isinstance(wanted, re.Pattern):
-        raise UsageError(f"{wanted!r} stands where the error's type belongs; give a pattern for its text as message=")
-    if isinstance(wanted, type) and not issubclass(wanted, BaseException):
-        raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
 
 
 def _name_matches(wanted: object, recorded: str | None) -> bool:
