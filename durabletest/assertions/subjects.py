@@ -34,7 +34,7 @@ from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_brea
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import execution_title, title
-from durabletest.model.lookup import closest, member, why_not_found
+from durabletest.model.lookup import closest, did_you_mean, member, why_not_found
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import stamp
 
@@ -228,8 +228,7 @@ class OperationSetFacts:
         history = self.view.history()
         if name is None or history.find_all(name):
             return ""
-        near = closest(history, name)
-        return f"; did you mean {near!r}?" if near else "; no operation has that name"
+        return did_you_mean(closest(history, name)) or "; no operation has that name"
 
 
 class OperationsSubject(Subject[OperationSetFacts]):

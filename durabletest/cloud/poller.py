@@ -288,12 +288,12 @@ class Poller:
             return
         limit = span(timedelta(seconds=self._timeout))
         stopped = ", and was stopped" if self.owned else ""
-        self._give_up(
-            CloudTimeoutError(
-                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}\n"
-                f"{arn_and_link(self.arn)}\n{_waited_for(self._history)}{listing(self._history)}"
-            )
-        )
+        history = self._history
+        unfinished = [record for record in history.operations if not record.status.is_terminal]
+        awaited = [title(history, record) for record in unfinished if not history.children(record)]
+        waits = f"It waits for {', '.join(awaited)}.\n" if awaited else ""
+        message = f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}"
+        self._give_up(CloudTimeoutError(f"{message}\n{arn_and_link(self.arn)}\n{waits}{listing(history)}"))
 
     def _give_up(self, error: Exception, cause: Exception | None = None) -> None:
         """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""
@@ -339,13 +339,3 @@ class Poller:
         with self._lock:
             taken, self._watches = self._watches, []
         return taken
-
-
-def _waited_for(history: History) -> str:
-    """The line that names the open operations without their parents; empty if there is none."""
-    names = [
-        title(history, record)
-        for record in history.operations
-        if not record.status.is_terminal and not history.children(record)
-    ]
-    return f"It waits for {', '.join(names)}.\n" if names else ""

@@ -24,23 +24,12 @@ from durabletest.model.records import (
 )
 from durabletest.model.times import plain_event
 
-_TYPES = {
-    "Step": OperationType.STEP,
-    "Wait": OperationType.WAIT,
-    "Callback": OperationType.CALLBACK,
-    "ChainedInvoke": OperationType.CHAINED_INVOKE,
-    "Context": OperationType.CONTEXT,
-}
-_STATUSES = {
-    "Started": OperationStatus.STARTED,
-    "Succeeded": OperationStatus.SUCCEEDED,
-    "Failed": OperationStatus.FAILED,
-    "TimedOut": OperationStatus.TIMED_OUT,
-    "Stopped": OperationStatus.STOPPED,
-    "Cancelled": OperationStatus.CANCELLED,
-}
 _OPERATION_EVENTS = {
-    prefix + suffix: (type_, status) for prefix, type_ in _TYPES.items() for suffix, status in _STATUSES.items()
+    type_.in_events + status.in_events: (type_, status)
+    for type_ in OperationType
+    if type_ is not OperationType.EXECUTION
+    for status in OperationStatus
+    if status not in (OperationStatus.PENDING, OperationStatus.READY)
 }
 _EXECUTION_EVENTS = {
     "ExecutionStarted": ExecutionStatus.RUNNING,

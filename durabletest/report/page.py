@@ -79,7 +79,8 @@ def page_of(
     ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
     its title.
     """
-    scale = Scale(_instants(executions), _busy(executions)) if executions else None
+    busy = [times for execution in executions for times in _times(execution)]
+    scale = Scale(_instants(executions), busy) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
     roots = [execution for execution in executions if execution.parent_arn is None]
     facts = [f"{execution_title(root.arn)}: {_outcome(root.history)}" for root in roots]
@@ -168,10 +169,6 @@ def _instants(executions: Sequence[Recorded]) -> list[datetime]:
         moments += (moment for invocation in _times(execution) for moment in invocation)
         moments += (fault.at for fault in execution.injected if fault.at is not None)
     return moments
-
-
-def _busy(executions: Sequence[Recorded]) -> list[tuple[datetime, datetime]]:
-    return [times for execution in executions for times in _times(execution)]
 
 
 def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:

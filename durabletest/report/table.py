@@ -178,7 +178,7 @@ def operation_table(
             raise unknown(name, COLUMNS, "column of the operation table")
     table = _table(operations, names, start)
     if columns is None:
-        _drop_if_empty(table, "error")
+        _drop_empty_errors(table)
     if "error" in table:
         room = max(width - _width(table, but="error"), width // 2)
         table["error"] = [shortened(cell, room) for cell in table["error"]]
@@ -192,13 +192,13 @@ def report_table(operations: Iterable[OperationRecord], width: int, start: datet
     for that, columns are left out.
     """
     table = _table(operations, REPORT_COLUMNS, start)
-    _drop_if_empty(table, "error")
+    _drop_empty_errors(table)
     for column in _LEFT_OUT:
         if table and width - _width(table, but="name", and_but="error") < _LEAST_ROOM:
             del table[column]
     if table:
         room = width - _width(table, but="name", and_but="error")
-        errors = _widest("error", table.get("error", [])) if "error" in table else 0
+        errors = _widest("error", table["error"]) if "error" in table else 0
         table["name"] = [_cut_name(cell, max(room - errors, room // 2)) for cell in table["name"]]
     if "error" in table:
         left = width - _width(table, but="error")
@@ -219,9 +219,9 @@ def _table(operations: Iterable[OperationRecord], names: Sequence[str], start: d
     return {name: [_CELLS[name](row, times) for row in rows] for name in names}
 
 
-def _drop_if_empty(table: _Table, name: str) -> None:
-    if not any(table.get(name, ())):
-        table.pop(name, None)
+def _drop_empty_errors(table: _Table) -> None:
+    if not any(table.get("error", ())):
+        table.pop("error", None)
 
 
 def _widest(name: str, cells: Sequence[str]) -> int:
