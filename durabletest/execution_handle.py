@@ -14,7 +14,7 @@ from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import ErrorSource, error_object
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.times import Duration, delay
-from durabletest.result import TestResult
+from durabletest.result import OperationGetters, TestResult
 
 _ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
 
@@ -158,28 +158,12 @@ def _path(history: History, record: OperationRecord) -> str:
     return history.path_of(as_written(history, record))
 
 
-class OperationLookups:
+class OperationLookups(OperationGetters):
     """The base of both runners: look-ups in ``_last``, which is None until something was executed."""
 
     _last: ExecutionControl | None = None
 
-    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The operation of this name or path (R4.1); ``index`` chooses one of several."""
-        return self._result().get_operation(path, index)
-
-    def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at this position in execution order, from 0 (R4.2)."""
-        return self._result().get_operation_by_index(index)
-
-    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        """The operation at this position among those of the name, from 0 (R4.3)."""
-        return self._result().get_operation_by_name_and_index(name, index)
-
-    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        """The operation with this id (R4.4)."""
-        return self._result().get_operation_by_id(operation_id)
-
-    def _result(self) -> TestResult:
+    def _looked_in(self) -> ExecutionView:
         if self._last is None:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
-        return TestResult(self._last)
+        return self._last

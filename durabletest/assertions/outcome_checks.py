@@ -7,17 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import (
-    Claim,
-    LazyText,
-    brief,
-    call,
-    counted,
-    evaluate,
-    short_type,
-    shortened,
-    show,
-)
+from durabletest.assertions.check import Claim, LazyText, brief, call, counted, evaluate, short_type, shortened, show
 from durabletest.assertions.compare import equals
 from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.errors import UsageError

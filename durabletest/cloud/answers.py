@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from durabletest.errors import ConfigurationError, NeverUsedError
 from durabletest.model.history import History, as_written, callback_names
 from durabletest.model.records import OperationRecord
 from durabletest.model.wait_for_data import is_submitted
-from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
+from durabletest.scripts import Action, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
@@ -74,7 +74,8 @@ class CallbackAnswers:
             self._known |= {record.id for record in history.operations if record.status.is_terminal}
             self._late = False
         for record in history.operations:
-            if record.callback_id is not None and record.id not in self._known and _is_ready(history, record):
+            new = record.callback_id is not None and record.id not in self._known
+            if new and (record.status.is_terminal or is_submitted(history, as_written(history, record))):
                 self._known.add(record.id)
                 self._schedule(record, callback_names(history, record), now)
 
@@ -100,7 +101,9 @@ class CallbackAnswers:
         use = self._scripts.take(names, callback)
         if use is None or record.status.is_terminal:
             return
-        actions = _in_order(use.answer) if self._real else list(_in_time(use.answer, callback))
+        actions = sorted(use.answer.actions, key=lambda action: action.after)
+        if not self._real:
+            actions = list(_in_time(actions, callback))
         delays = ((action.after.total_seconds() if self._real else 0.0, action) for action in actions)
         self._due += [DueAction(now + delay, use, action, record.id) for delay, action in delays]
         self._due.sort(key=lambda due: due.at)
@@ -120,14 +123,10 @@ class CallbackAnswers:
                 self._refused.append(due)
 
 
-def _in_order(answer: Answer) -> list[Action]:
-    return sorted(answer.actions, key=lambda action: action.after)
-
-
-def _in_time(answer: Answer, callback: ScriptedCallback) -> Iterator[Action]:
+def _in_time(actions: Iterable[Action], callback: ScriptedCallback) -> Iterator[Action]:
     """The actions that would have come before the callback timed out."""
     last = timedelta(0)
-    for action in _in_order(answer):
+    for action in actions:
         too_late = _at_least(action.after, callback.timeout)
         if too_late or _at_least(action.after - last, callback.heartbeat_timeout):
             return
@@ -137,8 +136,3 @@ def _in_time(answer: Answer, callback: ScriptedCallback) -> Iterator[Action]:
 
 def _at_least(delay: timedelta, seconds: int | None) -> bool:
     return seconds is not None and delay >= timedelta(seconds=seconds)
-
-
-def _is_ready(history: History, record: OperationRecord) -> bool:
-    """Whether the callback can be answered, or has ended."""
-    return record.status.is_terminal or is_submitted(history, as_written(history, record))

@@ -55,7 +55,6 @@ _SET_CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), or AWS_PROFILE to a "
     "profile of your AWS configuration, logged in"
 )
-_ACTION_OF_OPERATION = {"Invoke": "lambda:InvokeFunction"}
 
 
 # --- errors ---
@@ -114,7 +113,7 @@ def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | 
     if code in _CREDENTIALS_REFUSED:
         return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
     if code == "AccessDeniedException":
-        action = _ACTION_OF_OPERATION.get(operation, f"lambda:{operation}")
+        action = "lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}"
         return CloudPermissionError(f"the credentials do not permit {action}: allow it in their IAM policy\n{error}")
     if function is None:
         return None

@@ -82,7 +82,12 @@ class HistoryPages:
         while repeated < 2:
             page = self._page(size, marker)
             if "Events" not in page:
-                self._count_truncated()
+                self._truncated += 1
+                if self._truncated == MAX_TRUNCATED:
+                    raise CloudServiceError(
+                        "the Lambda service's answers to GetDurableExecutionHistory break off: "
+                        f"{MAX_TRUNCATED} in a row had no end"
+                    )
                 break
             self._truncated = 0
             events[:0] = reversed(page["Events"])
@@ -113,14 +118,6 @@ class HistoryPages:
             **({} if marker is None else {"Marker": marker}),
         )
         return page
-
-    def _count_truncated(self) -> None:
-        self._truncated += 1
-        if self._truncated == MAX_TRUNCATED:
-            raise CloudServiceError(
-                f"the Lambda service's answers to GetDurableExecutionHistory break off: {MAX_TRUNCATED} in a row had "
-                "no end"
-            )
 
 
 def _numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

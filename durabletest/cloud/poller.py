@@ -69,13 +69,7 @@ class Poller:
     """
 
     def __init__(
-        self,
-        arn: str,
-        context: CloudContext,
-        *,
-        owned: bool,
-        late: bool,
-        on_child: Callable[[str], Poller | None],
+        self, arn: str, context: CloudContext, *, owned: bool, late: bool, on_child: Callable[[str], Poller | None]
     ) -> None:
         self.arn = arn
         self.owned = owned

@@ -8,6 +8,7 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from durabletest.cloud.aws import arn_and_link, lambda_client
@@ -33,27 +34,25 @@ class CloudSuite:
     """The validated cloud settings of one test case class, whose tests share one client."""
 
     def __init__(self, cls: type[Any]) -> None:
-        self._function = _deployed_name(cls)
-        self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
-        self._poll_interval = _poll_interval(cls)
-        self._invocation_type = cls.invocation_type
+        function = _deployed_name(cls)
+        timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
+        poll_interval = _poll_interval(cls)
         self._logs = cloud_watch_logs(cls.cloud_logs)
-        self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
+        self._new_runner = partial(
+            CloudDurableTestRunner,
+            function,
+            self._client,
+            poll_interval,
+            timeout,
+            cls.invocation_type,
+            unavailable=_UNAVAILABLE[cls.cloud],
+            cloud_logs=self._logs,
+        )
 
     def runner(self, test_id: str, workflow: str | None = None) -> CloudDurableTestRunner:
         """The runner for one test; its executions carry the test's id. ``workflow`` is its name in reports."""
-        return CloudDurableTestRunner(
-            self._function,
-            client=self._client,
-            invocation_type=self._invocation_type,
-            poll_interval=self._poll_interval,
-            timeout=self._timeout,
-            execution_prefix=test_id,
-            unavailable=self._unavailable,
-            cloud_logs=self._logs,
-            workflow=workflow,
-        )
+        return self._new_runner(execution_prefix=test_id, workflow=workflow)
 
     def close(self) -> None:
         self._client.close()

@@ -9,13 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from durabletest.model.history import History, as_written, callback_of, word_for
-from durabletest.model.records import (
-    SIDE_BY_SIDE,
-    WAIT_FOR_CONDITION,
-    OperationRecord,
-    OperationStatus,
-    OperationType,
-)
+from durabletest.model.records import SIDE_BY_SIDE, WAIT_FOR_CONDITION, OperationRecord, OperationStatus, OperationType
 
 CALLBACK, CONDITION, INVOKE, STEP = "callback", "condition", "invoke", "step"
 _EACH = "*"
