@@ -30,13 +30,14 @@ from durabletest.local.scheduler import (
     Scheduler,
     TimerScheduler,
     VirtualClock,
+    monotonic,
 )
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
-from durabletest.local.stubbing import replacing
+from durabletest.local.stubbing import step_replacement
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
-from durabletest.sdk_operations import OperationListener, OperationSeam
+from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
@@ -86,28 +87,31 @@ class LocalEnvironment:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
             self._driver = clock_drivers.driver(
-                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+                settings.clock,
+                lambda: self.orchestrator.calls.invoker.end_if_abandoned(),  # noqa: PLW0108 - made later
             )
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
         instant = RequestInstant(self.clock.now)
         self.server = CheckpointWorkerManager(
-            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+            lambda: CheckpointServer(instant.now, self.orchestrator.announcement_handlers),
+            before_request=instant.arrive,
+            monotonic=monotonic,
         )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self.crash = self.orchestrator.calls.crash
-        self._hooks = sdk.Hooks(self.crash, self._replacing)
+        self._hooks = sdk.Hooks(self.crash, self._step_replacement)
         self._parts: tuple[Any, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
-            OperationSeam(self._listeners),
+            OperationPatches(self._listeners),
             sdk.ClientHook(self._client_here),
-            *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
+            *((sdk_threads.ThreadPatches(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
@@ -226,11 +230,11 @@ class LocalEnvironment:
         listening = faults if faults is not None and faults.listens else None
         return () if listening is None and notes is None else [one for one in (notes, listening) if one is not None]
 
-    def _replacing(self, arn: str) -> sdk.Replace | None:
+    def _step_replacement(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running
         if running is None or running.call.arn != arn:
             return None
-        return replacing(running.deployment.stubs, running.deployment.faults, arn, self._time_out)
+        return step_replacement(running.deployment.stubs, running.deployment.faults, arn, self._time_out)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

@@ -66,10 +66,10 @@ class ForeignClockWatch:
     def install(self) -> None:
         # Neither tool tells of a clock that is begun; all of their forms (call, context manager, decorators) end here.
         # Checked with freezegun 1.5.5 and time-machine 3.6.0.
-        self._patches.wrap(freezegun.api._freeze_time, "start", self._noting)
+        self._patches.wrap(freezegun.api._freeze_time, "start", self._patched_start)
         time_machine: Any = sys.modules.get("time_machine")
         if time_machine is not None:
-            self._patches.wrap(time_machine.travel, "start", self._noting)
+            self._patches.wrap(time_machine.travel, "start", self._patched_start)
 
     def remove(self) -> None:
         """Stop noting, and forget."""
@@ -100,7 +100,7 @@ class ForeignClockWatch:
             if any(factory is begun.clock for factory in freezegun.api.freeze_factories):
                 begun.stop()
 
-    def _noting(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def _patched_start(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def start(holder: Any) -> Any:
             clock = original(holder)
             self._begun.append(Begun(clock, holder.stop, _begun_where(sys._getframe(1))))

@@ -15,7 +15,7 @@ from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError,
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
 from durabletest.local.handler_threads import unmark, worker_of
-from durabletest.local.handler_worker import forget_pools
+from durabletest.local.invoker import forget_pools
 
 WAIT_SECONDS = 60.0
 """Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""
@@ -160,7 +160,7 @@ class ProcessEnvironment:
         The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = worker_of(current_thread()) is not None or current_thread() is environment.server.thread
+        ours = worker_of(current_thread()) is not None or environment.server.is_mine
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

@@ -19,7 +19,7 @@ from durabletest.stub_registry import StubRegistry
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, timing_out
 
 
-def replacing(
+def step_replacement(
     registry: StubRegistry, faults: FaultInjector | None, arn: str, time_out: Callable[[], NoReturn]
 ) -> sdk.Replace | None:
     """A function that replaces the functions of an execution's steps by their stubs, with faults around them.
@@ -64,7 +64,7 @@ def _response(
     return (lambda *_: time_out()) if response is timing_out else response
 
 
-def deciding(registry: StubRegistry) -> Decide:
+def invoke_decision(registry: StubRegistry) -> Decide:
     """A function that decides how stubbed chained invokes end."""
 
     def decide(invoke: StubbedInvoke) -> StubbedEnd | None:

@@ -141,7 +141,7 @@ def _outcomes(history: History, record: OperationRecord, invocation_ends: list[i
 def _end(record: OperationRecord) -> int | None:
     """The id of the event that has ended it; None for one that is open, or has ended with its execution only."""
     last: Mapping[str, Any] = record.events[-1]
-    ended = record.status.is_terminal and last["EventType"].endswith(record.status.in_events)
+    ended = record.status.is_terminal and last["EventType"].endswith(record.status.title().replace("_", ""))
     return int(last["EventId"]) if ended else None
 
 

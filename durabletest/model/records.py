@@ -19,11 +19,6 @@ class _Named(StrEnum):
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
 
-    @property
-    def in_events(self) -> str:
-        """As the types of events write it: ``TimedOut``."""
-        return self.title().replace("_", "")
-
 
 class OperationStatus(_Named):
     """The status of one operation.

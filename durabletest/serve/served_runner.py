@@ -17,7 +17,7 @@ from durabletest.local.invocations import ExternalHandler, LambdaContext
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
-from durabletest.local.waiters import settling
+from durabletest.local.waiters import answer
 
 AnswerT = TypeVar("AnswerT")
 
@@ -118,7 +118,7 @@ class ServedRunner(LocalDurableTestRunner):
 
         def begin(server: CheckpointServer) -> None:
             move = lambda: not unless(server) and orchestrator.move_virtual_time()  # noqa: E731
-            orchestrator.at_rest.append(partial(settling, moved, move))
+            orchestrator.at_rest.append(partial(answer, moved, move))
 
         with self._session.use():
             self._environment.server.ask(begin)
