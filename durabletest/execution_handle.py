@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from durabletest.errors import NotAvailableError, OperationNotFoundError
+from durabletest.errors import NeverUsedError, NotAvailableError, OperationNotFoundError, UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, as_written, execution_title
 from durabletest.model.operation import DurableOperation
@@ -158,8 +158,8 @@ def _path(history: History, record: OperationRecord) -> str:
     return history.path_of(as_written(history, record))
 
 
-class OperationLookups(OperationGetters):
-    """The base of both runners: look-ups in ``_last``, which is None until something was executed."""
+class Runner(OperationGetters):
+    """The base of both runners; ``_last`` is None until something was executed."""
 
     _last: ExecutionControl | None = None
 
@@ -167,3 +167,29 @@ class OperationLookups(OperationGetters):
         if self._last is None:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
         return self._last
+
+    def _check_open(self) -> None:
+        raise NotImplementedError
+
+    def unused(self) -> str | None:
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
+        raise NotImplementedError
+
+    def verify_used(self) -> None:
+        """Raise :class:`NeverUsedError` if a stub or a scripted answer was never used.
+
+        It is called when the with block is left without an error.
+        """
+        complaint = self.unused()
+        if complaint is not None:
+            raise NeverUsedError(complaint)
+
+    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
+        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
+        self._check_open()
+        if self._last is None:
+            raise UsageError("stop() without an execution: call start(payload) first")
+        Execution(self._last).stop(error, message)
+
+    def __enter__(self) -> Self:
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from durabletest import endings, routes
 from durabletest.cloud import stopping
@@ -26,14 +26,12 @@ from durabletest.cloud.stopping import not_stopped
 from durabletest.errors import (
     CloudServiceError,
     ConfigurationError,
-    NeverUsedError,
     NotAvailableError,
     RunnerClosedError,
-    UsageError,
 )
-from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.execution_handle import Execution, Runner
 from durabletest.model.execution_view import ExecutionView, children_of
-from durabletest.model.payloads import ErrorSource, encode
+from durabletest.model.payloads import encode
 from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
 from durabletest.routes import Route
@@ -46,7 +44,7 @@ MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
-class CloudDurableTestRunner(OperationLookups):
+class CloudDurableTestRunner(Runner):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
@@ -135,13 +133,6 @@ class CloudDurableTestRunner(OperationLookups):
         self._check_open()
         return Execution(self._executions.other(arn))
 
-    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
-        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
-        self._check_open()
-        if self._last is None:
-            raise UsageError("stop() without an execution: call start(payload) first")
-        Execution(self._last).stop(error, message)
-
     def reset(self) -> None:
         """Stop the executions that still run, and forget all executions and scripts.
 
@@ -174,9 +165,6 @@ class CloudDurableTestRunner(OperationLookups):
                     self._client.close()
                 if self._logs is not None and self._owns_logs:
                     self._logs.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -225,17 +213,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._check_open()
         return self._scripts.on_callback(name, optional)
 
-    def verify_used(self) -> None:
-        """Raise :class:`NeverUsedError` if a scripted answer was never used.
-
-        It is called when the with block is left without an error.
-        """
-        complaint = self.unused()
-        if complaint is not None:
-            raise NeverUsedError(complaint)
-
     def unused(self) -> str | None:
-        """The complaint about scripted answers that were never used, with advice; None if all were used."""
         self._check_open()
         if unanswered(self._scripts, self._executions.histories()) is None:
             return None

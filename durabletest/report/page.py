@@ -57,15 +57,6 @@ class HandlerCall:
     logs: list[LogEntry]
 
 
-@dataclass(frozen=True)
-class Run:
-    """The invocations of an execution; ``no_logs`` says why their log lines are missing."""
-
-    title: str
-    calls: list[HandlerCall]
-    no_logs: str
-
-
 def page_of(
     executions: Sequence[Recorded],
     title: str | None = None,
@@ -175,7 +166,8 @@ def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:
     return [(invocation.started_at, invocation.ended_at) for invocation in execution.history.invocations]
 
 
-def _run(execution: Recorded) -> Run:
+def _run(execution: Recorded) -> tuple[str, list[HandlerCall], str]:
+    """The title of an execution, its invocations, and why their log lines are missing."""
     by_invocation: dict[int, list[LogEntry]] = {}
     for entry in execution.logs or ():
         by_invocation.setdefault(entry.invocation, []).append(entry)
@@ -187,7 +179,7 @@ def _run(execution: Recorded) -> Run:
         calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
     for number, lines in sorted(by_invocation.items()):
         calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
-    return Run(execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else "")
+    return execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else ""
 
 
 def _legend(executions: Sequence[Recorded]) -> list[tuple[str, str, str]]:
