@@ -10,12 +10,13 @@ import traceback
 import unittest
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TypeAlias
+from unittest import mock
 
 import boto3
 from botocore.exceptions import NoCredentialsError
@@ -77,18 +78,9 @@ def _watch(test: DurableTestCase, recording: Recording) -> None:
     test.addCleanup(keep)
 
 
-@contextmanager
-def in_mode(mode: Mode) -> Iterator[None]:
-    """Set the environment variable of the mode for the duration of the block."""
-    before = os.environ.get(MODE_VARIABLE)
-    os.environ[MODE_VARIABLE] = mode
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[MODE_VARIABLE]
-        else:
-            os.environ[MODE_VARIABLE] = before
+def in_mode(mode: Mode) -> AbstractContextManager[object]:
+    """Set the environment variable of the mode in the block; after it, all variables are as they were before."""
+    return mock.patch.dict(os.environ, {MODE_VARIABLE: mode})
 
 
 class _Outcomes(unittest.TestResult):

@@ -29,16 +29,17 @@ _UNREAD = (
 
 
 class Outcome(Timed, Protocol):
-    """The facts about something that ends with a result or an error."""
+    """The facts about something that ends with a result or an error.
+
+    The result ``is_undecoded`` if it is still the recorded text, because its serialiser is not known here.
+    """
 
     @property
     def record(self) -> ExecutionRecord | OperationRecord: ...
     def has(self, status: str) -> bool: ...
     def result(self) -> object: ...
     @property
-    def is_undecoded(self) -> bool:
-        """Whether the result is still the recorded text, because its serialiser is not known here."""
-        ...
+    def is_undecoded(self) -> bool: ...
 
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)

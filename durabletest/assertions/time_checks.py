@@ -25,26 +25,23 @@ Units = float | Sequence[float] | None
 
 
 class Timed(Protocol):
-    """The facts about something that starts and ends: an execution, an operation or an invocation."""
+    """The facts about something that starts and ends: an execution, an operation or an invocation.
+
+    ``story`` is its state in words, ``FAILED on attempt 3 with PaymentDeclined: card expired``, and ``instead`` the
+    check of its state that passes, ``.failed('PaymentDeclined', 'card expired')``. ``remedy`` is what to do before its
+    end can be checked, empty if it has ended.
+    """
 
     @property
     def view(self) -> ExecutionView: ...
     @property
     def record(self) -> ExecutionRecord | OperationRecord | Invocation: ...
     @property
-    def story(self) -> str:
-        """Its state in words, ``FAILED on attempt 3 with PaymentDeclined: card expired``."""
-        ...
-
+    def story(self) -> str: ...
     @property
-    def remedy(self) -> str:
-        """What to do before its end can be checked; empty if it has ended."""
-        ...
-
+    def remedy(self) -> str: ...
     @property
-    def instead(self) -> str:
-        """The check of its state that passes, ``.failed('PaymentDeclined', 'card expired')``."""
-        ...
+    def instead(self) -> str: ...
 
 
 TimedT = TypeVar("TimedT", bound=Timed)
