@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from threading import Event
 from typing import Any
 
@@ -73,12 +74,9 @@ class CloudWatchLogs:
         }
         if history.execution.started_at is not None:
             request["startTime"] = int((history.execution.started_at - _MARGIN).timestamp() * 1000)
-        for _ in range(_MAX_REQUESTS):
-            page = self._client.filter_log_events(**request)
+        pages = self._client.get_paginator("filter_log_events").paginate(**request)
+        for page in islice(pages, _MAX_REQUESTS):
             yield from filter(None, (_entry(event, ids) for event in page.get("events", ())))
-            if not page.get("nextToken"):
-                return
-            request["nextToken"] = page["nextToken"]
 
 
 def _entry(event: Mapping[str, Any], ids: Mapping[str, int]) -> LogEntry | None:
