@@ -106,9 +106,13 @@ class HistorySubject(Subject[ExecutionView]):
         """
         if self._context.negated:
             raise UsageError(f"{self._context.title}: .never.matches({str(file)!r}) says nothing; leave it out")
-        snapshot = SnapshotFile.of(file, self._context.test.folder)
-        omission = Omission.given(without, ignore)
-        return self._check(lambda view: matches_snapshot(view, snapshot, omission))
+        if not isinstance(file, str | os.PathLike):
+            raise UsageError(f"matches({file!r}): give the name of a file next to the test, matches('order.json')")
+        folder = self._context.test.folder
+        if folder is None and not Path(file).is_absolute():
+            raise UsageError(f"matches({str(file)!r}): the test's module is no file, so give an absolute path")
+        path, omission = (folder or Path()) / file, Omission.given(without, ignore)
+        return self._check(lambda view: _matches(view, str(file), path, omission))
 
 
 def _known(event_type: str) -> str:
@@ -207,58 +211,41 @@ _CORRECT_IT = f"Correct it, or have it written anew with {_UPDATE_VARIABLE}=1"
 _COMMIT_IT = "Run the test once where CI is not set, look at the file that it writes, and commit it."
 
 
-@dataclass(frozen=True)
-class SnapshotFile:
-    """``name`` is the argument of ``matches``."""
-
-    name: str
-    path: Path
-
-    @classmethod
-    def of(cls, name: str, folder: Path | None) -> SnapshotFile:
-        """``folder`` is the directory of the test's module."""
-        if not isinstance(name, str | os.PathLike):
-            raise UsageError(f"matches({name!r}): give the name of a file next to the test, matches('order.json')")
-        if folder is None and not Path(name).is_absolute():
-            raise UsageError(f"matches({str(name)!r}): the test's module is no file, so give an absolute path")
-        return cls(str(name), (folder or Path()) / name)
-
-    def read(self) -> Canonical:
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UsageError(f"{self.name!r} is no snapshot: {error}\n{_CORRECT_IT}") from None
-        fault = _fault("the execution", found, ("status",))
-        if fault is not None:
-            raise UsageError(f"{self.name!r} is no snapshot: {fault}\n{_CORRECT_IT}")
-        snapshot: Canonical = found
-        return snapshot
-
-
-def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission) -> Claim:
+def _matches(view: ExecutionView, name: str, path: Path, omission: Omission) -> Claim:
     """The claim that a history is as in the file, which is written first if it is missing or to be updated.
 
-    What is omitted is neither compared nor written.
+    ``name`` is the file in messages. What is omitted is neither compared nor written.
     """
-    expected = f"as in {file.name!r}"
+    expected = f"as in {name!r}"
     execution = ExecutionFacts(view)
     if not execution.record.ended:
         return Claim(False, "an execution that has ended", execution.story, remedy=execution.remedy)
-    write, now = updating() or not file.path.exists(), omission.left(canonical(view.history(), view.decode))
+    write, now = updating() or not path.exists(), omission.left(canonical(view.history(), view.decode))
     in_ci = os.environ.get("CI", "").lower() in ("true", "1")  # some services set it to 1; a new file would be lost
     if write and in_ci and not updating():
         return Claim(False, expected, "there is no such file, and in CI none is written", remedy=_COMMIT_IT)
     if write:
         _refuse_unused(view, omission)
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        file.path.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return Claim(True, expected, "it was written")
-    before = omission.left(file.read())
+    before = omission.left(_read(name, path))
     _refuse_unused(view, omission)
     found = differences(before, now)
     actual = "\n".join(shortened(found, noun="difference")) or "nothing differs"
     remedy = f"If that is right, run the test once with {_UPDATE_VARIABLE}=1"
     return Claim(not found, expected, actual, remedy=remedy)
+
+
+def _read(name: str, path: Path) -> Canonical:
+    try:
+        snapshot: Canonical = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no snapshot: {error}\n{_CORRECT_IT}") from None
+    fault = _fault("the execution", snapshot, ("status",))
+    if fault is not None:
+        raise UsageError(f"{name!r} is no snapshot: {fault}\n{_CORRECT_IT}")
+    return snapshot
 
 
 def updating() -> bool:

@@ -127,16 +127,13 @@ def operation_subject(context: CheckContext, path: str, index: int | None) -> Op
         return OperationSubject(own_context, OperationFacts(view, record))
     own_context = context.of(f"{requested(path, index)} of {execution}")
     if index is None and found:
-        return OperationSubject(own_context, _ambiguous(view, path, found))
+        remedy = f"Say which one, by its path or with index=; or claim it of all: assertOperations(name={path!r}).each"
+        several = unmet("a single operation", partial(namesakes, history, found), remedy)
+        return OperationSubject(own_context, Ambiguous(several, path))
     missing = Missing(_exists(view, path, index or 0, len(found)))
     subject = OperationSubject(own_context, missing)
     context.test.expect_claim(subject, lambda: check(own_context, missing.claim))
     return subject
-
-
-def _ambiguous(view: ExecutionView, path: str, found: Sequence[OperationRecord]) -> Ambiguous:
-    remedy = f"Say which one, by its path or with index=; or claim it of all: assertOperations(name={path!r}).each"
-    return Ambiguous(unmet("a single operation", partial(namesakes, view.history(), found), remedy), path)
 
 
 def _exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:

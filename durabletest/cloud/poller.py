@@ -201,7 +201,12 @@ class Poller:
         return OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
 
     def _poll(self) -> None:
-        new = self._read_new()
+        try:
+            new = self._pages.read_new()
+        except ClientError as error:
+            if not (is_not_found(error) and self._is_fresh()):
+                raise
+            new = []
         self._idle_polls = 0 if new else self._idle_polls + 1
         with self._lock:
             self._new_events += new
@@ -219,14 +224,6 @@ class Poller:
             self._finish(None)
         elif self._idle_polls and self._idle_polls % IDLE_POLLS == 0:
             self._check_status()
-
-    def _read_new(self) -> list[dict[str, Any]]:
-        try:
-            return self._pages.read_new()
-        except ClientError as error:
-            if is_not_found(error) and self._is_fresh():
-                return []
-            raise
 
     def _pause(self) -> None:
         """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""

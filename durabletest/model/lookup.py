@@ -129,7 +129,7 @@ class _PathMatches:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._compared = dict.fromkeys(_last_names(path), 0)
+        self._compared = dict.fromkeys(possible_names(path)[1:], 0)
         self._found: list[OperationRecord] = []
 
     def update(self, operations: OperationIndex) -> Sequence[OperationRecord]:
@@ -149,18 +149,13 @@ class _PathMatches:
 
 def means(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
     """Whether a name or path matches this operation, perhaps among others."""
-    return record.name == path or (record.name in _last_names(path) and _is_at(operations, record, path))
+    return record.name == path or (record.name in possible_names(path) and _is_at(operations, record, path))
 
 
 def possible_names(path: str) -> list[str]:
-    """All names that an operation at this path can have."""
-    return [path, *_last_names(path)]
-
-
-def _last_names(path: str) -> list[str]:
-    """Names may contain slashes, so every tail of a path can be the name of an operation."""
+    """All names that an operation at this path can have: itself and its tails, as names may contain slashes."""
     parts = path.split("/")
-    return ["/".join(parts[i:]) for i in range(1, len(parts))]
+    return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
 def _is_at(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
