@@ -1,4 +1,4 @@
-"""The methods with which a test runs a durable function, and asserts on its executions, whatever its framework is."""
+"""The methods with which a test of any framework runs a durable function, and asserts on its executions."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class DurableMethods:
         except SkipTest:
             raise
         except Exception as error:
-            with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
+            with suppress(DurableTestError):  # the failure counts, even if the runner is broken
                 unused = None if self.__last is None else self.runner.unused()
                 if unused is not None:
                     error.add_note(f"\n{unused}")

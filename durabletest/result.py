@@ -150,7 +150,7 @@ class TestResult(OperationGetters):
         invocation_duration: Duration | None = None,
         prices: Prices | None = None,
     ) -> Cost:
-        """What the execution so far costs, by the published metering; see :class:`durabletest.Cost`.
+        """The cost of the execution so far, by the published metering; see :class:`durabletest.Cost`.
 
         ``memory`` is the function's, in MB. Virtual time passes while a handler sleeps, not while it computes: with
         ``invocation_duration`` (a timedelta, or seconds) each invocation is taken to have lasted that long. ``prices``

@@ -67,7 +67,7 @@ def unmet(expected: LazyText, actual: LazyText, remedy: LazyText, trace: tuple[s
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What the checks of one subject share.
+    """The context that all checks of one subject share.
 
     ``title`` names the subject in messages, ``view`` is the execution that the report shows, ``note`` is the ``msg`` of
     the assertion. ``negated`` is true between ``never`` and the check after it. ``operation`` is the id of the
@@ -166,7 +166,7 @@ class Members(Generic[FactsT]):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Subject(Generic[FactsT]):
-    """What claims are made about. Each check returns its subject, so that checks can be chained."""
+    """The base of everything that claims are about. Each check returns its subject, so that checks can be chained."""
 
     _context: CheckContext
     _facts: FactsT | Missing | Members[FactsT]

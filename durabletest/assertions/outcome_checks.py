@@ -79,7 +79,7 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
     def error(self, type: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """Its last error, which a step has between two attempts too, is of this type, message and data.
 
-        The arguments are those of ``failed``; without any, it has an error of whatever kind.
+        The arguments are those of ``failed``; without any, it has an error of any kind.
         """
         pattern = ErrorPattern(type, message, data)
         return self._check(lambda facts: _has_error(facts, pattern))

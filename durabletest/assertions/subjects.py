@@ -58,9 +58,9 @@ class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
         return self._has_status("PAUSED")
 
     def operations_billed(self, number: object = None, *, at_most: int | None = None) -> Self:
-        """The service bills this many durable operations, or at most so many; see ``TestResult.cost``.
+        """The service bills this many durable operations, or at most this many; see ``TestResult.cost``.
 
-        Executions that it has invoked are billed by themselves.
+        Executions that it has invoked are billed separately.
         """
         if (number is None) is (at_most is None):
             raise UsageError("operations_billed() compares with a number: write operations_billed(18) or at_most=18")

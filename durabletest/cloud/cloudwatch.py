@@ -18,11 +18,11 @@ from durabletest.model.history import History
 from durabletest.model.records import LogEntry
 
 READS = 3
-"""So often the log is read until there is something: its lines come a few seconds late."""
+"""The most reads of a log that is still empty, since its lines arrive a few seconds late."""
 READ_INTERVAL = 1.0
 _MAX_REQUESTS = 20
 _MARGIN = timedelta(seconds=10)
-"""The clocks of the function and of the service may differ by so much."""
+"""The largest difference expected between the clocks of the function and of the service."""
 _IDS_IN_PATTERN = 20
 """A filter pattern may have 1,024 characters."""
 _TEXT_LINE = re.compile(r"\[(?P<level>[A-Z]+)\]\t\S+\t(?P<request>[0-9a-f-]{36})\t(?P<message>.*)", re.DOTALL)
@@ -36,7 +36,7 @@ _ADVICE = {
 
 
 class CloudWatchLogs:
-    """Reads the log group of each function, or one ``group`` for all; the first error is told as a log entry."""
+    """Reads the log group of each function, or one ``group`` for all; the first error becomes a log entry."""
 
     def __init__(self, group: str | None = None) -> None:
         self._group = group
@@ -80,7 +80,7 @@ class CloudWatchLogs:
 
 
 def _entry(event: Mapping[str, Any], ids: Mapping[str, int]) -> LogEntry | None:
-    """What the function has logged, as JSON or as text; None for what Lambda itself writes."""
+    """The record of a line that the function has logged, as JSON or as text; None for a line of Lambda's own."""
     text = str(event["message"]).rstrip("\n")
     time = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
     try:

@@ -24,7 +24,7 @@ from durabletest.serialisers import decode
 _JOIN_SECONDS = 2.0
 """How long the ends of the threads of all pollers may take, one of which may wait for an answer."""
 _WAIT_SLICE = 1.0
-"""Waits are cut into pieces of so many seconds, since some systems deliver Ctrl-C only between them."""
+"""The longest single wait, in seconds, since some systems deliver Ctrl-C only between two waits."""
 
 
 class CloudExecution:
@@ -94,11 +94,11 @@ class CloudExecution:
         return self.poller.watch(Watch(path, index, status))
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
-        """Shows the progress line meanwhile."""
+        """Shows the progress line in the block."""
         return self.poller.progress.shown()
 
     def wait_until_ended(self, timeout: float | None) -> None:
-        """Wait for the end, and show the progress line meanwhile; a log gets a line if it took long."""
+        """Wait for the end behind the progress line; without a terminal, a long wait leaves a line in the log."""
         seen_before, end = self.poller.ended.is_set(), inf if timeout is None else real_seconds() + timeout
         with self.blocking():
             while not self.poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - real_seconds()))):

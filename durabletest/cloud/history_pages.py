@@ -17,9 +17,9 @@ from durabletest.model.times import real_seconds
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
 RECENT = 5
-"""So many of the newest events are read first; no more if the oldest of them follows on what is known."""
+"""The number of newest events that are read first, which is enough if the oldest of them follows a known one."""
 MAX_TRUNCATED = 5
-"""So many truncated answers in a row are an error; botocore parses each as an answer without members."""
+"""The number of truncated answers in a row that is an error; botocore parses each as an answer without members."""
 GAP_SECONDS = 5.0
 """How long a missing event is looked for."""
 
@@ -101,7 +101,7 @@ class HistoryPages:
         return [event for event in events if "EventId" in event]
 
     def wake(self) -> None:
-        """Look whether what waits for its turn is cancelled."""
+        """Have a request that waits for its turn check whether it is cancelled."""
         if self._quota is not None:
             self._quota.wake()
 

@@ -16,7 +16,7 @@ from durabletest.errors import ConfigurationError
 
 HISTORY_RATE_VARIABLE = "DURABLETEST_HISTORY_RATE"
 REQUESTS_PER_SECOND = 15
-"""What the service permits an account in a region."""
+"""The quota of an account in a region."""
 _WORKERS_VARIABLE = "PYTEST_XDIST_WORKER_COUNT"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _clock = [monotonic]
@@ -24,7 +24,7 @@ _clock = [monotonic]
 
 
 class HistoryQuota:
-    """So many requests in any second: further ones wait, in the order in which they were asked for.
+    """A limit of requests in any one second; further ones wait, in the order in which they were asked for.
 
     Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions.
     """
@@ -55,7 +55,7 @@ class HistoryQuota:
                 self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let the requests that wait look whether they are cancelled."""
+        """Have waiting requests check whether they are cancelled."""
         with self._changed:
             self._changed.notify_all()
 

@@ -35,12 +35,12 @@ from durabletest.scripts import ScriptRegistry
 FRESH_SECONDS = 30.0
 """How long parts of the service may not know of the start of an execution, or of its end."""
 IDLE_POLLS = 10
-"""After so many polls without new events the service is asked for the status of the execution."""
+"""The number of polls without new events after which the service is asked for the status of the execution."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloudContext:
-    """What all executions of one runner have in common.
+    """The client and the settings that all executions of one runner share.
 
     ``interval`` is the time between two polls and ``timeout`` the limit of an execution, in real seconds. With
     ``real_delays`` scripted answers take as long as they say. ``unavailable`` is the error of what the cloud does not
@@ -109,7 +109,7 @@ class Poller:
         self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
 
     def join(self, timeout: float) -> None:
-        """Wait for the end of both threads, for so many seconds each."""
+        """Wait for the end of both threads, up to ``timeout`` seconds for each."""
         for thread in (self._timer, self._thread):
             thread.join(timeout)
 
@@ -128,7 +128,7 @@ class Poller:
 
     @property
     def saw_end(self) -> bool:
-        """Whether the execution has ended by itself."""
+        """Whether the execution ended without being stopped."""
         return self.ended.is_set() and self.error is None
 
     def watch(self, watch: Watch) -> Future[OperationRecord]:

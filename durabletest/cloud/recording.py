@@ -32,7 +32,7 @@ class RecordedExecution:
 
     @property
     def version(self) -> str:
-        """The version of the function that it has begun with."""
+        """The version of the function that it started with."""
         return self.arn.partition("/durable-execution/")[0].rpartition(":")[2]
 
 

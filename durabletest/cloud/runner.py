@@ -310,7 +310,7 @@ def seconds_of(value: Duration, what: str) -> float:
 
 
 def cloud_watch_logs(cloud_logs: bool | str | None) -> CloudWatchLogs | None:
-    """The reader of logs for that setting; None if there is to be none."""
+    """The reader of logs for that setting; None if the setting is off."""
     check_cloud_logs(bool(cloud_logs) and cloud_logs, "cloud_logs")
     return CloudWatchLogs(None if cloud_logs is True else cloud_logs) if cloud_logs else None
 

@@ -42,7 +42,7 @@ class Starter:
         self._timeout = max(timeout, MIN_SECONDS)
         self._invoking: list[Thread] = []
         self._open: dict[str, Future[str | None]] = {}
-        """The answers of Invoke by the names of executions that nobody else knows of yet."""
+        """The answers of Invoke, by the names of executions that no poller follows yet."""
 
     def close(self, timeout: float = 5.0) -> None:
         """Wait for the outstanding answers of Invoke, once all executions have been stopped."""
@@ -90,7 +90,7 @@ class Starter:
         return arn, owned
 
     def forget(self, name: str) -> None:
-        """The execution is followed by others, who stop it."""
+        """Leave the execution to its poller, which stops it."""
         self._open.pop(name, None)
 
     def stop_all(self) -> dict[str, Exception]:
@@ -123,7 +123,7 @@ class Starter:
         )
 
     def _find_within(self, name: str, seconds: float, *, denied: bool = True) -> str | None:
-        """What ``_find`` returns; None if that takes longer, during an outage, and if lists may be ``denied``."""
+        """As ``_find``; None also if that takes longer, during an outage, and if lists may be ``denied``."""
         try:
             return within(seconds, lambda: self._find(name), None)
         except (BotoCoreError, ClientError) as error:
@@ -159,7 +159,7 @@ class Starter:
     def _stop(self, name: str, answer: Future[str | None], seconds: float) -> dict[str, Exception]:
         """Stop what an Invoke has started, once its answer or a list says what that is.
 
-        If neither does for so many seconds, it is stopped when the answer comes after all.
+        If neither does within ``seconds``, it is stopped when the answer finally comes.
         """
         end = real_seconds() + seconds
         while real_seconds() < end:
@@ -205,7 +205,7 @@ def _in_thread(name: str, call: Callable[[], T], result: Future[T]) -> Thread:
 
 
 def _may_have_started(error: BaseException | None) -> bool:
-    """Whether a request with this error may have started an execution all the same."""
+    """Whether a request with this error may still have started an execution."""
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500

@@ -72,7 +72,7 @@ def not_stopped(failures: Mapping[str, Exception]) -> str:
 
 
 def _history(client: Any, arn: str) -> History:
-    """The history of an execution, empty if it cannot be read: it can be stopped all the same."""
+    """The history of an execution; empty if it cannot be read, which does not keep it from being stopped."""
     with suppress(Exception):
         return History(HistoryPages(client, arn).read_new())
     return History()
@@ -99,7 +99,7 @@ def _has_ended(client: Any, arn: str) -> bool:
 # --- when the process ends ---
 
 Stop = Callable[[float | None], dict[str, Exception]]
-"""Stops all executions of a runner that still run, within so many seconds if that is not None.
+"""Stops all running executions of a runner, within that many seconds unless it is None.
 
 Returns the errors, by the ARN of what may still run.
 """
@@ -175,7 +175,7 @@ def _stop_all(seconds: float | None) -> dict[str, Exception]:
 
 
 def _on_sigterm(signal_number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
-    """Let the main thread go on meanwhile, which may hold locks that stopping needs."""
+    """Stop in a second thread, as the main thread may hold locks that stopping needs."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _terminated.set()
     with suppress(RuntimeError):  # the interpreter ends, and all is being stopped

@@ -147,7 +147,7 @@ def _poll_interval(cls: type[Any]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class DeployedStacks:
-    """What the environment variable names: a stack of CloudFormation, or a file of ``cdk deploy --outputs-file``.
+    """The stack of CloudFormation, or the file of ``cdk deploy --outputs-file``, that the environment variable names.
 
     ``outputs`` are those of each stack, by their keys.
     """

@@ -169,7 +169,7 @@ class DurableOperation:
         """A future that resolves to this operation when it reaches the status.
 
         If the execution ends first, the future fails with ``OperationNotReachedError``; ``result(timeout)`` raises
-        ``WaitTimeoutError`` after so many real seconds. Cancelling the future ends the wait.
+        ``WaitTimeoutError`` after that many real seconds. Cancelling the future ends the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
 

@@ -51,7 +51,7 @@ class Trait(StrEnum):
 
 @dataclass(frozen=True)
 class Noted:
-    """What one execution asked the SDK for, and histories do not have: all of it is empty for a deployed function.
+    """Requests of one execution to the SDK that no history records; all of it is empty for a deployed function.
 
     ``retrying`` are the ids of steps with a retry strategy of their own; ``branches`` maps the id of each map or
     parallel to the type (``MapIteration``, ``ParallelBranch``) and the names of all its branches.
@@ -73,7 +73,7 @@ class WorkflowPlace(NamedTuple):
 
 @dataclass
 class SeenOutcomes:
-    """What has happened at one place, with the number of operations to which it has."""
+    """The outcomes seen at one place, each with the number of operations that had it."""
 
     traits: set[Trait] = field(default_factory=set)
     outcomes: Counter[OperationOutcome] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ class SeenOutcomes:
 
 
 def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutcomes]:
-    """What has happened in one execution, by place, in execution order."""
+    """The outcomes of one execution, by place, in execution order."""
     found: dict[WorkflowPlace, SeenOutcomes] = {}
     ends = [event["EventId"] for event in history.events if event["EventType"] == "InvocationCompleted"]
     for record in history.operations:

@@ -236,7 +236,7 @@ class OperationRecord:
 
     @property
     def first_event(self) -> int:
-        """The id of the event with which it has begun."""
+        """The id of its first event."""
         return int(self.events[0]["EventId"])
 
     @property

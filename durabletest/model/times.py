@@ -29,7 +29,7 @@ class _Real:
 
 
 def real_seconds() -> float:
-    """The real monotonic clock, whatever is frozen."""
+    """The time of the real monotonic clock, even while time is frozen."""
     return _clock[0]()
 
 

@@ -178,7 +178,7 @@ class OperationFuture(Future[OperationT]):
         watched.add_done_callback(self._follow)
 
     def result(self, timeout: float | None = None) -> OperationT:
-        """The operation; raises ``WaitTimeoutError`` after so many real seconds."""
+        """The operation; raises ``WaitTimeoutError`` after that many real seconds."""
         with self._blocking(timeout):
             return super().result(timeout)
 
