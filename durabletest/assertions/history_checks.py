@@ -14,13 +14,14 @@ from durabletest.assertions.check import Claim, Subject, call, counted, listed, 
 from durabletest.assertions.operation_checks import find_operation, namesakes
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_break, in_parallel
-from durabletest.errors import AmbiguousOperationError, ConfigurationError, UsageError
+from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.comparison import Canonical, Omission, canonical, differences
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, title
 from durabletest.model.lookup import closest, not_found, unknown
 from durabletest.model.records import event_types
 from durabletest.model.times import stamp
+from durabletest.value_checks import is_set
 
 __unittest = True
 __tracebackhide__ = True
@@ -250,13 +251,7 @@ def _read(name: str, path: Path) -> Canonical:
 
 def updating() -> bool:
     """Whether all snapshots are to be written."""
-    value = os.environ.get(_UPDATE_VARIABLE, "")
-    if value not in ("", "0", "1"):
-        raise ConfigurationError(
-            f"the environment variable {_UPDATE_VARIABLE} is {value!r}: "
-            "set it to 1 to write snapshots anew, or do not set it"
-        )
-    return value == "1"
+    return is_set(_UPDATE_VARIABLE, "set it to 1 to write snapshots anew, or do not set it")
 
 
 def _fault(title: str, found: object, required: tuple[str, ...]) -> str | None:

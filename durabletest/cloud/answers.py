@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,22 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws import error_code
-from durabletest.errors import ConfigurationError, NeverUsedError
+from durabletest.errors import NeverUsedError
 from durabletest.model.history import History, as_written, callback_names
 from durabletest.model.records import OperationRecord
 from durabletest.model.wait_for_data import is_submitted
 from durabletest.scripts import Action, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
+"""Whether scripted answers wait for their ``after``."""
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
-
-
-def real_delays() -> bool:
-    """Whether scripted answers wait for their ``after``: the value of ``DURABLETEST_REAL_DELAYS``."""
-    value = os.environ.get(REAL_DELAYS_VARIABLE, "")
-    if value not in ("", "0", "1"):
-        raise ConfigurationError(f"the environment variable {REAL_DELAYS_VARIABLE} is {value!r}: write 1 or 0")
-    return value == "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from durabletest import endings, routes
 from durabletest.cloud import stopping
-from durabletest.cloud.answers import real_delays
+from durabletest.cloud.answers import REAL_DELAYS_VARIABLE
 from durabletest.cloud.aws import (
     drop_unknown_fields,
     keep_unknown_fields,
@@ -36,7 +36,7 @@ from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
-from durabletest.value_checks import check_cloud_logs, check_duration
+from durabletest.value_checks import check_cloud_logs, check_duration, is_set
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
@@ -73,7 +73,7 @@ class CloudDurableTestRunner(Runner):
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
-        real = real_delays()
+        real = is_set(REAL_DELAYS_VARIABLE, "write 1 or 0")
         self._function_name = function_name
         self._prefix = execution_prefix
         self._own_name = unqualified(function_name).rpartition(":")[2]

@@ -89,7 +89,9 @@ def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutco
     ends = [event["EventId"] for event in history.events if event["EventType"] == "InvocationCompleted"]
     for record in history.operations:
         if as_written(history, record) is record:
-            seen = found.setdefault(_place(history, record), SeenOutcomes())
+            path = "/".join([*_names_around(history, record), _name(record) or "(unnamed)"])
+            place = WorkflowPlace(word_for(record.sub_type, record.type), path)
+            seen = found.setdefault(place, SeenOutcomes())
             # the CALLBACK inside a wait_for_callback, which else could fail by its submitter
             decisive = callback_of(history, record) or record
             seen.traits |= _traits(decisive, noted)
@@ -97,11 +99,6 @@ def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutco
         for place in _never_begun(history, record, noted):
             found.setdefault(place, SeenOutcomes()).outcomes[OperationOutcome.SKIPPED] += 1
     return found
-
-
-def _place(history: History, record: OperationRecord) -> WorkflowPlace:
-    path = "/".join([*_names_around(history, record), _name(record) or "(unnamed)"])
-    return WorkflowPlace(word_for(record.sub_type, record.type), path)
 
 
 def _names_around(history: History, record: OperationRecord) -> list[str]:

@@ -179,10 +179,7 @@ def operation_table(
     table = _table(operations, names, start)
     if columns is None:
         _drop_empty_errors(table)
-    if "error" in table:
-        room = max(width - _width(table, but="error"), width // 2)
-        table["error"] = [shortened(cell, room) for cell in table["error"]]
-    return _drawn(table)
+    return _drawn(table, width, least_room=width // 2)
 
 
 def report_table(operations: Iterable[OperationRecord], width: int, start: datetime | None = None) -> str:
@@ -200,10 +197,7 @@ def report_table(operations: Iterable[OperationRecord], width: int, start: datet
         room = width - _width(table, but="name", and_but="error")
         errors = _widest("error", table["error"]) if "error" in table else 0
         table["name"] = [_cut_name(cell, max(room - errors, room // 2)) for cell in table["name"]]
-    if "error" in table:
-        left = width - _width(table, but="error")
-        table["error"] = [shortened(cell, left) for cell in table["error"]]
-    return _drawn(table)
+    return _drawn(table, width, least_room=0)
 
 
 _Table: TypeAlias = dict[str, list[str]]
@@ -240,10 +234,14 @@ def _cut_name(cell: str, room: int) -> str:
     return indent + shortened(name, room - len(indent))
 
 
-def _drawn(table: _Table) -> str:
+def _drawn(table: _Table, width: int, least_room: int) -> str:
+    """The text of a table, its errors cut to what the other columns leave of the width, or to ``least_room``."""
     from tabulate import tabulate  # it is slow to import, and tests that pass need no table
 
     if not table:
         return "(no operations)"
+    if "error" in table:
+        room = max(width - _width(table, but="error"), least_room)
+        table["error"] = [shortened(cell, room) for cell in table["error"]]
     text = tabulate(table, headers="keys", tablefmt="simple", disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.replace(_PADDING, " ").splitlines())
