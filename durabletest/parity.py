@@ -226,13 +226,16 @@ def _import_module(name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{dotted}.".startswith(f"{error.name}."):
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{dotted}.".startswith(f"{missing}."):
             hint = nearest(dotted, [path.stem for path in Path.cwd().glob("*.py")])
             raise ConfigurationError(f"there is no module {name!r}, seen from {Path.cwd()}{hint}") from None
-        raise ConfigurationError(_not_importable(name, error)) from error
-    except Exception as error:
-        raise ConfigurationError(_not_importable(name, error)) from error
+        [*_, last] = traceback.format_exception_only(error)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"{name!r} cannot be imported: {last.rstrip()} ({where.filename}, line {where.lineno})"
+        ) from error
 
 
 def tests_in(module: ModuleType) -> list[DurableTestCase]:
@@ -253,12 +256,6 @@ def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield from _flat(test)
         else:
             yield test
-
-
-def _not_importable(name: str, error: Exception) -> str:
-    [*_, last] = traceback.format_exception_only(error)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{name!r} cannot be imported: {last.rstrip()} ({where.filename}, line {where.lineno})"
 
 
 def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
