@@ -40,8 +40,6 @@ class DurableMethods:
     __last: Execution | None = None
     __started: tuple[Execution, ...] = ()
 
-    # --- running ---
-
     def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
         options = {"name": name, "tenant_id": tenant_id}
@@ -109,8 +107,6 @@ class DurableMethods:
     def register_function(self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]) -> None:
         """Register a plain target of ``context.invoke`` for this test, with settings as for a durable one."""
         self.runner.register_function(name, handler, **settings)
-
-    # --- asserting ---
 
     def assertExecution(
         self, execution: Execution | TestResult | None = None, *, msg: object = None

@@ -135,9 +135,6 @@ class _Outcomes(unittest.TestResult):
         return self._of_classes.setdefault(test.id(), Recording()) if known is None else known
 
 
-# --- comparing ---
-
-
 class Parity(Enum):
     """The outcome of the comparison of one test."""
 

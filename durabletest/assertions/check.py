@@ -230,9 +230,6 @@ def valid_number(check: str, number: object) -> object:
     return number
 
 
-# --- soft mode ---
-
-
 class SoftScope:
     """``with self.softly():`` collects the failures of claims and raises them at its end, numbered, in one error.
 

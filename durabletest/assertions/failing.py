@@ -84,8 +84,6 @@ class CurrentTest:
         first = self._format_message(note, subject)
         return first + line_break + rest if subject in first else first
 
-    # --- subjects without claims ---
-
     def expect_claim(self, subject: object, complain: Callable[[], None]) -> None:
         """Call ``complain``, which raises, at the end of the test if :meth:`claimed` is not called before."""
         # the subject is kept alive, so that its id stays unique
@@ -104,8 +102,6 @@ class CurrentTest:
             except UsageError as error:
                 error.args = (f"{error}{self._suffix}",)
                 raise
-
-    # --- reports ---
 
     @contextmanager
     def reporting(self, last: Callable[[], ExecutionView | None]) -> Iterator[None]:

@@ -314,9 +314,6 @@ def _invoked(facts: OperationFacts, function_name: object, payload: object) -> C
     return equals(payload, sent, "payload", lambda: call("invoked", record.function_name, sent))
 
 
-# --- finding an operation ---
-
-
 def find_operation(
     history: History, path: str, index: int | None
 ) -> tuple[list[OperationRecord], OperationRecord | None]:

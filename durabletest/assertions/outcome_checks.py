@@ -192,8 +192,6 @@ def billed(facts: ExecutionFacts, expected: Any, *, at_most: bool) -> Claim:
     )
 
 
-# --- patterns that recorded errors match ---
-
 ErrorName = type[BaseException] | str
 ErrorType = ErrorName | tuple[ErrorName, ...]
 Message = str | re.Pattern[str]

@@ -162,9 +162,6 @@ def _child_of(facts: OperationFacts) -> ExecutionView | Missing:
     return facts.view.sibling(record.child_arn)
 
 
-# --- several operations ---
-
-
 class EachOperation(OperationChecks):
     """Each of several operations, or any of them."""
 

@@ -99,9 +99,6 @@ class TimedSubject(Subject[TimedT]):
         return self._check(lambda facts: _happened("ended at", facts, expected, facts.record.ended_at))
 
 
-# --- arguments ---
-
-
 def given_duration(check: str, duration: object, **units: Unit) -> object:
     """The duration that a check was given, as a ``timedelta`` or a matcher.
 
@@ -144,9 +141,6 @@ def _sum_of(check: str, units: Mapping[str, float]) -> timedelta:
             return timedelta(**units)
     code = ", ".join(f"{unit}={value!r}" for unit, value in units.items())
     raise UsageError(f"{check}({code}) is no duration; give numbers")
-
-
-# --- claims ---
 
 
 def lasted(check: str, facts: Timed, expected: object, actual: timedelta | None, leeway: timedelta | None) -> Claim:

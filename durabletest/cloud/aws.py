@@ -57,9 +57,6 @@ _SET_CREDENTIALS = (
 )
 
 
-# --- errors ---
-
-
 def is_not_found(error: BaseException) -> bool:
     """Whether the service does not know the resource (yet)."""
     return isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException"
@@ -150,8 +147,6 @@ def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDur
     )
 
 
-# --- clients ---
-
 MAX_ATTEMPTS = 8
 """Attempts for each request, unless the environment or the AWS configuration file sets another number."""
 _HISTORY_PARSED = "after-call.lambda.GetDurableExecutionHistory"
@@ -203,8 +198,6 @@ def _merge(parsed: dict[str, Any], original: Mapping[str, Any]) -> None:
         elif value is not None:
             parsed.setdefault(key, value)
 
-
-# --- names and ARNs ---
 
 _MAX_NAME_LENGTH = 64
 _INVALID_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")

@@ -271,8 +271,6 @@ class Poller:
     def _is_fresh(self) -> bool:
         return real_seconds() - self._began < FRESH_SECONDS
 
-    # --- the end ---
-
     def _time_out(self) -> None:
         if self._outage is not None:
             self._give_up(explained(self._outage), self._outage)

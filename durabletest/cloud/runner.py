@@ -97,8 +97,6 @@ class CloudDurableTestRunner(Runner):
         stopping.register(self._stop_all)
         routes.opened(self)
 
-    # --- run ---
-
     def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Invoke the function with a JSON-able payload and wait until the execution ends (R8.2, R8.3).
 
@@ -181,8 +179,6 @@ class CloudDurableTestRunner(Runner):
                     raise
                 exc.add_note(str(error))
 
-    # --- client and time ---
-
     @property
     def client(self) -> Any:
         return self._client
@@ -201,8 +197,6 @@ class CloudDurableTestRunner(Runner):
     def now(self) -> datetime:
         """The real time."""
         return utc(datetime.now(UTC))
-
-    # --- callbacks ---
 
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.

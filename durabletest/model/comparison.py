@@ -29,9 +29,6 @@ _NOT_FACTS = ("name", "operations")
 """Keys of an operation that are not compared as values: operations are matched by name, and compared one by one."""
 
 
-# --- the canonical form ---
-
-
 def canonical(history: History, decode: Decode = json_or_text) -> Canonical:
     """The canonical form of a history.
 
@@ -114,9 +111,6 @@ def _jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else repr(plain(value))
 
 
-# --- differences ---
-
-
 def differences(expected: Canonical, actual: Canonical, ignoring: Collection[str] = ()) -> list[str]:
     """Sentences such as ``step 'order/charge': attempts: 2 instead of 3``; an empty list if the two are equal.
 
@@ -196,8 +190,6 @@ def _shown(value: Any) -> str:
     is_word = isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha()
     return str(value) if is_word else repr(value)
 
-
-# --- left out ---
 
 Key: TypeAlias = str | int | None
 """A key or index in a value; ``None`` stands for all of them, as ``[*]`` does in the argument."""

@@ -168,9 +168,6 @@ def check_index(index: object) -> None:
         raise UsageError(f"{index!r} is no index of an operation: give a number, counted from 0")
 
 
-# --- messages about operations that were not found ---
-
-
 def not_found(operations: OperationIndex, path: str, index: int, found: int) -> OperationNotFoundError:
     """The error for a path or :class:`OperationId`; ``found`` operations match the path, none of them at the index."""
     if isinstance(path, OperationId):
@@ -224,9 +221,6 @@ def _ambiguous(
         f"  the {nested.type} {nested.name!r} in {outer!r}: get_operation_by_id({nested.id!r})\n"
         f"{listing(operations)}"
     )
-
-
-# --- suggestions for any kind of name ---
 
 
 def member(enum: type[EnumT], value: str, what: str) -> EnumT:

@@ -186,9 +186,6 @@ class ContextDetails:
     payload: str | None = None
 
 
-# --- the records that a history is read into ---
-
-
 class OperationId(str):
     """An operation's id where a path is expected; unnamed operations can be found in no other way."""
 

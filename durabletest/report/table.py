@@ -70,8 +70,6 @@ def wrapped(line: str, width: int) -> list[str]:
     return [*lines, rest]
 
 
-# --- the table ---
-
 DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts", "error")
 REPORT_COLUMNS = ("name", "type", "status", "after", "duration", "attempts", "error")
 """The columns in failure reports, where 80 characters have to suffice."""
