@@ -18,17 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from durabletest.errors import (
-    CloudCredentialsError,
-    CloudFunctionNotDurableError,
-    CloudFunctionNotFoundError,
-    CloudFunctionNotQualifiedError,
-    CloudPermissionError,
-    CloudRegionError,
-    CloudServiceError,
-    CloudSetupError,
-    DurableTestError,
-)
+from durabletest import errors
 
 _CREDENTIALS_MISSING = (
     botocore.NoCredentialsError,
@@ -75,63 +65,67 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> DurableTestError:
+def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> errors.DurableTestError:
     """The durabletest error to raise from one of botocore's; ``function`` is the name that was invoked, if any."""
     if isinstance(error, botocore.NoRegionError):
         region = os.environ.get("AWS_REGION")
         ignored = f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
-        return CloudRegionError(
+        return errors.CloudRegionError(
             f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{ignored}"
         )
     if isinstance(error, _CREDENTIALS_MISSING):
-        return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
+        return errors.CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
     if isinstance(error, _UNREACHABLE):
-        return CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
+        return errors.CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
     if not isinstance(error, ClientError):
-        return CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
+        return errors.CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
     retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     retried = f", after {retries} retries" if retries else ""
-    return _setup_error(error, function) or CloudServiceError(
+    return _setup_error(error, function) or errors.CloudServiceError(
         f"the {service} service refuses {error.operation_name}{retried}: {error}"
     )
 
 
-def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | None:
+def _setup_error(error: ClientError, function: str | None) -> errors.CloudSetupError | None:
     code, operation = error_code(error), error.operation_name
     if code == "RequestExpired":
-        return CloudCredentialsError(
+        return errors.CloudCredentialsError(
             "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
             f"this machine\n{error}"
         )
     if code in _WRONG_CLOCK or str(error.response.get("Error", {}).get("Message")).startswith(_WRONG_CLOCK):
-        return CloudSetupError(
+        return errors.CloudSetupError(
             f"the service does not take the time of the request: set the clock of this machine\n{error}"
         )
     if code in _CREDENTIALS_REFUSED:
-        return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
+        return errors.CloudCredentialsError(
+            f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}"
+        )
     if code == "AccessDeniedException":
         action = "lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}"
-        return CloudPermissionError(f"the credentials do not permit {action}: allow it in their IAM policy\n{error}")
+        return errors.CloudPermissionError(
+            f"the credentials do not permit {action}: allow it in their IAM policy\n{error}"
+        )
     if function is None:
         return None
     if code == "ResourceNotFoundException":
-        return CloudFunctionNotFoundError(
+        return errors.CloudFunctionNotFoundError(
             f"there is no function {function!r} in that account and region: deploy it, or set function_name (or "
             f"DURABLETEST_FUNCTION_NAMES) to the deployed name or ARN, and AWS_DEFAULT_REGION to its region\n{error}"
         )
     return _about_durability(error, function) if code == "InvalidParameterValueException" else None
 
 
-def _about_durability(error: ClientError, function: str) -> CloudSetupError | None:
+def _about_durability(error: ClientError, function: str) -> errors.CloudSetupError | None:
     """Tell by the message, since the service has one code for all invalid parameters."""
     message = str(error).lower()
     if "synchronously" in message:
-        return CloudSetupError(
+        return errors.CloudSetupError(
             f"{function!r} may run for more than 15 minutes, so it cannot be invoked synchronously: use "
             f"invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n{error}"
         )
     if "qualif" in message:
-        return CloudFunctionNotQualifiedError(
+        return errors.CloudFunctionNotQualifiedError(
             f"durable functions need a version or an alias, and {function!r} has none: write "
             f"'{function}:$LATEST', or a version or alias of yours\n{error}"
         )
@@ -139,9 +133,9 @@ def _about_durability(error: ClientError, function: str) -> CloudSetupError | No
     return not_durable(function, str(error)) if about_function else None
 
 
-def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDurableError:
+def not_durable(function: str, service_message: str = "") -> errors.CloudFunctionNotDurableError:
     """The error for an Invoke that started no durable execution."""
-    return CloudFunctionNotDurableError(
+    return errors.CloudFunctionNotDurableError(
         f"{function!r} is no durable function: deploy it with a DurableConfig (ExecutionTimeout), which only a new "
         f"function can be given, and name the new version\n{service_message}".rstrip()
     )

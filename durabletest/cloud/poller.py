@@ -11,19 +11,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from durabletest import errors
 from durabletest.cloud.answers import CallbackAnswers
 from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.history_pages import HistoryPages, last_seen
 from durabletest.cloud.stopping import open_children, stop_with_children
-from durabletest.errors import (
-    CloudHistoryError,
-    CloudTimeoutError,
-    DurableTestError,
-    NotAvailableError,
-    OrchestratorError,
-    RunnerClosedError,
-)
 from durabletest.model.history import History, execution_name, execution_title, title
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
@@ -52,7 +45,7 @@ class CloudContext:
     interval: float
     timeout: float
     real_delays: bool
-    unavailable: type[NotAvailableError]
+    unavailable: type[errors.NotAvailableError]
     logs: CloudWatchLogs | None
 
 
@@ -106,7 +99,9 @@ class Poller:
 
     def close(self) -> None:
         """End polling; pending waits get a ``RunnerClosedError``."""
-        self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
+        self._finish(
+            errors.RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed")
+        )
 
     def join(self, timeout: float) -> None:
         """Wait for the end of both threads, up to ``timeout`` seconds for each."""
@@ -194,11 +189,11 @@ class Poller:
 
     def _failure(self, error: Exception) -> Exception:
         """The error for the test; an assertion that fails in a script is the test's own."""
-        if isinstance(error, DurableTestError | AssertionError):
+        if isinstance(error, errors.DurableTestError | AssertionError):
             return error
         if isinstance(error, BotoCoreError | ClientError):
             return explained(error)
-        return OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
+        return errors.OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
 
     def _poll(self) -> None:
         try:
@@ -262,7 +257,7 @@ class Poller:
             self._ended_since = real_seconds()
         if real_seconds() - self._ended_since >= FRESH_SECONDS:
             last = self._history.events[-1].get("EventType") if self._history.events else None
-            raise CloudHistoryError(
+            raise errors.CloudHistoryError(
                 f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
                 f"version of durabletest does not know what that means\n{arn_and_link(self.arn)}\n"
                 f"{listing(self._history)}"
@@ -282,7 +277,7 @@ class Poller:
         awaited = [title(history, record) for record in unfinished if not history.children(record)]
         waits = f"It waits for {', '.join(awaited)}.\n" if awaited else ""
         message = f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}"
-        self._give_up(CloudTimeoutError(f"{message}\n{arn_and_link(self.arn)}\n{waits}{listing(history)}"))
+        self._give_up(errors.CloudTimeoutError(f"{message}\n{arn_and_link(self.arn)}\n{waits}{listing(history)}"))
 
     def _give_up(self, error: Exception, cause: Exception | None = None) -> None:
         """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""

@@ -23,12 +23,7 @@ from durabletest.cloud.history_quota import history_quota
 from durabletest.cloud.poller import CloudContext
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
-from durabletest.errors import (
-    CloudServiceError,
-    ConfigurationError,
-    NotAvailableError,
-    RunnerClosedError,
-)
+from durabletest.errors import CloudServiceError, ConfigurationError, NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, Runner
 from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.payloads import encode
