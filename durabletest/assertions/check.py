@@ -267,9 +267,7 @@ class SoftScope:
     def _listed(self) -> str:
         entries = [f"{counted(len(self._failed), 'claim')} failed"]
         for number, failed in enumerate(self._failed.values(), 1):
-            label = f"{number}. "
-            indent = "\n" + " " * len(label)
-            entries.append(label + f"{failed.text}\n(at {failed.location})".replace("\n", indent))
+            entries.append(_aligned(f"{number}. ", f"{failed.text}\n(at {failed.location})"))
         return "\n\n".join(entries)
 
 
