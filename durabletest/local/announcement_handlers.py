@@ -28,7 +28,9 @@ from durabletest.scripts import Action, ScriptedCallback, Use
 from durabletest.serialisers import ValueNotes
 
 Observer: TypeAlias = Callable[[str, bool], None]
-"""Told, in the server's thread, the ARN of an execution that has changed, and whether it has ended; must not raise."""
+"""Told, by the thread in charge of the server, the ARN of an execution that has changed, and whether it has ended.
+
+It must not raise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
