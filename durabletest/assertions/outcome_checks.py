@@ -230,8 +230,9 @@ class ErrorPattern:
     def matches(self, error: ErrorDetails | None) -> bool:
         if error is None:
             return self.type is None and self.message is None and self.data is None
-        data_matches = self.data is None or any(self.data == one for one in (error.data, json_or_text(error.data)))
-        return self._type_matches(error.type) and self._message_matches(error.message) and data_matches
+        if not (self._type_matches(error.type) and self._message_matches(error.message)):
+            return False
+        return self.data is None or any(self.data == one for one in (error.data, json_or_text(error.data)))
 
     def details(self, error: ErrorDetails | None) -> str:
         """The part of the error that its one-line form leaves out and the pattern is about: module or data."""

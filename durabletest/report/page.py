@@ -52,7 +52,6 @@ class HandlerCall:
 
     title: str
     when: str
-    lines: str
     error: str
     logs: list[LogEntry]
 
@@ -70,8 +69,9 @@ def page_of(
     ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
     its title.
     """
-    busy = [times for execution in executions for times in _times(execution)]
-    scale = Scale(_instants(executions), busy) if executions else None
+    busy = [(one.started_at, one.ended_at) for execution in executions for one in execution.history.invocations]
+    instants = [*_instants(executions), *(moment for times in busy for moment in times)]
+    scale = Scale(instants, busy) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
     roots = [execution for execution in executions if execution.parent_arn is None]
     facts = [f"{execution_title(root.arn)}: {_outcome(root.history)}" for root in roots]
@@ -127,6 +127,7 @@ def _environment() -> Any:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.filters |= {"stamp": stamp, "level": lambda level: _LEVELS.get(level, "other")}
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": f"sha256-{digest}"}
+    environment.globals["counted"] = counted
     return environment
 
 
@@ -151,19 +152,14 @@ def _outcome(history: History) -> str:
 
 
 def _instants(executions: Sequence[Recorded]) -> list[datetime]:
-    """Every moment at which something begins, ends or is due."""
+    """The times of events, of faults, and of what is due."""
     moments: list[datetime] = []
     for execution in executions:
         history = execution.history
         moments += (event["EventTimestamp"] for event in history.events)
         moments += (end for record in history.operations if (end := end_of(record)) is not None)
-        moments += (moment for invocation in _times(execution) for moment in invocation)
         moments += (fault.at for fault in execution.injected if fault.at is not None)
     return moments
-
-
-def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:
-    return [(invocation.started_at, invocation.ended_at) for invocation in execution.history.invocations]
 
 
 def _run(execution: Recorded) -> tuple[str, list[HandlerCall], str]:
@@ -176,9 +172,8 @@ def _run(execution: Recorded) -> tuple[str, list[HandlerCall], str]:
         lines = by_invocation.pop(invocation.index, [])
         when = f"{stamp(invocation.started_at)}" + (f", {span(invocation.duration)}" if invocation.duration else "")
         error = f"crashed: {error_text(invocation.error)}" if invocation.error else ""
-        calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
-    for number, lines in sorted(by_invocation.items()):
-        calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
+        calls.append(HandlerCall(f"#{invocation.index}", when, error, lines))
+    calls += [HandlerCall(f"#{number}", "not completed", "", lines) for number, lines in sorted(by_invocation.items())]
     return execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else ""
 
 
