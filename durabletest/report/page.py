@@ -25,16 +25,6 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Control characters, marks that change the direction of the text around them, and halves of surrogate pairs."""
-_KEYS = (
-    ("/", "search; Esc leaves it"),
-    ("j k", "the next and the previous operation; so do ↓ and ↑ on an operation"),
-    ("Enter", "open or close an operation"),
-    ("→ ←", "show and hide what is inside an operation, or open and close it"),
-    ("s", "squeeze idle time, or draw it to scale"),
-    ("o c", "open all, close all"),
-    ("t", "theme: that of the system, light, dark"),
-    ("?", "these keys"),
-)
 
 
 def recorded(view: ExecutionView) -> list[Recorded]:
@@ -90,7 +80,6 @@ def page_of(
         "rows": rows,
         "runs": [_run(execution) for execution in executions],
         "legend": _legend(executions),
-        "keys": _KEYS,
     }
     return rendered("page.html", values)
 
