@@ -133,14 +133,21 @@ class Starter:
 
     def _find(self, name: str) -> str | None:
         """The ARN of the execution with that unique name, in any version: a list by alias would not contain it."""
-        pages = self._client.get_paginator("list_durable_executions_by_function")
-        try:
-            found = pages.paginate(FunctionName=unqualified(self._function), DurableExecutionName=name)
-            return next(found.search("DurableExecutions[].DurableExecutionArn"), None)
-        except ClientError as error:
-            if is_not_found(error):
+        marker: dict[str, str] = {}
+        while True:
+            try:
+                page = self._client.list_durable_executions_by_function(
+                    FunctionName=unqualified(self._function), DurableExecutionName=name, **marker
+                )
+            except ClientError as error:
+                if is_not_found(error):
+                    return None
+                raise
+            if page.get("DurableExecutions"):
+                return str(page["DurableExecutions"][0]["DurableExecutionArn"])
+            if not page.get("NextMarker"):
                 return None
-            raise
+            marker = {"Marker": page["NextMarker"]}
 
     def _give_up(self, name: str, error: BaseException) -> None:
         """Stop the execution if there is one, although Invoke has not returned it; if that fails, add it to the error.
