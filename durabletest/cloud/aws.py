@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -16,6 +16,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 from botocore.session import get_session
 
 from durabletest import errors
@@ -154,6 +155,7 @@ def client_of(service: str) -> Any:
     """
     session = get_session()
     try:
+        session.register_component("data_loader", _models(session.get_config_variable("data_path")))
         retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
         if session.get_config_variable("max_attempts") is None:
             retries["total_max_attempts"] = MAX_ATTEMPTS
@@ -164,6 +166,12 @@ def client_of(service: str) -> Any:
 
 lambda_client = partial(client_of, "lambda")
 logs_client = partial(client_of, "logs")
+
+
+@cache
+def _models(data_path: str | None) -> Any:
+    """The service models that botocore has read: two thirds of the time in which it makes a client."""
+    return create_loader(data_path)
 
 
 def keep_unknown_fields(client: Any) -> None:
