@@ -163,7 +163,7 @@ class Runner(OperationGetters):
 
     _last: ExecutionControl | None = None
 
-    def _looked_in(self) -> ExecutionView:
+    def _searched_view(self) -> ExecutionView:
         if self._last is None:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
         return self._last

@@ -44,17 +44,17 @@ _FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|c
 class OperationGetters:
     """The look-ups of operations in an execution: results have them, and runners for their last execution."""
 
-    def _looked_in(self) -> ExecutionView:
+    def _searched_view(self) -> ExecutionView:
         raise NotImplementedError
 
     def get_operation(self, path: str, index: int = 0) -> DurableOperation:
         """The operation with that name at any depth, or at that path; ``index`` chooses among several (R4.1)."""
-        view = self._looked_in()
+        view = self._searched_view()
         return _handle(view, view.history().find(path, index))
 
     def get_operation_by_index(self, index: int) -> DurableOperation:
         """The operation at that position in execution order, from 0 (R4.2)."""
-        view = self._looked_in()
+        view = self._searched_view()
         return _handle(view, view.history().by_index(index))
 
     def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
@@ -202,7 +202,7 @@ class TestResult(OperationGetters):
     def _execution(self) -> ExecutionRecord:
         return self._view.history().execution
 
-    def _looked_in(self) -> ExecutionView:
+    def _searched_view(self) -> ExecutionView:
         return self._view
 
     def _ended(self) -> ExecutionRecord:

@@ -11,9 +11,7 @@ from typing import Any, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.checkpoint_stubs import CheckpointStub
-from durabletest.errors import (
-    NotAvailableError,
-)
+from durabletest.errors import NotAvailableError
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
