@@ -39,7 +39,7 @@ def utc(moment: datetime) -> datetime:
         raise UsageError(f"{moment.isoformat()} has no time zone; times of executions are aware, as in boto3's answers")
     if type(moment) is _Real.DATETIME and moment.tzinfo is UTC:
         return moment
-    return _rebuilt(moment.astimezone(UTC))
+    return _unfrozen(moment.astimezone(UTC))
 
 
 def plain(value: Any) -> Any:
@@ -52,7 +52,7 @@ def plain(value: Any) -> Any:
     if kind in _SCALARS or kind in (_Real.DATETIME, _Real.DATE):
         return value
     if isinstance(value, datetime):
-        return _rebuilt(value)
+        return _unfrozen(value)
     if isinstance(value, date):
         return _Real.DATE(value.year, value.month, value.day)
     return value
@@ -71,9 +71,8 @@ def _plain_field(value: Any) -> Any:
     return utc(value) if isinstance(value, datetime) else value
 
 
-def _rebuilt(moment: datetime) -> datetime:
-    clock = (moment.hour, moment.minute, moment.second, moment.microsecond)
-    return _Real.DATETIME(moment.year, moment.month, moment.day, *clock, tzinfo=moment.tzinfo, fold=moment.fold)
+def _unfrozen(moment: datetime) -> datetime:
+    return _Real.DATETIME.combine(moment, moment.timetz())
 
 
 def stamp(moment: datetime) -> str:

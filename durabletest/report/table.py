@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -58,16 +59,7 @@ def one_line(text: str | None, room: int = _WIDEST_NAME) -> str:
 
 def wrapped(line: str, width: int) -> list[str]:
     """The lines of a long line, each but the first indented; a word that is longer than a line stays whole."""
-    lines: list[str] = []
-    rest = line
-    while len(rest) > width:
-        end = rest.rfind(" ", len(rest) - len(rest.lstrip()) + 1, width + 1)
-        end = rest.find(" ", width) if end < 0 else end
-        if end < 0:
-            break
-        lines.append(rest[:end])
-        rest = f"    {rest[end + 1 :]}"
-    return [*lines, rest]
+    return textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts", "error")
