@@ -91,8 +91,7 @@ def require_jinja() -> None:
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
     """A template with these values, each of them escaped."""
-    environment = _environment()
-    return str(environment.get_template(template).render(values))
+    return str(_environment().get_template(template).render(values))
 
 
 @functools.cache

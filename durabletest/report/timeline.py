@@ -174,7 +174,6 @@ def _pause_cells(pauses: Sequence[Interval], axis: Axis, glyphs: Glyphs) -> str:
 
 
 def _note(record: OperationRecord) -> str:
-    """Status unless it is SUCCEEDED, duration, and the number of attempts."""
     attempts = f"{record.attempts} attempts" if record.attempts > 1 else ""
     duration = span(record.duration) if record.duration else ""
     status = "" if record.status is OperationStatus.SUCCEEDED else str(record.status)
