@@ -7,11 +7,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Any, Protocol
-from weakref import WeakKeyDictionary, WeakSet
+from typing import Any, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import freezegun.api
 import freezegun.config
@@ -160,17 +160,26 @@ _REALS: dict[ModuleType, dict[str, Any]] = {
     module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
 }
 
-_WITHOUT_CLOCKS: WeakKeyDictionary[ModuleType, tuple[int, str | None]] = WeakKeyDictionary()
-"""Modules of which no name held a clock when they were scanned, with their names of then."""
+_Names: TypeAlias = tuple[int, str | None]
+_CLOCKS: WeakKeyDictionary[ModuleType, tuple[_Names, tuple[str, ...]]] = WeakKeyDictionary()
+"""What was seen when a module was scanned: which names it had, and those of them that held a clock, real or virtual."""
 
 
-def _names_of(module: ModuleType) -> tuple[int, str | None]:
+def _names_of(module: ModuleType) -> _Names:
     """The number of its names, and the last one; both stay if and only if the names do, as new ones are put last."""
     names = vars(module)
     try:
         return len(names), next(reversed(names), None)
     except RuntimeError:  # another thread adds a name between these two calls
         return _names_of(module)
+
+
+def _replace(module: ModuleType, names: Iterable[str], others: Mapping[int, Any]) -> None:
+    """Let each of the names hold the other one of what it holds, by its id; some may be gone."""
+    for name in names:
+        value = vars(module).get(name)
+        if id(value) in others:
+            setattr(module, name, others[id(value)])
 
 
 class _Readings(freezegun.api.FrozenDateTimeFactory):
@@ -201,7 +210,8 @@ class FrozenTime:
         self._left_out: tuple[str, ...] = ()
         self._fakes: dict[int, Any] = {}
         self._reals: dict[int, Any] = {}
-        self._patched: WeakSet[ModuleType] = WeakSet()
+        self._clocks: set[int] = set()
+        self._patched: WeakKeyDictionary[ModuleType, tuple[str, ...]] = WeakKeyDictionary()
         self._freezer: Any = None
         self._factory: Any = None
 
@@ -218,8 +228,9 @@ class FrozenTime:
         replaced = [(real, getattr(m, name)) for m, reals in _REALS.items() for name, real in reals.items()]
         self._fakes = {id(real): fake for real, fake in replaced}
         self._reals = {id(fake): real for real, fake in replaced}
+        self._clocks = {*self._fakes, *self._reals}
         for module in list(sys.modules.values()):
-            if issubclass(type(module), ModuleType) and _WITHOUT_CLOCKS.get(module) != _names_of(module):
+            if issubclass(type(module), ModuleType) and _CLOCKS.get(module) != (_names_of(module), ()):
                 self._patch(module)
         self._watch.install()
         self._imports.install()
@@ -250,23 +261,26 @@ class FrozenTime:
 
     def _patch(self, module: ModuleType) -> None:
         """Replace the clocks that its names hold."""
+        clocks = self._clocks_of(module)
+        if clocks and module not in _REALS and not is_in(str(vars(module).get("__name__")), self._left_out):
+            self._patched[module] = clocks
+            _replace(module, clocks, self._fakes)
+
+    def _clocks_of(self, module: ModuleType) -> tuple[str, ...]:
+        """The names that hold one; they are looked for once, and again when the module has got or lost a name."""
         names = _names_of(module)
-        if self._fakes.keys().isdisjoint(map(id, list(vars(module).values()))):
-            _WITHOUT_CLOCKS[module] = names
-            return
-        if is_in(str(vars(module).get("__name__")), self._left_out) or module in _REALS:
-            return
-        for name, value in list(vars(module).items()):
-            if id(value) in self._fakes:
-                setattr(module, name, self._fakes[id(value)])
-                self._patched.add(module)
+        known = _CLOCKS.get(module)
+        if known is None or known[0] != names:
+            held = [name for name, value in list(vars(module).items()) if id(value) in self._clocks]
+            _CLOCKS[module] = known = names, tuple(held)
+        return known[1]
 
     def _restore_modules(self) -> None:
         """Also names that those which were imported late have taken from modules which were patched before."""
-        for module in [*filter(None, map(sys.modules.get, self._imports.late)), *self._patched]:
-            for name, value in list(vars(module).items()):
-                if id(value) in self._reals:
-                    setattr(module, name, self._reals[id(value)])
+        for module in filter(None, map(sys.modules.get, self._imports.late)):
+            _replace(module, list(vars(module)), self._reals)
+        for module, clocks in self._patched.items():
+            _replace(module, clocks, self._reals)
 
 
 _bootstrap: Any = sys.modules["importlib._bootstrap"]

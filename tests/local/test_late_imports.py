@@ -120,6 +120,14 @@ class LateImportTests(LateModules):
         self.assertEqual(self.in_a_step(lambda: module.third.now(UTC)), NEW_YEAR)
         self.assertIs(module.third, REAL)
 
+    def test_a_name_that_came_from_a_patched_module_shows_virtual_time_the_next_time_too(self) -> None:
+        self.write(model_before=MODEL, late_api="from model_before import datetime\n")
+        importlib.import_module("model_before")
+        for _ in range(2):
+            now = self.in_a_step(lambda: importlib.import_module("late_api").datetime.now(UTC))
+            self.assertEqual(now, NEW_YEAR)
+        self.assertIs(sys.modules["late_api"].datetime, REAL)
+
     def test_what_remains_of_an_import_that_fails(self) -> None:
         self.write(late_model=MODEL, late_failure="import late_model\nimport no_such_module\n")
 
