@@ -23,7 +23,7 @@ import freezegun
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import ClockWarning, LocalDurableTestRunner
-from durabletest.local.clock_drivers import LateImports
+from durabletest.local.late_imports import LateImports
 
 REAL = datetime.datetime
 NEW_YEAR = REAL(2026, 1, 1, tzinfo=UTC)
