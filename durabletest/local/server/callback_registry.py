@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from durabletest.local.server.announcements import Announce, CallbackCreated, Timer, TimerCancelled, TimerKind
 from durabletest.local.server.identifiers import IdSource
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 TIMEOUTS = {
     TimerKind.CALLBACK_TIMEOUT: {"ErrorType": "Callback.Timeout", "ErrorMessage": "Callback timed out"},
@@ -57,22 +57,19 @@ class CallbackRegistry:
         self._announce(CallbackCreated(arn, operation_id, callback_id, names, record.timeout, record.heartbeat_timeout))
         return record
 
-    def open(self, callback_id: str, api_operation: str) -> CallbackRecord:
+    def open(self, callback_id: str) -> CallbackRecord:
         """The callback that still waits for its answer; any other is refused with the service's own error."""
         record = self._records.get(callback_id)
         if record is None:
-            raise modelled_error("ResourceNotFoundException", f"Callback not found: {callback_id}", api_operation)
+            raise RefusedError("ResourceNotFoundException", f"Callback not found: {callback_id}")
         if record.closed is not None:
-            raise modelled_error(
-                "CallbackTimeoutException",
-                f"Callback {callback_id} takes no answer any more: {record.closed}",
-                api_operation,
-            )
+            text = f"Callback {callback_id} takes no answer any more: {record.closed}"
+            raise RefusedError("CallbackTimeoutException", text)
         return record
 
     def heartbeat(self, callback_id: str) -> None:
         """Restart the heartbeat timeout; the callback's own timeout runs on."""
-        record = self.open(callback_id, "SendDurableExecutionCallbackHeartbeat")
+        record = self.open(callback_id)
         record.heartbeats += 1
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
 

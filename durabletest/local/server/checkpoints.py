@@ -9,14 +9,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
-
 from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage, size
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 PAGE_BYTES = 5_000_000
 """The first page of an invocation's state holds up to 5 MB (service behaviour)."""
@@ -47,7 +45,7 @@ class StatePages:
     def next(self, marker: str, limit: int | None) -> dict[str, Any]:
         """The marker's page, which can be fetched again, as by a repeated request."""
         if marker not in self._rest:
-            raise _invalid_marker(marker, "GetDurableExecutionState")
+            raise _invalid_marker(marker)
         return self._page(*self._rest[marker], limit)
 
     def _page(self, operations: Sequence[Operation], start: int, limit: int | None) -> dict[str, Any]:
@@ -81,14 +79,13 @@ def list_page(
     items: Sequence[ItemT],
     backwards: bool,
     request: Mapping[str, Any],
-    api_operation: str,
     wanted: Callable[[ItemT], bool] = lambda _: True,
 ) -> tuple[list[ItemT], dict[str, str]]:
     """The wanted items of the requested page, and ``{"NextMarker": ...}`` if there are more.
 
     The marker is the index of an item: items are only ever added at the end, so that it stays valid.
     """
-    start = _index_of(request.get("Marker"), api_operation)
+    start = _index_of(request.get("Marker"))
     last = len(items) - 1
     indexes = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
     count = request.get("MaxItems") or DEFAULT_ITEMS
@@ -96,17 +93,17 @@ def list_page(
     return [items[index] for index in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
 
 
-def _index_of(marker: str | None, api_operation: str) -> int | None:
+def _index_of(marker: str | None) -> int | None:
     if not marker:
         return None
     prefix, _, number = marker.partition("-")
     if prefix != "item" or not number.isdecimal():
-        raise _invalid_marker(marker, api_operation)
+        raise _invalid_marker(marker)
     return int(number)
 
 
-def _invalid_marker(marker: str, api_operation: str) -> ClientError:
-    return modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
+def _invalid_marker(marker: str) -> RefusedError:
+    return RefusedError("InvalidParameterValueException", f"Invalid marker: {marker}")
 
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
@@ -242,7 +239,7 @@ class CheckpointManager:
             return repeated
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
-        self._check_token(token, "CheckpointDurableExecution")
+        self._check_token(token)
         check_batch(self.journal.operations, updates, self._invocation_type)
         error = self.usage.checkpointed(updates)
         if error is not None:
@@ -268,18 +265,15 @@ class CheckpointManager:
         if first is None or self._now() - first.at > CLIENT_TOKEN_LIFE:
             return None
         if token not in (first.token, self._token):
-            raise _invalid_token("CheckpointDurableExecution")
+            raise invalid_token()
         if updates != first.updates:
-            raise modelled_error(
-                "InvalidParameterValueException",
-                f"ClientToken {client_token!r} was used for other updates",
-                "CheckpointDurableExecution",
-            )
+            text = f"ClientToken {client_token!r} was used for other updates"
+            raise RefusedError("InvalidParameterValueException", text)
         return first.answer
 
     def state(self, token: str, marker: str | None, limit: int | None) -> dict[str, Any]:
         """One page of the state; without a marker the first one."""
-        self._check_token(token, "GetDurableExecutionState")
+        self._check_token(token)
         if marker:
             return self._pages.next(marker, limit)
         return self._pages.first(list(self.journal.operations.values()), limit)
@@ -319,9 +313,9 @@ class CheckpointManager:
         self._token = self._ids.token(self._execution_id)
         return self._token
 
-    def _check_token(self, token: str, api_operation: str) -> None:
+    def _check_token(self, token: str) -> None:
         if self._token is None or token != self._token:
-            raise _invalid_token(api_operation)
+            raise invalid_token()
 
     # --- changes from outside ---
 
@@ -339,5 +333,5 @@ class CheckpointManager:
             self.exceeded(error)
 
 
-def _invalid_token(api_operation: str) -> ClientError:
-    return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+def invalid_token() -> RefusedError:
+    return RefusedError("InvalidParameterValueException", "Invalid checkpoint token")

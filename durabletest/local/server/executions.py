@@ -27,7 +27,7 @@ from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 LONGEST_BACKOFF = 300
 """Seconds between two attempts of an invocation."""
@@ -65,11 +65,11 @@ class ExecutionManager:
         self._by_name: dict[tuple[int, str, str], DurableExecution] = {}
         self._by_function: defaultdict[str, dict[str, DurableExecution]] = defaultdict(dict)
 
-    def get(self, arn: str, api_operation: str = "Invoke") -> DurableExecution:
+    def get(self, arn: str) -> DurableExecution:
         """The execution of that ARN; an unknown one is refused with the service's own error."""
         execution = self.find(arn)
         if execution is None:
-            raise modelled_error("ResourceNotFoundException", f"Durable execution not found: {arn}", api_operation)
+            raise RefusedError("ResourceNotFoundException", f"Durable execution not found: {arn}")
         return execution
 
     def find(self, arn: str) -> DurableExecution | None:
@@ -98,11 +98,8 @@ class ExecutionManager:
         if existing is not None:
             if existing.request.payload == request.payload:
                 return existing
-            raise modelled_error(
-                "DurableExecutionAlreadyStartedException",
-                f"Durable execution {existing.name!r} was already started with another input",
-                "Invoke",
-            )
+            text = f"Durable execution {existing.name!r} was already started with another input"
+            raise RefusedError("DurableExecutionAlreadyStartedException", text)
         execution = self._create(request)
         self._by_arn[execution.arn] = self._by_name[request.identity(execution.name)] = execution
         self._by_function[request.function.name][execution.arn] = execution
@@ -177,7 +174,7 @@ class ExecutionManager:
 
     def fire(self, timer: Timer) -> None:
         """Do what is due; nothing, if its execution has ended."""
-        execution = self.get(timer.arn, "CheckpointDurableExecution")
+        execution = self.get(timer.arn)
         change = partial(self.change, timer.arn, timer.operation_id or "")
         match timer.kind:
             case TimerKind.WAIT:

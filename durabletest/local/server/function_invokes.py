@@ -15,7 +15,7 @@ from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
 from durabletest.local.server.quotas import MAX_PAYLOAD, SERVICE_QUOTAS, Quotas, check_input_size, too_large_result
-from durabletest.local.server.service_model import modelled_error, validate_request
+from durabletest.local.server.service_model import RefusedError, refusals_of, validate_request
 
 ACCEPTED, NO_CONTENT = 202, 204
 _DRY_RUN = "DryRun"
@@ -191,6 +191,7 @@ class InvokeManager:
 
     # --- the API's Invoke ---
 
+    @refusals_of("Invoke")
     def invoke(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``Invoke`` of a durable function with the type ``Event``, in the shape of the API.
 
@@ -201,6 +202,7 @@ class InvokeManager:
         _check_event(request, target.spec)
         return self._begin(deployment, request, target)
 
+    @refusals_of("Invoke")
     def invoke_from_outside(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any] | PlainInvoke:
         """Answer ``Invoke`` for a caller that can wait, as no execution waits for it.
 
@@ -223,11 +225,10 @@ class InvokeManager:
         qualifier = request.get("Qualifier", written)
         registered, spec = _find(self._directories[deployment], name, qualifier, remedy.format(name))
         if spec.durable and qualifier is None:
-            raise modelled_error(
+            raise RefusedError(
                 "InvalidParameterValueException",
                 f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a "
                 "version or alias",
-                "Invoke",
             )
         return _Target(registered, replace(spec, version=executed_version(qualifier)))
 
@@ -269,11 +270,7 @@ def _find(
         return found
     if directory.own is not None and name == directory.own.name:
         return None, directory.own
-    raise modelled_error(
-        "ResourceNotFoundException",
-        f"Function not found: {name}{remedy}",
-        "Invoke",
-    )
+    raise RefusedError("ResourceNotFoundException", f"Function not found: {name}{remedy}")
 
 
 def _check_supported(request: Mapping[str, Any]) -> None:
@@ -309,8 +306,7 @@ def _payload(raw: Any, invocation_type: str) -> str | None:
         text: str = raw if isinstance(raw, str) else bytes(raw).decode()
         json.loads(text)
     except ValueError as error:
-        raise modelled_error(
-            "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
-        ) from error
+        text = f"Could not parse request body into json: {error}"
+        raise RefusedError("InvalidRequestContentException", text) from error
     check_input_size(text, invocation_type)
     return text

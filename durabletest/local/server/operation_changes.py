@@ -17,7 +17,7 @@ from durabletest.local.server.announcements import Announce, Timer, TimerCancell
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.journal import TERMINAL, Journal, Operation, Update, error_of, new_operation, result_of
 from durabletest.local.server.quotas import MAX_ERROR, MAX_EXECUTION_PAYLOADS, MAX_PAYLOAD, REMEDY, error_size, size
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 Details: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 """The details that a change gives its operation, and those of its event."""
@@ -311,8 +311,5 @@ def _check_repetition(update: Update, earlier: Update | None) -> None:
 
 def _refuse(update: Update, rule: str) -> NoReturn:
     name = f" {update['Name']!r}" if "Name" in update else ""
-    raise modelled_error(
-        "InvalidParameterValueException",
-        f"{update['Action']} of {update['Type']}{name} (id {update['Id']}): {rule}",
-        "CheckpointDurableExecution",
-    )
+    text = f"{update['Action']} of {update['Type']}{name} (id {update['Id']}): {rule}"
+    raise RefusedError("InvalidParameterValueException", text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -58,6 +59,23 @@ def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
     }
     error: ClientError = exceptions().from_code(code)(response, api_operation)
     return error
+
+
+class RefusedError(Exception):
+    """The service refuses a request, with one of the model's error codes."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+
+@contextmanager
+def refusals_of(api_operation: str) -> Iterator[None]:
+    """Raise what is refused in the block as boto3 does for that operation."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise modelled_error(refused.code, refused.message, api_operation) from refused.__cause__
 
 
 @cache
