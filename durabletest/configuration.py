@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from durabletest import value_checks
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
-from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, optional
+from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, Check, optional
 
 # --- the settings of a class ------------------------------------------------------------------------------------------
 
-_CHECKS: Mapping[str, Callable[[object, str], None]] = {
+_CHECKS: Mapping[str, Check] = {
     "handler": optional(value_checks.check_handler),
     "durable_functions": value_checks.check_functions,
     "functions": value_checks.check_functions,

@@ -35,6 +35,7 @@ from durabletest.local.faults import (
 from durabletest.model.history import execution_name
 from durabletest.model.lookup import listed, nearest
 from durabletest.progress import ProgressLine
+from durabletest.value_checks import is_count
 
 if TYPE_CHECKING:
     from durabletest.report.lanes import Recorded
@@ -73,7 +74,7 @@ class CrashChoices:
         if self.depth not in (1, 2):
             raise UsageError(f"depth={self.depth!r}: give 1, for single faults, or 2, for pairs of faults, too")
         for name, value, least in (("pairs", self.pairs, 1), ("seed", self.seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not is_count(value, least):
                 raise UsageError(f"{name}={value!r}: give a number from {least} on")
 
 

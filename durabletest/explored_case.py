@@ -24,6 +24,7 @@ from durabletest.failure_pages import FailurePage, page_for
 from durabletest.generated_cases import CaseRun, CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
 from durabletest.local.schedules import Schedule, read, written
 from durabletest.result import TestResult
+from durabletest.value_checks import is_count
 
 __unittest = True
 __tracebackhide__ = True
@@ -137,7 +138,7 @@ def _shard() -> tuple[int, int]:
 
 
 def _check_count(value: object, name: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if not is_count(value, least):
         raise UsageError(f"@explore({name}={value!r}): give a number from {least} on")
 
 
