@@ -48,7 +48,6 @@ class FaultyRunner(Protocol):
 
     def with_fault(self, fault: str | None = None, *, keeps_logs: bool = True) -> AbstractContextManager[FaultInjector]:
         """In the block, put faults into what is run."""
-        ...
 
 
 def observed(runner: FaultyRunner, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:

@@ -154,7 +154,6 @@ class RestoringRunner(Protocol):
 
     def replay_history(self, history: History, may_fail: bool = False) -> str | None:
         """Replay the recorded operations; what is not as recorded, None if all is."""
-        ...
 
 
 def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break | None]:

@@ -95,15 +95,12 @@ class OperationListener(Protocol):
 
     def asked(self, asked: Asked) -> None:
         """Handler code asks for an operation, for the first time or in a replay."""
-        ...
 
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
         """Handler code asks for another operation than the one that is recorded in its place; the SDK refuses it."""
-        ...
 
     def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
         """A map or parallel goes on: ``names`` and type of all its branches, of which some may never begin."""
-        ...
 
 
 class AskedNotes:

@@ -15,8 +15,8 @@ from durabletest import sdk, sdk_threads, value_checks
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.clock_drivers import ClockDriver
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
+from durabletest.local.foreign_clocks import ClockDriver
 from durabletest.local.handler_threads import HandlerThreads, worker_of
 from durabletest.local.invocations import HandlerInvocation
 from durabletest.local.orchestrator import TestExecutionOrchestrator

@@ -207,7 +207,6 @@ class ReplayingRunner(Protocol):
 
     def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
         """In the block, have executions replay."""
-        ...
 
 
 def complaint_about(runner: ReplayingRunner, execute: Callable[[], TestResult], each: bool) -> str | None:

@@ -41,7 +41,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time now."""
-        ...
 
 
 class RealClock:
