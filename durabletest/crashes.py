@@ -49,41 +49,34 @@ _LONGEST_PAYLOAD = 60
 """The most characters of a payload in the line that runs one case again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CrashChoices:
-    """The faults that are tried: the arguments of ``assertSurvivesCrashes``.
+class CrashMatrix:
+    """The faults to try, and the comparison of each run with the clean one.
 
-    ``faults`` are names of faults, each with the number of a point or without, or several with their points, joined;
-    None means all. ``operations`` are names or paths: only points about these are tried. With a ``depth`` of 2, pairs
-    of faults are tried, too, at most as many as ``pairs``, sampled with ``seed``. ``key`` makes of a value what has to
-    be equal. ``cold`` says that each invocation has freshly imported modules.
+    The arguments are those of ``assertSurvivesCrashes``: ``faults`` are names of faults, each with the number of a
+    point or without, or several with their points, joined; None means all. ``operations`` are names or paths: only
+    points about these are tried. With a ``depth`` of 2, pairs of faults are tried, too, at most as many as ``pairs``,
+    sampled with ``seed``. ``key`` makes of a value what has to be equal. ``cold`` says that each invocation has freshly
+    imported modules.
     """
 
-    faults: Iterable[str] | str | None = None
-    operations: Iterable[str] | str | None = None
-    key: Key | None = None
-    depth: int = 1
-    pairs: int = PAIRS
-    seed: int = 0
-    cold: bool = False
-
-    def check(self) -> None:
-        """Raise :class:`UsageError` for arguments that make no sense."""
-        if self.key is not None and not callable(self.key):
-            raise UsageError(f"key={self.key!r}: give a function that makes of a value what has to be equal")
-        if self.depth not in (1, 2):
-            raise UsageError(f"depth={self.depth!r}: give 1, for single faults, or 2, for pairs of faults, too")
-        for name, value, least in (("pairs", self.pairs, 1), ("seed", self.seed, 0)):
+    def __init__(
+        self,
+        payload: Any,
+        faults: Iterable[str] | str | None = None,
+        operations: Iterable[str] | str | None = None,
+        key: Key | None = None,
+        depth: int = 1,
+        pairs: int = PAIRS,
+        seed: int = 0,
+        cold: bool = False,
+    ) -> None:
+        if key is not None and not callable(key):
+            raise UsageError(f"key={key!r}: give a function that makes of a value what has to be equal")
+        if depth not in (1, 2):
+            raise UsageError(f"depth={depth!r}: give 1, for single faults, or 2, for pairs of faults, too")
+        for name, value, least in (("pairs", pairs, 1), ("seed", seed, 0)):
             if not is_count(value, least):
                 raise UsageError(f"{name}={value!r}: give a number from {least} on")
-
-
-class CrashMatrix:
-    """The faults to try, and the comparison of each run with the clean one."""
-
-    def __init__(self, payload: Any, choices: CrashChoices) -> None:
-        choices.check()
-        faults, operations = choices.faults, choices.operations
         chosen = [*Fault] if faults is None else [faults] if isinstance(faults, str) else list(faults)
         texts = [str(fault) if isinstance(fault, Fault) else fault for fault in chosen]
         if not texts:
@@ -93,8 +86,9 @@ class CrashMatrix:
         self._faults = [read_fault(text) for text in texts if text not in joined]
         names = [operations] if isinstance(operations, str) else operations
         self._operations = None if names is None else list(names)
-        self._key = choices.key or (lambda value: value)
-        self._choices, self._payload = choices, payload
+        self._key = key or (lambda value: value)
+        self._depth, self._most_pairs, self._seed, self._cold = depth, pairs, seed, cold
+        self._payload = payload
         self._failing: CrashRun | None = None
         self._runs, self._progress = 1, ProgressLine(f"crashes of {current_suite() or 'a workflow'}", many=True)
 
@@ -115,13 +109,13 @@ class CrashMatrix:
             return "the clean run, without any fault:" + "".join(f"\n  - {text}" for text in clean.complaints)
         if any(one.differences for one in tried):
             return self._report(tried, f"{len(tried)} faults")
-        if self._choices.depth == 1:
+        if self._depth == 1:
             return None
         population = list(self._pairs(tried))
-        chance = Random(self._choices.seed)
-        sample = chance.sample(population, min(self._choices.pairs, len(population)))
+        chance = Random(self._seed)
+        sample = chance.sample(population, min(self._most_pairs, len(population)))
         tried = self._try(run, clean, sample)
-        what = f"{len(tried)} pairs of faults, sampled from {len(population)} with seed={self._choices.seed}"
+        what = f"{len(tried)} pairs of faults, sampled from {len(population)} with seed={self._seed}"
         return self._report(tried, what) if any(one.differences for one in tried) else None
 
     def _try(self, run: Run, clean: CrashRun, wanted: Sequence[tuple[Injections, Point]]) -> list[_Tried]:
@@ -133,7 +127,7 @@ class CrashMatrix:
             differences = tuple(self._differences(clean, broken, injections, point))
             if differences and self._failing is None:
                 self._failing = broken
-            after = self._after(broken.trace) if self._choices.depth > len(injections) else []
+            after = self._after(broken.trace) if self._depth > len(injections) else []
             tried.append(_Tried(injections, (point, *broken.trace.met[1:]), differences, after))
         return tried
 
@@ -245,7 +239,7 @@ class CrashMatrix:
         return (
             f"the workflow does not survive {len(failures)} of {what}. Compared with a run without any:\n"
             + "\n".join(lines)
-            + f"\nTo run just the first of them again: {again}{', cold=True' if self._choices.cold else ''})"
+            + f"\nTo run just the first of them again: {again}{', cold=True' if self._cold else ''})"
         )
 
 

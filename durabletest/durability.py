@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed_anew, written
-from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
+from durabletest.crashes import PAIRS, CrashMatrix
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.failure_pages import RECORDED
@@ -113,7 +113,7 @@ class DurabilityTestCase(ExploredTestCase):
         Returns the result of a clean run, which the assertions that follow are about; ``self.now``, heartbeats and
         executions of children are those of the last run, or gone.
         """
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
+        matrix = CrashMatrix(payload, faults, operations, key, depth, pairs, seed, cold)
         if self.__arrive("assertion"):
             return self.__execute(payload)
         runner = self.__local_runner()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from durabletest.model.outcomes import Noted
 from durabletest.patches import Patches
@@ -90,7 +90,7 @@ Identity: TypeAlias = tuple[str, str | None, str | None]
 """Type, sub-type and name of an operation."""
 
 
-class OperationListener(Protocol):
+class OperationListener:
     """Is told of operations."""
 
     def asked(self, asked: Asked) -> None:
@@ -103,7 +103,7 @@ class OperationListener(Protocol):
         """A map or parallel goes on: ``names`` and type of all its branches, of which some may never begin."""
 
 
-class AskedNotes:
+class AskedNotes(OperationListener):
     """Keeps what executions ask for, and what their histories do not have."""
 
     def __init__(self) -> None:
@@ -113,9 +113,6 @@ class AskedNotes:
     def asked(self, asked: Asked) -> None:
         if asked.retries:
             self._retrying.setdefault(asked.arn, set()).add(asked.operation_id)
-
-    def mismatched(self, recorded: Identity, asked: Identity) -> None:
-        """The operation does not come to be."""
 
     def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
         self._branches.setdefault(arn, {})[operation_id] = sub_type, names

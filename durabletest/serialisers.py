@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
@@ -140,7 +141,6 @@ class SerialiserHooks:
         self._patches = Patches()
 
     def install(self) -> None:
-        """Patch what this SDK has a place for."""
         serdes, execution = sdk.module("serdes"), sdk.module("execution")
         # The two serialisers of the SDK itself: the value that they refuse is searched for the place. Since 2.0.
         for name in ("JsonSerDes", "ExtendedTypeSerDes"):
@@ -148,7 +148,7 @@ class SerialiserHooks:
                 self._patches.wrap(getattr(serdes, name), "serialize", self._telling)
         # The result of a handler is written by ``json.dumps``, not by a serialiser. Since 2.0.
         if getattr(execution, "json", None) is json:
-            self._patches.replace(execution, "json", _TellingJson(self._tell))
+            self._patches.replace(execution, "json", self._telling_json())
         # All operations call their serialiser through these two functions, which so tell which one it is; the
         # history does not. Since 2.0.
         for name, wrote in _NAMES.items():
@@ -191,25 +191,22 @@ class SerialiserHooks:
 
         return serialize
 
+    def _telling_json(self) -> ModuleType:
+        """The module ``json``, except that ``dumps`` reports the values it refuses."""
+
+        def dumps(value: Any, **options: Any) -> str:
+            try:
+                return json.dumps(value, **options)
+            except (TypeError, ValueError) as error:
+                self._tell(error, value, "result", json.dumps)
+                raise
+
+        telling = ModuleType("json")
+        vars(telling).update(vars(json), dumps=dumps)
+        return telling
+
     def _tell(self, error: Exception, value: Any, what: str, writes: Callable[[Any], object]) -> None:
         self._notes.refused(_renamed(error), refused_place(value, what, writes))
-
-
-class _TellingJson:
-    """The module ``json``, except that ``dumps`` reports the values it refuses."""
-
-    def __init__(self, tell: Callable[..., None]) -> None:
-        self._tell = tell
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(json, name)
-
-    def dumps(self, value: Any, **options: Any) -> str:
-        try:
-            return json.dumps(value, **options)
-        except (TypeError, ValueError) as error:
-            self._tell(error, value, "result", json.dumps)
-            raise
 
 
 def _renamed(error: Any) -> str:

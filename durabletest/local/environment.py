@@ -223,8 +223,7 @@ class LocalEnvironment:
         if running is None:
             return ()
         faults, notes = running.deployment.faults, running.deployment.notes
-        listening = faults if faults is not None and faults.listens else None
-        return () if listening is None and notes is None else [one for one in (notes, listening) if one is not None]
+        return [listener for listener in (notes, faults) if isinstance(listener, OperationListener)]
 
     def _replacing(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

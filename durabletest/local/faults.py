@@ -10,7 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from threading import Lock
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
+
+from botocore.exceptions import ClientError
 
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
@@ -18,12 +20,11 @@ from durabletest.local.server.service_model import modelled_error
 from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
 from durabletest.model.records import Injected
-from durabletest.sdk_operations import Asked, Identity, running_step
+from durabletest.sdk_operations import running_step
 
 _KILLED = 137
 """The exit status of a process that was killed (128 + SIGKILL)."""
 _CHECKPOINT = "CheckpointDurableExecution"
-_STATE = "GetDurableExecutionState"
 _NAMED = 4
 """The most operations of a checkpoint that are named for one verb."""
 _VERBS = {"START": "began", "SUCCEED": "completed", "FAIL": "failed", "RETRY": "scheduled a retry of"}
@@ -99,7 +100,6 @@ class Injection:
         return f"{self.fault} {self.number}"
 
     def at(self, point: Point) -> str:
-        """The fault and the point in words."""
         return _WORDS[self.fault].format(point.words)
 
 
@@ -107,13 +107,11 @@ JOINT = " + "
 """Stands between the faults that come into one run, one after the other."""
 
 
-def refusal(fault: str) -> Exception:
+def refusal(fault: str) -> ClientError:
     """The error of the service for a checkpoint that is throttled, or fails."""
     if fault == Fault.THROTTLED:
-        error: Exception = modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
-    else:
-        error = modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
-    return error
+        return modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
+    return modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
 
 
 def read_fault(text: object) -> tuple[Fault, int | None]:
@@ -130,15 +128,13 @@ def read_fault(text: object) -> tuple[Fault, int | None]:
 
 def read_injections(text: object) -> tuple[Injection, ...]:
     """The faults of one run that a text means, in their order: ``"answer lost 3 + killed 5"``."""
-    parts = text.split(JOINT) if isinstance(text, str) else [text]
-    return tuple(map(_read_injection, parts))
-
-
-def _read_injection(text: object) -> Injection:
-    fault, number = read_fault(text)
-    if number is None:
-        raise UsageError(f"{text!r} does not say where: give the number of a point, {f'{text} 1'!r} for example")
-    return Injection(fault, number)
+    injections = []
+    for part in text.split(JOINT) if isinstance(text, str) else [text]:
+        fault, number = read_fault(part)
+        if number is None:
+            raise UsageError(f"{part!r} does not say where: give the number of a point, {f'{part} 1'!r} for example")
+        injections.append(Injection(fault, number))
+    return tuple(injections)
 
 
 _Told: TypeAlias = Callable[[], tuple[str, tuple[str, ...]]]
@@ -166,8 +162,6 @@ class FaultInjector:
     be read afterwards. ``now`` tells the time of the environment.
     """
 
-    listens: ClassVar[bool] = False
-    """Whether it has to be told of every operation that is asked for, which costs time."""
     crash: Callable[[BaseException], None]
     injections: Sequence[Injection] = ()
     keeps_logs: bool = True
@@ -205,10 +199,10 @@ class FaultInjector:
                 self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
         match self._arrive(Place.CHECKPOINT, partial(self._told, updates)):
             case Fault.REQUEST_LOST:
-                raise self._gone(_CHECKPOINT)
+                raise self._gone()
             case Fault.ANSWER_LOST:
                 send(**request)
-                raise self._gone(_CHECKPOINT)
+                raise self._gone()
             case Fault.THROTTLED | Fault.SERVICE_ERROR as fault:
                 raise refusal(fault)
         return send(**request)
@@ -217,7 +211,7 @@ class FaultInjector:
         """Read a page of the state, unless that is where the fault happens."""
         words = f"state read {self._numbers[Place.STATE_READ] + 1}"
         if self._arrive(Place.STATE_READ, lambda: (words, ())) is not None:
-            raise modelled_error("ServiceException", "An internal error occurred", _STATE)
+            raise modelled_error("ServiceException", "An internal error occurred", "GetDurableExecutionState")
         return send(**request)
 
     def around(self, path: str, function: Callable[..., Any], stubbed: Respond) -> Callable[..., Any]:
@@ -267,20 +261,10 @@ class FaultInjector:
         """What takes the place of an invocation's answer; None holds it back, so that another invocation replays."""
         return answer
 
-    def asked(self, asked: Asked) -> None:
-        """The handler asks for an operation, for the first time or in a replay."""
-
-    def mismatched(self, recorded: Identity, asked: Identity) -> None:
-        """The handler asks for another operation than the recorded one."""
-
-    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
-        """A map or parallel goes on."""
-
-    def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
+    def _gone(self, error: BaseException | None = None) -> ClientError:
         """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
         self.crash(error or SystemExit(_KILLED))
-        gone: Exception = modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
-        return gone
+        return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", _CHECKPOINT)
 
     def _told(self, updates: Iterable[Mapping[str, Any]]) -> tuple[str, tuple[str, ...]]:
         """A checkpoint in words, and the paths of its operations; an operation that began and ended is told once."""

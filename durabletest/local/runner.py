@@ -11,11 +11,7 @@ from typing import Any, Self, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.checkpoint_stubs import CheckpointStub
-from durabletest.errors import (
-    NeverUsedError,
-    NotAvailableError,
-    UsageError,
-)
+from durabletest.errors import NeverUsedError, NotAvailableError, UsageError
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
@@ -28,9 +24,8 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
-from durabletest.model.payloads import ErrorSource, encode
+from durabletest.model.payloads import ErrorSource
 from durabletest.model.times import Duration
-from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, unanswered
 from durabletest.sdk_operations import AskedNotes
@@ -108,28 +103,25 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._session = process_environment.open_runner(chosen, deploy)
         self._deploy(durable_functions or {}, functions or {})
 
-    def _set_up(self) -> None:
-        self._environment = environment = self._session.environment
-        self._deployment = self._session.deployment
-        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
-        self._restored, self._faulty = set(), {}
-        self._client = RunnerClient(
-            environment.server,
-            environment.settings.checkpoint_delay,
-            self._session.use,
-            environment.orchestrator.await_rest,
-            self._deployment.number,
-        )
-        self._router = Router(self._client)
-        environment.tell_of_references(self._deployment.handler)
-
     def _deploy(
         self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
     ) -> None:
         """Give the session all that the runner was made with; closes it if that fails."""
         with ExitStack() as undo:
             undo.callback(process_environment.close, self._session)
-            self._set_up()
+            self._environment = environment = self._session.environment
+            self._deployment = self._session.deployment
+            self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+            self._restored, self._faulty = set(), {}
+            self._client = RunnerClient(
+                environment.server,
+                environment.settings.checkpoint_delay,
+                self._session.use,
+                environment.orchestrator.await_rest,
+                self._deployment.number,
+            )
+            self._router = Router(self._client)
+            environment.tell_of_references(self._deployment.handler)
             for name, function in durable_functions.items():
                 self.register_durable_function(name, function)
             for name, function in functions.items():
@@ -160,28 +152,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """End the process-wide environment and restore the real clock (R2.4)."""
         process_environment.tear_down()
 
-    # --- run ---
-
-    def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Execute the handler with a JSON-able payload until the execution ends (R1.2).
-
-        ``name`` is the execution's name (a second run with the same name and payload is the same execution).
-        """
-        return self.start(payload, name=name, tenant_id=tenant_id).result()
-
-    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands still until a thread waits for something."""
-        self._check_open()
-        self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._deployment.lease.use())
-        with self._deployment.lease.use():
-            arn = self._environment.server.call(
-                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
-            )
-            self._last = execution = LocalExecution(arn, self._session)
-            if self._deployment.faults is not None:
-                self._faulty[arn] = execution
-        return Execution(execution)
+    # --- executions ---
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution of this environment by its ARN, a child's for example."""
