@@ -203,36 +203,35 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
         """The test method with all that happens around it; of a coroutine function, a coroutine function."""
+
+        @functools.wraps(method)
+        def called() -> Any:
+            with self.__around_method():
+                return method()
+
+        @functools.wraps(method)
+        async def awaited() -> Any:
+            with self.__around_method():
+                return await method()
+
         if not inspect.iscoroutinefunction(method):
-            return functools.wraps(method)(lambda: self.__call(method))
+            return called
         if not isinstance(self, unittest.IsolatedAsyncioTestCase):
             raise UsageError(
                 f"{type(self).__qualname__}.{self._testMethodName} is async, and would never be awaited: write "
                 f"class {type(self).__qualname__}(DurableTestCase, unittest.IsolatedAsyncioTestCase), or def instead "
                 "of async def"
             )
-
-        @functools.wraps(method)
-        async def awaited() -> Any:
-            with self._durable_reporting(), self._durable_by_schedule():
-                with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
-                    value = await method()
-                self.__complain()
-                return value
-
         return awaited
 
-    def __call(self, method: Callable[[], Any]) -> Any:
+    @contextmanager
+    def __around_method(self) -> Iterator[None]:
+        """Explain a failure of the test; fail one that has passed for what it has not used, or depends on order."""
         with self._durable_reporting(), self._durable_by_schedule():
             with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
-                value = method()
-            self.__complain()
-            return value
-
-    def __complain(self) -> None:
-        """Fail a test that has passed for what it has not used, empty assertions, and outcomes that depend on order."""
-        self._durable_finish()
-        self._durable_compare_outcomes()
+                yield
+            self._durable_finish()
+            self._durable_compare_outcomes()
 
     def _durable_current(self) -> CurrentTest:
         failure: type[BaseException] = self.failureException  # its declared type is wider
@@ -241,7 +240,6 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         return CurrentTest(failure, self._formatMessage, self._durable_folder)
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
-        """The type equality function of this package's records, for ``assertEqual``."""
         text = record_difference(first, second)
         if text:
             raise self.failureException(self._formatMessage(msg, text))
@@ -302,5 +300,4 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
 
 def _is_skipped(item: object) -> bool:
-    """Whether ``unittest.skip`` has marked the class or method."""
     return bool(getattr(item, "__unittest_skip__", False))

@@ -126,7 +126,7 @@ def validate(cls: type[Any], base: type[Any]) -> None:
     both = sorted(set(cls.durable_functions) & set(cls.functions))
     if both:
         raise ConfigurationError(f"{both[0]!r} is in {name}.durable_functions and in {name}.functions: leave one out")
-    for attribute, value in _own_attributes(cls, base):
+    for attribute, value in own_attributes(cls, base):
         meant = _misspelt(attribute, value)
         if meant is not None:
             raise ConfigurationError(
@@ -174,7 +174,7 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     """Refuse a class without a handler, which only the cloud can do without."""
     if cls.handler is not None:
         return
-    own = list(_own_attributes(cls, base))
+    own = list(own_attributes(cls, base))
     similar = [name for name, value in own if callable(value) and _close(name) == "handler"]
     hint = f" ({cls.__qualname__}.{similar[0]} is not it)" if similar else ""
     late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
@@ -185,7 +185,8 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     )
 
 
-def _own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]]:
+def own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]]:
+    """The attributes of a class and its bases, up to ``base``, which is left out."""
     for owner in takewhile(lambda owner: owner is not base, cls.__mro__):
         yield from vars(owner).items()
 

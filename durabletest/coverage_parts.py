@@ -27,7 +27,6 @@ _LOCKED, _NEW = ".jsonl", ".new"
 
 
 def parts_of(report: Path) -> Path:
-    """The folder with the parts of a report."""
     return report.with_name(f"{report.name}.parts")
 
 

@@ -254,7 +254,6 @@ class _Tried:
 
     @property
     def words(self) -> str:
-        """The faults and their points."""
         pairs = zip(self.injections, self.points, strict=False)  # a fault that never came has no point
         return ", then ".join(injection.at(point) for injection, point in pairs)
 

@@ -20,7 +20,6 @@ _CLOUD = "The cloud is chosen by boto3's own variables: AWS_DEFAULT_REGION, AWS_
 
 
 def add_to(commands: Any) -> None:
-    """Add both commands to the subparsers of ``durabletest``."""
     fetch = commands.add_parser(
         "fetch-histories",
         help="save the histories of a function's executions",
@@ -131,7 +130,6 @@ def _recorded(options: argparse.Namespace) -> Iterator[Any]:
 
 
 def _those(options: argparse.Namespace) -> str:
-    """Which executions were looked at, in words."""
     which = ", ".join(options.status) or "those that go on"
     return which if options.limit is None else f"{which}, the newest {options.limit} at most"
 

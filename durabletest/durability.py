@@ -270,7 +270,7 @@ class DurabilityTestCase(ExploredTestCase):
             runner.rewind()
             return target[2](self)
         copy = self._durable_copy()
-        copy.__become_copy(runner, target)
+        copy._durable_shared, copy.__target = runner, target
         result = unittest.TestResult()
         with runner.afresh(), contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
@@ -282,9 +282,6 @@ class DurabilityTestCase(ExploredTestCase):
                 f"it by a cleanup; assertSurvivesCrashes takes a function that does so, reset=\n\n{''.join(texts[:1])}"
             )
         return observed[0]
-
-    def __become_copy(self, runner: LocalDurableTestRunner, target: _Target) -> None:
-        self._durable_shared, self.__target, self.__observed = runner, target, None
 
 
 def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTestCase) -> str | None:

@@ -171,7 +171,6 @@ class Seen:
 
     @property
     def all(self) -> bool:
-        """Whether every path has been run."""
         return self._share == 1
 
 

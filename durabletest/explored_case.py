@@ -172,7 +172,7 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             self.__say(f"is run once, and not explored: {why_not}")
             return
         if options.cases is None:
-            finding = Exploration(options, self.__run, self.id()).find()
+            finding = Exploration(options, lambda *run: self.__tried(*run)[0], self.id()).find()
         else:
             name = self._testMethodName
             is_async = inspect.iscoroutinefunction(getattr(self, name))
@@ -218,13 +218,9 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         trial, copy = self.__tried(schedule, None, case)
         return CaseRun(trial, schedule, copy.__seen)
 
-    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
-        return self.__tried(schedule, expected, None)[0]
-
     def __tried(
-        self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None
+        self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None = None
     ) -> tuple[Trial, Self]:
-        """The outcome of a copy of the test, and that copy."""
         copy = self._durable_copy()
         copy._durable_schedule, copy.__finding, copy.__case = schedule, Finding(expected=expected), case
         result = unittest.TestResult()
@@ -238,7 +234,6 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
         self.__page = None if self.__trial else page_for(self)
 
     def _durable_ended(self) -> None:
-        """All parts of the test are over."""
         if self.__page is not None:
             self.__page.ended()
 

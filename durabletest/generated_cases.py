@@ -302,7 +302,7 @@ def _settings(count: int) -> Any:
 def _strategy(strategies: CaseStrategies, seen: Observed) -> Any:
     """The strategy for cases, by what runs have shown so far; nothing, for the simplest case."""
     st = _hypothesis().strategies
-    seconds = sorted({0, *(near for one in seen.seconds for near in _near(one))})
+    seconds = sorted({0, *(max(0, one + more) for one in seen.seconds for more in (-1, 0, 1))})
     later = st.sampled_from(seconds) | st.integers(0, _LONGEST)
     answers = {
         name: st.lists(st.tuples(values, later), min_size=1, max_size=3) for name, values in strategies.answers.items()
@@ -328,10 +328,6 @@ def _strategy(strategies: CaseStrategies, seen: Observed) -> Any:
         crash=crash,
         differences=differences,
     )
-
-
-def _near(seconds: int) -> range:
-    return range(max(0, seconds - 1), seconds + 2)
 
 
 def _seconds_in(value: Any, name: str = "") -> Iterator[int]:

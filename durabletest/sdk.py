@@ -58,7 +58,6 @@ def require() -> str:
 
 @functools.cache
 def folder() -> str:
-    """The path of the SDK's package."""
     return str(Path(module("__about__").__file__ or "").parent)
 
 
@@ -289,7 +288,6 @@ class Hooks:
             self._state.create_checkpoint(None, is_sync=True)
 
     def install(self) -> None:
-        """Patch what this SDK has a place for."""
         state_class = module("state").ExecutionState
         if can_wake_up():
             # The checkpoint thread looks at its stop flag every 0.1 seconds only; an item in its queue wakes it, which

@@ -132,6 +132,11 @@ class Stub(Generic[CallT, ResponseT]):
         self._responses.rewind()
         self.received.clear()
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether it was never called, and should have been."""
+        return not self.received and not self.optional
+
     def _begin(self, response: ResponseT, times: int | None) -> Self:
         self._responses.begin(response, times)
         return self

@@ -77,14 +77,12 @@ class FunctionSettings:
         return cls(duration(function_timeout, ""), memory_size, environment)
 
     def __enter__(self) -> None:
-        """Set the environment variables."""
         for name, value in self._environment.items():
             if os.environ.get(name) == self._before[name]:
                 self._replaced[name] = self._before[name]
                 os.environ[name] = value
 
     def __exit__(self, *_: object) -> None:
-        """Put back what was there before."""
         while self._replaced:
             name, value = self._replaced.popitem()
             if value is None:
@@ -280,7 +278,6 @@ class Deployments:
 
 
 def name_of(handler: object) -> str:
-    """The name of a handler in messages."""
     name = getattr(sdk.decorated(handler), "__qualname__", None)
     if name is not None:
         return str(name)
@@ -294,7 +291,6 @@ def workflow_name(handler: object, function_name: str | None) -> str:
 
 
 def module_of(handler: object) -> str:
-    """The name of the module that defines a handler."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     return str(sdk.decorated(handler).__module__)

@@ -166,7 +166,6 @@ class LocalEnvironment:
         deployment.lease = Lease()
 
     def close_runner(self, deployment: Deployment) -> None:
-        """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
             last = self.settings.skip_time and not self._open_runners

@@ -185,7 +185,6 @@ def naming_foreign_clocks() -> Iterator[None]:
 
 
 def advice(tool: str, details: str = "") -> str:
-    """The text that the tool is active, with the remedy."""
     return (
         f"{tool} is active, and virtual time cannot move under it.{details} Leave it out: set start_time on the test "
         "class (or in setup_test_environment) to choose the time at which a test begins, and let waits, "

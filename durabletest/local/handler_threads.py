@@ -43,7 +43,6 @@ def worker_of(thread: Thread) -> Thread | None:
 
 
 def unmark(thread: Thread) -> None:
-    """The thread runs no handler code any more."""
     vars(thread).pop(_WORKER, None)
 
 
@@ -174,7 +173,6 @@ def is_authored(file: str) -> bool:
 
 
 def is_third_party(file: str) -> bool:
-    """Whether the file belongs to an installed package."""
     return file.startswith(_THIRD_PARTY)
 
 

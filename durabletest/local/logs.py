@@ -97,14 +97,10 @@ class LogCapture:
             try:
                 return call()
             finally:
-                self._keep_what_outlives(source)
+                for thread in threads_of(current_thread()):  # those that outlive their call go on to log for it
+                    self._sources.setdefault(thread, source)
 
         return captured
-
-    def _keep_what_outlives(self, source: _Source) -> None:
-        """Threads that outlive their call go on to log for it."""
-        for thread in threads_of(current_thread()):
-            self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
         """The call that the current thread works for, given up or not: its own, or the one that its worker runs."""

@@ -72,7 +72,6 @@ class ProcessEnvironment:
             self._set_up_by = Origin()
 
     def tear_down(self) -> None:
-        """Undo ``set_up``."""
         self._refuse_handlers("teardown_test_environment()")
         with self._changed:
             self._close_dropped()

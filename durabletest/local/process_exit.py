@@ -20,7 +20,6 @@ class InvocationTimedOut(SystemExit):
 
 
 def exit_status(error: BaseException) -> int:
-    """The exit status of a process that ends by this exception."""
     if isinstance(error, SystemExit):
         if error.code is None:
             return 0

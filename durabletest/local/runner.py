@@ -305,7 +305,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
-        if not (stubs.steps or stubs.invokes or stubs.checkpoints or scripts.scripts):
+        if not (stubs.all() or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}

@@ -139,7 +139,6 @@ class Scheduler(ABC):
         return self._heap[0].due if self._heap else None
 
     def scheduled(self) -> list[Scheduled]:
-        """All timers, in order."""
         return sorted(self._by_key.values())
 
     @abstractmethod

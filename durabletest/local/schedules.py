@@ -70,7 +70,6 @@ class RandomPriorities:
         self._count = 0
 
     def among(self, candidates: Sequence[object]) -> int:
-        """The place of the candidate with the highest priority."""
         for candidate in candidates:
             self._priorities.setdefault(candidate, self._random.random())
         if self._count in self._changes:
@@ -89,7 +88,6 @@ class Numbered:
         self._left = number
 
     def among(self, candidates: Sequence[object]) -> int:
-        """The next digit of the number."""
         self._left, digit = divmod(self._left, len(candidates))
         return digit
 

@@ -75,7 +75,6 @@ class Sleepers:
         """Whether the running invocation was at rest when it was last looked at."""
 
     def __bool__(self) -> bool:
-        """Whether a thread sleeps."""
         return bool(self._asleep)
 
     def sleep(self, seconds: float) -> None:

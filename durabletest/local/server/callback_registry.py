@@ -74,12 +74,10 @@ class CallbackRegistry:
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
 
     def heartbeats(self, callback_id: str) -> int:
-        """The number of heartbeats that a callback was sent."""
         return self._records[callback_id].heartbeats
 
     @property
     def has_open(self) -> bool:
-        """Whether any callback waits for an answer."""
         return any(record.closed is None for record in self._records.values())
 
     def close(self, callback_id: str, how: str) -> None:
@@ -90,13 +88,11 @@ class CallbackRegistry:
             self._announce(TimerCancelled(kind, record.arn, record.operation_id))
 
     def close_all(self, arn: str, how: str) -> None:
-        """Close the open callbacks of an execution that is over."""
         for record in self._of_execution.get(arn, ()):
             if record.closed is None:
                 self.close(record.callback_id, how)
 
     def drop(self, arn: str) -> None:
-        """Forget the callbacks of an execution."""
         for record in self._of_execution.pop(arn, ()):
             del self._records[record.callback_id]
 

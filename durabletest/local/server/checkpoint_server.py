@@ -13,7 +13,7 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, invalid_token, list_page
-from durabletest.local.server.execution_state import DurableExecution, Pause, PauseManager, StartRequest, conflict
+from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest, conflict
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
@@ -65,7 +65,6 @@ class CheckpointServer:
 
     @api_operation("CheckpointDurableExecution")
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Record a batch of operation updates."""
         execution = self._token_holder(request["DurableExecutionArn"])
         return execution.checkpoints.checkpoint(
             request["CheckpointToken"], request.get("Updates", ()), request.get("ClientToken")
@@ -73,7 +72,6 @@ class CheckpointServer:
 
     @api_operation("GetDurableExecutionState")
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
-        """One page of the operations."""
         execution = self._token_holder(request["DurableExecutionArn"])
         return execution.checkpoints.state(
             request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or DEFAULT_ITEMS
@@ -102,14 +100,11 @@ class CheckpointServer:
         }
         if execution.running and _has_expected_timeout():
             answer["ExpectedExecutionTimeoutTimestamp"] = execution.times_out_at
-        if execution.pause is not None:
-            answer["PauseDetails"] = _pause_details(execution.pause)
+        if (pause := execution.pause) is not None:
+            details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
+            answer["PauseDetails"] = details | ({} if pause.reason is None else {"Reason": pause.reason})
         if included:
-            data = {
-                "InputPayload": execution.request.payload,
-                "Result": execution.result,
-                "Error": execution.error,
-            }
+            data = {"InputPayload": execution.request.payload, "Result": execution.result, "Error": execution.error}
             answer |= {key: value for key, value in data.items() if value is not None}
         return answer
 
@@ -182,7 +177,6 @@ class CheckpointServer:
 
     @api_operation("SendDurableExecutionCallbackFailure")
     def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
-        """Fail a callback with ``Error``."""
         error = request.get("Error", {})
         check_error_size(error)
         callback = self._callbacks.open(request["CallbackId"])
@@ -191,7 +185,6 @@ class CheckpointServer:
 
     @api_operation("SendDurableExecutionCallbackHeartbeat")
     def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
-        """Restart the callback's heartbeat timeout."""
         self._callbacks.heartbeat(request["CallbackId"])
         return {}
 
@@ -303,7 +296,6 @@ class CheckpointServer:
             execution.checkpoints.revoke()
 
     def request_id(self) -> str:
-        """The request id for one call of a plain function."""
         return self._ids.request()
 
     def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
@@ -311,7 +303,6 @@ class CheckpointServer:
         self._invokes.function_answered(arn, operation_id, result, error)
 
     def fire(self, timer: Timer) -> None:
-        """A timer is due."""
         if timer.kind is TimerKind.STUBBED_INVOKE:
             self._invokes.end_stubbed(timer)
         else:
@@ -333,11 +324,9 @@ class CheckpointServer:
         return self._executions.get(arn).checkpoints.journal.events[event_id:]
 
     def has_open_callbacks(self) -> bool:
-        """Whether a callback of any execution waits for an answer."""
         return self._callbacks.has_open
 
     def heartbeats(self, callback_id: str) -> int:
-        """The number of heartbeats that a callback was sent."""
         return self._callbacks.heartbeats(callback_id)
 
 
@@ -346,11 +335,6 @@ def _has_expected_timeout() -> bool:
     """Whether the installed botocore knows this member, which is newer than the rest."""
     operation: Any = service_model().operation_model("GetDurableExecution")
     return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
-
-
-def _pause_details(pause: Pause) -> dict[str, Any]:
-    details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
-    return details if pause.reason is None else {**details, "Reason": pause.reason}
 
 
 def _summary(execution: DurableExecution) -> dict[str, Any]:
@@ -365,7 +349,6 @@ def _summary(execution: DurableExecution) -> dict[str, Any]:
 
 
 def _filter(request: Mapping[str, Any], qualifier: str | None) -> Callable[[DurableExecution], bool]:
-    """The condition that the request sets on executions."""
     name, statuses = request.get("DurableExecutionName"), request.get("Statuses")
     after, before = (
         parse_to_aware_datetime(request[key]) if key in request else None for key in ("StartedAfter", "StartedBefore")

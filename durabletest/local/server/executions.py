@@ -84,7 +84,6 @@ class ExecutionManager:
         return [arn for arn, execution in self._by_arn.items() if execution.request.deployment == deployment]
 
     def drop(self, arn: str) -> None:
-        """Forget an execution and its callbacks."""
         execution = self._by_arn.pop(arn)
         del self._by_function[execution.request.function.name][arn]
         del self._by_name[execution.request.identity(execution.name)]

@@ -96,14 +96,6 @@ class PlainInvoke:
     tenant_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What ``Invoke`` names: its registered name, None for the runner's own function, and the version that runs."""
-
-    registered: str | None
-    spec: FunctionSpec
-
-
 class InvokeManager:
     """Starts the targets of invokes; completes those that are no executions: of plain functions, and stubbed ones."""
 
@@ -139,7 +131,9 @@ class InvokeManager:
             self._announce(Timer(self._now() + end.after, TimerKind.STUBBED_INVOKE, arn, operation_id))
         elif found is None:
             apply(update)
-            self._executions.change(arn, operation_id, "FAIL", error=_unknown(target))
+            # the type of this error is not documented, so the API's own is taken
+            error = {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
+            self._executions.change(arn, operation_id, "FAIL", error=error)
             self._announce(FunctionUnknown(arn, operation_id, target))
         elif found[1].durable:
             child = self._start_child(execution, update, found[0], replace(found[1], version=version))
@@ -176,7 +170,6 @@ class InvokeManager:
         self._executions.change(arn, operation_id, action, None if error else result, error)
 
     def end_stubbed(self, timer: Timer) -> None:
-        """Complete a stubbed invoke, which is due."""
         end, operation_id = self._stubbed_ends.pop((timer.arn, timer.operation_id)), timer.operation_id or ""
         if end.status == "SUCCEEDED":
             self.function_answered(timer.arn, operation_id, end.result, None)
@@ -185,7 +178,6 @@ class InvokeManager:
             self._executions.change(timer.arn, operation_id, action, error=end.error)
 
     def drop(self, arn: str) -> None:
-        """Forget the stubbed invokes of an execution."""
         for key in [key for key in self._stubbed_ends if key[0] == arn]:
             del self._stubbed_ends[key]
 
@@ -198,9 +190,18 @@ class InvokeManager:
         The service invokes plain functions too, and waits for the result of a ``RequestResponse``. Neither fits a test:
         the caller, a step perhaps, would have to end before another function can run. Both are refused.
         """
-        target = self._target(deployment, request, _REGISTER)
-        _check_event(request, target.spec)
-        return self._begin(deployment, request, target)
+        registered, spec = self._target(deployment, request, _REGISTER)
+        if (kind := _kind(request)) != "Event":
+            raise NotAvailableError(
+                f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a "
+                "function that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
+            )
+        if not spec.durable:
+            raise NotAvailableError(
+                f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, "
+                "or register it with register_durable_function if it is durable"
+            )
+        return self._begin(deployment, request, registered, spec)
 
     @refusals_of("Invoke")
     def invoke_from_outside(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any] | PlainInvoke:
@@ -209,31 +210,44 @@ class InvokeManager:
         Of a ``RequestResponse`` the answer is that of the start, with the ARN of the execution to wait for; of a plain
         function it is what to call; a ``DryRun`` only checks the request.
         """
-        target, kind = self._target(deployment, request), _kind(request)
-        if kind != _DRY_RUN and target.spec.durable:
-            return self._begin(deployment, request, target)
+        (registered, spec), kind = self._target(deployment, request), _kind(request)
+        if kind != _DRY_RUN and spec.durable:
+            return self._begin(deployment, request, registered, spec)
         payload = _payload(request.get("Payload"), kind)
         if kind == _DRY_RUN:
             return {"StatusCode": NO_CONTENT, "Payload": b""}
-        return PlainInvoke(target.registered or "", target.spec, payload, request.get("TenantId"))
+        return PlainInvoke(registered or "", spec, payload, request.get("TenantId"))
 
-    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> _Target:
-        """What the request names; ``remedy``, with a place for the name, ends the refusal of a name that is unknown."""
+    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> tuple[str | None, FunctionSpec]:
+        """The registered name of the function, None for the runner's own, and the version of it that runs.
+
+        ``remedy``, with a place for the name, ends the refusal of a name that is unknown.
+        """
         validate_request("Invoke", request)
-        _check_supported(request)
+        left_over = sorted(name for name in set(request) - _SUPPORTED if (name, request[name]) != ("LogType", "None"))
+        if left_over:
+            raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
         name, written = split_name(request["FunctionName"])
-        qualifier = request.get("Qualifier", written)
-        registered, spec = _find(self._directories[deployment], name, qualifier, remedy.format(name))
+        qualifier, directory = request.get("Qualifier", written), self._directories[deployment]
+        found: tuple[str | None, FunctionSpec] | None
+        found = directory.find(f"{name}:{qualifier}" if qualifier else name)
+        if found is None and directory.own is not None and directory.own.name == name:
+            found = None, directory.own
+        if found is None:
+            raise RefusedError("ResourceNotFoundException", f"Function not found: {name}{remedy.format(name)}")
+        registered, spec = found
         if spec.durable and qualifier is None:
             raise RefusedError(
                 "InvalidParameterValueException",
                 f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a "
                 "version or alias",
             )
-        return _Target(registered, replace(spec, version=executed_version(qualifier)))
+        return registered, replace(spec, version=executed_version(qualifier))
 
-    def _begin(self, deployment: int, request: Mapping[str, Any], target: _Target) -> dict[str, Any]:
-        directory, spec, kind = self._directories[deployment], target.spec, _kind(request)
+    def _begin(
+        self, deployment: int, request: Mapping[str, Any], registered: str | None, spec: FunctionSpec
+    ) -> dict[str, Any]:
+        directory, kind = self._directories[deployment], _kind(request)
         execution = self._executions.start(
             StartRequest(
                 FunctionSpec(spec.name, version=spec.version),
@@ -242,7 +256,7 @@ class InvokeManager:
                 spec.timeout,
                 request.get("TenantId"),
                 page_size=directory.page_size,
-                target=target.registered,
+                target=registered,
                 deployment=deployment,
                 invocation_type=kind,
                 quotas=directory.quotas,
@@ -256,45 +270,9 @@ class InvokeManager:
         }
 
 
-def _unknown(target: str) -> ErrorObject:
-    """The error of a chained invoke without a target; its type is not documented, so the API's own is taken."""
-    return {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
-
-
-def _find(
-    directory: FunctionDirectory, name: str, qualifier: str | None, remedy: str
-) -> tuple[str | None, FunctionSpec]:
-    """The registered name, None for the runner's own function, and the function."""
-    found = directory.find(f"{name}:{qualifier}" if qualifier else name)
-    if found is not None:
-        return found
-    if directory.own is not None and name == directory.own.name:
-        return None, directory.own
-    raise RefusedError("ResourceNotFoundException", f"Function not found: {name}{remedy}")
-
-
-def _check_supported(request: Mapping[str, Any]) -> None:
-    left_over = sorted(name for name in set(request) - _SUPPORTED if (name, request[name]) != ("LogType", "None"))
-    if left_over:
-        raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
-
-
 def _kind(request: Mapping[str, Any]) -> str:
     kind: str = request.get("InvocationType", "RequestResponse")
     return kind
-
-
-def _check_event(request: Mapping[str, Any], spec: FunctionSpec) -> None:
-    if (kind := _kind(request)) != "Event":
-        raise NotAvailableError(
-            f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a function "
-            "that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
-        )
-    if not spec.durable:
-        raise NotAvailableError(
-            f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, or "
-            "register it with register_durable_function if it is durable"
-        )
 
 
 def _payload(raw: Any, invocation_type: str) -> str | None:

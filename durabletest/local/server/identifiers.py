@@ -71,7 +71,6 @@ class IdSource:
         return str(UUID(int=_EXECUTION_SPACE + next(self._executions)))
 
     def request(self) -> str:
-        """The request id of one invocation."""
         return str(UUID(int=_REQUEST_SPACE + next(self._requests)))
 
     def callback(self, arn: str, operation_id: str) -> str:

@@ -38,7 +38,6 @@ def error_size(error: Mapping[str, Any]) -> int:
 
 
 def check_input_size(payload: str | None, invocation_type: str) -> None:
-    """Refuse an execution's input that is larger than this type of invocation allows."""
     limit = MAX_EXECUTION_PAYLOADS[invocation_type]
     if payload is not None and size(payload) > limit:
         raise RefusedError(
@@ -49,7 +48,6 @@ def check_input_size(payload: str | None, invocation_type: str) -> None:
 
 
 def check_error_size(error: Mapping[str, Any]) -> None:
-    """Refuse an error object of more than 1 MB."""
     if (found := error_size(error)) > MAX_ERROR:
         text = f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}"
         raise RefusedError("InvalidParameterValueException", text)

@@ -109,18 +109,15 @@ def _input_shape(api_operation: str) -> Shape | None:
 
 
 def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
-    """The violations of an answer; an empty list if there are none."""
     operation: Any = service_model().operation_model(api_operation)
     return findings(operation.output_shape, response)
 
 
 def event_findings(event: Mapping[str, Any]) -> list[str]:
-    """The violations of one event of a history; an empty list if there are none."""
     return findings(service_model().shape_for("Event"), event)
 
 
 def error_findings(error: object) -> list[str]:
-    """The violations of an error object, such as a handler answers with; an empty list if there are none."""
     return findings(service_model().shape_for("ErrorObject"), error)
 
 
