@@ -21,18 +21,11 @@ from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, 
 
 # --- the settings of a class ------------------------------------------------------------------------------------------
 
-_CHECKS: Mapping[str, Check] = {
+OF_RUNNERS: Mapping[str, Check] = {
     "handler": optional(value_checks.check_handler),
     "durable_functions": value_checks.check_functions,
     "functions": value_checks.check_functions,
-    "template": optional(value_checks.check_template),
-    "template_function": optional(value_checks.check_template_function),
-    "function_name": optional(value_checks.check_name),
-    "skip_time": value_checks.check_flag,
     "skip_sleep": value_checks.check_flag,
-    "check_determinism": value_checks.check_flag,
-    "start_time": value_checks.check_start_time,
-    "clock": value_checks.check_clock,
     "execution_timeout": value_checks.check_execution_timeout,
     "function_timeout": value_checks.check_function_timeout,
     "invocation_attempts": value_checks.check_attempts,
@@ -44,6 +37,17 @@ _CHECKS: Mapping[str, Check] = {
     "environment": value_checks.check_environment,
     "watchdog": value_checks.check_seconds,
     "state_page_size": value_checks.check_page_size,
+}
+"""The settings that are read for each test, when its runner is made; all others are read once for the class."""
+_CHECKS: Mapping[str, Check] = {
+    **OF_RUNNERS,
+    "template": optional(value_checks.check_template),
+    "template_function": optional(value_checks.check_template_function),
+    "function_name": optional(value_checks.check_name),
+    "skip_time": value_checks.check_flag,
+    "check_determinism": value_checks.check_flag,
+    "start_time": value_checks.check_start_time,
+    "clock": value_checks.check_clock,
     "cloud": value_checks.check_choice("skip", "strict"),
     "cloud_timeout": value_checks.check_duration,
     "poll_interval": value_checks.check_duration,
@@ -59,24 +63,6 @@ _FOR_A_TEST = {
     "start_time": "a test moves time with self.start(payload).advance(timedelta(...))",
 }
 """The ways to get the effect of a changed setting in one test, for messages."""
-OF_RUNNERS = (
-    "handler",
-    "durable_functions",
-    "functions",
-    "execution_timeout",
-    "function_timeout",
-    "invocation_attempts",
-    "invocation_type",
-    "operation_limit",
-    "storage_limit",
-    "retention_days",
-    "memory_size",
-    "environment",
-    "watchdog",
-    "state_page_size",
-    "skip_sleep",
-)
-"""The settings that are read for each test, when its runner is made; all others are read once for the class."""
 
 
 class NoFunctions(dict[str, Callable[..., Any]]):
@@ -270,16 +256,14 @@ def local_only(item: Marked) -> Marked:
     """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped.
 
     With the plugin for pytest a test function can be decorated, too."""
-    _mark(item, Mode.LOCAL)
-    return item
+    return _marked(item, Mode.LOCAL)
 
 
 def cloud_only(item: Marked) -> Marked:
     """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped.
 
     With the plugin for pytest a test function can be decorated, too."""
-    _mark(item, Mode.CLOUD)
-    return item
+    return _marked(item, Mode.CLOUD)
 
 
 def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
@@ -298,10 +282,11 @@ def only_mode(item: object) -> Mode | None:
     return mode
 
 
-def _mark(item: object, mode: Mode) -> None:
+def _marked(item: Marked, mode: Mode) -> Marked:
     if isinstance(item, type) and not hasattr(item, "mode"):
         raise UsageError(
             f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods, "
             "and on test functions of pytest"
         )
     setattr(item, _MARK, mode)
+    return item

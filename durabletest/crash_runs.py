@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabletest.local.faults import JOINT, FaultInjector, Injection, StepRun
 from durabletest.model.history import History, title, word_for
 from durabletest.model.records import SIDE_BY_SIDE, ExecutionStatus, OperationRecord
 from durabletest.model.times import plain
 from durabletest.result import TestResult
+
+if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class CrashRun:
 
     ``trace`` has the points that were met and the runs of steps. ``error`` is the text of the error with which the run
     ended instead of an outcome. ``effects`` maps the name of each side effect to how often it has happened, and how
-    often outside of any step; ``complaints`` are the rules of side effects that were broken.
+    often outside of any step; ``complaints`` are the rules of side effects that were broken. There is no
+    ``result`` without an outcome.
     """
 
     trace: FaultInjector
@@ -31,7 +34,7 @@ class CrashRun:
     history: History = field(default_factory=History)
     effects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     complaints: Sequence[str] = ()
-    arn: str = ""
+    result: TestResult | None = None
 
 
 Injections: TypeAlias = tuple[Injection, ...]
@@ -40,17 +43,7 @@ Run: TypeAlias = Callable[[Injections], CrashRun]
 """Runs the workflow with these faults in it; cleanly without any."""
 
 
-class FaultyRunner(Protocol):
-    """A runner that can begin again, and put faults into its executions."""
-
-    def rewind(self) -> None:
-        """Forget all executions; scripts and stubs begin with their first answers again."""
-
-    def with_fault(self, fault: str | None = None, *, keeps_logs: bool = True) -> AbstractContextManager[FaultInjector]:
-        """In the block, put faults into what is run."""
-
-
-def observed(runner: FaultyRunner, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
+def observed(runner: RepeatingRunner, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
     """Execute with these faults, and keep what the crash matrix compares; errors of the run are part of it."""
     with runner.with_fault(written(injections) or None, keeps_logs=not injections) as injector:
         try:
@@ -60,16 +53,7 @@ def observed(runner: FaultyRunner, execute: Callable[[], TestResult], injections
             value = plain(result.get_result()) if status is ExecutionStatus.SUCCEEDED else error and str(error)
         except Exception as failure:
             return CrashRun(injector, "no outcome", error=f"{type(failure).__name__}: {failure}")
-    return CrashRun(injector, str(status), value, None, history, arn=result.arn)
-
-
-def observed_anew(
-    runner: FaultyRunner, execute: Callable[[], TestResult], reset: Callable[[], object], injections: Injections
-) -> CrashRun:
-    """As ``observed``, in a runner that begins again, after ``reset`` was called."""
-    runner.rewind()
-    reset()
-    return observed(runner, execute, injections)
+    return CrashRun(injector, str(status), value, None, history, result=result)
 
 
 def written(injections: Injections) -> str:

@@ -50,7 +50,7 @@ _LONGEST_PAYLOAD = 60
 
 
 class CrashMatrix:
-    """The faults to try, and the comparison of each run with the clean one.
+    """The faults to try, and the comparison of each run with the ``clean`` one.
 
     The arguments are those of ``assertSurvivesCrashes``: ``faults`` are names of faults, each with the number of a
     point or without, or several with their points, joined; None means all. ``operations`` are names or paths: only
@@ -89,6 +89,7 @@ class CrashMatrix:
         self._key = key or (lambda value: value)
         self._depth, self._most_pairs, self._seed, self._cold = depth, pairs, seed, cold
         self._payload = payload
+        self.clean: CrashRun
         self._failing: CrashRun | None = None
         self._runs, self._progress = 1, ProgressLine(f"crashes of {current_suite() or 'a workflow'}", many=True)
 
@@ -100,7 +101,7 @@ class CrashMatrix:
         return found
 
     def _complaint(self, run: Run) -> str | None:
-        clean = run(())
+        self.clean = clean = run(())
         if clean.error is not None:
             raise UsageError(f"the clean run, without any fault, has no outcome to compare with: {clean.error}")
         singles = list(self._singles(clean))
@@ -136,9 +137,9 @@ class CrashMatrix:
         from durabletest.report.lanes import Recorded  # few tests fail
 
         run = self._failing
-        if run is None or not run.history.events:
+        if run is None or run.result is None:
             return []
-        name = f"{execution_name(run.arn)} with {written(tuple(run.trace.injections))}"
+        name = f"{execution_name(run.result.arn)} with {written(tuple(run.trace.injections))}"
         no_logs = "What is logged in a run with faults is not kept."
         return [Recorded(name, run.history, injected=run.trace.injected(), no_logs=no_logs)]
 

@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed_anew, written
+from durabletest.crash_runs import CrashRun, Injections, Run, observed, written
 from durabletest.crashes import PAIRS, CrashMatrix
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.failure_pages import RECORDED
 from durabletest.histories import files_of, replay_report
-from durabletest.local.replays import complaint_about
+from durabletest.local.replays import compared_replays
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects
@@ -132,37 +132,38 @@ class DurabilityTestCase(ExploredTestCase):
     ) -> TestResult:
         """Each run begins with ``reset``; the last one, which is clean, is that of the assertions that follow."""
 
-        def again(injections: Injections) -> CrashRun:
+        def begin_again() -> None:
             self.__effects.clear()
-            return self.__with_effects(observed_anew(runner, partial(runner.run, payload), reset, injections))
+            runner.rewind()
+            reset()
+
+        def again(injections: Injections) -> CrashRun:
+            begin_again()
+            return self.__observed_run(partial(runner.run, payload), injections)
 
         self.__report_crashes(matrix, again, msg)
-        self.__effects.clear()
-        runner.rewind()
-        reset()
+        begin_again()
         return self.__execute(payload)
 
     def __compare_copies(
         self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, msg: Any
     ) -> TestResult:
         """The clean run is that of this test, whose fakes are as it has made them; all others are those of copies."""
-        results: list[TestResult] = []
 
         def again(injections: Injections) -> CrashRun:
-            if injections:
-                number = self.__counts["assertion"]
-                target: _Target = "assertion", number, lambda copy: copy.__crash(payload, injections)
-                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
-                return run
-            self.__effects.clear()
-            return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), ()))
+            if not injections:
+                return self.__observed_run(lambda: self.__execute(payload), ())
 
-        def keep(result: TestResult) -> TestResult:
-            results.append(result)
-            return result
+            def task(copy: DurabilityTestCase) -> CrashRun:
+                return copy.__observed_run(partial(copy.runner.run, payload), injections)
+
+            target: _Target = "assertion", self.__counts["assertion"], task
+            run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
+            return run
 
         self.__report_crashes(matrix, again, msg)
-        return results[0]
+        assert matrix.clean.result is not None, "without an outcome there is no matrix"
+        return matrix.clean.result
 
     def __report_crashes(self, matrix: CrashMatrix, run: Run, msg: Any) -> None:
         complaint = matrix.complaint(run)
@@ -178,11 +179,9 @@ class DurabilityTestCase(ExploredTestCase):
     def __execute(self, payload: Any) -> TestResult:
         return self._durable_executed(self.runner.start(payload)).result()
 
-    def __crash(self, payload: Any, injections: Injections) -> CrashRun:
+    def __observed_run(self, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
         self.__effects.clear()
-        return self.__with_effects(observed(self.runner, partial(self.runner.run, payload), injections))
-
-    def __with_effects(self, run: CrashRun) -> CrashRun:
+        run = observed(self.runner, execute, injections)
         return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
 
     # --- determinism ---
@@ -199,20 +198,15 @@ class DurabilityTestCase(ExploredTestCase):
         """
         if self.__arrive("assertion"):
             return self.__execute(payload)
-        runner, results = self.__local_runner(), []
-
-        def keep() -> TestResult:
-            results.append(self.__execute(payload))
-            return results[0]
-
+        runner = self.__local_runner()
         with runner.cold(cold):
-            complaint = complaint_about(runner, keep, each=False)
+            result, complaint = compared_replays(runner, partial(self.__execute, payload), each=False)
             if complaint is None:
                 target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
                 complaint = self.__observe_copy(runner, target)
         if complaint is not None:
             raise self.failureException(self._formatMessage(msg, complaint))
-        return results[0]
+        return result
 
     def _durable_execute(self, payload: Any, execute: Callable[[], TestResult]) -> TestResult:
         """What ``execute`` does, noted for the check at the end of the test."""
@@ -290,7 +284,7 @@ def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTe
     for number, each in enumerate(modes):
         if number:
             runner.rewind()
-        complaint = complaint_about(runner, partial(runner.run, payload), each)
+        _, complaint = compared_replays(runner, partial(runner.run, payload), each)
         if complaint is not None:
             return complaint
     return None

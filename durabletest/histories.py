@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabletest.errors import UsageError
 from durabletest.model.history import History
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.sdk_operations import is_summary
+
+if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
 
 _DETAILS = {
     OperationType.CONTEXT: "ContextDetails",
@@ -149,14 +152,7 @@ class Break:
     words: str
 
 
-class RestoringRunner(Protocol):
-    """A runner that can go on with recorded executions."""
-
-    def replay_history(self, history: History, may_fail: bool = False) -> str | None:
-        """Replay the recorded operations; what is not as recorded, None if all is."""
-
-
-def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break | None]:
+def breaks(runner: RepeatingRunner, events: Sequence[Event]) -> Iterator[Break | None]:
     """Replay a history cut after each event that changes an operation, and whole: the break, or None."""
     may_fail = History(events).execution.status is ExecutionStatus.FAILED
     for count, event in enumerate(events, 1):
@@ -166,7 +162,7 @@ def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break |
         yield None if words is None else Break(event, words)
 
 
-def replay_report(runner: RestoringRunner, pattern: str, files: Sequence[Path]) -> str | None:
+def replay_report(runner: RepeatingRunner, pattern: str, files: Sequence[Path]) -> str | None:
     """The report of the files that the handler of today does not replay; None if it replays all."""
     texts = []
     for path in files:

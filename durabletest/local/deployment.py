@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
+from traceback import walk_stack
 from types import MappingProxyType
 from typing import Any, Self, TypedDict, TypeVar
 
@@ -171,12 +172,8 @@ class Origin:
 
 
 def _line() -> tuple[str, int] | None:
-    frame = sys._getframe(1)
-    while not is_authored(frame.f_code.co_filename):
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+    lines = ((frame.f_code.co_filename, number) for frame, number in walk_stack(sys._getframe(1)))
+    return next((line for line in lines if is_authored(line[0])), None)
 
 
 _DEFAULT_WATCHDOG = 30.0

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
+from durabletest.local.schedules import enumerated
 from durabletest.local.server.service_model import modelled_error
 from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
@@ -282,7 +283,7 @@ class FaultInjector:
         by_verb: dict[str, list[str]] = {}
         for verb, title in doings.values():
             by_verb.setdefault(verb, []).append(title)
-        told = " and ".join(f"{verb} {_enumerated(titles)}" for verb, titles in by_verb.items())
+        told = " and ".join(f"{verb} {enumerated(titles, _NAMED)}" for verb, titles in by_verb.items())
         return f"the checkpoint that {told}", tuple(self._path(one) for one in doings if one in self._names)
 
     def _path(self, operation_id: str | None) -> str:
@@ -291,8 +292,3 @@ class FaultInjector:
             name, operation_id = self._names[operation_id]
             names += [name] if name else []
         return "/".join(reversed(names))
-
-
-def _enumerated(titles: list[str]) -> str:
-    left = len(titles) - _NAMED
-    return ", ".join(titles[:_NAMED]) + (f" and {left} more" if left > 0 else "")

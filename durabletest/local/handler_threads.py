@@ -14,7 +14,7 @@ from itertools import dropwhile
 from os import sep
 from pathlib import Path
 from threading import Thread, current_thread
-from traceback import FrameSummary, StackSummary
+from traceback import FrameSummary, StackSummary, walk_stack
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
@@ -160,11 +160,8 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
 
 def clock_read_by_author() -> bool:
     """Whether code of the author's reads the clock in the calling thread, rather than Python's or the SDK's own."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):
-        frame = frame.f_back
-    file = "" if frame is None else frame.f_code.co_filename
-    return is_authored(file)
+    files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe(1)))
+    return is_authored(next((file for file in files if not file.startswith(_CLOCKS)), ""))
 
 
 def is_authored(file: str) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from durabletest import endings
-from durabletest.crash_runs import observed_anew
+from durabletest.crash_runs import CrashRun, Injections, observed
 from durabletest.crashes import PAIRS, CrashMatrix
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, OperationLookups
@@ -122,9 +122,14 @@ class RepeatingRunner(OperationLookups):
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
         matrix = CrashMatrix(payload, faults, operations, key, depth, pairs, seed, cold)
-        run = partial(observed_anew, self, partial(self.run, payload), reset)
+
+        def again(injections: Injections) -> CrashRun:
+            self.rewind()
+            reset()
+            return observed(self, partial(self.run, payload), injections)
+
         with self.cold(cold):
-            complaint = matrix.complaint(run)
+            complaint = matrix.complaint(again)
         if complaint is not None:
             raise AssertionError(complaint)
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import CellType, FunctionType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from durabletest.errors import UsageError
@@ -24,6 +23,9 @@ from durabletest.model.history import execution_title, word_for
 from durabletest.model.times import plain
 from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, Identity, OperationListener
+
+if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
 
 _PLAIN = (str, bytes, int, float, complex, Decimal, UUID, date, time, timedelta, Enum)
 _DEEPEST = 6
@@ -187,15 +189,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 _IN_A_STEP = "take it in a step: what a step returns is the same in each replay"
 
 
-class ReplayingRunner(Protocol):
-    """A runner that can have its executions replay."""
-
-    def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
-        """In the block, have executions replay."""
-
-
-def complaint_about(runner: ReplayingRunner, execute: Callable[[], TestResult], each: bool) -> str | None:
-    """Execute with forced replays; the report of the first thing that was not as before, None if all was.
+def compared_replays(
+    runner: RepeatingRunner, execute: Callable[[], TestResult], each: bool
+) -> tuple[TestResult, str | None]:
+    """Execute with forced replays: the result, and the report of the first thing that was not as before, if any.
 
     With ``each`` the handler replays after each operation, else once, from the state that its execution leaves.
     """
@@ -203,7 +200,7 @@ def complaint_about(runner: ReplayingRunner, execute: Callable[[], TestResult], 
         result = execute()
     if not result.get_status().is_terminal:
         raise UsageError(f"{execution_title(result.arn)} has not ended: there is nothing to compare")
-    return probe.difference
+    return result, probe.difference
 
 
 def _left_out(operation: str) -> str:

@@ -244,9 +244,13 @@ def _recorded(names: Sequence[str]) -> str:
 
 
 def _enumerated(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    left = len(different) - _LISTED
-    return ", ".join(different[:_LISTED]) + (f" and {left} more" if left > 0 else "")
+    return enumerated(list(dict.fromkeys(names)), _LISTED)
+
+
+def enumerated(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def _told(kind: Any, title: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from durabletest import sdk
 from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.local.faults import FaultInjector, refusal
-from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
+from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, means, nearest
@@ -27,10 +27,21 @@ def replacing(
 
     ``time_out`` lets the invocation time out.
     """
-    respond = partial(_response, registry, time_out, arn)
-    if faults is not None:
-        return lambda path, function: faults.around(path, function, partial(respond, path))
-    return partial(_stubbed, registry, respond) if registry.has_steps else None
+
+    def respond(path: str, attempt: int) -> Callable[..., Any] | None:
+        """The stub's response to this attempt of a step; None if the step's own function has to run."""
+        stub = registry.for_step(path)
+        response = None if stub is None else stub.respond(StepCall(path, attempt, arn))
+        return (lambda *_: time_out()) if response is timing_out else response
+
+    def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if faults is not None:
+            return faults.around(path, function, partial(respond, path))
+        if registry.for_step(path) is None:
+            return function
+        return lambda *arguments: (respond(path, arguments[-1].attempt) or function)(*arguments)
+
+    return replace if faults is not None or registry.has_steps else None
 
 
 def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> Exception | None:
@@ -40,37 +51,12 @@ def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> E
     return None if fault is None else refusal(fault)
 
 
-def _stubbed(
-    registry: StubRegistry,
-    respond: Callable[[str, int], Callable[..., Any] | None],
-    path: str,
-    function: Callable[..., Any],
-) -> Callable[..., Any]:
-    if registry.for_step(path) is None:
-        return function
-
-    def stubbed(*arguments: Any) -> Any:
-        replacement = respond(path, arguments[-1].attempt)
-        return (replacement or function)(*arguments)
-
-    return stubbed
-
-
-def _response(
-    registry: StubRegistry, time_out: Callable[[], NoReturn], arn: str, path: str, attempt: int
-) -> Callable[..., Any] | None:
-    """The stub's response to this attempt of a step; None if the step's own function has to run."""
-    stub = registry.for_step(path)
-    response = None if stub is None else stub.respond(StepCall(path, attempt, arn))
-    return (lambda *_: time_out()) if response is timing_out else response
-
-
 def deciding(registry: StubRegistry) -> Decide:
-    def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
-        stub = stub_for(registry, invoke.target)
+    def decide(arn: str, target: str, payload: str | None) -> StubbedEnd | None:
+        stub = stub_for(registry, target)
         if stub is None:
             return None
-        end = stub.respond(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
+        end = stub.respond(InvokeCall(target, decode(payload, None), arn))
         return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
 
     return decide

@@ -13,7 +13,7 @@ from botocore.utils import parse_to_aware_datetime
 from durabletest.local.server.announcements import Announce, Timer, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, invalid_token, list_page
-from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest, conflict
+from durabletest.local.server.execution_state import DurableExecution, StartRequest, conflict
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
@@ -57,8 +57,6 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announce)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
         self._now = now
-        self._pauses = PauseManager(self._executions.arm_timeout, now, announce)
-        self._executions.begin_pause = self._pauses.begin
         self._invokes = InvokeManager(self._executions, self._directories, now, announce)
 
     # --- the API ---
@@ -145,13 +143,13 @@ class CheckpointServer:
     @api_operation("PauseDurableExecution")
     def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Pause a running execution; see :class:`PauseManager`."""
-        self._pauses.pause(self._executions.get(request["DurableExecutionArn"]), request)
+        self._executions.pauses.pause(self._executions.get(request["DurableExecutionArn"]), request)
         return {}
 
     @api_operation("ResumeDurableExecution")
     def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Resume a paused execution, or cancel a pause that has not begun."""
-        self._pauses.resume(self._executions.get(request["DurableExecutionArn"]), request)
+        self._executions.pauses.resume(self._executions.get(request["DurableExecutionArn"]), request)
         return {}
 
     @api_operation("DeleteDurableExecution")

@@ -22,7 +22,7 @@ from durabletest.local.server.announcements import (
 )
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
-from durabletest.local.server.execution_state import DurableExecution, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal, Update
 from durabletest.local.server.operation_changes import OperationChanges
@@ -47,16 +47,11 @@ class ExecutionManager:
 
     start_invoke: Callable[[str, Update], None]
     """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
-    begin_pause: Callable[[DurableExecution], None]
-    """Called when the invocation of an execution that is PAUSING has ended; set by the CheckpointServer."""
 
     def __init__(
-        self,
-        callbacks: CallbackRegistry,
-        ids: IdSource,
-        now: Callable[[], datetime],
-        announce: Announce,
+        self, callbacks: CallbackRegistry, ids: IdSource, now: Callable[[], datetime], announce: Announce
     ) -> None:
+        self.pauses = PauseManager(self.arm_timeout, now, announce)
         self._callbacks = callbacks
         self._ids = ids
         self._now = now
@@ -154,12 +149,7 @@ class ExecutionManager:
     # --- changes from outside the handler ---
 
     def change(
-        self,
-        arn: str,
-        operation_id: str,
-        action: str,
-        result: str | None = None,
-        error: ErrorObject | None = None,
+        self, arn: str, operation_id: str, action: str, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
         """Change an operation that is pending; one that was cancelled, or of an ended execution, stays as it is."""
         execution = self.find(arn)
@@ -250,7 +240,7 @@ class ExecutionManager:
 
     def _interrupt(self, execution: DurableExecution) -> None:
         execution.interrupted = True
-        self.begin_pause(execution)
+        self.pauses.begin(execution)
 
     def _repeat(self, execution: DurableExecution, error: ErrorObject | None = None) -> None:
         """An invocation has ended that a pause had interrupted: another one is due, at the latest after the pause."""
@@ -260,7 +250,7 @@ class ExecutionManager:
 
     def _pause_after_invocation(self, execution: DurableExecution) -> None:
         if execution.status == "PAUSING":
-            self.begin_pause(execution)
+            self.pauses.begin(execution)
 
     def _suspend(self, execution: DurableExecution) -> None:
         checkpoints = execution.checkpoints

@@ -25,16 +25,6 @@ _ACTIONS = {"SUCCEEDED": "SUCCEED", "FAILED": "FAIL", "TIMED_OUT": "TIME_OUT", "
 
 
 @dataclass(frozen=True, slots=True)
-class StubbedInvoke:
-    """A chained invoke as its stub sees it; ``payload`` is JSON text."""
-
-    arn: str
-    operation_id: str
-    target: str
-    payload: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class StubbedEnd:
     """The end of a stubbed invoke, ``after`` its start; ``result`` is JSON text."""
 
@@ -44,8 +34,8 @@ class StubbedEnd:
     error: ErrorObject | None
 
 
-Decide: TypeAlias = Callable[[StubbedInvoke], StubbedEnd | None]
-"""Returns the end of an invoke, or None if no stub replaces it."""
+Decide: TypeAlias = Callable[[str, str, str | None], StubbedEnd | None]
+"""Returns the end of an invoke by its execution's ARN, target and payload (JSON text); None if no stub replaces it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +49,7 @@ class FunctionDirectory:
     own: FunctionSpec | None = None
     page_size: int | None = None
     quotas: Quotas = SERVICE_QUOTAS
-    decide: Decide = lambda _invoke: None
+    decide: Decide = lambda *_invoke: None
     _registered: dict[str, FunctionSpec] = field(default_factory=dict)
 
     def register(self, name: str, *, durable: bool, timeout: int | None = None) -> None:
@@ -122,7 +112,7 @@ class InvokeManager:
         target, tenant_id = options["FunctionName"], options.get("TenantId")
         version = executed_version(split_name(target)[1])
         directory = self._directories[execution.request.deployment]
-        end = directory.decide(StubbedInvoke(arn, operation_id, target, payload))
+        end = directory.decide(arn, target, payload)
         found = directory.find(target)
         apply = execution.checkpoints.changes.apply
         if end is not None:
