@@ -122,6 +122,8 @@ def _task_file(thread: Thread, name: str) -> str:
 
 LOOK_SECONDS = 0.002
 """Real seconds between two looks at a task that has the turn while others could go on."""
+LONGEST_LOOK_SECONDS = 0.008
+"""The same while the turn moves on: each look keeps the threads that take turns from running."""
 LOOKS = 3
 """The looks in a row at which it has to be seen waiting for another thread, at one place, before it loses the turn."""
 IO_LOOKS = 25
@@ -137,9 +139,11 @@ def watch_until(turns: Turns, done: Callable[[float], bool]) -> None:
 
     ``done`` waits for at most so many real seconds, and returns whether the wait is over.
     """
-    onlooker = Onlooker(turns)
-    while not done(LOOK_SECONDS):
+    onlooker, seconds, handovers = Onlooker(turns), LOOK_SECONDS, 0
+    while not done(seconds):
         onlooker.look()
+        seconds = LOOK_SECONDS if turns.handovers == handovers else min(2 * seconds, LONGEST_LOOK_SECONDS)
+        handovers = turns.handovers
 
 
 class Onlooker:

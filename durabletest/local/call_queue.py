@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock, Thread, current_thread
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from durabletest.local.deployment import Deployment
 from durabletest.local.handler_worker import Answered, Invoker, Raised
@@ -34,8 +34,12 @@ class RunningCall:
 
 MakeCall: TypeAlias = Callable[[], RunningCall | None]
 """Makes a call when its turn has come; None if it is not wanted any more."""
-Post: TypeAlias = Callable[[Callable[[], None]], None]
-"""Puts a message in the orchestrator's inbox."""
+
+
+class Post(Protocol):
+    """Puts a message in the orchestrator's inbox, as :meth:`durabletest.local.inbox.Inbox.post`."""
+
+    def __call__(self, message: Callable[[], None], here: bool = False) -> None: ...
 
 
 class CallQueue:
@@ -100,7 +104,12 @@ class CallQueue:
             running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
             self.limit()
-        self.invoker.invoke(run, lambda outcome: self._post(partial(self._finish, running, outcome)))
+        self.invoker.invoke(run, partial(self._ended, running))
+
+    def _ended(self, running: RunningCall, outcome: Answered | Raised) -> None:
+        """Called in the worker thread, which has nothing else to do if its call took turns and was not given up."""
+        turns = running.call.turns
+        self._post(partial(self._finish, running, outcome), here=turns is not None and not turns.over)
 
     def _finish(self, running: RunningCall, outcome: Answered | Raised) -> None:
         if self.running is not running:

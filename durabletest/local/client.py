@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from io import BytesIO
-from threading import Event, current_thread
+from threading import Event
 from typing import Any, Concatenate, TypeAlias
 from uuid import UUID
 from weakref import WeakSet
@@ -32,7 +32,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import REGION
 from durabletest.local.server.service_model import exceptions, modelled_error
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.tasks import current_task
+from durabletest.local.tasks import current_task, may_serve
 from durabletest.routes import Route
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -120,10 +120,10 @@ class LocalLambdaClient:
 
     def _answer(self, operation: ApiOperation, request: dict[str, Any]) -> dict[str, Any]:
         """Hold the lease to send the request, not to wait for the answer: the answering thread may end the lease."""
-        if current_thread() is self._server.thread:
+        if self._server.is_mine:
             return self._server.call(operation, **request)
         with self._use(operation.__name__):
-            sent = self._server.send(operation, **request)
+            sent = (self._server.take if may_serve() else self._server.send)(operation, **request)
         answer: dict[str, Any] = self._server.receive(sent)
         return answer
 

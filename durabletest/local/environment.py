@@ -30,6 +30,7 @@ from durabletest.local.scheduler import (
     Scheduler,
     TimerScheduler,
     VirtualClock,
+    monotonic,
 )
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
@@ -86,14 +87,17 @@ class LocalEnvironment:
             self._virtual = self.clock = VirtualClock(settings.start_time)
             scheduler = QueueScheduler(self._virtual)
             self._driver = clock_drivers.driver(
-                settings.clock, lambda: self.orchestrator.calls.invoker.end_if_abandoned(current_thread())
+                settings.clock,
+                lambda: self.orchestrator.calls.invoker.end_if_abandoned(),  # noqa: PLW0108 - made later
             )
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
         instant = RequestInstant(self.clock.now)
         self.server = CheckpointWorkerManager(
-            lambda: CheckpointServer(instant.now, self.orchestrator.announce), before_request=instant.arrive
+            lambda: CheckpointServer(instant.now, self.orchestrator.announce),
+            before_request=instant.arrive,
+            monotonic=monotonic,
         )
         self.client = LocalLambdaClient(self.server, settings.checkpoint_delay)
         self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()

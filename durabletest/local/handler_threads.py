@@ -76,7 +76,7 @@ def _marking(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     @functools.wraps(original)
     def start(thread: Thread) -> None:
         worker = worker_of(current_thread())
-        if worker is not None:
+        if worker is not None and worker_of(thread) is None:
             setattr(thread, _WORKER, worker)
         original(thread)
 

@@ -15,7 +15,7 @@ from concurrent.futures import thread as futures_thread
 from dataclasses import dataclass
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from types import CodeType, FrameType
 from typing import Any
 
@@ -101,13 +101,13 @@ class Invoker:
         self._calls.put(None)
         self.worker = None
 
-    def end_if_abandoned(self, thread: Thread) -> None:
+    def end_if_abandoned(self) -> None:
         """End the calling thread by ``SystemExit`` if its call was given up and its author's code reads the clock.
 
         A handler that polls a clock which stands still would slow down everything that follows. Threads of the SDK end
         by themselves, and have to wake the threads that wait for them before.
         """
-        if self._abandoned and worker_of(thread) in self._abandoned and clock_read_by_author():
+        if self._abandoned and worker_of(current_thread()) in self._abandoned and clock_read_by_author():
             raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:

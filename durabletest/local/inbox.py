@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
-from threading import Event, current_thread
+from threading import Event
 from typing import Any
 
 from durabletest.errors import CheckpointServerError, DurableTestError, OrchestratorError
@@ -16,7 +16,7 @@ from durabletest.local.waiters import AnswerT, settling
 
 
 class Inbox:
-    """Messages are callables that the server's thread calls one at a time, between two requests.
+    """Messages are callables that the thread in charge of the server calls one at a time, between two requests.
 
     If that thread has died, every thread that waits for an answer, now or later, gets an error instead.
     """
@@ -27,7 +27,7 @@ class Inbox:
         self._closed = Event()
         self._cause: BaseException | None = None
         self.messages: deque[Callable[[], None]] = deque()
-        """Those that have arrived in the server's thread, which takes them from the left."""
+        """Those that have arrived; the thread in charge takes them from the left."""
 
     @property
     def closed(self) -> bool:
@@ -39,10 +39,15 @@ class Inbox:
         """Whether a message or a request to the server is waiting."""
         return bool(self.messages) or self._server.has_mail
 
-    def post(self, message: Callable[[], None]) -> None:
-        """Add a message, without waiting for it; those of the server's thread itself come before any request."""
-        if current_thread() is self._server.thread:
+    def post(self, message: Callable[[], None], here: bool = False) -> None:
+        """Add a message, without waiting for it; those of the thread in charge itself come before any request.
+
+        If nothing else is to be done, it is handled ``here``, in the calling thread.
+        """
+        if self._server.is_mine:
             self.messages.append(message)
+        elif here:
+            self._server.post_here(partial(self.messages.append, message))
         else:
             self._server.post(partial(self.messages.append, message))
 
@@ -55,7 +60,7 @@ class Inbox:
             self._fail_unsettled()
 
     def ask(self, question: Callable[[], AnswerT]) -> Future[AnswerT]:
-        """Have the server's thread call ``question``; the future gets what it returns or raises."""
+        """Have ``question`` called in its turn; the future gets what it returns or raises."""
         future: Future[AnswerT] = Future()
         self.send(partial(settling, future, question), future)
         return future

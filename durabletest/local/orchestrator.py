@@ -42,10 +42,10 @@ Reason: TypeAlias = Callable[[str], Exception]
 class TestExecutionOrchestrator:
     """Runs executions from start to end (R16, R18): invokes handlers, fires timers, moves time, settles waits.
 
-    All of it happens in the server's thread, between two requests, driven by messages: announcements of the server, the
-    ends of invocations, and calls of test threads. Invocations run one at a time, in the order in which they came due.
-    Time moves only when no message is left, nothing runs, and a thread waits; then exactly to the earliest due timer.
-    An invocation all of whose threads sleep in virtual time counts as one that does not run.
+    All of it happens in the thread in charge of the server, between two requests, driven by messages: announcements of
+    the server, the ends of invocations, and calls of test threads. Invocations run one at a time, in the order in which
+    they came due. Time moves only when no message is left, nothing runs, and a thread waits; then exactly to the
+    earliest due timer. An invocation all of whose threads sleep in virtual time counts as one that does not run.
     """
 
     __test__ = False
@@ -92,7 +92,7 @@ class TestExecutionOrchestrator:
             )
         )
         self.at_rest: list[Callable[[], None]] = []
-        """Called in the server's thread, one by one, once everything has come to rest."""
+        """Called by the thread in charge, one by one, once everything has come to rest."""
         self._closed: list[Callable[[], None]] = []
 
     # --- for other threads ---
@@ -193,7 +193,7 @@ class TestExecutionOrchestrator:
         system decides the order of things.
         """
         thread = current_thread()
-        if not self._take_turns or thread is self._server.thread or worker_of(thread) is not None:
+        if not self._take_turns or self._server.is_mine or worker_of(thread) is not None:
             return
         if self._server.resting and not self._server.has_mail and not self._inbox.closed:
             with lease:
@@ -220,7 +220,7 @@ class TestExecutionOrchestrator:
         if error is not None:
             raise again(error)
 
-    # --- in the server's thread ---
+    # --- in charge of the server ---
 
     def work(self) -> float | None:
         """Handle all messages, and go on until a call runs, a request comes, or nothing is left to do but wait.
@@ -342,7 +342,7 @@ class TestExecutionOrchestrator:
         if not self._take_turns or virtual is None:
             return None
         return Turns(
-            lambda: virtual.now().timestamp(),
+            lambda: virtual.timestamp,
             seed,
             deployment.schedule,
             on_idle=self._look_around,

@@ -169,7 +169,8 @@ class CheckpointQueue(Generic[ItemT]):
         if not self._items:
             raise queue.Empty
         item = self._items.popleft()
-        self._turns.note(self._turns.sender, getattr(item, "operation_update", None))
+        if self._turns.sender is not None:
+            self._turns.sender.note(getattr(item, "operation_update", None))
         return item
 
     def empty(self) -> bool:
@@ -377,7 +378,7 @@ class Primitives:
         task = current_task()
         if task is not None:
             task.turns.enter(task)
-            task.turns.note(task, doing)
+            task.note(doing)
 
     def replaying(self) -> Callable[[object], None] | None:
         """Note replayed operations only for the story of a schedule."""
@@ -389,10 +390,10 @@ class Primitives:
         task = current_task()
         if task is not None:
             task.turns.give_way(task)
-            task.turns.note(task, doing)
+            task.note(doing)
 
 
 def _note(doing: object) -> None:
     task = current_task()
     if task is not None:
-        task.turns.note(task, doing)
+        task.note(doing)

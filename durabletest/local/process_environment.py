@@ -159,7 +159,7 @@ class ProcessEnvironment:
         The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = worker_of(current_thread()) is not None or current_thread() is environment.server.thread
+        ours = worker_of(current_thread()) is not None or environment.server.is_mine
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

@@ -58,6 +58,8 @@ class VirtualClock:
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
         self._now = start
+        self.timestamp = start.timestamp()
+        """The time in seconds since the epoch."""
         self.followers: list[Callable[[datetime], None]] = []
 
     def now(self) -> datetime:
@@ -74,6 +76,7 @@ class VirtualClock:
         for follow in self.followers:
             follow(instant)
         self._now = instant
+        self.timestamp = instant.timestamp()
 
 
 @dataclass(order=True, slots=True)

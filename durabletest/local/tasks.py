@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from enum import Enum, auto
@@ -91,6 +92,16 @@ class Task:
         self.baton.acquire()
         self.permit = False
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the calling thread runs it."""
+        return current_task() is self
+
+    def note(self, doing: object) -> None:
+        """Keep what it does next, for the story of a schedule."""
+        if self.turns.explored:
+            self.trail.append(doing)
+
 
 class Sender(Task):
     """Sends checkpoints, a round in each turn, in the thread that has given the turn up: it needs none of its own.
@@ -104,6 +115,11 @@ class Sender(Task):
         super().__init__(turns, run, None)
         self.cancel = cancel
 
+    @property
+    def can_run_here(self) -> bool:
+        """Whether it can have its next round in the calling thread."""
+        return not self.begun and has_stack()
+
 
 class TaskOrder(Protocol):
     """Decides which task goes next; by default the one that became ready first, and the sender after all others."""
@@ -115,6 +131,27 @@ class TaskOrder(Protocol):
     def jitter(self, default: float) -> float:
         """A number from 0 to 1 for the SDK's jitter; ``default`` is what it is without a schedule."""
         ...
+
+
+_STACK = 200
+"""Frames that the work on a request needs at most, with some to spare."""
+
+
+def may_serve() -> bool:
+    """Whether the calling thread may do the server's work: it runs a task, and its stack is not nearly full.
+
+    Nobody interrupts such a thread there, as Ctrl-C does the main thread.
+    """
+    return current_task() is not None and has_stack()
+
+
+def has_stack() -> bool:
+    """Whether the calling thread can call that much without a ``RecursionError``."""
+    try:
+        sys._getframe(max(sys.getrecursionlimit() - _STACK, 0))
+    except ValueError:  # the stack is not that deep
+        return True
+    return False
 
 
 def current_task() -> Task | None:

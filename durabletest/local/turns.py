@@ -89,6 +89,9 @@ class Turns:
 
     def sender_has_work(self) -> None:
         """There is something to send; any thread may call this."""
+        if self.holder is not None and self.holder.is_current:
+            self._sender_has_work = True  # seen when this task gives its turn up
+            return
         with self._lock:
             self._sender_has_work = True
             chosen = self._next_if_free()
@@ -237,11 +240,6 @@ class Turns:
         if self.sender in never:
             self.sender.cancel()
 
-    def note(self, task: Task | None, doing: object) -> None:
-        """Keep what the task does next, for the story of a schedule."""
-        if self._order is not None and task is not None:
-            task.trail.append(doing)
-
     @property
     def explored(self) -> bool:
         """Whether a schedule other than the default one decides."""
@@ -326,11 +324,13 @@ class Turns:
         if self.holder is not None or self._held or self.over:
             return None
         # A task outside that was not yet seen, or is no longer where it was seen, is about to get in line.
-        self._coming = any(sight is None or sight_of(task.thread) != sight for task, sight in self._outside.items())
+        outside = self._outside.items()
+        self._coming = bool(outside) and any(sight is None or sight_of(task.thread) != sight for task, sight in outside)
         if self._coming:
             return None
-        self._ready.extend(sorted(self._returned, key=lambda task: task.lost))
-        self._returned.clear()
+        if self._returned:
+            self._ready.extend(sorted(self._returned, key=lambda task: task.lost))
+            self._returned.clear()
         sender = self.sender if self._sender_can_go() else None
         # The sender waits elsewhere, in the thread of its host, which cannot go on before.
         ready = self._ready if self._host is None else [task for task in self._ready if task is not self._host]
@@ -363,7 +363,7 @@ class Turns:
 
     def _await_turn(self, task: Task, chosen: Task | None, idle: bool = False) -> None:
         """Let the chosen task go on, and return when this one has the turn; the sender has its turns here meanwhile."""
-        while isinstance(chosen, Sender) and not chosen.begun:
+        while isinstance(chosen, Sender) and chosen.can_run_here:
             self._host = task
             chosen, idle = self._run(chosen)
             set_current_task(task)

@@ -94,7 +94,7 @@ class History(OperationIndex):
             return []
         late = bool(self.events) and min(new) < self.events[-1]["EventId"]
         self._seen.update(new)
-        added = [plain_event(dict(new[event_id])) for event_id in sorted(new)]
+        added = [plain_event(new[event_id]) for event_id in sorted(new)]
         self.events.extend(added)
         if late:
             self.events.sort(key=lambda event: int(event["EventId"]))

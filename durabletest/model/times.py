@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
@@ -49,7 +50,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def plain_event(event: dict[str, Any]) -> dict[str, Any]:
+def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """A deep copy of an event, with its times in UTC."""
     return {key: value if type(value) in _SCALARS else _plain_field(value) for key, value in event.items()}
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 import unittest
 from collections.abc import Callable
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import DurableTestCase, LocalDurableTestRunner
+from durabletest.local.server.worker import CheckpointWorkerManager
 from tests.sdk_versions import needs_turns
 
 BOUND = 10.0
@@ -47,8 +51,48 @@ def large(event: Any, context: DurableContext) -> Any:
     return context.parallel([branch("a"), branch("b")]).get_results()
 
 
+def deep(depth: int, context: DurableContext) -> Any:
+    """Steps and a wait under so many frames of the author's."""
+    if depth:
+        return deep(depth - 1, context)
+    first = context.step(lambda _: 1, name="first")
+    context.wait(Duration.from_seconds(5), name="wait")
+    return first + context.step(lambda _: 1, name="second")
+
+
+@durable_execution
+def recursive(event: Any, context: DurableContext) -> Any:
+    return deep(event, context)
+
+
+@durable_execution
+def many_steps(event: int, context: DurableContext) -> Any:
+    return sum(context.step(lambda _, number=number: number, name=f"step {number}") for number in range(event))
+
+
+send = CheckpointWorkerManager.send
+
+
 class RoundTests(DurableTestCase):
     handler = one_step
+
+    @needs_turns
+    def test_a_run_needs_few_requests_of_the_servers_thread(self) -> None:
+        """What the handler asks is answered in its own threads, but for what comes while the server's is at work."""
+        asked: list[str] = []
+
+        def noting(server: CheckpointWorkerManager, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            asked.append(method.__name__)
+            return send(server, method, *arguments, **named)
+
+        with LocalDurableTestRunner(many_steps) as runner, patch.object(CheckpointWorkerManager, "send", noting):
+            self.assertEqual(runner.run(20).get_result(), 190)
+        self.assertLess(asked.count("checkpoint_durable_execution"), 5)
+
+    def test_a_handler_whose_stack_is_nearly_full_is_answered_elsewhere(self) -> None:
+        for depth in range(sys.getrecursionlimit() - 300, sys.getrecursionlimit() - 34, 7):
+            with self.subTest(depth), LocalDurableTestRunner(recursive) as runner:
+                self.assertEqual(runner.run(depth).get_result(), 2)
 
     @needs_turns
     def test_checkpoints_are_sent_in_the_thread_that_waits_for_them(self) -> None:

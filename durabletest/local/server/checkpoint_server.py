@@ -46,7 +46,7 @@ def api_operation(name: str) -> Callable[[ApiMethod], ApiMethod]:
 
 
 class CheckpointServer:
-    """Owns all execution state; every method runs in the one server thread.
+    """Owns all execution state; one thread at a time is in charge of it.
 
     The methods of the API take and return what those of boto3's client do, and raise the same modelled errors.
     """
@@ -211,7 +211,7 @@ class CheckpointServer:
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
 
     def stub_invokes(self, deployment: int, decide: Decide) -> None:
-        """Call this function, in the server's thread, before each chained invoke of a runner."""
+        """Call this function, before each chained invoke of a runner."""
         self._directories[deployment].decide = decide
 
     def executions_of(self, deployment: int) -> list[str]:

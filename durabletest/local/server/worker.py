@@ -1,14 +1,20 @@
-"""The server's thread: its start and end, and the requests that other threads send to it."""
+"""The server's thread: its start and end, and the requests that other threads send to it.
+
+A request costs two switches of threads. One that finds the server at rest need not: the thread that asks can take the
+server's place for as long as that takes, if it is one that nobody interrupts.
+"""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Thread, get_ident
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from durabletest.errors import CheckpointServerError, UsageError
@@ -30,12 +36,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """One call of a method of the server; the answer goes into the request's own queue."""
+    """One call of a method of the server.
+
+    The answer goes into the request's own queue; there is none if the asking thread has taken the server's place.
+    """
 
     method: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    reply: SimpleQueue[Reply]
+    reply: SimpleQueue[Reply] | None
 
 
 class PromisedReply(SimpleQueue[Reply]):
@@ -54,7 +63,7 @@ class PromisedReply(SimpleQueue[Reply]):
 
 
 class Companion(Protocol):
-    """Other work of the server's thread, done between two requests: it can use the server without waiting for it."""
+    """Other work, done between two requests in the server's place: it can use the server without waiting for it."""
 
     def work(self) -> float | None:
         """Do all work that is due. Return the real seconds until there is more without a request; None if never."""
@@ -72,9 +81,13 @@ class Companion(Protocol):
 class CheckpointWorkerManager:
     """Starts, talks to and stops the thread in which one server object lives.
 
-    ``factory`` makes the server in its own thread, and ``before_request`` is called there before each request. Requests
-    are answered in the order of their arrival. When the thread dies, every pending and every later call raises
-    :class:`CheckpointServerError` with the cause: nothing waits for a dead server.
+    ``factory`` makes the server in its own thread, and ``before_request`` is called before each request. Requests are
+    answered one at a time, in the order of their arrival. When the thread dies, every pending and every later call
+    raises :class:`CheckpointServerError` with the cause: nothing waits for a dead server. ``monotonic`` is the real
+    clock, in seconds.
+
+    At any time at most one thread is in charge of the server: its own, or, with ``take`` and ``post_here``, another one
+    while nothing else is to be done.
     """
 
     def __init__(
@@ -82,9 +95,11 @@ class CheckpointWorkerManager:
         factory: Callable[[], CheckpointServer],
         name: str = "durabletest-checkpoint-server",
         before_request: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._factory = factory
         self._before_request = before_request
+        self._monotonic = monotonic
         self._inbox: SimpleQueue[Request | Callable[[], None] | None] = SimpleQueue()
         self._pending: set[Request] = set()
         self._ready = Event()
@@ -95,6 +110,10 @@ class CheckpointWorkerManager:
         self._server: CheckpointServer | None = None
         self._answering = False
         self._arriving = Lock()
+        self._charge = Lock()
+        self._in_charge: int | None = None
+        self._undone = 0
+        self._wakes_at = math.inf
         self.resting = False
         """Whether nothing is left that goes on by itself, as the companion said, and nothing has come since."""
         self.deserted = False
@@ -123,6 +142,11 @@ class CheckpointWorkerManager:
         return self._thread
 
     @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread is in charge of the server."""
+        return self._in_charge == get_ident()
+
+    @property
     def has_mail(self) -> bool:
         """Whether a request or a message is waiting in the inbox."""
         return not self._inbox.empty()
@@ -130,6 +154,13 @@ class CheckpointWorkerManager:
     def post(self, message: Callable[[], None]) -> None:
         """Have the thread call the message when its turn comes; a dead thread never does."""
         self._put(message)
+
+    def post_here(self, message: Callable[[], None]) -> None:
+        """As ``post``; if nothing else is to be done, the message is called now, and the companion does its work."""
+        if self._take_charge():
+            self._do(message)
+        else:
+            self._put(message)
 
     def rest(self, resting: bool, deserted: bool) -> None:
         """Called by the companion when it has done its work."""
@@ -140,13 +171,40 @@ class CheckpointWorkerManager:
     def _put(self, item: Request | Callable[[], None] | None) -> None:
         with self._arriving:
             self.resting = self.deserted = False
+            self._undone += 1
             self._inbox.put(item)
+
+    def _take_charge(self) -> bool:
+        """Put the calling thread in charge, if nothing has arrived that is not done."""
+        with self._arriving:
+            if self._undone or self._dead.is_set() or not self._charge.acquire(blocking=False):
+                return False
+            self.resting = self.deserted = False
+            self._in_charge = get_ident()
+            return True
+
+    def _do(self, message: Callable[[], None]) -> None:
+        """Call the message, then the companion, in the calling thread, which is in charge until then."""
+        fatal: BaseException | None = None
+        seconds: float | None = None
+        try:
+            message()
+            seconds = self._companions_work()
+        except BaseException as error:
+            fatal = error
+        self._in_charge = None
+        self._charge.release()
+        if fatal is not None:
+            self._put(partial(_raise, fatal))  # the server has died, and so has its thread
+            self._dead.wait()
+        elif seconds is not None and self._monotonic() + seconds < self._wakes_at:
+            self._put(_look_again)
 
     def tell(
         self, method: Callable[Concatenate[CheckpointServer, P], None], /, *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Have a method run in its turn, without waiting for it; it must not raise."""
-        if current_thread() is self._thread:
+        if self.is_mine:
             self._answer(method, args, kwargs)
         else:
             self.post(partial(self._answer, method, args, kwargs))
@@ -160,10 +218,10 @@ class CheckpointWorkerManager:
     ) -> AnswerT:
         """Run a method of the server's class in its thread: return what it returns, or raise the exception it raises.
 
-        ``server.call(CheckpointServer.revoke, arn)``. The companion, which lives in that thread, does not wait.
+        ``server.call(CheckpointServer.revoke, arn)``. A thread that is in charge, as the companion is, does not wait.
         """
         answer: AnswerT
-        if current_thread() is not self._thread:
+        if not self.is_mine:
             answer = self.receive(self.send(method, *args, **kwargs))
             return answer
         if self._answering:
@@ -179,6 +237,14 @@ class CheckpointWorkerManager:
     ) -> Request:
         """Put a request in the inbox, for ``receive``."""
         return self._send(Request(method, args, kwargs, SimpleQueue()))
+
+    def take(
+        self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Request:
+        """As ``send``; if nothing else is to be done, the calling thread is in charge until ``receive`` returns."""
+        if self._take_charge():
+            return Request(method, args, kwargs, None)
+        return self.send(method, *args, **kwargs)
 
     def ask(
         self, method: Callable[Concatenate[CheckpointServer, P], AnswerT], /, *args: P.args, **kwargs: P.kwargs
@@ -200,26 +266,34 @@ class CheckpointWorkerManager:
 
     def receive(self, request: Request) -> Any:
         """Wait for the answer to a request that was sent: the value, or what is raised."""
-        reply = self._await(request)
-        self._pending.discard(request)
+        if request.reply is None:
+            reply = self._answer_here(request)
+        else:
+            reply = self._await(request.reply)
+            self._pending.discard(request)
         if reply.error is not None:
             raise reply.error
         value: Any = reply.value
         return value
 
-    def _await(self, request: Request) -> Reply:
+    def _answer_here(self, request: Request) -> Reply:
+        replies: list[Reply] = []
+        self._do(lambda: replies.append(self._reply_to(request)))
+        return replies[0] if replies else Reply(error=self._failure())
+
+    def _await(self, replies: SimpleQueue[Reply]) -> Reply:
         while True:
             try:
-                return request.reply.get(timeout=_LIVENESS_CHECK_SECONDS)
+                return replies.get(timeout=_LIVENESS_CHECK_SECONDS)
             except Empty:
                 if not self._thread.is_alive():
                     self._fail_pending()
 
     def _run(self) -> None:
         try:
-            server = self._factory()
+            self._server = self._factory()
             self._ready.set()
-            self._serve(server)
+            self._serve()
         except BaseException as error:
             self._cause = error
         finally:
@@ -229,31 +303,42 @@ class CheckpointWorkerManager:
                 self._companion.end()
             self._ready.set()
 
-    def _serve(self, server: CheckpointServer) -> None:
-        self._server, companion = server, self._companion
-        limit = None
+    def _serve(self) -> None:
+        seconds: float | None = None
         while True:
+            item: Request | Callable[[], None] | None
             try:
-                item = self._inbox.get(timeout=limit)
+                item, arrived = self._inbox.get(timeout=seconds), 1
             except Empty:
-                assert companion is not None, "without one there is no limit"
-                companion.time_is_up()
+                assert self._companion is not None, "without one there is no limit"
+                item, arrived = self._companion.time_is_up, 0
+            self._charge.acquire()
+            if item is None:
+                return
+            self._in_charge = get_ident()
+            if isinstance(item, Request):
+                self._reply(item)
             else:
-                if item is None:
-                    return
-                if isinstance(item, Request):
-                    self._reply(item)
-                else:
-                    item()
-            if companion is not None:
-                limit = companion.work()
+                item()
+            seconds = self._companions_work()
+            self._wakes_at = math.inf if seconds is None else self._monotonic() + seconds
+            with self._arriving:
+                self._undone -= arrived
+                self._in_charge = None
+                self._charge.release()
+
+    def _companions_work(self) -> float | None:
+        return None if self._companion is None else self._companion.work()
 
     def _reply(self, request: Request) -> None:
+        assert request.reply is not None, "it has arrived in the inbox"
+        request.reply.put(self._reply_to(request))
+
+    def _reply_to(self, request: Request) -> Reply:
         try:
-            reply = Reply(self._answer(request.method, request.args, request.kwargs))
+            return Reply(self._answer(request.method, request.args, request.kwargs))
         except Exception as error:
-            reply = Reply(error=error)
-        request.reply.put(reply)
+            return Reply(error=error)
 
     def _answer(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         self._before_request()
@@ -265,6 +350,7 @@ class CheckpointWorkerManager:
 
     def _fail_pending(self) -> None:
         for request in list(self._pending):
+            assert request.reply is not None, "only what was sent is pending"
             request.reply.put(Reply(error=self._failure()))
 
     @property
@@ -278,6 +364,14 @@ class CheckpointWorkerManager:
         failure = CheckpointServerError(f"the checkpoint server's thread died of {self._cause!r}")
         failure.__cause__ = self._cause
         return failure
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _look_again() -> None:
+    """A message that only wakes the server's thread: it has to look sooner than it would."""
 
 
 class RequestInstant:
