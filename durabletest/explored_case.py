@@ -238,7 +238,6 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             self.__page.ended()
 
     def _durable_failed(self, error: BaseException) -> None:
-        """Show this failure on the page of the test."""
         if self.__page is not None and type(error).__module__ != "unittest.case":
             self.__page.failed(error, self._durable_executions)
 

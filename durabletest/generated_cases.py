@@ -139,12 +139,7 @@ class CaseSearch:
     """
 
     def __init__(
-        self,
-        options: ExploreOptions,
-        run: Callable[[GeneratedCase], CaseRun],
-        name: str,
-        title: str,
-        is_async: bool,
+        self, options: ExploreOptions, run: Callable[[GeneratedCase], CaseRun], name: str, title: str, is_async: bool
     ) -> None:
         assert options.cases is not None
         self._options, self._strategies = options, options.cases

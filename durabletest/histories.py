@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabletest.errors import UsageError
+from durabletest.local.server.journal import DETAILS
 from durabletest.model.history import History
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.sdk_operations import is_summary
@@ -19,13 +20,6 @@ from durabletest.sdk_operations import is_summary
 if TYPE_CHECKING:
     from durabletest.local.repeating import RepeatingRunner
 
-_DETAILS = {
-    OperationType.CONTEXT: "ContextDetails",
-    OperationType.STEP: "StepDetails",
-    OperationType.WAIT: "WaitDetails",
-    OperationType.CALLBACK: "CallbackDetails",
-    OperationType.CHAINED_INVOKE: "ChainedInvokeDetails",
-}
 Event: TypeAlias = Mapping[str, Any]
 KEEP = (
     "Keep the recorded operations as they are and add new ones after them; or let running executions end on the "
@@ -131,7 +125,7 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
         "StartTimestamp": record.started_at,
         "EndTimestamp": record.ended_at,
         "Status": str(record.status),
-        _DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
+        DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
     }
     return {name: value for name, value in operation.items() if value is not None}
 

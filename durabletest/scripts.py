@@ -354,8 +354,7 @@ def _why_not(script: CallbackScript, scripts: Scripts, history: History, callbac
     """The reason why a callback of the script's name was not answered by it."""
     about = title(history, as_written(history, callback))
     other = next(
-        (one for one in scripts.values() for use in one.uses if use.callback.callback_id == callback.callback_id),
-        None,
+        (one for one in scripts.values() for use in one.uses if use.callback.callback_id == callback.callback_id), None
     )
     if other is not None:
         return f"{about} was answered by {other}"

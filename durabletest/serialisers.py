@@ -99,7 +99,6 @@ class ValueNotes:
                 self._refusals[arn][said] = place
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         with self._lock:
             self._serialisers.pop(arn, None)
             self._refusals.pop(arn, None)

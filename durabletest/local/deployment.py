@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
 from traceback import walk_stack
 from types import MappingProxyType
-from typing import Any, Self, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import RunnerClosedError
@@ -49,33 +48,23 @@ class FunctionSettings:
     """The timeout of one invocation, the memory in MB, and the environment variables while the function runs.
 
     The environment is the whole process's. So what a test sets itself wins: a variable that has changed since these
-    settings were made is left alone.
+    settings were made is left alone. Raises :class:`ConfigurationError` for values that Lambda does not take.
     """
 
     def __init__(
         self,
-        timeout: timedelta = MAX_FUNCTION_TIMEOUT,
+        function_timeout: Duration = MAX_FUNCTION_TIMEOUT,
         memory_size: int = DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.timeout = timeout
+        check_function_timeout(function_timeout, "function_timeout")
+        check_memory_size(memory_size, "memory_size")
+        check_environment(environment, "environment")
+        self.timeout = duration(function_timeout, "")
         self.memory_size = memory_size
         self._environment = dict(environment)
         self._before = {name: os.environ.get(name) for name in self._environment}
         self._replaced: dict[str, str | None] = {}
-
-    @classmethod
-    def checked(
-        cls,
-        function_timeout: Duration = MAX_FUNCTION_TIMEOUT,
-        memory_size: int = DEFAULT_MEMORY_SIZE,
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Self:
-        """These settings; raises :class:`ConfigurationError` for values that Lambda does not take."""
-        check_function_timeout(function_timeout, "function_timeout")
-        check_memory_size(memory_size, "memory_size")
-        check_environment(environment, "environment")
-        return cls(duration(function_timeout, ""), memory_size, environment)
 
     def __enter__(self) -> None:
         for name, value in self._environment.items():
@@ -156,7 +145,8 @@ class Origin:
 
     def __init__(self) -> None:
         self.thread = current_thread()
-        self._line = _line()
+        lines = ((frame.f_code.co_filename, number) for frame, number in walk_stack(sys._getframe(1)))
+        self._line = next((line for line in lines if is_authored(line[0])), None)
 
     @property
     def is_done(self) -> bool:
@@ -169,11 +159,6 @@ class Origin:
         file, number = Path(self._line[0]), self._line[1]
         shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
         return f"at {shown}:{number} in thread {self.thread.name!r}"
-
-
-def _line() -> tuple[str, int] | None:
-    lines = ((frame.f_code.co_filename, number) for frame, number in walk_stack(sys._getframe(1)))
-    return next((line for line in lines if is_authored(line[0])), None)
 
 
 _DEFAULT_WATCHDOG = 30.0
@@ -266,7 +251,6 @@ class Deployments:
         return self._by_number.get(number)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         self._numbers.pop(arn, None)
 
     def shortest_watchdog(self) -> float:

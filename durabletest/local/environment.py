@@ -114,7 +114,7 @@ class LocalEnvironment:
             *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
         )
-        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
+        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._seconds_passed)
         self._numbers = itertools.count(1)
         self._open_runners: dict[int, Deployment] = {}
         self._undo_patches = ExitStack()
@@ -177,7 +177,6 @@ class LocalEnvironment:
 
     @property
     def open_runners(self) -> list[Deployment]:
-        """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
 
     def tell_of_references(self, function: Callable[..., Any]) -> None:
@@ -191,8 +190,7 @@ class LocalEnvironment:
         if self._driver is not None:
             self._driver.check()
 
-    def _passed(self) -> float:
-        """Virtual seconds since the start time."""
+    def _seconds_passed(self) -> float:
         return (self.clock.now() - self.settings.start_time).total_seconds()
 
     def _sleeps_virtually(self) -> bool:

@@ -118,7 +118,8 @@ class LocalExecution:
             try:
                 events = future.result(timeout)
             except FutureTimeoutError:
-                raise self._timed_out(timeout) from None
+                title, operations = execution_title(self._arn), listing(self.history())
+                raise WaitTimeoutError(f"{title} did not end within {timeout:g} real seconds\n{operations}") from None
         with self._lock:
             self._history.extend(events)
 
@@ -170,8 +171,3 @@ class LocalExecution:
                 f"{execution_title(self._arn)} has nothing to advance to: no timer is armed\n{listing(self.history())}"
             )
         return due
-
-    def _timed_out(self, timeout: float | None) -> WaitTimeoutError:
-        return WaitTimeoutError(
-            f"{execution_title(self._arn)} did not end within {timeout:g} real seconds\n{listing(self.history())}"
-        )

@@ -74,7 +74,6 @@ class LogCapture:
         return self._entries.setdefault(arn, [])
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         self._entries.pop(arn, None)
         self._invocations.pop(arn, None)
 

@@ -43,7 +43,6 @@ class RunErrors:
         self._client.stop_durable_execution(DurableExecutionArn=arn)
 
     def of(self, arn: str) -> Exception | None:
-        """The error with which the run of this execution was aborted; None if it was not."""
         return self._aborted.get(arn)
 
     def stuck(self, arn: str, watch: Watch | None) -> DurableTestError:
@@ -54,7 +53,6 @@ class RunErrors:
         return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         self._aborted.pop(arn, None)
 
 

@@ -95,7 +95,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
-        function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
+        function = FunctionSettings(function_timeout, memory_size, environment or {})
         given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
         quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
         given |= {"settings": function, "quotas": quotas}
@@ -325,7 +325,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         value_checks.check_name(name, "the name of a function")
         value_checks.check_function(handler, f"the function registered as {name!r}")
         value_checks.check_execution_timeout(timeout, "execution_timeout")
-        self._deployment.settings_of[name] = FunctionSettings.checked(**given)
+        self._deployment.settings_of[name] = FunctionSettings(**given)
         deployment, seconds = self._deployment.number, timeout_seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)

@@ -38,17 +38,15 @@ class StatePages:
         """Invalidate all markers, at the start of an invocation."""
         self._rest.clear()
 
-    def first(self, operations: Sequence[Operation], limit: int | None = None) -> dict[str, Any]:
-        """The first page: ``{"Operations": [...]}`` and ``NextMarker`` if there is more."""
-        return self._page(operations, 0, limit)
-
     def next(self, marker: str, limit: int | None) -> dict[str, Any]:
         """The marker's page, which can be fetched again, as by a repeated request."""
         if marker not in self._rest:
             raise _invalid_marker(marker)
-        return self._page(*self._rest[marker], limit)
+        operations, start = self._rest[marker]
+        return self.page(operations, limit, start)
 
-    def _page(self, operations: Sequence[Operation], start: int, limit: int | None) -> dict[str, Any]:
+    def page(self, operations: Sequence[Operation], limit: int | None = None, start: int = 0) -> dict[str, Any]:
+        """The page that begins there: ``{"Operations": [...]}``, and ``NextMarker`` if there is more."""
         end = self._end_of_page(operations, start, limit)
         page: dict[str, Any] = {"Operations": list(operations[start:end])}
         if end < len(operations):
@@ -195,7 +193,7 @@ class CheckpointManager:
         return {
             "DurableExecutionArn": self._arn,
             "CheckpointToken": self._renew_token(),
-            "InitialExecutionState": {"NextMarker": "", **self._pages.first(list(self.journal.operations.values()))},
+            "InitialExecutionState": {"NextMarker": "", **self._pages.page(list(self.journal.operations.values()))},
             "UpdatedOperationIds": updated,
             "RequestId": self.invocation.request_id,
         }
@@ -276,7 +274,7 @@ class CheckpointManager:
         self._check_token(token)
         if marker:
             return self._pages.next(marker, limit)
-        return self._pages.first(list(self.journal.operations.values()), limit)
+        return self._pages.page(list(self.journal.operations.values()), limit)
 
     def _apply(self, update: Update) -> None:
         if update["Type"] == "EXECUTION":
@@ -303,7 +301,7 @@ class CheckpointManager:
         self._unconsumed |= {self.journal.operations[key].get("ParentId") for key in self._undelivered}
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
-        page = self._pages.first(self.journal.take_changed())
+        page = self._pages.page(self.journal.take_changed())
         if self.outcome is not None or self.ends_with_next_checkpoint:
             self._token = None
             return {"NewExecutionState": page}

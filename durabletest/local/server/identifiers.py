@@ -32,7 +32,6 @@ class FunctionSpec:
 
     @property
     def qualified_arn(self) -> str:
-        """The function's ARN with its version, as execution ARNs begin."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}:{self.version}"
 
 
@@ -79,7 +78,6 @@ class IdSource:
         return _base64(f"callback/{execution}/{operation_id}")
 
     def token(self, execution_id: str) -> str:
-        """A checkpoint token; base64, as the model asks for."""
         return _base64(f"{execution_id}/{next(self._tokens)}")
 
 
