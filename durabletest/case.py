@@ -203,35 +203,36 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
     def __watched(self, method: Callable[[], Any]) -> Callable[[], Any]:
         """The test method with all that happens around it; of a coroutine function, a coroutine function."""
-
-        @functools.wraps(method)
-        def called() -> Any:
-            with self.__around_method():
-                return method()
-
-        @functools.wraps(method)
-        async def awaited() -> Any:
-            with self.__around_method():
-                return await method()
-
         if not inspect.iscoroutinefunction(method):
-            return called
+            return functools.wraps(method)(lambda: self.__call(method))
         if not isinstance(self, unittest.IsolatedAsyncioTestCase):
             raise UsageError(
                 f"{type(self).__qualname__}.{self._testMethodName} is async, and would never be awaited: write "
                 f"class {type(self).__qualname__}(DurableTestCase, unittest.IsolatedAsyncioTestCase), or def instead "
                 "of async def"
             )
+
+        @functools.wraps(method)
+        async def awaited() -> Any:
+            with self._durable_reporting(), self._durable_by_schedule():
+                with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
+                    value = await method()
+                self.__complain()
+                return value
+
         return awaited
 
-    @contextmanager
-    def __around_method(self) -> Iterator[None]:
-        """Explain a failure of the test; fail one that has passed for what it has not used, or depends on order."""
+    def __call(self, method: Callable[[], Any]) -> Any:
         with self._durable_reporting(), self._durable_by_schedule():
             with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
-                yield
-            self._durable_finish()
-            self._durable_compare_outcomes()
+                value = method()
+            self.__complain()  # in no context manager of our own: the frames of contextlib would be shown
+            return value
+
+    def __complain(self) -> None:
+        """Fail a test that has passed for what it has not used, empty assertions, and outcomes that depend on order."""
+        self._durable_finish()
+        self._durable_compare_outcomes()
 
     def _durable_current(self) -> CurrentTest:
         failure: type[BaseException] = self.failureException  # its declared type is wider

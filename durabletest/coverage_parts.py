@@ -1,7 +1,7 @@
 """``DURABLETEST_COVERAGE=report.json``: each process of a run writes a part, and all parts together make the report.
 
-A part belongs to one process, which appends to it and holds a lock on it while it runs, so that nothing is written by
-two and everybody can tell which processes have ended, or were killed. Parts stay beside the report until the next run.
+A part belongs to one process, which appends to it and holds a lock on it while it runs: no two processes write to one
+file, and a part without a lock is of a process that has ended or was killed. Parts stay until the next run.
 """
 
 from __future__ import annotations

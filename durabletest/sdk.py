@@ -22,7 +22,6 @@ from typing import Any, TypeAlias
 from durabletest.errors import MissingSdkError
 from durabletest.patches import Patches
 
-LOGGER = "aws_durable_execution_sdk_python"
 PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
 _WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]

@@ -177,7 +177,7 @@ class Deployment:
     targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
     ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
     ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
-    ``notes`` are kept if somebody looks at the executions when they end.
+    ``notes`` are kept if the executions are reported when they end.
     """
 
     number: int

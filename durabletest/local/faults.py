@@ -178,7 +178,7 @@ class FaultInjector:
 
     @property
     def points(self) -> list[Point]:
-        """The points that were met, in their order; they are put into words when somebody asks, as few runs need it."""
+        """The points that were met, in their order; they are put into words only here, as few runs need it."""
         return [Point(place, number, *told()) for place, number, told in self._arrivals]
 
     @property

@@ -37,7 +37,7 @@ def logs_are_live() -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Source:
-    """One call of handler code, and the list to which its records are added; None if nobody will read them."""
+    """One call of handler code, and the list to which its records are added; None if they are not kept."""
 
     arn: str
     entries: list[LogEntry] | None
