@@ -5,20 +5,12 @@ A run happens through a function, so that it can be that of a runner, or that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from durabletest.crash_runs import (
-    CrashRun,
-    Injections,
-    Run,
-    effect_differences,
-    operation_differences,
-    repeated_steps,
-    written,
-)
 from durabletest.endings import current_suite
 from durabletest.errors import UsageError
 from durabletest.local.faults import (
@@ -29,15 +21,20 @@ from durabletest.local.faults import (
     Injection,
     Place,
     Point,
+    StepRun,
     read_fault,
     read_injections,
 )
-from durabletest.model.history import execution_name
+from durabletest.model.history import History, execution_name, title, word_for
 from durabletest.model.lookup import listed, nearest
+from durabletest.model.records import SIDE_BY_SIDE, ExecutionStatus, OperationRecord
+from durabletest.model.times import plain
 from durabletest.progress import ProgressLine
+from durabletest.result import TestResult
 from durabletest.value_checks import is_count
 
 if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
     from durabletest.report.lanes import Recorded
 
 Key: TypeAlias = Callable[[Any], Any]
@@ -47,6 +44,56 @@ _SHOWN = 5
 """The most faults that are reported with the same differences, and the most different ones."""
 _LONGEST_PAYLOAD = 60
 """The most characters of a payload in the line that runs one case again."""
+
+
+# --- one run ---
+
+
+@dataclass(frozen=True, slots=True)
+class CrashRun:
+    """What is compared of one run.
+
+    ``trace`` has the points that were met and the runs of steps. ``error`` is the text of the error with which the run
+    ended instead of an outcome. ``effects`` maps the name of each side effect to how often it has happened, and how
+    often outside of any step; ``complaints`` are the rules of side effects that were broken. There is no
+    ``result`` without an outcome.
+    """
+
+    trace: FaultInjector
+    status: str
+    value: Any = None
+    error: str | None = None
+    history: History = field(default_factory=History)
+    effects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    complaints: Sequence[str] = ()
+    result: TestResult | None = None
+
+
+Injections: TypeAlias = tuple[Injection, ...]
+"""The faults of one run, in the order in which they come."""
+Run: TypeAlias = Callable[[Injections], CrashRun]
+"""Runs the workflow with these faults in it; cleanly without any."""
+
+
+def observed(runner: RepeatingRunner, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
+    """Execute with these faults, and keep what the crash matrix compares; errors of the run are part of it."""
+    with runner.with_fault(written(injections) or None, keeps_logs=not injections) as injector:
+        try:
+            result = execute()
+            history, status = result.view.history(), result.get_status()
+            error = history.execution.error
+            value = plain(result.get_result()) if status is ExecutionStatus.SUCCEEDED else error and str(error)
+        except Exception as failure:
+            return CrashRun(injector, "no outcome", error=f"{type(failure).__name__}: {failure}")
+    return CrashRun(injector, str(status), value, None, history, result=result)
+
+
+def written(injections: Injections) -> str:
+    """The text that stands for the faults of one run in ``faults=``."""
+    return JOINT.join(map(str, injections))
+
+
+# --- all runs ---
 
 
 class CrashMatrix:
@@ -206,18 +253,15 @@ class CrashMatrix:
                 "workflow or the test has left behind, chance, or a thread of its own decides what happens"
             )
             return
-        yield from self._outcome_differences(clean, run)
-        yield from operation_differences(clean.history, run.history)
-        yield from repeated_steps(run.trace.steps)
-        yield from run.complaints
-        yield from effect_differences(clean, run)
-
-    def _outcome_differences(self, clean: CrashRun, run: CrashRun) -> Iterator[str]:
         if run.status != clean.status:
             told = f" with {run.value}" if run.status != "SUCCEEDED" else ""
             yield f"the execution is {run.status}{told} instead of {clean.status}"
         elif self._key(run.value) != self._key(clean.value):
             yield f"the value is {run.value!r} instead of {clean.value!r}"
+        yield from _operation_differences(clean.history, run.history)
+        yield from _repeated_steps(run.trace.steps)
+        yield from run.complaints
+        yield from _effect_differences(clean, run)
 
     # --- what is reported ---
 
@@ -262,3 +306,58 @@ class _Tried:
 def _no_such_point(text: str, place: Place, clean: CrashRun) -> UsageError:
     most = sum(point.place is place for point in clean.trace.points)
     return UsageError(f"faults={text!r}: the clean run has {most} such points, counted from 1")
+
+
+# --- how a run differs from the clean one ---
+
+
+def _effect_differences(clean: CrashRun, run: CrashRun) -> Iterator[str]:
+    """The side effects that happened less often than in the clean run, or more often outside of any step."""
+    for name, (count, outside) in run.effects.items():
+        expected, expected_outside = clean.effects.get(name, (0, 0))
+        if count < expected:
+            yield f"side effect {name!r} happened {count} times instead of {expected}"
+        if outside > expected_outside:
+            yield (
+                f"side effect {name!r} happened {outside} times instead of {expected_outside} outside of any step, "
+                "where each replay repeats it: put it into a step"
+            )
+
+
+def _repeated_steps(steps: Sequence[StepRun]) -> Iterator[str]:
+    """The at-most-once steps that ran more than once for one attempt."""
+    runs = Counter(step for step in steps if step.at_most_once)
+    for step, count in runs.items():
+        if count > 1:
+            yield f"the at-most-once step {step.path!r} ran {count} times for attempt {step.attempt}"
+
+
+def _operation_differences(expected: History, actual: History) -> Iterator[str]:
+    """The operations that are missing in one of two histories, or are not the same: type, name, parent.
+
+    What is inside a map or parallel that ended before all of its branches is not compared: which of them went on, and
+    how far, is chance.
+    """
+    ours, theirs = ({record.id: record for record in history.operations} for history in (expected, actual))
+    for key in dict.fromkeys((*ours, *theirs)):
+        one, other = ours.get(key), theirs.get(key)
+        if any(history and _may_differ(history, record) for history, record in ((expected, one), (actual, other))):
+            continue
+        if other is None and one is not None:
+            yield f"{title(expected, one)} did not happen"
+        elif one is None and other is not None:
+            yield f"{title(actual, other)} happened, which does not without a fault"
+        elif one is not None and other is not None and _facts(one) != _facts(other):
+            yield f"{title(expected, one)} was {title(actual, other)} instead"
+
+
+def _may_differ(history: History, record: OperationRecord | None) -> bool:
+    if record is None:
+        return False
+    side_by_side = (one for one in history.ancestors(record) if one.sub_type in SIDE_BY_SIDE)
+    cut_short = any(not child.status.is_terminal for one in side_by_side for child in history.children(one))
+    return cut_short or not record.status.is_terminal
+
+
+def _facts(record: OperationRecord) -> tuple[str, str | None, str | None]:
+    return word_for(record.sub_type, record.type), record.name, record.parent_id

@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from durabletest.crash_runs import CrashRun, Injections, Run, observed, written
-from durabletest.crashes import PAIRS, CrashMatrix
+from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, Run, observed, written
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.failure_pages import RECORDED

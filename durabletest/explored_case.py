@@ -21,7 +21,7 @@ from durabletest.dsl import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
 from durabletest.failure_pages import FailurePage, page_for
-from durabletest.generated_cases import CaseRun, CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
+from durabletest.generated_cases import CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
 from durabletest.local.schedules import Schedule, read, written
 from durabletest.result import TestResult
 from durabletest.value_checks import is_count
@@ -172,7 +172,7 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
             self.__say(f"is run once, and not explored: {why_not}")
             return
         if options.cases is None:
-            finding = Exploration(options, lambda *run: self.__tried(*run)[0], self.id()).find()
+            finding = Exploration(options, self.__run, self.id()).find()
         else:
             name = self._testMethodName
             is_async = inspect.iscoroutinefunction(getattr(self, name))
@@ -213,21 +213,18 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
 
         return given_async if inspect.iscoroutinefunction(method) else given
 
-    def __run_case(self, case: GeneratedCase) -> CaseRun:
-        schedule = Schedule(case.differences)
-        trial, copy = self.__tried(schedule, None, case)
-        return CaseRun(trial, schedule, copy.__seen)
+    def __run_case(self, case: GeneratedCase) -> Trial:
+        return self.__run(Schedule(case.differences), None, case)
 
-    def __tried(
-        self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None = None
-    ) -> tuple[Trial, Self]:
+    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None = None) -> Trial:
         copy = self._durable_copy()
         copy._durable_schedule, copy.__finding, copy.__case = schedule, Finding(expected=expected), case
         result = unittest.TestResult()
         with contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
         failures = [text for _, text in (*result.failures, *result.errors, *result.expectedFailures)]
-        return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes), copy
+        failure = failures[0] if failures else None
+        return Trial(failure, bool(result.skipped), copy.__outcomes, schedule, copy.__seen)
 
     def _durable_began(self) -> None:
         super()._durable_began()

@@ -322,8 +322,6 @@ class Hooks:
         return stop_checkpointing
 
     def _watching(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        crashed = self._crashed
-
         @functools.wraps(original)
         def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             wrapped = original(*args, **kwargs)
@@ -332,7 +330,7 @@ class Hooks:
                 try:
                     return wrapped(*args, **kwargs)
                 except (SystemExit, KeyboardInterrupt) as error:
-                    crashed(error)
+                    self._crashed(error)
                     raise
 
             return watched
@@ -340,12 +338,10 @@ class Hooks:
         return wrap_user_function
 
     def _closing(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        crashed = self._crashed
-
         def close(execution_state: Any) -> None:
             error = sys.exc_info()[1]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
-                crashed(error)
+                self._crashed(error)
             try:
                 original(execution_state)
             finally:
@@ -367,15 +363,13 @@ class Hooks:
         return checkpoint_batches_forever
 
     def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        replacing = self._replacing
-
         @functools.wraps(original)
         def wrap_user_function(
             state: Any, user_function: Callable[..., Any], operation_identifier: Any, *args: Any, **kwargs: Any
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif (replace := replacing(state.durable_execution_arn)) is not None:
+            elif (replace := self._replacing(state.durable_execution_arn)) is not None:
                 path = _path(state, operation_identifier) if operation_identifier.name else ""
                 user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)

@@ -58,21 +58,16 @@ class Place(StrEnum):
     STATE_READ = "state read"
 
 
-PLACES: Mapping[Fault, Place] = {
-    Fault.KILLED: Place.STEP,
-    Fault.TIMED_OUT: Place.STEP,
-    Fault.STATE_READ: Place.STATE_READ,
-    **dict.fromkeys((Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.THROTTLED, Fault.SERVICE_ERROR), Place.CHECKPOINT),
+_FAULTS = {
+    Fault.REQUEST_LOST: (Place.CHECKPOINT, "request lost before {}"),
+    Fault.ANSWER_LOST: (Place.CHECKPOINT, "answer lost after {}"),
+    Fault.THROTTLED: (Place.CHECKPOINT, "throttled at {}"),
+    Fault.SERVICE_ERROR: (Place.CHECKPOINT, "service error at {}"),
+    Fault.KILLED: (Place.STEP, "process killed in {}, after its function had run"),
+    Fault.TIMED_OUT: (Place.STEP, "invocation timed out in {}, before its function had an effect"),
+    Fault.STATE_READ: (Place.STATE_READ, "{} failed"),
 }
-_WORDS = {
-    Fault.REQUEST_LOST: "request lost before {}",
-    Fault.ANSWER_LOST: "answer lost after {}",
-    Fault.THROTTLED: "throttled at {}",
-    Fault.SERVICE_ERROR: "service error at {}",
-    Fault.KILLED: "process killed in {}, after its function had run",
-    Fault.TIMED_OUT: "invocation timed out in {}, before its function had an effect",
-    Fault.STATE_READ: "{} failed",
-}
+PLACES: Mapping[Fault, Place] = {fault: place for fault, (place, _) in _FAULTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ class Injection:
         return f"{self.fault} {self.number}"
 
     def at(self, point: Point) -> str:
-        return _WORDS[self.fault].format(point.words)
+        return _FAULTS[self.fault][1].format(point.words)
 
 
 JOINT = " + "

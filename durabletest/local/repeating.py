@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from durabletest import endings
-from durabletest.crash_runs import CrashRun, Injections, observed
-from durabletest.crashes import PAIRS, CrashMatrix
+from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, observed
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, OperationLookups
 from durabletest.histories import recorded_operations
