@@ -81,6 +81,8 @@ class LocalEnvironment:
         sdk.require()
         self.settings = settings
         self.clock: Clock
+        self.check_clock: Callable[[], None] = lambda: None
+        """Raises :class:`ForeignClockError` if another tool holds the clock."""
         scheduler: Scheduler
         self._driver: ClockDriver | None = None
         if settings.skip_time:
@@ -90,6 +92,7 @@ class LocalEnvironment:
                 settings.clock,
                 lambda: self.orchestrator.calls.invoker.end_if_abandoned(),  # noqa: PLW0108 - made later
             )
+            self.check_clock = self._driver.check
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
@@ -184,11 +187,6 @@ class LocalEnvironment:
         if self.settings.skip_time and self.settings.clock == FREEZEGUN:
             module = module_of(function)
             clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
-
-    def check_clock(self) -> None:
-        """Raise :class:`ForeignClockError` if another tool holds the clock."""
-        if self._driver is not None:
-            self._driver.check()
 
     def _seconds_passed(self) -> float:
         return (self.clock.now() - self.settings.start_time).total_seconds()
