@@ -227,12 +227,11 @@ class Deployment:
 
 
 class Deployments:
-    """The deployments of an environment by their numbers, and by the ARNs of their executions."""
+    """The deployments of an environment by their numbers."""
 
     def __init__(self, server: CheckpointWorkerManager) -> None:
         self._server = server
         self._by_number: dict[int, Deployment] = {}
-        self._numbers: dict[str, int] = {}
 
     def add(self, deployment: Deployment) -> None:
         self._by_number[deployment.number] = deployment
@@ -242,16 +241,8 @@ class Deployments:
 
     def of(self, arn: str) -> Deployment | None:
         """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""
-        number = self._numbers.get(arn)
-        if number is None:
-            number = self._server.call(CheckpointServer.deployment_of, arn)
-            if number is None:
-                return None
-            self._numbers[arn] = number
-        return self._by_number.get(number)
-
-    def forget(self, arn: str) -> None:
-        self._numbers.pop(arn, None)
+        number = self._server.call(CheckpointServer.deployment_of, arn)
+        return None if number is None else self._by_number.get(number)
 
     def shortest_watchdog(self) -> float:
         """The shortest watchdog of all open runners, in seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -83,11 +83,9 @@ class LocalExecution:
             self._orchestrator.watch(self._deployment, self._arn, watch)
         return watch.future
 
-    @contextmanager
-    def blocking(self, future: Future[Any] | None = None) -> Iterator[None]:
+    def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:
         """Count the calling thread as one that waits, until the future is done."""
-        with self._waiting("result() of a future of wait_for_data()", followed=future):
-            yield
+        return self._waiting("result() of a future of wait_for_data()", followed=future)
 
     @property
     def exact_time(self) -> bool:

@@ -132,8 +132,7 @@ class ClockDriver(ABC):
     def _end_frozen(self) -> None:
         """End all clocks of freezegun that were begun meanwhile."""
         for begun in reversed(self._begun):
-            if any(factory is begun.clock for factory in freezegun.api.freeze_factories):
-                begun.stop()
+            _stop_if_frozen(begun.stop, begun.clock)
 
     def _noting(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def start(holder: Any) -> Any:
@@ -163,13 +162,13 @@ def ending_class_decorators() -> Iterator[None]:
         frames = (f.f_locals for f, _ in walk_stack(sys._getframe(1)) if f.f_code.co_filename.startswith(TOOLS[0]))
         decorators = (names for names in frames if "orig_setUpClass" in names and "cls" in names)
         for names, factory in zip(decorators, reversed(freezegun.api.freeze_factories), strict=False):
-            names["cls"].addClassCleanup(_stop_if_shown, names["self"], factory)
+            names["cls"].addClassCleanup(_stop_if_frozen, names["self"].stop, factory)
         raise
 
 
-def _stop_if_shown(freezer: Any, factory: Any) -> None:
-    if any(shown is factory for shown in freezegun.api.freeze_factories):
-        freezer.stop()
+def _stop_if_frozen(stop: Callable[[], None], factory: Any) -> None:
+    if any(one is factory for one in freezegun.api.freeze_factories):
+        stop()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from itertools import dropwhile
 from os import sep
 from pathlib import Path
 from threading import Thread, current_thread
-from traceback import FrameSummary, StackSummary, walk_stack
+from traceback import FrameSummary, StackSummary
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
@@ -160,8 +160,10 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
 
 def clock_read_by_author() -> bool:
     """Whether code of the author's reads the clock in the calling thread, rather than Python's or the SDK's own."""
-    files = (frame.f_code.co_filename for frame, _ in walk_stack(sys._getframe(1)))
-    return is_authored(next((file for file in files if not file.startswith(_CLOCKS)), ""))
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):  # a loop: it is asked for every reading
+        frame = frame.f_back
+    return frame is not None and is_authored(frame.f_code.co_filename)
 
 
 def is_authored(file: str) -> bool:
