@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from durabletest.errors import UsageError
 from durabletest.local.server.journal import DETAILS
 from durabletest.model.history import History
+from durabletest.model.payloads import error_object
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.sdk_operations import is_summary
 
@@ -104,8 +105,9 @@ def recorded_operations(history: History) -> list[dict[str, Any]]:
 
 
 def _operation(record: OperationRecord) -> dict[str, Any]:
-    error = None if record.error is None else _error(record)
-    details: dict[str, Any] = {"Result": record.result, "Error": error}
+    details: dict[str, Any] = {"Result": record.result}
+    if (error := record.error) is not None:
+        details["Error"] = error_object(error.type, error.message, error.data, error.stack_trace)
     match record.type:
         case OperationType.STEP:
             completed = record.attempts - (record.status in (OperationStatus.STARTED, OperationStatus.READY))
@@ -128,14 +130,6 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
         DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
     }
     return {name: value for name, value in operation.items() if value is not None}
-
-
-def _error(record: OperationRecord) -> dict[str, Any]:
-    error = record.error
-    assert error is not None
-    known = {"ErrorType": error.type, "ErrorMessage": error.message, "ErrorData": error.data}
-    stack = {"StackTrace": list(error.stack_trace)} if error.stack_trace else {}
-    return {**{name: value for name, value in known.items() if value is not None}, **stack}
 
 
 @dataclass(frozen=True, slots=True)

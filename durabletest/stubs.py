@@ -38,10 +38,10 @@ class _Phase(Generic[ResponseT]):
 
 
 class ResponseQueue(Generic[ResponseT]):
-    """Responses in order, each for a number of calls or a length of time; the last one for all further calls, unless
-    it has one of these too. ``stub`` is named in messages.
+    """Responses in order, each for a number of calls or a length of time.
 
-    Any thread may take.
+    The last one is for all further calls, unless it has a number or length, too. ``stub`` is named in messages. Any
+    thread may take.
     """
 
     def __init__(self, stub: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from durabletest.local.server.announcements import Announce, Changed, InvocationDue
 from durabletest.local.server.checkpoints import CLIENT_TOKEN_LIFE, CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec
-from durabletest.local.server.journal import ErrorObject
+from durabletest.local.server.journal import ErrorObject, result_of
 from durabletest.local.server.quotas import SERVICE_QUOTAS, InvokeTree, Quotas
 from durabletest.local.server.service_model import RefusedError
 
@@ -181,7 +181,7 @@ class PauseManager:
         self, execution: DurableExecution, event_type: str, details: dict[str, Any], reason: str | None
     ) -> None:
         if reason is not None:
-            details["Reason"] = {"Payload": reason, "Truncated": False}
+            details["Reason"] = result_of(reason)
         execution.checkpoints.journal.record(event_type, details)
         self._announce(Changed(execution.arn))
 
