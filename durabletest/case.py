@@ -33,7 +33,6 @@ from durabletest.execution_handle import Execution
 from durabletest.explored_case import options_of
 from durabletest.local.foreign_clocks import ending_class_decorators, naming_foreign_clocks
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.result import TestResult
 from durabletest.settings import DurableSettings, handler_of, local_runner, workflow_of
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.selection import function_of
@@ -282,13 +281,6 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         return closing(runner)
 
     # --- running ---
-
-    def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
-        options = {"name": name, "tenant_id": tenant_id}
-        given = {key: value for key, value in options.items() if value is not None}
-        # a subclass may have a start that knows the payload only
-        return self._durable_execute(payload, lambda: self.start(payload, **given).result())
 
     def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
         """Start an execution in the background; see :class:`durabletest.Execution`.

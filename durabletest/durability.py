@@ -176,7 +176,7 @@ class DurabilityTestCase(ExploredTestCase):
         return runner if isinstance(runner, LocalDurableTestRunner) else runner.with_fault()
 
     def __execute(self, payload: Any) -> TestResult:
-        return self._durable_executed(self.runner.start(payload)).result()
+        return self._durable_started(self.runner.start(payload)).result()
 
     def __observed_run(self, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
         self.__effects.clear()
@@ -207,11 +207,11 @@ class DurabilityTestCase(ExploredTestCase):
             raise self.failureException(self._formatMessage(msg, complaint))
         return result
 
-    def _durable_execute(self, payload: Any, execute: Callable[[], TestResult]) -> TestResult:
-        """What ``execute`` does, noted for the check at the end of the test."""
+    def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
         self.__arrive("execute")
-        result = execute()
-        self.__executed.append(payload)
+        result = super().execute(payload, name=name, tenant_id=tenant_id)
+        self.__executed.append(payload)  # for the check at the end of the test
         return result
 
     def __check_executed(self) -> None:

@@ -14,7 +14,7 @@ from durabletest import endings
 from durabletest.assertions import CurrentTest
 from durabletest.cloud.suite import CloudSuite, execution_noted
 from durabletest.configuration import Mode, mode_of
-from durabletest.dsl import DurableMethods
+from durabletest.durable_methods import DurableMethods
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import name_of
 from durabletest.local.foreign_clocks import naming_foreign_clocks

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar, overload
 
 from durabletest import sdk_threads
-from durabletest.dsl import DurableMethods
+from durabletest.durable_methods import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
 from durabletest.failure_pages import FailurePage, page_for

@@ -25,7 +25,7 @@ from durabletest.result import TestResult
 from durabletest.routes import open_runners
 
 if TYPE_CHECKING:
-    from durabletest.dsl import DurableMethods
+    from durabletest.durable_methods import DurableMethods
     from durabletest.report.lanes import Recorded
 
 REPORT_VARIABLE = "DURABLETEST_REPORT"

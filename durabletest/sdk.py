@@ -1,4 +1,4 @@
-"""The seam to the AWS SDK: how its handlers are called, and the places in it that are patched while they run.
+"""The adapter to the AWS SDK: how its handlers are called, and the places in it that are patched while they run.
 
 No other module names the package. Whatever is private to the SDK is looked for, not presumed: where it is missing, the
 slower or plainer way is taken. Each patch is explained where it is made, with the SDK version that first had its place
@@ -11,7 +11,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum
@@ -136,34 +136,28 @@ class HandlerEvent:
     ``given`` is the argument for the handler: for a decorated function the SDK's own object for tests, which carries
     our Lambda client; for anything wrapped around one the dictionary that Lambda invokes with, which it may copy and
     change (the client then comes by way of :class:`ClientHook`). ``entered`` is true once ``@durable_execution`` has
-    the event. ``made`` returns the SDK's :func:`operation` for each operation of the event.
+    the event. ``operations`` are the SDK's objects for the operations of the event, see :func:`operation`.
     """
 
-    def __init__(
-        self,
-        event: Mapping[str, Any],
-        client: object,
-        handler: object,
-        made: Callable[[dict[str, Any]], Any] = operation,
-    ) -> None:
+    def __init__(self, event: Mapping[str, Any], client: object, handler: object, operations: Iterable[Any]) -> None:
         self._client = client
         self.entered = is_decorated(handler) or not hasattr(module("execution"), "LambdaClient")
-        self.given: Any = self._injection(event, made) if self.entered else _as_json(event)
+        self.given: Any = self._injection(event, operations) if self.entered else _as_json(event)
 
     def enter(self) -> Any:
         """The client for the decorator, which has the event from now on."""
         self.entered = True
         return module("lambda_service").LambdaClient(client=self._client)
 
-    def _injection(self, event: Mapping[str, Any], made: Callable[[dict[str, Any]], Any]) -> Any:
+    def _injection(self, event: Mapping[str, Any], operations: Iterable[Any]) -> Any:
         """The SDK's object for tests; it has datetimes where Lambda's dictionary has milliseconds."""
-        execution, state = module("execution"), event["InitialExecutionState"]
+        execution = module("execution")
         cls: Any = execution.DurableExecutionInvocationInputWithClient
         arguments = {
             "durable_execution_arn": event["DurableExecutionArn"],
             "checkpoint_token": event["CheckpointToken"],
             "initial_execution_state": execution.InitialExecutionState(
-                operations=[made(one) for one in state["Operations"]], next_marker=state["NextMarker"]
+                operations=list(operations), next_marker=event["InitialExecutionState"]["NextMarker"]
             ),
             "service_client": self.enter(),
         }
@@ -268,13 +262,13 @@ class Hooks:
 
     ``crashed`` is called when a ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before
     the SDK waits for branches that still run; an SDK without the places to patch reports the crash once they have
-    ended. ``replacing`` returns, for an execution's ARN, what replaces the functions of its steps; None if nothing
+    ended. ``replacement`` returns, for an execution's ARN, what replaces the functions of its steps; None if nothing
     does.
     """
 
-    def __init__(self, crashed: Callable[[BaseException], None], replacing: Callable[[str], Replace | None]) -> None:
+    def __init__(self, crashed: Callable[[BaseException], None], replacement: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
-        self._replacing = replacing
+        self._replacement = replacement
         self._patches = Patches()
         self._state: Any = None
 
@@ -291,26 +285,26 @@ class Hooks:
         if can_wake_up():
             # The checkpoint thread looks at its stop flag every 0.1 seconds only; an item in its queue wakes it, which
             # saves that time in each invocation. Since 2.1.
-            self._patches.wrap(state_class, "stop_checkpointing", self._waking)
+            self._patches.wrap(state_class, "stop_checkpointing", self._patched_stop)
         if can_stub_steps():
             # The one place that all functions of steps and contexts pass, with the operation's name and id: stubs
             # replace them here. Since 2.0.
-            self._patches.wrap(state_class, "wrap_user_function", self._stubbing)
+            self._patches.wrap(state_class, "wrap_user_function", self._patched_for_stubs)
         if hasattr(state_class, "wrap_user_function"):
             # A crash in a step or branch is seen here before the SDK joins the other branches. Since 2.0.
-            self._patches.wrap(state_class, "wrap_user_function", self._watching)
+            self._patches.wrap(state_class, "wrap_user_function", self._patched_for_crashes)
         if hasattr(state_class, "close"):
             # A crash in the handler itself is seen when its execution state is closed, before that joins branches and
             # the checkpoint thread. Since 2.0.
-            self._patches.wrap(state_class, "close", self._closing)
+            self._patches.wrap(state_class, "close", self._patched_close)
             # The loop of the checkpoint thread, which begins with each invocation: it notes the state for ``flush``.
             # Since 2.0.
-            self._patches.wrap(state_class, "checkpoint_batches_forever", self._noting)
+            self._patches.wrap(state_class, "checkpoint_batches_forever", self._patched_checkpoint_loop)
 
     def remove(self) -> None:
         self._patches.undo()
 
-    def _waking(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_stop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = module("state")._Signal.REFRESH_WAKE
 
         def stop_checkpointing(execution_state: Any) -> None:
@@ -321,7 +315,7 @@ class Hooks:
 
         return stop_checkpointing
 
-    def _watching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_for_crashes(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             wrapped = original(*args, **kwargs)
@@ -337,7 +331,7 @@ class Hooks:
 
         return wrap_user_function
 
-    def _closing(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_close(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def close(execution_state: Any) -> None:
             error = sys.exc_info()[1]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
@@ -350,7 +344,7 @@ class Hooks:
 
         return close
 
-    def _noting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _patched_checkpoint_loop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def checkpoint_batches_forever(execution_state: Any) -> None:
             # Its thread may begin when the invocation has ended already: nothing would ever answer a flush.
             stopped = getattr(execution_state, "_checkpointing_stopped", None)
@@ -362,14 +356,14 @@ class Hooks:
 
         return checkpoint_batches_forever
 
-    def _stubbing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_for_stubs(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def wrap_user_function(
             state: Any, user_function: Callable[..., Any], operation_identifier: Any, *args: Any, **kwargs: Any
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif (replace := self._replacing(state.durable_execution_arn)) is not None:
+            elif (replace := self._replacement(state.durable_execution_arn)) is not None:
                 path = _path(state, operation_identifier) if operation_identifier.name else ""
                 user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)

@@ -122,7 +122,7 @@ class AskedNotes(OperationListener):
         return Noted(frozenset(self._retrying.get(arn, ())), dict(self._branches.get(arn, {})))
 
 
-class OperationSeam:
+class OperationPatches:
     """While installed, tells of each operation that handler code asks for, also in replays.
 
     ``listeners`` returns who is told, for the calling thread.
@@ -136,18 +136,18 @@ class OperationSeam:
         # Every operation is an executor of the SDK's, whose ``process`` is called once when handler code asks for it,
         # replayed or not. Since 2.0.
         if hasattr(module("operation.base"), "OperationExecutor"):
-            self._patches.wrap(module("operation.base").OperationExecutor, "process", self._telling)
+            self._patches.wrap(module("operation.base").OperationExecutor, "process", self._patched_process)
         # Whether what is asked for is what is recorded, is looked at before that. Since 3.0.
         if hasattr(module("identifier").OperationIdentifier, "validate_checkpoint"):
-            self._patches.wrap(module("identifier").OperationIdentifier, "validate_checkpoint", self._validating)
+            self._patches.wrap(module("identifier").OperationIdentifier, "validate_checkpoint", self._patched_validate)
         # Maps and parallels have the names of all their branches, also of those that never begin. Since 2.0.
         if hasattr(module("concurrency.executor").ConcurrentExecutor, "get_iteration_name"):
-            self._patches.wrap(module("concurrency.executor").ConcurrentExecutor, "execute", self._branching)
+            self._patches.wrap(module("concurrency.executor").ConcurrentExecutor, "execute", self._patched_execute)
 
     def remove(self) -> None:
         self._patches.undo()
 
-    def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_process(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def process(executor: Any) -> Any:
             for listener in self._listeners():
@@ -156,7 +156,7 @@ class OperationSeam:
 
         return process
 
-    def _branching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_execute(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def execute(executor: Any, execution_state: Any, executor_context: Any) -> Any:
             for listener in self._listeners():
@@ -168,7 +168,7 @@ class OperationSeam:
 
         return execute
 
-    def _validating(self, original: Callable[..., None]) -> Callable[..., None]:
+    def _patched_validate(self, original: Callable[..., None]) -> Callable[..., None]:
         @wraps(original)
         def validate_checkpoint(identifier: Any, recorded: Any) -> None:
             try:

@@ -195,7 +195,7 @@ def can_take_turns() -> bool:
     return all(hasattr(owner, name) for owner, names in places for name in names)
 
 
-class ThreadSeams:
+class ThreadPatches:
     """Patches that put other primitives in the places where the SDK's threads wait.
 
     They are for an SDK for which :func:`can_take_turns` holds (since 3.0), and so look for nothing themselves.
@@ -220,26 +220,26 @@ class ThreadSeams:
         # The jitter of retries and waits, which a schedule chooses.
         replace(module("config"), "random", SimpleNamespace(random=primitives.random))
         # Plugins hear of changes in a thread of their own.
-        wrap(module("plugin"), "threading", self._threading)
+        wrap(module("plugin"), "threading", self._patched_threading)
         # Deadlines of batches, of refreshes and of branches that wait: virtual time, by whatever clock.
         for owner in (state, executor):
             replace(owner, "time", SimpleNamespace(time=primitives.time))
         # The checkpoint queue is made in ``__init__``; the others are where its thread waits for the first update, and
         # for more of them, and where the pool has to tell that thread from the handler's.
-        wrap(state.ExecutionState, "__init__", self._giving_queue)
-        wrap(state.ExecutionState, "_collect_checkpoint_batch", _beginning_batch)
-        wrap(state.ExecutionState, "_wait_for_first_operation", _waiting_for_first)
-        wrap(state.ExecutionState, "checkpoint_batches_forever", _in_rounds)
-        wrap(state.ExecutionState, "fetch_paginated_operations", _keeping_token)
+        wrap(state.ExecutionState, "__init__", self._patched_init)
+        wrap(state.ExecutionState, "_collect_checkpoint_batch", _patched_collect)
+        wrap(state.ExecutionState, "_wait_for_first_operation", _patched_wait_for_first)
+        wrap(state.ExecutionState, "checkpoint_batches_forever", _patched_checkpoint_loop)
+        wrap(state.ExecutionState, "fetch_paginated_operations", _patched_fetch)
         # The borders between the author's code and the SDK: a thread that has lost its turn gets in line here.
-        wrap(state.ExecutionState, "create_checkpoint", self._entering)
-        wrap(state.ExecutionState, "schedule_refresh", self._entering)
-        wrap(state.ExecutionState, "wrap_user_function", self._leaving)
+        wrap(state.ExecutionState, "create_checkpoint", self._patched_to_enter)
+        wrap(state.ExecutionState, "schedule_refresh", self._patched_to_enter)
+        wrap(state.ExecutionState, "wrap_user_function", self._patched_to_leave)
 
     def remove(self) -> None:
         self._patches.undo()
 
-    def _threading(self, original: Any) -> SimpleNamespace:
+    def _patched_threading(self, original: Any) -> SimpleNamespace:
         """The module :mod:`threading`, with the primitives that plugins use replaced."""
         primitives = self._primitives
         made = {
@@ -249,7 +249,7 @@ class ThreadSeams:
         }
         return SimpleNamespace(**{**vars(original), **made})
 
-    def _giving_queue(self, original: Callable[..., None]) -> Callable[..., None]:
+    def _patched_init(self, original: Callable[..., None]) -> Callable[..., None]:
         @wraps(original)
         def initialise(state: Any, *arguments: Any, **named: Any) -> None:
             original(state, *arguments, **named)
@@ -258,11 +258,11 @@ class ThreadSeams:
                 state._checkpoint_queue = queue
             replaying = self._primitives.replaying()
             if replaying is not None:
-                state.get_checkpoint_result = _replaying(state.get_checkpoint_result, replaying)
+                state.get_checkpoint_result = _patched_get_result(state.get_checkpoint_result, replaying)
 
         return initialise
 
-    def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_to_enter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         entering = self._primitives.entering
 
         @wraps(original)
@@ -272,7 +272,7 @@ class ThreadSeams:
 
         return entered
 
-    def _leaving(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _patched_to_leave(self, original: Callable[..., Any]) -> Callable[..., Any]:
         leaving = self._primitives.leaving
 
         @wraps(original)
@@ -288,7 +288,7 @@ class ThreadSeams:
         return wrap_user_function
 
 
-def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
+def _patched_get_result(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
     @wraps(original)
     def get_checkpoint_result(*arguments: Any, **named: Any) -> Any:
         found = original(*arguments, **named)
@@ -299,7 +299,7 @@ def _replaying(original: Callable[..., Any], replaying: Callable[[object], None]
     return get_checkpoint_result
 
 
-def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _patched_collect(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @wraps(original)
     def collect(state: Any) -> Any:
         begin = getattr(state._checkpoint_queue, "begin_batch", None)
@@ -310,7 +310,7 @@ def _beginning_batch(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return collect
 
 
-def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
+def _patched_wait_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(original)
     def wait_for_first_operation(state: Any, batch: Any) -> bool:
         queue = state._checkpoint_queue
@@ -323,7 +323,7 @@ def _waiting_for_first(original: Callable[..., bool]) -> Callable[..., bool]:
     return wait_for_first_operation
 
 
-def _in_rounds(original: Callable[[Any], None]) -> Callable[[Any], None]:
+def _patched_checkpoint_loop(original: Callable[[Any], None]) -> Callable[[Any], None]:
     """Tell the queue of each beginning of the loop; mark it, so that the pool can tell it from the handler."""
 
     @wraps(original)
@@ -337,7 +337,7 @@ def _in_rounds(original: Callable[[Any], None]) -> Callable[[Any], None]:
     return checkpoint_batches_forever
 
 
-def _keeping_token(original: Callable[..., Any]) -> Callable[..., Any]:
+def _patched_fetch(original: Callable[..., Any]) -> Callable[..., Any]:
     """The loop keeps the newest token to itself, but for this call after each checkpoint; its next round needs it."""
 
     @wraps(original)

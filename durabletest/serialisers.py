@@ -144,7 +144,7 @@ class SerialiserHooks:
         # The two serialisers of the SDK itself: the value that they refuse is searched for the place. Since 2.0.
         for name in ("JsonSerDes", "ExtendedTypeSerDes"):
             if hasattr(serdes, name):
-                self._patches.wrap(getattr(serdes, name), "serialize", self._telling)
+                self._patches.wrap(getattr(serdes, name), "serialize", self._patched_serialize)
         # The result of a handler is written by ``json.dumps``, not by a serialiser. Since 2.0.
         if getattr(execution, "json", None) is json:
             self._patches.replace(execution, "json", self._telling_json())
@@ -179,7 +179,7 @@ class SerialiserHooks:
 
         return noting
 
-    def _telling(self, original: Callable[..., str]) -> Callable[..., str]:
+    def _patched_serialize(self, original: Callable[..., str]) -> Callable[..., str]:
         @functools.wraps(original)
         def serialize(serialiser: Any, value: Any, context: Any = None) -> str:
             try:

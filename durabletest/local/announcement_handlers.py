@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeAlias
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from durabletest import sdk
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
-from durabletest.local.call_queue import CallQueue, RunningCall
+from durabletest.local.call_queue import CallQueue, Post, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
-from durabletest.local.handler_worker import Answered, Raised
 from durabletest.local.invocations import function_call, handler_invocation
+from durabletest.local.invoker import Answered, Raised
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
 from durabletest.local.scheduler import Clock, Scheduler
-from durabletest.local.server.announcements import (
-    Announcement,
-    CallbackCreated,
-    Changed,
-    Ended,
-    Endless,
-    FunctionCallDue,
-    FunctionUnknown,
-    InvocationDue,
-    Limit,
-    Timer,
-    TimerCancelled,
-    TimerKind,
-)
+from durabletest.local.server.announcements import Announcements, CallbackCreated, FunctionCallDue, TimerKind
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
@@ -42,21 +28,25 @@ from durabletest.scripts import Action, ScriptedCallback, Use
 from durabletest.serialisers import ValueNotes
 
 Observer: TypeAlias = Callable[[str, bool], None]
-"""Told, in the server's thread, the ARN of an execution that has changed, and whether it has ended; must not raise."""
+"""Told, by the thread in charge of the server, the ARN of an execution that has changed, and whether it has ended.
+
+It must not raise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
     """The parts of an orchestrator that the event handlers use.
 
-    ``limits`` are the timeouts of whole executions: time stops at one on its way to a later timer, but never moves for
-    its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a new invocation.
+    ``service_timeouts`` end executions without a timeout of their own: time stops at one on its way to a later timer,
+    but never moves for its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a
+    new invocation.
     """
 
+    post: Post
     server: CheckpointWorkerManager
     client: LocalLambdaClient
     scheduler: Scheduler
-    limits: Scheduler
+    service_timeouts: Scheduler
     clock: Clock
     deployments: Deployments
     waiters: Waiters
@@ -67,7 +57,26 @@ class Parts:
     turns: Callable[[Deployment, str], Turns | None]
 
 
-class AnnouncementHandlers:
+P = ParamSpec("P")
+
+
+def _deferred(
+    act: Callable[Concatenate[AnnouncementHandlers, str, P], None],
+) -> Callable[Concatenate[AnnouncementHandlers, str, P], None]:
+    """The method acts once the request is answered during which it is called, if its execution is still wanted then."""
+
+    @wraps(act)
+    def announced(self: AnnouncementHandlers, arn: str, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        def message() -> None:
+            if arn not in self._forgotten:
+                act(self, arn, *args, **kwargs)
+
+        self._parts.post(message)
+
+    return announced
+
+
+class AnnouncementHandlers(Announcements):
     """Do what the server's announcements ask for.
 
     Announcements of executions that were given up are ignored until ``all_forgotten``.
@@ -79,35 +88,6 @@ class AnnouncementHandlers:
         self._forgotten: set[str] = set()
         self.observers: list[Observer] = []
         self._operations: dict[str, OperationCache[Any]] = {}
-
-    def handle(self, announcement: Announcement) -> None:
-        if announcement.arn in self._forgotten:
-            return
-        parts = self._parts
-        match announcement:
-            case Timer(due, kind, arn, operation_id) as timer:
-                self._schedule(parts.scheduler, (kind, arn, operation_id), due, timer)
-            case TimerCancelled(kind, arn, operation_id):
-                parts.scheduler.cancel((kind, arn, operation_id))
-            case Limit(due, arn):
-                self._schedule(parts.limits, arn, due, Timer(due, TimerKind.EXECUTION_TIMEOUT, arn))
-            case InvocationDue(arn):
-                parts.calls.put(arn, "invocation", partial(self._handler_call, arn))
-            case FunctionCallDue() as call:
-                parts.calls.put(call.arn, call.operation_id, partial(self._function_call, call))
-            case FunctionUnknown():
-                self._on_function_unknown(announcement)
-            case CallbackCreated():
-                self._on_callback_created(announcement)
-            case Endless(arn, bound):
-                parts.abort(arn, without_end(arn, bound))
-            case Changed(arn):
-                parts.waiters.note(arn)
-                self._observe(arn, ended=False)
-            case Ended(arn):
-                self._drop(arn)
-                parts.waiters.end(arn, parts.run_errors.of(arn))
-                self._observe(arn, ended=True)
 
     def forget(self, arn: str, reason: Callable[[str], Exception]) -> None:
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
@@ -129,10 +109,35 @@ class AnnouncementHandlers:
         mine = [(key, due) for key, due in keys if key[1] == arn]
         return [(key[2], key[0].value if isinstance(key[0], TimerKind) else key[0], due) for key, due in mine]
 
-    def _schedule(self, queue: Scheduler, key: Hashable, due: datetime, timer: Timer) -> None:
-        queue.schedule(key, due, lambda: self._parts.server.call(CheckpointServer.fire, timer), timer.arn)
+    @_deferred
+    def timer_armed(self, arn: str, /, kind: TimerKind, due: datetime, operation_id: str | None = None) -> None:
+        fire = partial(self._parts.server.call, CheckpointServer.fire, arn, kind, operation_id)
+        self._parts.scheduler.schedule((kind, arn, operation_id), due, fire, arn)
+
+    @_deferred
+    def timer_cancelled(self, arn: str, /, kind: TimerKind, operation_id: str | None = None) -> None:
+        self._parts.scheduler.cancel((kind, arn, operation_id))
+
+    @_deferred
+    def service_timeout_armed(self, arn: str, /, due: datetime) -> None:
+        fire = partial(self._parts.server.call, CheckpointServer.fire, arn, TimerKind.EXECUTION_TIMEOUT)
+        self._parts.service_timeouts.schedule(arn, due, fire, arn)
 
     # --- calls ---
+
+    @_deferred
+    def invocation_due(self, arn: str, /) -> None:
+        self._parts.calls.put(arn, "invocation", partial(self._handler_call, arn))
+
+    @_deferred
+    def function_call_due(self, arn: str, /, call: FunctionCallDue) -> None:
+        self._parts.calls.put(arn, call.operation_id, partial(self._function_call, arn, call))
+
+    @_deferred
+    def function_unknown(self, arn: str, /, function: str) -> None:
+        deployment = self._parts.deployments.of(arn)
+        if deployment is not None:
+            self._parts.run_errors.abort(arn, FunctionNotRegisteredError(not_registered(function, deployment)))
 
     def _handler_call(self, arn: str) -> RunningCall | None:
         parts = self._parts
@@ -140,33 +145,43 @@ class AnnouncementHandlers:
         event = None if deployment is None else parts.server.call(CheckpointServer.begin_invocation, arn)
         if deployment is None or event is None:
             return None
-        operations = self._operations.setdefault(arn, OperationCache(sdk.operation))
+        operations = self._operations.setdefault(arn, OperationCache())
         now, turns = parts.clock.now, partial(parts.turns, deployment)
         return RunningCall(
             handler_invocation(arn, event, deployment, parts.server, parts.client, now, operations, turns), deployment
         )
 
-    def _function_call(self, due: FunctionCallDue) -> RunningCall | None:
+    def _function_call(self, arn: str, due: FunctionCallDue) -> RunningCall | None:
         parts = self._parts
-        deployment = parts.deployments.of(due.arn)
+        deployment = parts.deployments.of(arn)
         if deployment is None:
             return None
         return RunningCall(
-            function_call(due, deployment, parts.server, parts.clock.now, parts.values.refused), deployment
+            function_call(arn, due, deployment, parts.server, parts.clock.now, parts.values.refused), deployment
         )
-
-    def _on_function_unknown(self, unknown: FunctionUnknown) -> None:
-        deployment = self._parts.deployments.of(unknown.arn)
-        if deployment is not None:
-            reason = not_registered(unknown.function, deployment)
-            self._parts.run_errors.abort(unknown.arn, FunctionNotRegisteredError(reason))
 
     # --- news ---
 
-    def _on_callback_created(self, created: CallbackCreated) -> None:
-        deployment = self._parts.deployments.of(created.arn)
+    @_deferred
+    def callback_created(self, arn: str, /, callback: CallbackCreated) -> None:
+        deployment = self._parts.deployments.of(arn)
         if deployment is not None:
-            self._answers.created(created, deployment)
+            self._answers.schedule(arn, callback, deployment)
+
+    @_deferred
+    def endless(self, arn: str, /, bound: str) -> None:
+        self._parts.abort(arn, without_end(arn, bound))
+
+    @_deferred
+    def changed(self, arn: str, /) -> None:
+        self._parts.waiters.note(arn)
+        self._observe(arn, ended=False)
+
+    @_deferred
+    def ended(self, arn: str, /) -> None:
+        self._drop(arn)
+        self._parts.waiters.end(arn, self._parts.run_errors.of(arn))
+        self._observe(arn, ended=True)
 
     def _observe(self, arn: str, ended: bool) -> None:
         for observe in self.observers:
@@ -177,7 +192,7 @@ class AnnouncementHandlers:
         self._operations.pop(arn, None)
         self._parts.calls.drop(arn)
         self._parts.scheduler.drop(arn)
-        self._parts.limits.drop(arn)
+        self._parts.service_timeouts.drop(arn)
 
 
 REASON = "scripted answer"
@@ -192,18 +207,18 @@ class ScriptedAnswers:
         self._clock = clock
         self._calls = calls
 
-    def created(self, created: CallbackCreated, deployment: Deployment) -> None:
+    def schedule(self, arn: str, created: CallbackCreated, deployment: Deployment) -> None:
         """Schedule the answers that the runner's scripts have for this callback, if any."""
         name = created.names[0] if created.names else None
-        callback = ScriptedCallback(created.callback_id, name, created.arn, created.timeout, created.heartbeat_timeout)
+        callback = ScriptedCallback(created.callback_id, name, arn, created.timeout, created.heartbeat_timeout)
         use = deployment.scripts.take(created.names, callback)
         if use is None:
             return
         for number, action in enumerate(use.answer.actions):
-            key = (REASON, created.arn, created.operation_id, number)
+            key = (REASON, arn, created.operation_id, number)
             scripted = ScriptedAction(use, action, self._client)
             due = self._clock.now() + action.after
-            self._scheduler.schedule(key, due, partial(self._act, scripted, deployment), created.arn)
+            self._scheduler.schedule(key, due, partial(self._act, scripted, deployment), arn)
 
     def _act(self, scripted: ScriptedAction, deployment: Deployment) -> None:
         """Answer at once, or queue the author's function, which may block or fail as a handler may."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from threading import RLock, Thread, current_thread
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from durabletest.local.deployment import Deployment
-from durabletest.local.handler_worker import Answered, Invoker, Raised
 from durabletest.local.invocations import Call
+from durabletest.local.invoker import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
 from durabletest.local.process_exit import InvocationTimedOut
 from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
@@ -59,7 +59,7 @@ class CallQueue:
         self._keys: defaultdict[str, set[Hashable]] = defaultdict(set)
         self._last_progress = monotonic()
         self.running: RunningCall | None = None
-        self.invoker = Invoker()
+        self.invoker = Invoker(self)
         self.logs = logs
         self.abandoned: Callable[[], None] = lambda: None
         """Called in the orchestrator's thread when the running call has crashed or was given up."""
@@ -96,18 +96,22 @@ class CallQueue:
 
     def _begin(self, running: RunningCall) -> None:
         self.progressed()
-        call, faults = running.call, running.deployment.faults
-        kept = faults is None or faults.keeps_logs
-        run = self.logs.during(call.arn, call.run, new_invocation=call.is_invocation, kept=kept)
         with self._switching:
             self.running = running
             running.call.settings.__enter__()
         if isinstance(self._scheduler, TimerScheduler):
-            self.limit()
-        self.invoker.invoke(run, partial(self._ended, running))
+            self.arm_deadline()
+        self.invoker.invoke(running)
 
-    def _ended(self, running: RunningCall, outcome: Answered | Raised) -> None:
-        """Called in the worker thread, which has nothing else to do if its call took turns and was not given up."""
+    def run(self, running: RunningCall) -> Any:
+        """Make the call, in the invoker's thread."""
+        call, faults = running.call, running.deployment.faults
+        kept = faults is None or faults.keeps_logs
+        with self.logs.during(call.arn, new_invocation=call.is_invocation, kept=kept):
+            return call.run()
+
+    def ended(self, running: RunningCall, outcome: Answered | Raised) -> None:
+        """The call has ended, in the invoker's thread, which has nothing else to do if the call took turns."""
         turns = running.call.turns
         self._post(partial(self._finish, running, outcome), here=turns is not None and not turns.over)
 
@@ -184,7 +188,7 @@ class CallQueue:
             self.abandon()
             self._report(running, Raised(running.crashed, crashed=True))
 
-    def limit(self) -> None:
+    def arm_deadline(self) -> None:
         """Have the running call time out at its deadline, when its function times out.
 
         In virtual time that can happen only to a call that sleeps.

@@ -154,6 +154,10 @@ class RunnerClient(LocalLambdaClient):
 class InvocationClient:
     """The client of one invocation, with the part of the API that the SDK uses, until it is revoked.
 
+    The SDK calls its methods: ``LambdaClient`` (in ``lambda_service.py``), which :class:`durabletest.sdk.HandlerEvent`
+    makes of it, ``checkpoint_durable_execution`` in ``checkpoint`` for each batch that the SDK's loop of checkpoints
+    sends, and ``get_durable_execution_state`` in ``get_execution_state`` for all pages of the state after the first.
+
     ``refused`` gives the error with which the next checkpoint is refused by a stub, None if it is not.
     """
 
@@ -296,7 +300,7 @@ class Router:
                 "list, stop, pause, resume and delete them, to answer their callbacks) and invoke. Replace this call "
                 "in the test"
             )
-        method: Callable[..., Any] = getattr(self._target, name)
+        method: Callable[..., Any] = getattr(self._target, name)  # a method of RunnerClient
         return method
 
 

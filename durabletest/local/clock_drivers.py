@@ -250,7 +250,7 @@ class LateImports:
         # executed, and told of no end; ``builtins.__import__`` is not called by ``importlib``. Both functions are
         # private, with these names and parameters since Python 3.4; checked with Python 3.11.
         for name in _ENTRIES:
-            self._patches.wrap(_bootstrap, name, self._importing)
+            self._patches.wrap(_bootstrap, name, self._patched_import)
         # A module's attributes can depend on the thread only by properties, which its class has to have: Python lets
         # the class of a module be set (since 3.5).
         for module, reals in self._reals.items():
@@ -273,7 +273,7 @@ class LateImports:
         """Whether this is another process than the one in which it was made."""
         return os.getpid() != self._process
 
-    def _importing(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def _patched_import(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def importing(name_or_spec: Any, other: Any) -> Any:
             if isinstance(name_or_spec, str) and name_or_spec in self._known and name_or_spec in sys.modules:
                 return original(name_or_spec, other)

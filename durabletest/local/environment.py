@@ -34,10 +34,10 @@ from durabletest.local.scheduler import (
 )
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
-from durabletest.local.stubbing import replacing
+from durabletest.local.stubbing import step_replacement
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
-from durabletest.sdk_operations import OperationListener, OperationSeam
+from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
 
@@ -98,7 +98,7 @@ class LocalEnvironment:
             scheduler = TimerScheduler(self.clock)
         instant = RequestInstant(self.clock.now)
         self.server = CheckpointWorkerManager(
-            lambda: CheckpointServer(instant.now, self.orchestrator.announce),
+            lambda: CheckpointServer(instant.now, self.orchestrator.announcement_handlers),
             before_request=instant.arrive,
             monotonic=monotonic,
         )
@@ -106,15 +106,15 @@ class LocalEnvironment:
         self.can_take_turns = take_turns = settings.skip_time and sdk_threads.can_take_turns() and sdk.can_wake_up()
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self.crash = self.orchestrator.calls.crash
-        self._hooks = sdk.Hooks(self.crash, self._replacing)
+        self._hooks = sdk.Hooks(self.crash, self._step_replacement)
         self._parts: tuple[Any, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
             self._hooks,
-            OperationSeam(self._listeners),
+            OperationPatches(self._listeners),
             sdk.ClientHook(self._client_here),
-            *((sdk_threads.ThreadSeams(Primitives()),) if take_turns else ()),
+            *((sdk_threads.ThreadPatches(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
         )
         self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._seconds_passed)
@@ -224,11 +224,11 @@ class LocalEnvironment:
         faults, notes = running.deployment.faults, running.deployment.notes
         return [listener for listener in (notes, faults) if isinstance(listener, OperationListener)]
 
-    def _replacing(self, arn: str) -> sdk.Replace | None:
+    def _step_replacement(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running
         if running is None or running.call.arn != arn:
             return None
-        return replacing(running.deployment.stubs, running.deployment.faults, arn, self._time_out)
+        return step_replacement(running.deployment.stubs, running.deployment.faults, arn, self._time_out)
 
 
 def _over(deployment: Deployment, event: str, _purpose: str) -> RunnerClosedError:

@@ -89,10 +89,10 @@ class ClockDriver(ABC):
         self._now = instant
         # Neither tool tells of a clock that is begun; all of their forms (call, context manager, decorators) end here.
         # Checked with freezegun 1.5.5 and time-machine 3.6.0.
-        self._patches.wrap(freezegun.api._freeze_time, "start", self._noting)
+        self._patches.wrap(freezegun.api._freeze_time, "start", self._patched_start)
         time_machine: Any = sys.modules.get("time_machine")
         if time_machine is not None:
-            self._patches.wrap(time_machine.travel, "start", self._noting)
+            self._patches.wrap(time_machine.travel, "start", self._patched_start)
 
     def move_to(self, instant: datetime) -> None:
         """Show another instant; raises as ``check`` does."""
@@ -134,7 +134,7 @@ class ClockDriver(ABC):
         for begun in reversed(self._begun):
             _stop_if_frozen(begun.stop, begun.clock)
 
-    def _noting(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def _patched_start(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def start(holder: Any) -> Any:
             clock = original(holder)
             self._begun.append(Begun(clock, holder.stop, _begun_where(sys._getframe(1))))

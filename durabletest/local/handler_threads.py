@@ -65,14 +65,14 @@ class HandlerThreads:
         # Both run in the thread whose mark is passed on, before the new thread or task begins; nothing that Python
         # offers for it (``threading.settrace``, a subclass) is called there, or reaches threads that others make.
         # Checked with Python 3.11; both have had this signature since 3.9.
-        self._patches.wrap(Thread, "start", _marking)
-        self._patches.wrap(ThreadPoolExecutor, "submit", _lending)
+        self._patches.wrap(Thread, "start", _patched_start)
+        self._patches.wrap(ThreadPoolExecutor, "submit", _patched_submit)
 
     def remove(self) -> None:
         self._patches.undo()
 
 
-def _marking(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
+def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     @functools.wraps(original)
     def start(thread: Thread) -> None:
         worker = worker_of(current_thread())
@@ -83,7 +83,7 @@ def _marking(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     return start
 
 
-def _lending(original: Callable[..., Any]) -> Callable[..., Any]:
+def _patched_submit(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(pool: Any, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
         worker = worker_of(current_thread())

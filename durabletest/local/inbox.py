@@ -12,7 +12,7 @@ from typing import Any
 
 from durabletest.errors import CheckpointServerError, DurableTestError, OrchestratorError
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.waiters import AnswerT, settling
+from durabletest.local.waiters import AnswerT, answer
 
 
 class Inbox:
@@ -62,7 +62,7 @@ class Inbox:
     def ask(self, question: Callable[[], AnswerT]) -> Future[AnswerT]:
         """Have ``question`` called in its turn; the future gets what it returns or raises."""
         future: Future[AnswerT] = Future()
-        self.send(partial(settling, future, question), future)
+        self.send(partial(answer, future, question), future)
         return future
 
     def drop(self, future: Future[Any]) -> None:

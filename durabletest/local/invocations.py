@@ -18,7 +18,7 @@ from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, FunctionSettings, name_of
 from durabletest.local.faults import FaultInjector
 from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
-from durabletest.local.handler_worker import Answered, Raised
+from durabletest.local.invoker import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.replays import ReplayForced
 from durabletest.local.server.announcements import FunctionCallDue
@@ -28,7 +28,7 @@ from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.service_model import error_findings
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import checkpoint_refusal
-from durabletest.local.tasks import waiting_for
+from durabletest.local.tasks import set_current_turns
 from durabletest.local.turns import Turns
 from durabletest.model.payloads import encode, with_real_names
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, MAX_FUNCTION_TIMEOUT
@@ -132,8 +132,12 @@ class HandlerInvocation:
         return self.context.deadline
 
     def run(self) -> Any:
-        """Call the handler as Lambda does."""
-        waiting_for(self.turns)
+        """Call the handler as Lambda does.
+
+        ``@durable_execution`` takes the client from the event, and calls the decorated function with a context in a
+        thread of its own. What its operations record comes back at ``InvocationClient.checkpoint_durable_execution``.
+        """
+        set_current_turns(self.turns)
         try:
             if not self.fresh:
                 return self.handler(self.event.given, self.context)
@@ -145,7 +149,7 @@ class HandlerInvocation:
                     raise
                 return handler(self.event.given, self.context)
         finally:
-            waiting_for(None)
+            set_current_turns(None)
 
     def report(self, outcome: Answered | Raised) -> DurableTestError | None:
         """Report the answer, or the error that Lambda would make of its absence."""
@@ -213,6 +217,7 @@ def _is_answer(value: Any) -> bool:
 class FunctionCall:
     """One call of a plain function, for a chained invoke."""
 
+    arn: str
     due: FunctionCallDue
     function: Callable[..., Any]
     context: LambdaContext
@@ -221,10 +226,6 @@ class FunctionCall:
     settings: FunctionSettings
     turns: None = None
     is_invocation: bool = False
-
-    @property
-    def arn(self) -> str:
-        return self.due.arn
 
     @property
     def name(self) -> str:
@@ -250,7 +251,7 @@ class FunctionCall:
         if isinstance(outcome, Raised):
             error = invocation_error(outcome, self.context)
         result = outcome.value if isinstance(outcome, Answered) else None
-        self.server.call(CheckpointServer.function_answered, self.due.arn, self.due.operation_id, result, error)
+        self.server.call(CheckpointServer.function_answered, self.arn, self.due.operation_id, result, error)
 
     def revoke(self) -> None:
         """A plain function writes no checkpoints."""
@@ -282,7 +283,8 @@ def handler_invocation(
         event["TenantId"],
         str(settings.memory_size),
     )
-    given = sdk.HandlerEvent(event, own_client, handler, operations.of)
+    state = (operations.of(one, sdk.operation) for one in event["InitialExecutionState"]["Operations"])
+    given = sdk.HandlerEvent(event, own_client, handler, state)
     fresh = deployment.cold and (handler is deployment.handler or can_be_fresh(handler))
     own_turns, faults = turns(event["RequestId"]), deployment.faults
     return HandlerInvocation(
@@ -291,6 +293,7 @@ def handler_invocation(
 
 
 def function_call(
+    arn: str,
     due: FunctionCallDue,
     deployment: Deployment,
     server: CheckpointWorkerManager,
@@ -307,7 +310,7 @@ def function_call(
     context = LambdaContext(
         request_id, due.name, due.version, now, now(), settings.timeout, due.tenant_id, memory_limit_in_mb=memory
     )
-    return FunctionCall(due, deployment.functions[due.function], context, server, refused, settings)
+    return FunctionCall(arn, due, deployment.functions[due.function], context, server, refused, settings)
 
 
 def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Thread, current_thread
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
@@ -64,7 +64,7 @@ class LogCapture:
         # Every record that has passed its logger's level and filters comes here, whatever handlers there are; a handler
         # on the root logger would miss those of loggers that do not propagate, and change what ``logging`` prints.
         # Documented nowhere, but the same since Python 2.3; checked with Python 3.11.
-        self._patches.wrap(logging.Logger, "callHandlers", self._listening)
+        self._patches.wrap(logging.Logger, "callHandlers", self._patched_call_handlers)
 
     def remove(self) -> None:
         self._patches.undo()
@@ -79,27 +79,22 @@ class LogCapture:
 
     # --- calls ---
 
-    def during(
-        self, arn: str, call: Callable[[], Any], *, new_invocation: bool, kept: bool = True
-    ) -> Callable[[], Any]:
-        """The call with its records kept for this execution, under the number of a new invocation or of the last one.
+    @contextmanager
+    def during(self, arn: str, *, new_invocation: bool, kept: bool = True) -> Iterator[None]:
+        """Keep the records of the block for this execution, under the number of a new invocation or of the last one.
 
         Records that are not ``kept`` are only shown, if they are shown live: their tracebacks take long to format.
-        The result has to be called by a worker (see :mod:`durabletest.local.handler_threads`).
+        The block has to be run by a worker (see :mod:`durabletest.local.handler_threads`).
         """
-
-        def captured() -> Any:
-            number = self._invocations.get(arn, 0) + new_invocation
-            self._invocations[arn] = number
-            source = _Source(arn, self.entries(arn) if kept or self._live else None, number)
-            self._sources[current_thread()] = source
-            try:
-                return call()
-            finally:
-                for thread in threads_of(current_thread()):  # those that outlive their call go on to log for it
-                    self._sources.setdefault(thread, source)
-
-        return captured
+        number = self._invocations.get(arn, 0) + new_invocation
+        self._invocations[arn] = number
+        source = _Source(arn, self.entries(arn) if kept or self._live else None, number)
+        self._sources[current_thread()] = source
+        try:
+            yield
+        finally:
+            for thread in threads_of(current_thread()):  # those that outlive their call go on to log for it
+                self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
         """The call that the current thread works for, given up or not: its own, or the one that its worker runs."""
@@ -109,7 +104,7 @@ class LogCapture:
 
     # --- records ---
 
-    def _listening(
+    def _patched_call_handlers(
         self, original: Callable[[logging.Logger, logging.LogRecord], None]
     ) -> Callable[[logging.Logger, logging.LogRecord], None]:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:

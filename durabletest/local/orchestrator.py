@@ -21,20 +21,19 @@ from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.run_errors import RunErrors, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
-from durabletest.local.server.announcements import Announcement
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
-from durabletest.local.waiters import Wait, Waiters, Watchdog, again, failing, settling
+from durabletest.local.waiters import Wait, Waiters, Watchdog, again, answer, run_for
 from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
 from durabletest.serialisers import ValueNotes
 
-NEWS_SECONDS = 1.0
-"""Real seconds without progress after which watches are told the news although an invocation runs."""
-OLD_NEWS_SECONDS = 5.0
-"""Real seconds after which they are told although the invocation keeps making progress."""
+NOTIFY_SECONDS = 1.0
+"""Real seconds without progress after which threads are notified although an invocation runs."""
+NOTIFY_LATEST_SECONDS = 5.0
+"""Real seconds after which they are notified although the invocation keeps making progress."""
 Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for a thread that waits in vain for the execution with that ARN."""
 
@@ -60,12 +59,12 @@ class TestExecutionOrchestrator:
     ) -> None:
         self._server = server
         self._scheduler = scheduler
-        self._limits = type(scheduler)(clock)
+        self._service_timeouts = type(scheduler)(clock)
         self._virtual = clock if isinstance(clock, VirtualClock) else None
         self._take_turns = take_turns
         self._inbox = Inbox(server)
         self._deployments = Deployments(server)
-        self._waiters = Waiters(lambda arn, seen: server.call(CheckpointServer.events_after, arn, seen))
+        self._waiters = Waiters(server)
         self._run_errors = RunErrors(server, client, self._deployments)
         logs = LogCapture(clock.now, logs_are_live())
         self.calls = CallQueue(self._inbox.post, self._run_errors.abort, logs, scheduler)
@@ -77,10 +76,11 @@ class TestExecutionOrchestrator:
         )
         self.announcement_handlers = AnnouncementHandlers(
             Parts(
+                self._inbox.post,
                 server,
                 client,
                 scheduler,
-                self._limits,
+                self._service_timeouts,
                 clock,
                 self._deployments,
                 self._waiters,
@@ -106,10 +106,6 @@ class TestExecutionOrchestrator:
             raise OrchestratorError(f"the orchestrator did not stop within {timeout:g} seconds") from None
         self.calls.invoker.stop()
         self.calls.invoker.warn()
-
-    def announce(self, announcement: Announcement) -> None:
-        """Take a message of the server; it is handled once the request is answered during which it came."""
-        self._inbox.post(partial(self.announcement_handlers.handle, announcement))
 
     def open(self, deployment: Deployment, start: datetime | None) -> None:
         """A runner has been opened; a ``start`` means that it is the only one, for which time and ids begin again."""
@@ -184,7 +180,7 @@ class TestExecutionOrchestrator:
     def watch(self, deployment: Deployment, arn: str, watch: Watch) -> None:
         """Have the watch's future settled when its operation gets there, or cannot any more."""
         add = partial(self._waiters.add_watch, deployment, arn, watch, current_thread())
-        self._inbox.send(partial(failing, watch.future, add), watch.future)
+        self._inbox.send(partial(run_for, watch.future, add), watch.future)
 
     def await_rest(self, lease: AbstractContextManager[object]) -> None:
         """Return once nothing goes on by itself, so that what the calling thread does next has its place in the order.
@@ -206,7 +202,7 @@ class TestExecutionOrchestrator:
     def next_due(self) -> Future[datetime | None]:
         """When the earliest timer is due, once everything has come to rest."""
         future: Future[datetime | None] = Future()
-        tell = partial(settling, future, self._scheduler.next_due)
+        tell = partial(answer, future, self._scheduler.next_due)
         self._inbox.send(lambda: self.at_rest.append(tell), future)
         return future
 
@@ -237,9 +233,9 @@ class TestExecutionOrchestrator:
                     messages.popleft()()
                 if not self._inbox.has_mail:
                     self._settle()
-                    self._tell_news()
+                    self._notify()
                     if not messages:
-                        self._server.rest(self.calls.idle and not self._waiters.has_news, self._waiters.nobody_waits)
+                        self._server.rest(self.calls.idle and not self._waiters.must_notify, self._waiters.nobody_waits)
                         break
             return self._seconds_to_wait()
         except BaseException as error:
@@ -260,19 +256,19 @@ class TestExecutionOrchestrator:
         self._inbox.die(self._server.failure)
 
     def _seconds_to_wait(self) -> float | None:
-        limits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
+        waits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
         if self.sleepers and not self.calls.idle and not self.sleepers.all_asleep:
-            limits.append(SAMPLE_SECONDS)
-        if self._waiters.has_news:
-            limits.append(NEWS_SECONDS)
-        return min((limit for limit in limits if limit is not None), default=None)
+            waits.append(SAMPLE_SECONDS)
+        if self._waiters.must_notify:
+            waits.append(NOTIFY_SECONDS)
+        return min((seconds for seconds in waits if seconds is not None), default=None)
 
     def _settle(self) -> None:
         """Go on until a call runs, a message is there, or nothing is left to do but wait."""
         while self._nothing_runs() and not self._inbox.has_mail:
             if self.calls.idle and self.calls.begin_next():
                 continue
-            if self._waiters.tell_news():
+            if self._waiters.notify():
                 continue
             if self.at_rest:
                 self.at_rest.pop(0)()
@@ -283,19 +279,19 @@ class TestExecutionOrchestrator:
         asleep = self.sleepers.at_rest()
         return self.calls.idle or asleep
 
-    def _tell_news(self) -> None:
-        """Tell watches the news when the running invocation rests, so that the test's answers have their order.
+    def _notify(self) -> None:
+        """Notify threads when the running invocation rests, so that what they do has its place in the order of events.
 
-        They are told at once if the operating system decides the order, and after some real time in any case. When
-        nothing runs, ``_settle`` tells them, once no call is due.
+        They are notified at once if the operating system decides the order, and after some real time in any case. When
+        nothing runs, ``_settle`` does it, once no call is due.
         """
         waiters, turns = self._waiters, self.calls.turns
-        if not waiters.has_news or (self._take_turns and self.calls.idle):
+        if not waiters.must_notify or (self._take_turns and self.calls.idle):
             return
         rests = turns.resting if turns is not None else not self._take_turns
-        too_late = self.calls.idle_seconds() >= NEWS_SECONDS or waiters.age_of_news >= OLD_NEWS_SECONDS
+        too_late = self.calls.idle_seconds() >= NOTIFY_SECONDS or waiters.notification_age >= NOTIFY_LATEST_SECONDS
         if rests or too_late:
-            waiters.tell_news()
+            waiters.notify()
 
     # --- time ---
 
@@ -320,10 +316,10 @@ class TestExecutionOrchestrator:
     def move_virtual_time(self) -> bool:
         """Move to the next instant at which something is due or awaited; tell whether there was one."""
         assert self._virtual is not None
-        goal, due, limit = self._waiters.next_goal(), self._scheduler.next_due(), self._limits.next_due()
+        goal, due, timeout = self._waiters.next_goal(), self._scheduler.next_due(), self._service_timeouts.next_due()
         destination = min((instant for instant in (goal, due) if instant is not None), default=None)
-        if limit is not None and destination is not None and limit < destination:
-            return self._limits.run_due()
+        if timeout is not None and destination is not None and timeout < destination:
+            return self._service_timeouts.run_due()
         if goal is not None and (due is None or goal < due):
             self._virtual.move_to(max(goal, self._virtual.now()))
             self._waiters.reach(self._virtual.now())
@@ -346,13 +342,13 @@ class TestExecutionOrchestrator:
             seed,
             deployment.schedule,
             on_idle=self._look_around,
-            wanted=lambda: self._waiters.has_news,
+            wanted=lambda: self._waiters.must_notify,
             helpers=self.calls.helper_threads,
         )
 
     def _look_around(self) -> None:
         """No thread of the running invocation can go on (called by one of them): time may have to move."""
-        if self.sleepers or self._waiters.has_news:
+        if self.sleepers or self._waiters.must_notify:
             self._inbox.post(lambda: None)
 
     def _title_of(self, arn: str, operation_id: str) -> str:
@@ -375,7 +371,7 @@ class TestExecutionOrchestrator:
     def _restart(self, start: datetime) -> None:
         self._server.call(CheckpointServer.restart_ids)
         self._scheduler.flush()
-        self._limits.flush()
+        self._service_timeouts.flush()
         self.sleepers.wake_all()
         if self._virtual is not None:
             self._virtual.restart(start)

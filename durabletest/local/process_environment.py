@@ -15,7 +15,7 @@ from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError,
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
 from durabletest.local.handler_threads import unmark, worker_of
-from durabletest.local.handler_worker import forget_pools
+from durabletest.local.invoker import forget_pools
 
 WAIT_SECONDS = 60.0
 """Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""

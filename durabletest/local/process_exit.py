@@ -45,14 +45,14 @@ class ExitGuard:
         # Lambda ends the runtime's process and invokes the function again; here the process is that of the tests. No
         # hook of Python's runs before ``os._exit``. Code that imported the function by name before exits for real.
         # Checked with Python 3.11.
-        self._patches.wrap(os, "_exit", self._guarding)
+        self._patches.wrap(os, "_exit", self._patched_exit)
         self._installed = True
 
     def remove(self) -> None:
         self._installed = False
         self._patches.undo()
 
-    def _guarding(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+    def _patched_exit(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
         def _exit(status: int) -> NoReturn:
             if not self._installed or os.getpid() != self._pid or worker_of(current_thread()) is None:
                 original(status)

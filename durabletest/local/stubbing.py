@@ -20,7 +20,7 @@ from durabletest.stub_registry import StubRegistry
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, timing_out
 
 
-def replacing(
+def step_replacement(
     registry: StubRegistry, faults: FaultInjector | None, arn: str, time_out: Callable[[], NoReturn]
 ) -> sdk.Replace | None:
     """A function that replaces the functions of an execution's steps by their stubs, with faults around them.
@@ -51,7 +51,9 @@ def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> E
     return None if fault is None else refusal(fault)
 
 
-def deciding(registry: StubRegistry) -> Decide:
+def invoke_decision(registry: StubRegistry) -> Decide:
+    """A function that decides how stubbed chained invokes end."""
+
     def decide(arn: str, target: str, payload: str | None) -> StubbedEnd | None:
         stub = stub_for(registry, target)
         if stub is None:

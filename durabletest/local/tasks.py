@@ -103,6 +103,11 @@ class Task:
             self.trail.append(doing)
 
 
+def ended() -> None:
+    """Takes the place of what a task has run, which holds much that holds the task: nothing of it has to be found by
+    the garbage collector then."""
+
+
 class Sender(Task):
     """Sends checkpoints, a round in each turn, in the thread that has given the turn up: it needs none of its own.
 
@@ -170,6 +175,6 @@ def set_current_task(task: Task | None) -> None:
     _here.task = task
 
 
-def waiting_for(turns: Turns | None) -> None:
+def set_current_turns(turns: Turns | None) -> None:
     """The calling thread invokes a handler whose tasks take these turns; None when it has ended."""
     _here.turns = turns

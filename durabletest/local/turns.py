@@ -8,15 +8,14 @@ the same in every run.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 
 from durabletest.local.blocking import Sight, pool_threads, sight_of
-from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, set_current_task
+from durabletest.local.tasks import Sender, Task, TaskOrder, TaskState, TaskThread, Unwound, ended, set_current_task
 
 
 class Turns:
@@ -26,8 +25,8 @@ class Turns:
     when no task is left to take the turn, in the thread that gave it up; ``wanted`` tells whether a thread waits for
     that. ``helpers`` gives the threads that the author's code has started.
 
-    ``sender`` is the task that sends checkpoints, ``holder`` the one that has the turn; ``over`` tells that the
-    invocation has been ended from outside, ``handovers`` how often the turn was given. Other modules only read these.
+    ``sender`` sends checkpoints, ``holder`` has the turn; ``over`` tells that the invocation has been ended from
+    outside, ``handovers`` how often the turn was given, ``explored`` that a schedule decides other than the default.
     """
 
     def __init__(
@@ -60,6 +59,7 @@ class Turns:
         self._host: Task | None = None
         self.sender: Sender | None = None
         self.holder: Task | None = None
+        self.explored = order is not None
         self.over = False
         self.handovers = 0
 
@@ -105,6 +105,7 @@ class Turns:
             task.state = TaskState.DONE
             self._unfinished.discard(task)
         task.run()
+        task.run = ended
         return True
 
     def drop(self, tasks: list[Task]) -> None:
@@ -225,9 +226,9 @@ class Turns:
                 return
             self.over = True
             never = [task for task in self._unfinished if not task.begun]
+            self._unfinished.difference_update(never)
             for task in never:
                 task.state = TaskState.DONE
-                self._unfinished.discard(task)
             parked = [task for task in self._unfinished if task.state in (TaskState.READY, TaskState.BLOCKED)]
             for task in parked:
                 task.state = TaskState.RUNNING
@@ -239,11 +240,6 @@ class Turns:
             task.baton.release()
         if self.sender in never:
             self.sender.cancel()
-
-    @property
-    def explored(self) -> bool:
-        """Whether a schedule other than the default one decides."""
-        return self._order is not None
 
     def jitter(self) -> float:
         """The next random number from 0 to 1 for the SDK's jitter."""
@@ -277,6 +273,7 @@ class Turns:
         """Wait, in a thread that takes no turns, until the threads of all tasks have ended."""
         while self._threads:
             self._threads.pop().join()
+        self.sender = None
 
     # --- what can be seen from outside ---
 
@@ -385,7 +382,7 @@ class Turns:
     def _run(self, task: Task) -> tuple[Task | None, bool]:
         """Run the task in the calling thread: the task that has the turn after it, and whether none has it then."""
         set_current_task(task)
-        task.thread = threading.current_thread()
+        task.thread = current_thread()
         task.begun = True
         goes_on = task.run()
         with self._lock:
@@ -394,7 +391,8 @@ class Turns:
                 task.thread, task.begun = None, False
                 return self._leave_turn(task, TaskState.BLOCKED)
             self._unfinished.discard(task)
-            chosen, idle = self._leave_turn(task, TaskState.DONE)
+            left = self._leave_turn(task, TaskState.DONE)
+        task.run = ended
         if goes_on and self.sender is not None:
             self.sender.cancel()
-        return chosen, idle
+        return left

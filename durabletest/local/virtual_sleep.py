@@ -130,7 +130,7 @@ class Sleepers:
             sleeper.wake()
             return
         self._asleep[sleeper.thread] = sleeper
-        self._calls.limit()
+        self._calls.arm_deadline()
         due = self._clock.now() + timedelta(seconds=sleeper.seconds)
         self._scheduler.schedule((_SLEEP, None, next(self._numbers)), due, lambda: self._wake(sleeper))
 
@@ -196,7 +196,7 @@ class VirtualSleep:
         # ``from time import sleep`` copies the reference, so that patching ``time`` alone would miss most handlers:
         # every module that holds one of these functions is patched, as freezegun does it with the clocks, which leaves
         # ``sleep`` alone. Checked with Python 3.11.
-        self._replaced = [(time.sleep, self._sleeping(time.sleep))]
+        self._replaced = [(time.sleep, self._patched_sleep(time.sleep))]
         for name, per_second in _MONOTONIC.items():
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
@@ -210,7 +210,7 @@ class VirtualSleep:
             setattr(module, name, real)
         self._replaced = []
 
-    def _sleeping(self, real: Callable[[float], None]) -> Callable[[float], None]:
+    def _patched_sleep(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
             if seconds > 0 and self._applies():
                 self._sleep(seconds)

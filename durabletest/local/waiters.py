@@ -16,6 +16,8 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.handler_threads import stacks_of
 from durabletest.local.run_errors import RunErrors, stuck_handler
 from durabletest.local.scheduler import monotonic
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -46,19 +48,19 @@ class Wait:
 class Waiters:
     """Keeps waits and watches, and settles their futures; belongs to the orchestrator's thread.
 
-    ``events_after(arn, seen)`` returns the events of an execution's history after the first ``seen`` ones. Changes that
-    watches have not been told yet are the news.
+    Changes that watches have not been told yet are the news. Notifications are news, and the word to a thread in
+    ``await_rest`` that it may act.
     """
 
-    def __init__(self, events_after: Callable[[str, int], list[dict[str, Any]]]) -> None:
-        self._events_after = events_after
+    def __init__(self, server: CheckpointWorkerManager) -> None:
+        self._server = server
         self._waits: dict[Wait, None] = {}
         self._waits_by_arn: dict[str | None, dict[Wait, None]] = {}
         self._watches: defaultdict[str, OpenWatches] = defaultdict(OpenWatches)
         self._watchers: defaultdict[Deployment, set[Thread]] = defaultdict(set)
         self._news: dict[str, None] = {}
         self._followed: set[str] = set()
-        self._news_since: float | None = None
+        self._oldest_since: float | None = None
         self._for_rest: list[Future[None]] = []
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
@@ -108,32 +110,32 @@ class Waiters:
         """Something has happened in this execution, which is news if there is a watch on it."""
         if arn in self._followed:
             self._news[arn] = None
-            self._begin_news()
+            self._begin_age()
 
     def await_rest(self, future: Future[None]) -> None:
-        """Settle the future when watches are told the news next."""
+        """Settle the future when threads are notified next."""
         self._for_rest.append(future)
-        self._begin_news()
+        self._begin_age()
 
-    def _begin_news(self) -> None:
-        if self._news_since is None:
-            self._news_since = monotonic()
-
-    @property
-    def age_of_news(self) -> float:
-        """The real seconds since the oldest news."""
-        return 0.0 if self._news_since is None else monotonic() - self._news_since
+    def _begin_age(self) -> None:
+        if self._oldest_since is None:
+            self._oldest_since = monotonic()
 
     @property
-    def has_news(self) -> bool:
-        """Whether there are news, or threads that wait for their turn to act; any thread may ask."""
+    def notification_age(self) -> float:
+        """The real seconds since the oldest notification."""
+        return 0.0 if self._oldest_since is None else monotonic() - self._oldest_since
+
+    @property
+    def must_notify(self) -> bool:
+        """Whether a thread is to be told of news, or that it may act (``await_rest``); any thread may ask."""
         return bool(self._news or self._for_rest)
 
-    def tell_news(self) -> bool:
-        """Settle the watches whose operations got there; return whether there were any news."""
+    def notify(self) -> bool:
+        """Settle the watches whose operations got there, and let threads act; return whether there was a reason to."""
         news, self._news = self._news, {}
         for_rest, self._for_rest = self._for_rest, []
-        self._news_since = None
+        self._oldest_since = None
         for arn in news:
             self._settled_by_news(arn)
         for future in for_rest:
@@ -143,7 +145,7 @@ class Waiters:
     def _settled_by_news(self, arn: str) -> History:
         """The history up to now; watches that its new events concern are settled."""
         history = self._histories.setdefault(arn, History())
-        news = history.extend(self._events_after(arn, len(history.events)))
+        news = history.extend(self._server.call(CheckpointServer.events_after, arn, len(history.events)))
         self._watches[arn].settle(history, arn in self._ended, news)
         return history
 
@@ -157,7 +159,9 @@ class Waiters:
             self._settle_wait(wait, error)
 
     def _settle_wait(self, wait: Wait, error: Exception | None) -> None:
-        events = None if error is not None or wait.arn is None else self._events_after(wait.arn, wait.seen)
+        events: list[dict[str, Any]] | None = None
+        if error is None and wait.arn is not None:
+            events = self._server.call(CheckpointServer.events_after, wait.arn, wait.seen)
         _settle(wait.future, error, events)
 
     def next_goal(self) -> datetime | None:
@@ -241,12 +245,12 @@ def again(error: Exception) -> Exception:
     return error.again() if isinstance(error, DurableTestError) else error
 
 
-def settling(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
+def answer(future: Future[AnswerT], question: Callable[[], AnswerT]) -> None:
     """Set the future's result to the answer, or its exception to the reason why there is none."""
-    failing(future, lambda: future.set_result(question()))
+    run_for(future, lambda: future.set_result(question()))
 
 
-def failing(future: Future[Any], act: Callable[[], None]) -> None:
+def run_for(future: Future[Any], act: Callable[[], None]) -> None:
     """Call ``act``; its exception is for the thread that waits for the future, and does no harm to others."""
     try:
         act()
@@ -273,11 +277,11 @@ class Watchdog:
 
     def seconds_left(self) -> float | None:
         """Real seconds until the next ``check`` is due; None while nothing has to happen."""
-        return max(0.0, self._limit() - self.calls.idle_seconds()) if self._may_be_stuck() else None
+        return max(0.0, self._idle_seconds_allowed() - self.calls.idle_seconds()) if self._may_be_stuck() else None
 
     def check(self) -> None:
         """Give up what has been idle for too long."""
-        if not self._may_be_stuck() or self.calls.idle_seconds() < self._limit():
+        if not self._may_be_stuck() or self.calls.idle_seconds() < self._idle_seconds_allowed():
             return
         running = self.calls.running
         if running is None:
@@ -292,7 +296,7 @@ class Watchdog:
         """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
         return bool(self.waiters) or not (self.calls.idle or self.sleepers.all_asleep)
 
-    def _limit(self) -> float:
+    def _idle_seconds_allowed(self) -> float:
         """The real seconds that may pass without progress."""
         running = self.calls.running
         if running is None:

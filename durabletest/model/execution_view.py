@@ -1,4 +1,4 @@
-"""The seam between the model and a run: a local and a deployed execution offer the same view."""
+"""The interface between the model and a run: a local and a deployed execution offer the same view."""
 
 from __future__ import annotations
 

@@ -24,23 +24,25 @@ from durabletest.model.records import (
 )
 from durabletest.model.times import plain_event
 
-_TYPES = {
-    "Step": OperationType.STEP,
-    "Wait": OperationType.WAIT,
-    "Callback": OperationType.CALLBACK,
-    "ChainedInvoke": OperationType.CHAINED_INVOKE,
-    "Context": OperationType.CONTEXT,
-}
-_STATUSES = {
-    "Started": OperationStatus.STARTED,
-    "Succeeded": OperationStatus.SUCCEEDED,
-    "Failed": OperationStatus.FAILED,
-    "TimedOut": OperationStatus.TIMED_OUT,
-    "Stopped": OperationStatus.STOPPED,
-    "Cancelled": OperationStatus.CANCELLED,
-}
 _OPERATION_EVENTS = {
-    prefix + suffix: (type_, status) for prefix, type_ in _TYPES.items() for suffix, status in _STATUSES.items()
+    "StepStarted": (OperationType.STEP, OperationStatus.STARTED),
+    "StepSucceeded": (OperationType.STEP, OperationStatus.SUCCEEDED),
+    "StepFailed": (OperationType.STEP, OperationStatus.FAILED),
+    "WaitStarted": (OperationType.WAIT, OperationStatus.STARTED),
+    "WaitSucceeded": (OperationType.WAIT, OperationStatus.SUCCEEDED),
+    "WaitCancelled": (OperationType.WAIT, OperationStatus.CANCELLED),
+    "CallbackStarted": (OperationType.CALLBACK, OperationStatus.STARTED),
+    "CallbackSucceeded": (OperationType.CALLBACK, OperationStatus.SUCCEEDED),
+    "CallbackFailed": (OperationType.CALLBACK, OperationStatus.FAILED),
+    "CallbackTimedOut": (OperationType.CALLBACK, OperationStatus.TIMED_OUT),
+    "ChainedInvokeStarted": (OperationType.CHAINED_INVOKE, OperationStatus.STARTED),
+    "ChainedInvokeSucceeded": (OperationType.CHAINED_INVOKE, OperationStatus.SUCCEEDED),
+    "ChainedInvokeFailed": (OperationType.CHAINED_INVOKE, OperationStatus.FAILED),
+    "ChainedInvokeTimedOut": (OperationType.CHAINED_INVOKE, OperationStatus.TIMED_OUT),
+    "ChainedInvokeStopped": (OperationType.CHAINED_INVOKE, OperationStatus.STOPPED),
+    "ContextStarted": (OperationType.CONTEXT, OperationStatus.STARTED),
+    "ContextSucceeded": (OperationType.CONTEXT, OperationStatus.SUCCEEDED),
+    "ContextFailed": (OperationType.CONTEXT, OperationStatus.FAILED),
 }
 _EXECUTION_EVENTS = {
     "ExecutionStarted": ExecutionStatus.RUNNING,
@@ -56,17 +58,6 @@ _ENDS_OPERATIONS = {
     ExecutionStatus.STOPPED: OperationStatus.STOPPED,
 }
 """Operations in progress end with such an execution, without events of their own."""
-_STARTED_FIELDS = {
-    "Duration": "wait_seconds",
-    "ScheduledEndTimestamp": "scheduled_end",
-    "CallbackId": "callback_id",
-    "Timeout": "timeout",
-    "HeartbeatTimeout": "heartbeat_timeout",
-    "FunctionName": "function_name",
-    "DurableExecutionArn": "child_arn",
-    "ExecutedVersion": "executed_version",
-    "TenantId": "tenant_id",
-}
 
 
 class History(OperationIndex):
@@ -135,7 +126,10 @@ class History(OperationIndex):
 
 
 def details_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The details of an event, which stand under a key named after its type: ``StepSucceededDetails``."""
+    """The details of an event, which stand under a key named after its type: ``StepSucceededDetails``.
+
+    A local event has got them from ``Journal.record``.
+    """
     details: Mapping[str, Any] = event.get(f"{event['EventType']}Details") or {}
     return details
 
@@ -176,9 +170,15 @@ def _apply_to_operation(record: OperationRecord, event: Mapping[str, Any]) -> No
 
 
 def _start(record: OperationRecord, details: Mapping[str, Any]) -> None:
-    for key, attribute in _STARTED_FIELDS.items():
-        if details.get(key) is not None:
-            setattr(record, attribute, details[key])
+    record.wait_seconds = details.get("Duration", record.wait_seconds)
+    record.scheduled_end = details.get("ScheduledEndTimestamp", record.scheduled_end)
+    record.callback_id = details.get("CallbackId", record.callback_id)
+    record.timeout = details.get("Timeout", record.timeout)
+    record.heartbeat_timeout = details.get("HeartbeatTimeout", record.heartbeat_timeout)
+    record.function_name = details.get("FunctionName", record.function_name)
+    record.child_arn = details.get("DurableExecutionArn", record.child_arn)
+    record.executed_version = details.get("ExecutedVersion", record.executed_version)
+    record.tenant_id = details.get("TenantId", record.tenant_id)
     record.input = _payload_of(details, "Input")
     record.next_attempt_at = None
     if record.type is OperationType.STEP and (record.status is OperationStatus.PENDING or not record.attempts):

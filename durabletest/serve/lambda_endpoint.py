@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from botocore import xform_name
 
 from durabletest.errors import ConfigurationError, DurableTestError, NotAvailableError
-from durabletest.local.handler_worker import Raised
 from durabletest.local.invocations import LambdaContext, invocation_error
+from durabletest.local.invoker import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import ACCEPTED, PlainInvoke
 from durabletest.local.server.service_model import modelled_error

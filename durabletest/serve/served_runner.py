@@ -17,7 +17,7 @@ from durabletest.local.invocations import ExternalHandler, LambdaContext
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
-from durabletest.local.waiters import settling
+from durabletest.local.waiters import answer
 
 AnswerT = TypeVar("AnswerT")
 
@@ -100,7 +100,7 @@ class ServedRunner(LocalDurableTestRunner):
 
     @property
     def observers(self) -> list[Observer]:
-        """Those who are told, in the server's thread, of each change and end of an execution."""
+        """Those who are told, by the thread in charge of the server, of each change and end of an execution."""
         return self._environment.orchestrator.announcement_handlers.observers
 
     def next_due(self) -> Future[datetime | None]:
@@ -111,14 +111,14 @@ class ServedRunner(LocalDurableTestRunner):
     def move_time(self, unless: Callable[[CheckpointServer], bool] = lambda _: False) -> Future[bool]:
         """Once everything has come to rest, let virtual time pass until a timer is due; tell whether there was one.
 
-        It stands still if ``unless`` says so, which is asked in the server's thread at that moment.
+        It stands still if ``unless`` says so, which is asked at that moment.
         """
         orchestrator, moved = self._environment.orchestrator, Future[bool]()
         moved.set_running_or_notify_cancel()  # an event loop that stops waiting for it must not cancel it
 
         def begin(server: CheckpointServer) -> None:
             move = lambda: not unless(server) and orchestrator.move_virtual_time()  # noqa: E731
-            orchestrator.at_rest.append(partial(settling, moved, move))
+            orchestrator.at_rest.append(partial(answer, moved, move))
 
         with self._session.use():
             self._environment.server.ask(begin)

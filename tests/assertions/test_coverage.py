@@ -10,7 +10,7 @@ from pathlib import Path
 
 import durabletest
 from durabletest import DurableTestCase
-from durabletest.dsl import DurableMethods
+from durabletest.durable_methods import DurableMethods
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent.parent

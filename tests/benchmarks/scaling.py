@@ -16,6 +16,7 @@ from datetime import timedelta
 from itertools import pairwise
 from threading import Thread
 from typing import Any
+from unittest.mock import Mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
@@ -109,7 +110,7 @@ def unconsumed(count: int) -> Measured:
         execution.checkpoint(start("CONTEXT", f"c{number}"), start("WAIT", f"w{number}", ParentId=f"c{number}"))
     execution.harness.pass_time(hours=1)
     for timer in list(execution.harness.timers().values()):
-        execution.harness.server.fire(timer)
+        execution.harness.fire(timer)
 
     def update() -> None:
         for number in range(count):
@@ -199,7 +200,8 @@ def flushes(count: int) -> Measured:
 
 @spot("waiters: n threads wait for n executions")
 def waits(count: int) -> Measured:
-    waiters = Waiters(lambda _arn, _seen: [])
+    server: Any = Mock(call=lambda _method, _arn, _seen: [])
+    waiters = Waiters(server)
     deployment: Any = object()
     waits = [Wait(deployment, f"arn-{number}", Thread()) for number in range(count)]
 

@@ -98,4 +98,4 @@ class CitizenshipTests(ProcessTestCase):
     def test_an_error_shows_no_frames_of_the_test_case(self) -> None:
         text = self.unittest_run.texts["A08Outcomes.test_fails"]
         self.assertNotIn("durabletest/case.py", text)
-        self.assertNotIn("durabletest/dsl.py", text)
+        self.assertNotIn("durabletest/durable_methods.py", text)

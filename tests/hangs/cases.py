@@ -23,7 +23,7 @@ from aws_durable_execution_sdk_python.config import (
 )
 
 from durabletest import CheckpointServerError, DurableTestCase, LocalDurableTestRunner, TestResult
-from durabletest.local.announcement_handlers import AnnouncementHandlers
+from durabletest.local.call_queue import CallQueue
 from durabletest.local.server.checkpoint_server import CheckpointServer
 
 MORE_THAN_THE_SDK_SENDS = 800_000
@@ -375,7 +375,7 @@ class OrchestratorDies(DurableTestCase):
     handler = in_step(lambda: "done")
 
     def test(self) -> None:
-        AnnouncementHandlers.handle = die  # type: ignore[method-assign]
+        CallQueue.put = die  # type: ignore[method-assign]
         self.execute()
 
 

@@ -6,6 +6,7 @@ import unittest
 from datetime import UTC, datetime
 from threading import current_thread
 from typing import Any
+from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
@@ -25,7 +26,8 @@ def event(number: int, event_type: str, **more: Any) -> dict[str, Any]:
 class WaitersTests(unittest.TestCase):
     def setUp(self) -> None:
         self.events = [event(1, "ExecutionStarted")]
-        self.waiters = Waiters(lambda arn, seen: self.events[seen:])
+        server: Any = mock.Mock(call=lambda _method, _arn, seen: self.events[seen:])
+        self.waiters = Waiters(server)
 
     def test_nobody_waits_at_first(self) -> None:
         self.assertFalse(self.waiters)
@@ -59,7 +61,7 @@ class WaitersTests(unittest.TestCase):
         self.assertTrue(self.waiters)
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
         self.waiters.note(ARN)
-        self.waiters.tell_news()
+        self.waiters.notify()
         self.assertTrue(watch.future.done())
         self.assertFalse(self.waiters)
 

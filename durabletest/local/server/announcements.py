@@ -1,12 +1,11 @@
-"""What the server announces to the orchestrator: timers, due work, callbacks, and news of executions."""
+"""What the server announces: timers, due work, callbacks, and news of executions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import Protocol
 
 
 class TimerKind(Enum):
@@ -22,58 +21,12 @@ class TimerKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Timer:
-    """When ``due`` comes, ``CheckpointServer.fire`` is called with this.
-
-    It replaces an earlier timer of the same kind, execution and operation.
-    """
-
-    due: datetime
-    kind: TimerKind
-    arn: str
-    operation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TimerCancelled:
-    """The timer of that kind and operation is void."""
-
-    kind: TimerKind
-    arn: str
-    operation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The longest that the service lets an execution live, for one that has no timeout of its own."""
-
-    due: datetime
-    arn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Endless:
-    """This execution's family exceeds ``bound``, a phrase such as "more than 5,000 executions that came of one"."""
-
-    arn: str
-    bound: str
-
-
-@dataclass(frozen=True, slots=True)
-class InvocationDue:
-    """The handler of this execution is to be invoked as soon as nothing else runs."""
-
-    arn: str
-
-
-@dataclass(frozen=True, slots=True)
 class FunctionCallDue:
     """A plain (not durable) function is to be called for a chained invoke; ``payload`` is JSON text or None.
 
     ``function`` is the name under which it was registered, ``name`` and ``version`` are those of its Lambda context.
     """
 
-    arn: str
     operation_id: str
     function: str
     name: str
@@ -86,7 +39,6 @@ class FunctionCallDue:
 class CallbackCreated:
     """A callback waits for an answer; ``names`` are those its author may know it by, the outer one first."""
 
-    arn: str
     operation_id: str
     callback_id: str
     names: tuple[str, ...]
@@ -94,39 +46,47 @@ class CallbackCreated:
     heartbeat_timeout: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionUnknown:
-    """A chained invoke names a function that is not registered."""
+class Announcements(Protocol):
+    """Told by the server, while it answers a request, what follows for the execution ``arn``.
 
-    arn: str
-    operation_id: str
-    function: str
+    The server cannot be asked before that request has been answered: ``AnnouncementHandlers`` acts only then.
+    """
 
+    def timer_armed(self, arn: str, /, kind: TimerKind, due: datetime, operation_id: str | None = None) -> None:
+        """When ``due`` comes, ``CheckpointServer.fire`` is to be called.
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The history of this execution has grown."""
+        The timer replaces an earlier one of the same kind, execution and operation.
+        """
+        ...
 
-    arn: str
+    def timer_cancelled(self, arn: str, /, kind: TimerKind, operation_id: str | None = None) -> None:
+        """The timer of that kind and operation is void."""
+        ...
 
+    def service_timeout_armed(self, arn: str, /, due: datetime) -> None:
+        """The service lets the execution, which has no timeout of its own, live until ``due``."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """This execution has reached a terminal status; all of its timers are void."""
+    def invocation_due(self, arn: str, /) -> None:
+        """The handler is to be invoked as soon as nothing else runs."""
+        ...
 
-    arn: str
+    def function_call_due(self, arn: str, /, call: FunctionCallDue) -> None: ...
 
+    def function_unknown(self, arn: str, /, function: str) -> None:
+        """A chained invoke names a function that is not registered."""
+        ...
 
-Announcement: TypeAlias = (
-    Timer
-    | TimerCancelled
-    | Limit
-    | Endless
-    | InvocationDue
-    | FunctionCallDue
-    | CallbackCreated
-    | FunctionUnknown
-    | Changed
-    | Ended
-)
-Announce: TypeAlias = Callable[[Announcement], None]
+    def callback_created(self, arn: str, /, callback: CallbackCreated) -> None: ...
+
+    def endless(self, arn: str, /, bound: str) -> None:
+        """Its invokes exceed a bound, such as "more than 5,000 executions that came of one"."""
+        ...
+
+    def changed(self, arn: str, /) -> None:
+        """Its history has grown."""
+        ...
+
+    def ended(self, arn: str, /) -> None:
+        """It has reached a terminal status; all of its timers are void."""
+        ...

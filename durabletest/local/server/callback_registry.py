@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from durabletest.local.server.announcements import Announce, CallbackCreated, Timer, TimerCancelled, TimerKind
+from durabletest.local.server.announcements import Announcements, CallbackCreated, TimerKind
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.service_model import RefusedError
 
@@ -37,10 +37,10 @@ class CallbackRecord:
 class CallbackRegistry:
     """Knows every callback by its id, and arms its timers."""
 
-    def __init__(self, ids: IdSource, now: Callable[[], datetime], announce: Announce) -> None:
+    def __init__(self, ids: IdSource, now: Callable[[], datetime], announcements: Announcements) -> None:
         self._ids = ids
         self._now = now
-        self._announce = announce
+        self._announcements = announcements
         self._records: dict[str, CallbackRecord] = {}
         self._of_execution: defaultdict[str, list[CallbackRecord]] = defaultdict(list)
 
@@ -54,7 +54,8 @@ class CallbackRegistry:
         self._of_execution[arn].append(record)
         self._arm(record, TimerKind.CALLBACK_TIMEOUT, record.timeout)
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
-        self._announce(CallbackCreated(arn, operation_id, callback_id, names, record.timeout, record.heartbeat_timeout))
+        created = CallbackCreated(operation_id, callback_id, names, record.timeout, record.heartbeat_timeout)
+        self._announcements.callback_created(arn, created)
         return record
 
     def open(self, callback_id: str) -> CallbackRecord:
@@ -85,7 +86,7 @@ class CallbackRegistry:
         record = self._records[callback_id]
         record.closed = how
         for kind in TIMEOUTS:
-            self._announce(TimerCancelled(kind, record.arn, record.operation_id))
+            self._announcements.timer_cancelled(record.arn, kind, record.operation_id)
 
     def close_all(self, arn: str, how: str) -> None:
         for record in self._of_execution.get(arn, ()):
@@ -99,4 +100,4 @@ class CallbackRegistry:
     def _arm(self, record: CallbackRecord, kind: TimerKind, seconds: int | None) -> None:
         if seconds is not None:
             due = self._now() + timedelta(seconds=seconds)
-            self._announce(Timer(due, kind, record.arn, record.operation_id))
+            self._announcements.timer_armed(record.arn, kind, due, record.operation_id)

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, TypeAlias
 
 from botocore.utils import parse_to_aware_datetime
 
-from durabletest.local.server.announcements import Announce, Timer, TimerKind
+from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.checkpoints import DEFAULT_ITEMS, invalid_token, list_page
 from durabletest.local.server.execution_state import DurableExecution, StartRequest, conflict
@@ -51,13 +51,13 @@ class CheckpointServer:
     The methods of the API take and return what those of boto3's client do, and raise the same modelled errors.
     """
 
-    def __init__(self, now: Callable[[], datetime], announce: Announce) -> None:
+    def __init__(self, now: Callable[[], datetime], announcements: Announcements) -> None:
         self._ids = IdSource()
         self._directories: defaultdict[int, FunctionDirectory] = defaultdict(FunctionDirectory)
-        self._callbacks = CallbackRegistry(self._ids, now, announce)
-        self._executions = ExecutionManager(self._callbacks, self._ids, now, announce)
+        self._callbacks = CallbackRegistry(self._ids, now, announcements)
+        self._executions = ExecutionManager(self._callbacks, self._ids, now, announcements)
         self._now = now
-        self._invokes = InvokeManager(self._executions, self._directories, now, announce)
+        self._invokes = InvokeManager(self._executions, self._directories, now, announcements)
 
     # --- the API ---
 
@@ -300,11 +300,12 @@ class CheckpointServer:
         """A plain function that a chained invoke names has ended; ``result`` is JSON text."""
         self._invokes.function_answered(arn, operation_id, result, error)
 
-    def fire(self, timer: Timer) -> None:
-        if timer.kind is TimerKind.STUBBED_INVOKE:
-            self._invokes.end_stubbed(timer)
+    def fire(self, arn: str, kind: TimerKind, operation_id: str | None = None) -> None:
+        """A timer is due."""
+        if kind is TimerKind.STUBBED_INVOKE and operation_id is not None:
+            self._invokes.end_stubbed(arn, operation_id)
         else:
-            self._executions.fire(timer)
+            self._executions.fire(arn, kind, operation_id)
 
     def deployment_of(self, arn: str) -> int | None:
         """The number of the runner whose execution this is; None if it was forgotten."""

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from durabletest.local.server.announcements import Changed, InvocationDue
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
@@ -31,23 +30,23 @@ class StatePages:
     def __init__(self, page_size: int | None = None) -> None:
         self._page_size = page_size
         self._rest: dict[str, tuple[Sequence[Operation], int]] = {}
-        self._sizes = OperationCache(_size)
+        self._sizes: OperationCache[int] = OperationCache()
         self._numbers = itertools.count(1)
 
     def forget(self) -> None:
         """Invalidate all markers, at the start of an invocation."""
         self._rest.clear()
 
-    def next(self, marker: str, limit: int | None) -> dict[str, Any]:
+    def next(self, marker: str, max_items: int | None) -> dict[str, Any]:
         """The marker's page, which can be fetched again, as by a repeated request."""
         if marker not in self._rest:
             raise _invalid_marker(marker)
         operations, start = self._rest[marker]
-        return self.page(operations, limit, start)
+        return self.page(operations, max_items, start)
 
-    def page(self, operations: Sequence[Operation], limit: int | None = None, start: int = 0) -> dict[str, Any]:
+    def page(self, operations: Sequence[Operation], max_items: int | None = None, start: int = 0) -> dict[str, Any]:
         """The page that begins there: ``{"Operations": [...]}``, and ``NextMarker`` if there is more."""
-        end = self._end_of_page(operations, start, limit)
+        end = self._end_of_page(operations, start, max_items)
         page: dict[str, Any] = {"Operations": list(operations[start:end])}
         if end < len(operations):
             marker = f"page-{next(self._numbers)}"
@@ -55,11 +54,11 @@ class StatePages:
             page["NextMarker"] = marker
         return page
 
-    def _end_of_page(self, operations: Sequence[Operation], start: int, limit: int | None) -> int:
-        allowed = min(count for count in (limit, self._page_size, len(operations) - start) if count is not None)
+    def _end_of_page(self, operations: Sequence[Operation], start: int, max_items: int | None) -> int:
+        allowed = min(count for count in (max_items, self._page_size, len(operations) - start) if count is not None)
         total = 0
         for index in range(start, start + allowed):
-            total += self._sizes.of(operations[index])
+            total += self._sizes.of(operations[index], _size)
             if total > PAGE_BYTES and index > start:
                 return index
         return start + allowed
@@ -138,9 +137,9 @@ class CheckpointManager:
     """
 
     exceeded: Callable[[ErrorObject], None]
-    """Called with the error by which the execution ends, when a quota is exceeded; set by the ExecutionManager."""
+    """Called with the error that ends the execution, when a quota is exceeded; set by ``ExecutionManager._create``."""
     interrupted: Callable[[], None]
-    """Called when a checkpoint was the last one of its invocation, because of a pause; set by the ExecutionManager."""
+    """Called when a checkpoint was the last one of its invocation, because of a pause; set there, too."""
 
     def __init__(
         self,
@@ -156,7 +155,7 @@ class CheckpointManager:
         self._invocation_type = invocation_type
         self._start_invoke = start_invoke
         self._ids = ids
-        self._arn, self._now, self._announce = changes.arn, changes.now, changes.announce
+        self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
         self._pages = StatePages(page_size)
         self._token: str | None = None
         self._released_token: str | None = None
@@ -221,7 +220,7 @@ class CheckpointManager:
         self._token = None
 
     @property
-    def has_news(self) -> bool:
+    def has_unseen_changes(self) -> bool:
         """Whether something changed from outside that the invocation has not acted upon."""
         return bool(self._undelivered or self._unconsumed)
 
@@ -246,7 +245,7 @@ class CheckpointManager:
         for update in updates:
             self._apply(update)
         if updates:
-            self._announce(Changed(self._arn))
+            self._announcements.changed(self._arn)
         answer = self._answer()
         if self.ends_with_next_checkpoint and self.outcome is None:
             self.interrupted()
@@ -269,12 +268,12 @@ class CheckpointManager:
             raise RefusedError("InvalidParameterValueException", text)
         return first.answer
 
-    def state(self, token: str, marker: str | None, limit: int | None) -> dict[str, Any]:
+    def state(self, token: str, marker: str | None, max_items: int | None) -> dict[str, Any]:
         """One page of the state; without a marker the first one."""
         self._check_token(token)
         if marker:
-            return self._pages.next(marker, limit)
-        return self._pages.page(list(self.journal.operations.values()), limit)
+            return self._pages.next(marker, max_items)
+        return self._pages.page(list(self.journal.operations.values()), max_items)
 
     def _apply(self, update: Update) -> None:
         if update["Type"] == "EXECUTION":
@@ -321,9 +320,9 @@ class CheckpointManager:
         """Apply a change that the handler did not send, and see to it that the handler learns of it."""
         self.changes.apply(update)
         self._updated[update["Id"]] = None
-        self._announce(Changed(self._arn))
+        self._announcements.changed(self._arn)
         if self.invocation is None:
-            self._announce(InvocationDue(self._arn))
+            self._announcements.invocation_due(self._arn)
         else:
             self._undelivered.add(update["Id"])
         error = self.usage.changed(update)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.local.server.announcements import Announce, Changed, InvocationDue
+from durabletest.local.server.announcements import Announcements
 from durabletest.local.server.checkpoints import CLIENT_TOKEN_LIFE, CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import ErrorObject, result_of
@@ -124,11 +124,11 @@ class PauseManager:
     """
 
     def __init__(
-        self, arm_timeout: Callable[[DurableExecution], None], now: Callable[[], datetime], announce: Announce
+        self, arm_timeout: Callable[[DurableExecution], None], now: Callable[[], datetime], announcements: Announcements
     ) -> None:
         self._arm_timeout = arm_timeout
         self._now = now
-        self._announce = announce
+        self._announcements = announcements
 
     def pause(self, execution: DurableExecution, request: Mapping[str, Any]) -> None:
         """Pause a RUNNING execution; one with another status is refused."""
@@ -175,7 +175,7 @@ class PauseManager:
         self._record(execution, "ExecutionResumed", {"ResumeRequestTimestamp": self._now()}, request.get("Reason"))
         self._arm_timeout(execution)
         if pause.invocation_due:
-            self._announce(InvocationDue(execution.arn))
+            self._announcements.invocation_due(execution.arn)
 
     def _record(
         self, execution: DurableExecution, event_type: str, details: dict[str, Any], reason: str | None
@@ -183,7 +183,7 @@ class PauseManager:
         if reason is not None:
             details["Reason"] = result_of(reason)
         execution.checkpoints.journal.record(event_type, details)
-        self._announce(Changed(execution.arn))
+        self._announcements.changed(execution.arn)
 
     def _is_repeated(self, execution: DurableExecution, api_operation: str, request: Mapping[str, Any]) -> bool:
         """Whether this very request was taken before, by its client token."""

@@ -9,17 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from durabletest.local.server.announcements import (
-    Announce,
-    Changed,
-    Ended,
-    Endless,
-    InvocationDue,
-    Limit,
-    Timer,
-    TimerCancelled,
-    TimerKind,
-)
+from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest
@@ -46,16 +36,16 @@ class ExecutionManager:
     """
 
     start_invoke: Callable[[str, Update], None]
-    """Called with an execution's ARN and the update that starts a chained invoke; set by the InvokeManager."""
+    """``InvokeManager.start``: called with an execution's ARN and the update that starts a chained invoke."""
 
     def __init__(
-        self, callbacks: CallbackRegistry, ids: IdSource, now: Callable[[], datetime], announce: Announce
+        self, callbacks: CallbackRegistry, ids: IdSource, now: Callable[[], datetime], announcements: Announcements
     ) -> None:
-        self.pauses = PauseManager(self.arm_timeout, now, announce)
+        self.pauses = PauseManager(self.arm_timeout, now, announcements)
         self._callbacks = callbacks
         self._ids = ids
         self._now = now
-        self._announce = announce
+        self._announcements = announcements
         self._by_arn: dict[str, DurableExecution] = {}
         self._by_name: dict[tuple[int, str, str], DurableExecution] = {}
         self._by_function: defaultdict[str, dict[str, DurableExecution]] = defaultdict(dict)
@@ -102,17 +92,17 @@ class ExecutionManager:
             {"ExecutionTimeout": execution.timeout},
         )
         self.arm_timeout(execution)
-        self._announce(InvocationDue(execution.arn))
+        self._announcements.invocation_due(execution.arn)
         bound = execution.invoke_tree.add(execution.depth)
         if bound is not None:
-            self._announce(Endless(execution.arn, bound))
+            self._announcements.endless(execution.arn, bound)
         return execution
 
     def _create(self, request: StartRequest) -> DurableExecution:
         execution_id = self._ids.execution()
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
-        changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announce)
+        changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announcements)
         checkpoints = CheckpointManager(
             execution_id,
             changes,
@@ -131,16 +121,16 @@ class ExecutionManager:
     def arm_timeout(self, execution: DurableExecution) -> None:
         """Announce when the execution times out, in place of what was announced before.
 
-        The service's own limit is no timer: time does not move to it for a callback that nobody answers.
+        The service's own timeout is no timer: time does not move to it for a callback that nobody answers.
         """
         due, timer = execution.times_out_at, TimerKind.EXECUTION_TIMEOUT
         if execution.request.timeout is None:
-            self._announce(Limit(due, execution.arn))
+            self._announcements.service_timeout_armed(execution.arn, due)
         elif execution.pause is not None and execution.pause.timeout_paused:
-            self._announce(TimerCancelled(timer, execution.arn))
-            self._announce(Limit(due, execution.arn))
+            self._announcements.timer_cancelled(execution.arn, timer)
+            self._announcements.service_timeout_armed(execution.arn, due)
         else:
-            self._announce(Timer(due, timer, execution.arn))
+            self._announcements.timer_armed(execution.arn, timer, due)
 
     def _new_name(self, request: StartRequest) -> str:
         names = (f"execution-{number}" for number in itertools.count(len(self._by_arn) + 1))
@@ -161,21 +151,21 @@ class ExecutionManager:
             operation_type = journal.operations[operation_id]["Type"]
             execution.checkpoints.change_from_outside({"Id": operation_id, "Type": operation_type, **outcome})
 
-    def fire(self, timer: Timer) -> None:
+    def fire(self, arn: str, kind: TimerKind, operation_id: str | None) -> None:
         """Do what is due; nothing, if its execution has ended."""
-        execution = self.get(timer.arn)
-        change = partial(self.change, timer.arn, timer.operation_id or "")
-        match timer.kind:
+        execution = self.get(arn)
+        change = partial(self.change, arn, operation_id or "")
+        match kind:
             case TimerKind.WAIT:
                 change("SUCCEED")
             case TimerKind.STEP_RETRY:
                 change("READY")
             case TimerKind.CALLBACK_TIMEOUT | TimerKind.HEARTBEAT_TIMEOUT:
-                change("TIME_OUT", error=TIMEOUTS[timer.kind])
+                change("TIME_OUT", error=TIMEOUTS[kind])
             case TimerKind.EXECUTION_TIMEOUT if execution.running:
                 self._end(execution, "TIME_OUT", error=_TIMED_OUT)
             case TimerKind.INVOCATION_RETRY if execution.running:
-                self._announce(InvocationDue(execution.arn))
+                self._announcements.invocation_due(execution.arn)
 
     # --- invocations ---
 
@@ -195,7 +185,7 @@ class ExecutionManager:
             self._end(execution, "FAIL", error=error)
             return None
         if execution.failures:  # this invocation takes the place of the repetition that is due
-            self._announce(TimerCancelled(TimerKind.INVOCATION_RETRY, arn))
+            self._announcements.timer_cancelled(arn, TimerKind.INVOCATION_RETRY)
         request = execution.request
         return {
             **execution.checkpoints.begin_invocation(),
@@ -235,7 +225,7 @@ class ExecutionManager:
             self._end(execution, "FAIL", error=error)
             return
         due = self._now() + timedelta(seconds=min(2 ** (execution.failures - 1), LONGEST_BACKOFF))
-        self._announce(Timer(due, TimerKind.INVOCATION_RETRY, arn))
+        self._announcements.timer_armed(arn, TimerKind.INVOCATION_RETRY, due)
         self._pause_after_invocation(execution)
 
     def _interrupt(self, execution: DurableExecution) -> None:
@@ -246,7 +236,7 @@ class ExecutionManager:
         """An invocation has ended that a pause had interrupted: another one is due, at the latest after the pause."""
         execution.interrupted = False
         execution.checkpoints.end_invocation(error)
-        self._announce(InvocationDue(execution.arn))
+        self._announcements.invocation_due(execution.arn)
 
     def _pause_after_invocation(self, execution: DurableExecution) -> None:
         if execution.status == "PAUSING":
@@ -254,9 +244,9 @@ class ExecutionManager:
 
     def _suspend(self, execution: DurableExecution) -> None:
         checkpoints = execution.checkpoints
-        if checkpoints.has_news:
+        if checkpoints.has_unseen_changes:
             checkpoints.end_invocation()
-            self._announce(InvocationDue(execution.arn))
+            self._announcements.invocation_due(execution.arn)
         elif checkpoints.journal.pending:
             execution.empty_pendings = 0
             checkpoints.end_invocation()
@@ -267,7 +257,7 @@ class ExecutionManager:
             if execution.empty_pendings >= MAX_EMPTY_PENDINGS:
                 self._end(execution, "FAIL", error=error)
             else:
-                self._announce(InvocationDue(execution.arn))
+                self._announcements.invocation_due(execution.arn)
         self._pause_after_invocation(execution)
 
     def _complete(
@@ -305,8 +295,8 @@ class ExecutionManager:
         execution.status, execution.pause = operation["Status"], None
         execution.result, execution.error, execution.ended_at = result, error, self._now()
         self._callbacks.close_all(execution.arn, f"its execution is {execution.status}")
-        self._announce(Changed(execution.arn))
-        self._announce(Ended(execution.arn))
+        self._announcements.changed(execution.arn)
+        self._announcements.ended(execution.arn)
         if execution.request.parent is not None:
             self._complete_invoke(execution, action, *execution.request.parent)
         if action in ("TIME_OUT", "STOP"):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from durabletest.errors import NotAvailableError
-from durabletest.local.server.announcements import Announce, FunctionCallDue, FunctionUnknown, Timer, TimerKind
+from durabletest.local.server.announcements import Announcements, FunctionCallDue, TimerKind
 from durabletest.local.server.execution_state import DurableExecution, StartRequest
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
@@ -94,14 +94,14 @@ class InvokeManager:
         executions: ExecutionManager,
         directories: Mapping[int, FunctionDirectory],
         now: Callable[[], datetime],
-        announce: Announce,
+        announcements: Announcements,
     ) -> None:
         executions.start_invoke = self.start
         self._executions = executions
         self._directories = directories
         self._now = now
-        self._announce = announce
-        self._stubbed_ends: dict[tuple[str, str | None], StubbedEnd] = {}
+        self._announcements = announcements
+        self._stubbed_ends: dict[tuple[str, str], StubbedEnd] = {}
 
     # --- chained invokes ---
 
@@ -118,20 +118,21 @@ class InvokeManager:
         if end is not None:
             apply(update, {"ExecutedVersion": version})
             self._stubbed_ends[arn, operation_id] = end
-            self._announce(Timer(self._now() + end.after, TimerKind.STUBBED_INVOKE, arn, operation_id))
+            self._announcements.timer_armed(arn, TimerKind.STUBBED_INVOKE, self._now() + end.after, operation_id)
         elif found is None:
             apply(update)
             # the type of this error is not documented, so the API's own is taken
             error = {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
             self._executions.change(arn, operation_id, "FAIL", error=error)
-            self._announce(FunctionUnknown(arn, operation_id, target))
+            self._announcements.function_unknown(arn, target)
         elif found[1].durable:
             child = self._start_child(execution, update, found[0], replace(found[1], version=version))
             apply(update, {"ExecutedVersion": version, "DurableExecutionArn": child.arn})
         else:
             apply(update, {"ExecutedVersion": version})
             registered, spec = found
-            self._announce(FunctionCallDue(arn, operation_id, registered, spec.name, version, payload, tenant_id))
+            call = FunctionCallDue(operation_id, registered, spec.name, version, payload, tenant_id)
+            self._announcements.function_call_due(arn, call)
 
     def _start_child(
         self, parent: DurableExecution, update: Update, registered: str, spec: FunctionSpec
@@ -159,13 +160,13 @@ class InvokeManager:
         action = "FAIL" if error else "SUCCEED"
         self._executions.change(arn, operation_id, action, None if error else result, error)
 
-    def end_stubbed(self, timer: Timer) -> None:
-        end, operation_id = self._stubbed_ends.pop((timer.arn, timer.operation_id)), timer.operation_id or ""
+    def end_stubbed(self, arn: str, operation_id: str) -> None:
+        end = self._stubbed_ends.pop((arn, operation_id))
         if end.status == "SUCCEEDED":
-            self.function_answered(timer.arn, operation_id, end.result, None)
+            self.function_answered(arn, operation_id, end.result, None)
         else:
             action = _ACTIONS[end.status]
-            self._executions.change(timer.arn, operation_id, action, error=end.error)
+            self._executions.change(arn, operation_id, action, error=end.error)
 
     def drop(self, arn: str) -> None:
         for key in [key for key in self._stubbed_ends if key[0] == arn]:

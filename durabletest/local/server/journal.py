@@ -70,7 +70,7 @@ class Journal:
             "EventType": event_type,
             "EventId": len(self.events) + 1,
             "EventTimestamp": self._now(),
-            f"{event_type}Details": details,
+            _details_key(event_type): details,
         }
         if operation is not None:
             event |= {key: operation[key] for key in _OF_EVENTS if key in operation}
@@ -80,15 +80,14 @@ class Journal:
 class OperationCache(Generic[MadeT]):
     """Values made from operations, each made once for as long as its operation does not change."""
 
-    def __init__(self, make: Callable[[Operation], MadeT]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._made: dict[str, tuple[Operation, MadeT]] = {}
 
-    def of(self, operation: Operation) -> MadeT:
-        """The value for this operation."""
+    def of(self, operation: Operation, make: Callable[[Operation], MadeT]) -> MadeT:
+        """The value that ``make`` returns for this operation."""
         made = self._made.get(operation["Id"])
         if made is None or made[0] is not operation:
-            made = self._made[operation["Id"]] = operation, self._make(operation)
+            made = self._made[operation["Id"]] = operation, make(operation)
         return made[1]
 
 
@@ -105,6 +104,11 @@ def _is_pending(operation: Operation) -> bool:
 
 
 # --- what events carry ---
+
+
+def _details_key(event_type: str) -> str:
+    """``StepSucceededDetails`` for ``StepSucceeded``, as the API has it; ``details_of`` of the model reads it."""
+    return f"{event_type}Details"
 
 
 def result_of(payload: str | None) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def copied(value: Any) -> Any:
 
 def without_execution_data(event: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the event without payloads and errors, for requests without ``IncludeExecutionData``."""
-    key = f"{event['EventType']}Details"
+    key = _details_key(event["EventType"])
     details = {
         name: ({"Truncated": True} if name in _PAYLOAD_WRAPPERS else value) for name, value in event[key].items()
     }

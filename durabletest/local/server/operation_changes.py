@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from durabletest.local.server.announcements import Announce, Timer, TimerCancelled, TimerKind
+from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.journal import TERMINAL, Journal, Operation, Update, error_of, new_operation, result_of
 from durabletest.local.server.quotas import MAX_ERROR, MAX_EXECUTION_PAYLOADS, MAX_PAYLOAD, REMEDY, error_size, size
@@ -31,7 +31,7 @@ class OperationChanges:
     journal: Journal
     callbacks: CallbackRegistry
     now: Callable[[], datetime]
-    announce: Announce
+    announcements: Announcements
 
     def apply(self, update: Update, recorded: Mapping[str, Any] | None = None) -> Operation:
         """Change the operation as the table says; ``recorded`` are further details of the event."""
@@ -73,7 +73,7 @@ class OperationChanges:
     def retry_step(self, operation: Operation, update: Update) -> Details:
         delay = update["StepOptions"]["NextAttemptDelaySeconds"]
         due = self.now() + timedelta(seconds=delay)
-        self.announce(Timer(due, TimerKind.STEP_RETRY, self.arn, update["Id"]))
+        self.announcements.timer_armed(self.arn, TimerKind.STEP_RETRY, due, update["Id"])
         details, event = self.end_attempt(operation, update)
         event["RetryDetails"]["NextAttemptDelaySeconds"] = delay
         return {**details, "NextAttemptTimestamp": due}, event
@@ -85,7 +85,7 @@ class OperationChanges:
     def start_wait(self, _operation: Operation, update: Update) -> Details:
         seconds = update["WaitOptions"]["WaitSeconds"]
         due = self.now() + timedelta(seconds=seconds)
-        self.announce(Timer(due, TimerKind.WAIT, self.arn, update["Id"]))
+        self.announcements.timer_armed(self.arn, TimerKind.WAIT, due, update["Id"])
         return {"ScheduledEndTimestamp": due}, {"Duration": seconds, "ScheduledEndTimestamp": due}
 
     def end_wait(self, operation: Operation, _update: Update) -> Details:
@@ -93,7 +93,7 @@ class OperationChanges:
         return {}, {"Duration": round(duration.total_seconds())}
 
     def cancel_wait(self, _operation: Operation, update: Update) -> Details:
-        self.announce(TimerCancelled(TimerKind.WAIT, self.arn, update["Id"]))
+        self.announcements.timer_cancelled(self.arn, TimerKind.WAIT, update["Id"])
         return {}, {"Error": error_of(update["Error"])} if "Error" in update else {}
 
     def start_callback(self, operation: Operation, update: Update) -> Details:
@@ -270,9 +270,9 @@ _RULES: tuple[Callable[[Update, Update | None], None], ...] = (
 
 
 def _check_sizes(update: Update, invocation_type: str) -> None:
-    limit = MAX_EXECUTION_PAYLOADS[invocation_type] if update["Type"] == "EXECUTION" else MAX_PAYLOAD
-    if "Payload" in update and (found := size(update["Payload"])) > limit:
-        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {limit}. {REMEDY}")
+    quota = MAX_EXECUTION_PAYLOADS[invocation_type] if update["Type"] == "EXECUTION" else MAX_PAYLOAD
+    if "Payload" in update and (found := size(update["Payload"])) > quota:
+        _refuse(update, f"Payload has {found} bytes: {update['Type']} may have {quota}. {REMEDY}")
     if "Error" in update and (found := error_size(update["Error"])) > MAX_ERROR:
         _refuse(update, f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}")
 

@@ -38,11 +38,11 @@ def error_size(error: Mapping[str, Any]) -> int:
 
 
 def check_input_size(payload: str | None, invocation_type: str) -> None:
-    limit = MAX_EXECUTION_PAYLOADS[invocation_type]
-    if payload is not None and size(payload) > limit:
+    quota = MAX_EXECUTION_PAYLOADS[invocation_type]
+    if payload is not None and size(payload) > quota:
         raise RefusedError(
             "RequestTooLargeException",
-            f"the payload has {size(payload)} bytes: an execution's input may have {limit} if it is started with "
+            f"the payload has {size(payload)} bytes: an execution's input may have {quota} if it is started with "
             f"InvocationType {invocation_type!r}",
         )
 
@@ -53,11 +53,11 @@ def check_error_size(error: Mapping[str, Any]) -> None:
         raise RefusedError("InvalidParameterValueException", text)
 
 
-def too_large_result(result: str, limit: int) -> dict[str, str] | None:
-    """The error of an execution or function whose result is larger than ``limit`` bytes; None if it is not."""
-    if (found := size(result)) <= limit:
+def too_large_result(result: str, quota: int) -> dict[str, str] | None:
+    """The error of an execution or function whose result is larger than ``quota`` bytes; None if it is not."""
+    if (found := size(result)) <= quota:
         return None
-    message = f"the result has {found} bytes: at most {limit} are allowed. {REMEDY}"
+    message = f"the result has {found} bytes: at most {quota} are allowed. {REMEDY}"
     return {"ErrorType": "InvalidParameterValueException", "ErrorMessage": message}
 
 
@@ -144,9 +144,9 @@ class Usage:
         """Count the updates of a batch that is about to be recorded."""
         known = self._journal.operations
         new = {update["Id"] for update in updates if update["Type"] != "EXECUTION" and update["Id"] not in known}
-        limit = self._quotas.operations or MAX_OPERATIONS
-        if len(known) - 1 + len(new) > limit:
-            reached = f"the execution has reached its quota of {limit:,} operations (DurableExecutionOperations)"
+        quota = self._quotas.operations or MAX_OPERATIONS
+        if len(known) - 1 + len(new) > quota:
+            reached = f"the execution has reached its quota of {quota:,} operations (DurableExecutionOperations)"
             return self._error(reached, "operation_limit on the test class raises or lowers the quota")
         if new or any(update["Action"] in ("SUCCEED", "FAIL", "CANCEL") for update in updates):
             self._fruitless = 0
@@ -186,10 +186,10 @@ class Usage:
             if written:
                 self._total += written
                 self._written[_name(self._journal.operations.get(update["Id"], update))] += written
-        limit = self._quotas.storage or MAX_STORAGE
-        if self._total <= limit:
+        quota = self._quotas.storage or MAX_STORAGE
+        if self._total <= quota:
             return None
-        reached = f"the execution has reached its quota of {limit:,} bytes (DurableExecutionStorageWrittenBytes)"
+        reached = f"the execution has reached its quota of {quota:,} bytes (DurableExecutionStorageWrittenBytes)"
         return self._error(reached, "storage_limit on the test class raises or lowers the quota", by_bytes=True)
 
     def _error(self, reached: str, setting: str, by_bytes: bool = False) -> ErrorObject:

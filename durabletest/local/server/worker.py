@@ -38,28 +38,28 @@ class Reply:
 class Request:
     """One call of a method of the server.
 
-    The answer goes into the request's own queue; there is none if the asking thread has taken the server's place.
+    The reply goes into the request's own queue; there is none if the asking thread has taken the server's place.
     """
 
     method: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    reply: SimpleQueue[Reply] | None
+    replies: SimpleQueue[Reply] | PromisedReply | None
 
 
-class PromisedReply(SimpleQueue[Reply]):
+class PromisedReply:
     """Takes the answer to a request for which no thread waits, and settles a future with it; the first one counts."""
 
     def __init__(self, future: Future[Any]) -> None:
         self._future = future
 
-    def put(self, item: Reply, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+    def put(self, reply: Reply) -> None:
         if self._future.done():
             return
-        if item.error is not None:
-            self._future.set_exception(item.error)
+        if reply.error is not None:
+            self._future.set_exception(reply.error)
         else:
-            self._future.set_result(item.value)
+            self._future.set_result(reply.value)
 
 
 class Companion(Protocol):
@@ -185,20 +185,15 @@ class CheckpointWorkerManager:
 
     def _do(self, message: Callable[[], None]) -> None:
         """Call the message, then the companion, in the calling thread, which is in charge until then."""
-        fatal: BaseException | None = None
-        seconds: float | None = None
         try:
             message()
             seconds = self._companions_work()
+            if seconds is not None and self._monotonic() + seconds < self._wakes_at:
+                self._put(_look_again)
         except BaseException as error:
-            fatal = error
+            self._put(partial(_raise, error))  # the server has died, and so does its thread
         self._in_charge = None
         self._charge.release()
-        if fatal is not None:
-            self._put(partial(_raise, fatal))  # the server has died, and so has its thread
-            self._dead.wait()
-        elif seconds is not None and self._monotonic() + seconds < self._wakes_at:
-            self._put(_look_again)
 
     def tell(
         self, method: Callable[Concatenate[CheckpointServer, P], None], /, *args: P.args, **kwargs: P.kwargs
@@ -266,11 +261,11 @@ class CheckpointWorkerManager:
 
     def receive(self, request: Request) -> Any:
         """Wait for the answer to a request that was sent: the value, or what is raised."""
-        if request.reply is None:
-            reply = self._answer_here(request)
-        else:
-            reply = self._await(request.reply)
+        if isinstance(request.replies, SimpleQueue):
+            reply = self._await(request.replies)
             self._pending.discard(request)
+        else:
+            reply = self._answer_here(request)
         if reply.error is not None:
             raise reply.error
         value: Any = reply.value
@@ -279,7 +274,10 @@ class CheckpointWorkerManager:
     def _answer_here(self, request: Request) -> Reply:
         replies: list[Reply] = []
         self._do(lambda: replies.append(self._reply_to(request)))
-        return replies[0] if replies else Reply(error=self._failure())
+        if replies:
+            return replies[0]
+        self._thread.join()
+        return Reply(error=self._failure())
 
     def _await(self, replies: SimpleQueue[Reply]) -> Reply:
         while True:
@@ -310,7 +308,7 @@ class CheckpointWorkerManager:
             try:
                 item, arrived = self._inbox.get(timeout=seconds), 1
             except Empty:
-                assert self._companion is not None, "without one there is no limit"
+                assert self._companion is not None, "without one there is no timeout"
                 item, arrived = self._companion.time_is_up, 0
             self._charge.acquire()
             if item is None:
@@ -331,8 +329,8 @@ class CheckpointWorkerManager:
         return None if self._companion is None else self._companion.work()
 
     def _reply(self, request: Request) -> None:
-        assert request.reply is not None, "it has arrived in the inbox"
-        request.reply.put(self._reply_to(request))
+        assert request.replies is not None, "it has arrived in the inbox"
+        request.replies.put(self._reply_to(request))
 
     def _reply_to(self, request: Request) -> Reply:
         try:
@@ -350,8 +348,8 @@ class CheckpointWorkerManager:
 
     def _fail_pending(self) -> None:
         for request in list(self._pending):
-            assert request.reply is not None, "only what was sent is pending"
-            request.reply.put(Reply(error=self._failure()))
+            assert request.replies is not None, "only what was sent is pending"
+            request.replies.put(Reply(error=self._failure()))
 
     @property
     def failure(self) -> CheckpointServerError | None:

@@ -1,17 +1,17 @@
-"""The server object without its thread: a clock that the test moves, and what the server announces in a list."""
+"""The server object without its thread: a clock that the test moves, and a record of what the server announces."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from durabletest.local.client import API_OPERATIONS
-from durabletest.local.server.announcements import Timer, TimerCancelled
+from durabletest.local.server.announcements import Announcements, CallbackCreated, FunctionCallDue, TimerKind
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.service_model import service_model
@@ -29,13 +29,68 @@ def response_members(api_operation: str) -> set[str]:
     return set(model.output_shape.members)
 
 
+class Timer(NamedTuple):
+    """A timer that the server has announced."""
+
+    arn: str
+    kind: TimerKind
+    due: datetime
+    operation_id: str | None
+
+
+class Recorder(Announcements):
+    """Keeps what the server announces: ``all`` of it as tuples, and by its kind what tests ask for."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Any, ...]] = []
+        self.timers: dict[tuple[str, str, str | None], Timer] = {}
+        self.service_timeouts: list[datetime] = []
+        self.invocations_due: list[str] = []
+        self.ends: list[str] = []
+
+    def timer_armed(self, arn: str, /, kind: TimerKind, due: datetime, operation_id: str | None = None) -> None:
+        self.timer_cancelled(arn, kind, operation_id)
+        self.timers[kind.value, arn, operation_id] = Timer(arn, kind, due, operation_id)
+
+    def timer_cancelled(self, arn: str, /, kind: TimerKind, operation_id: str | None = None) -> None:
+        self.all.append(("timer", arn, kind, operation_id))
+        self.timers.pop((kind.value, arn, operation_id), None)
+
+    def service_timeout_armed(self, arn: str, /, due: datetime) -> None:
+        self.all.append(("service timeout", arn, due))
+        self.service_timeouts.append(due)
+
+    def invocation_due(self, arn: str, /) -> None:
+        self.all.append(("invocation due", arn))
+        self.invocations_due.append(arn)
+
+    def function_call_due(self, arn: str, /, call: FunctionCallDue) -> None:
+        self.all.append(("function call due", arn, call))
+
+    def function_unknown(self, arn: str, /, function: str) -> None:
+        self.all.append(("function unknown", arn, function))
+
+    def callback_created(self, arn: str, /, callback: CallbackCreated) -> None:
+        self.all.append(("callback created", arn, callback))
+
+    def endless(self, arn: str, /, bound: str) -> None:
+        self.all.append(("endless", arn, bound))
+
+    def changed(self, arn: str, /) -> None:
+        self.all.append(("changed", arn))
+
+    def ended(self, arn: str, /) -> None:
+        self.all.append(("ended", arn))
+        self.ends.append(arn)
+
+
 class Harness:
     """One server with one runner's deployment; ``now`` is its clock."""
 
     def __init__(self) -> None:
         self.now = START
-        self.announced: list[Any] = []
-        self.server = CheckpointServer(lambda: self.now, self.announced.append)
+        self.announced = Recorder()
+        self.server = CheckpointServer(lambda: self.now, self.announced)
         self.server.deploy(DEPLOYMENT, FunctionSpec("orders"))
 
     def start(self, payload: str | None = "{}", function: str = "orders", **more: Any) -> Started:
@@ -65,31 +120,24 @@ class Harness:
 
     def timers(self) -> dict[tuple[str, str, str | None], Timer]:
         """The timers that are armed, by kind, ARN and operation."""
-        armed: dict[tuple[str, str, str | None], Timer] = {}
-        for announcement in self.announced:
-            if isinstance(announcement, Timer | TimerCancelled):
-                key = (announcement.kind.value, announcement.arn, announcement.operation_id)
-                armed.pop(key, None)
-                if isinstance(announcement, Timer):
-                    armed[key] = announcement
-        return armed
+        return dict(self.announced.timers)
 
     def fire_next(self, *, kind: str | None = None) -> Timer:
         """Move the clock to the earliest timer (of that kind), and let it fire."""
         timers = [timer for timer in self.timers().values() if kind in (None, timer.kind.value)]
         timer = min(timers, key=lambda timer: timer.due)
-        self.announced.remove(timer)
         self.now = max(self.now, timer.due)
-        self.server.fire(timer)
+        self.fire(timer)
         return timer
+
+    def fire(self, timer: Timer) -> None:
+        """Let a timer fire, whether it is armed or not."""
+        self.announced.timers.pop((timer.kind.value, timer.arn, timer.operation_id), None)
+        self.server.fire(timer.arn, timer.kind, timer.operation_id)
 
     def pass_time(self, **duration: float) -> None:
         """Move the clock, and nothing else."""
         self.now += timedelta(**duration)
-
-    def announcements(self, kind: type) -> list[Any]:
-        """What was announced of one kind."""
-        return [announcement for announcement in self.announced if isinstance(announcement, kind)]
 
 
 class Started:

@@ -9,7 +9,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.server.announcements import Ended
 from durabletest.local.server.function_invokes import FunctionDirectory
 from durabletest.local.server.identifiers import split_name
 from tests.local.server.harness import START, Harness, Started, cancel, code_of, response_members, retry, start, succeed
@@ -85,7 +84,7 @@ class SideBySideTests(unittest.TestCase):
         self.assertEqual({timer.arn for timer in harness.timers().values()}, {first.arn})
         second.answer("SUCCEEDED", Result="2")
         self.assertEqual((first.status, second.status), ("RUNNING", "SUCCEEDED"))
-        self.assertEqual([message.arn for message in harness.announcements(Ended)], [second.arn])
+        self.assertEqual(harness.announced.ends, [second.arn])
 
     def test_a_hundred_of_them_keep_apart(self) -> None:
         harness = Harness()
@@ -306,9 +305,9 @@ class EndTests(unittest.TestCase):
                 end(execution)
                 before = execution.history(), execution.kept()
                 for timer in timers:
-                    execution.harness.server.fire(timer)
+                    execution.harness.fire(timer)
                 self.assertEqual((execution.history(), execution.kept()), before)
-                self.assertIn(execution.arn, [message.arn for message in execution.harness.announcements(Ended)])
+                self.assertIn(execution.arn, execution.harness.announced.ends)
 
     def test_the_invocation_that_runs_is_completed_before_the_end(self) -> None:
         for status, end in self.ENDS.items():
@@ -421,7 +420,7 @@ class CancelTests(unittest.TestCase):
         self.execution.checkpoint(cancel("CALLBACK", "b"))
         self.assertEqual(self.harness.timers(), {})
         before = self.execution.history()
-        self.harness.server.fire(timer)
+        self.harness.fire(timer)
         self.assert_cancelled("b", before)
 
     def test_a_cancelled_wait_does_not_end_when_its_time_has_come(self) -> None:
@@ -430,7 +429,7 @@ class CancelTests(unittest.TestCase):
         self.execution.checkpoint(cancel("WAIT", "w"))
         self.assertEqual(self.harness.timers(), {})
         before = self.execution.history()
-        self.harness.server.fire(timer)
+        self.harness.fire(timer)
         self.assert_cancelled("w", before)
 
     def test_what_is_open_beside_it_takes_what_comes(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest import NotAvailableError
-from durabletest.local.server.announcements import InvocationDue
 from tests.local.server.harness import Harness, Started, code_of
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
@@ -32,18 +31,18 @@ class InvokeTests(unittest.TestCase):
         return execution
 
     def assert_refused(self, code: str, says: str, *args: Any, **request: Any) -> None:
-        before = len(self.harness.announced)
+        before = len(self.harness.announced.all)
         with self.assertRaisesRegex(ClientError, says) as caught:
             self.invoke(*args, **request)
         self.assertEqual(code_of(caught.exception), code)
-        self.assertEqual(len(self.harness.announced), before)
+        self.assertEqual(len(self.harness.announced.all), before)
 
     def test_an_execution_is_started_and_its_arn_is_given_at_once(self) -> None:
         answer = self.invoke(Payload=b'{"order": 42}', DurableExecutionName="order-42", TenantId="blue")
         arn = answer["DurableExecutionArn"]
         self.assertTrue(arn.startswith(f"{ARN}child:$LATEST/durable-execution/order-42/"), arn)
         self.assertEqual(answer, {**answer, "StatusCode": 202, "ExecutedVersion": "$LATEST", "Payload": b""})
-        self.assertEqual(self.harness.announcements(InvocationDue), [InvocationDue(arn)])
+        self.assertEqual(self.harness.announced.invocations_due, [arn])
         execution = self.started(answer)
         self.assertEqual(execution.event["TenantId"], "blue")
         self.assertEqual(execution.event["Target"], "child")
@@ -88,7 +87,7 @@ class InvokeTests(unittest.TestCase):
     def test_the_same_name_and_payload_mean_the_same_execution(self) -> None:
         first = self.invoke(DurableExecutionName="order-42", Payload=b"1")
         self.assertEqual(self.invoke(DurableExecutionName="order-42", Payload=b"1"), first)
-        self.assertEqual(len(self.harness.announcements(InvocationDue)), 1)
+        self.assertEqual(len(self.harness.announced.invocations_due), 1)
         self.assert_refused(
             "DurableExecutionAlreadyStartedException",
             "'order-42' was already started with another input",

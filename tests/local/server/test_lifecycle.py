@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from durabletest.local.server.announcements import Ended, InvocationDue
 from durabletest.local.server.executions import MAX_EMPTY_PENDINGS, NOTHING_PENDING
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.quotas import Quotas
@@ -18,7 +17,7 @@ EXIT = {"ErrorType": "Runtime.ExitError", "ErrorMessage": "gone"}
 
 
 def invocations_due(execution: Started) -> int:
-    return len([due for due in execution.harness.announcements(InvocationDue) if due.arn == execution.arn])
+    return execution.harness.announced.invocations_due.count(execution.arn)
 
 
 class FailedInvocationTests(unittest.TestCase):
@@ -40,7 +39,7 @@ class FailedInvocationTests(unittest.TestCase):
         self.assertEqual(self.execution.status, "FAILED")
         self.assertEqual(self.execution.description()["Error"], {**EXIT, "ErrorType": "Unhandled"})
         self.assertEqual(self.execution.event_types()[-2:], ["InvocationCompleted", "ExecutionFailed"])
-        self.assertEqual(len(self.harness.announcements(Ended)), 1)
+        self.assertEqual(len(self.harness.announced.ends), 1)
 
     def test_a_runner_says_after_how_many_attempts_that_is_and_the_backoff_grows_to_five_minutes(self) -> None:
         self.harness.server.deploy(1, FunctionSpec("orders"), quotas=Quotas(invocation_attempts=12))

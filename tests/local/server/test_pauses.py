@@ -8,7 +8,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durabletest.local.server.announcements import InvocationDue, Limit
 from tests.local.server.harness import KNOWN_OPERATIONS, START, Harness, Started, code_of, start, succeed
 
 needs_pauses = unittest.skipUnless(
@@ -39,9 +38,8 @@ class PauseCase(unittest.TestCase):
         self.execution.answer("PENDING")
 
     def invocations_due(self) -> int:
-        due = len(self.harness.announcements(InvocationDue))
-        self.harness.announced[:] = [one for one in self.harness.announced if not isinstance(one, InvocationDue)]
-        return due
+        due, self.harness.announced.invocations_due = self.harness.announced.invocations_due, []
+        return len(due)
 
     def begin(self) -> Any:
         """The orchestrator hears that an invocation is due, and asks for it."""
@@ -304,7 +302,7 @@ class TimeoutTests(PauseCase):
         self.harness.pass_time(minutes=10)
         self.pause()
         self.assertEqual((self.due(), self.expected()), (None, timedelta(days=366)))
-        self.assertEqual(self.harness.announcements(Limit)[-1].due - START, timedelta(days=366))
+        self.assertEqual(self.harness.announced.service_timeouts[-1] - START, timedelta(days=366))
         self.harness.pass_time(days=3)
         self.resume()
         self.assertEqual((self.due(), self.expected()), (timedelta(days=3, hours=1), timedelta(days=3, hours=1)))

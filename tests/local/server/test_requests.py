@@ -250,10 +250,10 @@ class RequestsAndTheModel(unittest.TestCase):
             with self.subTest(api_operation, changes=str(changes)[:60]):
                 prepared = Prepared()
                 execution = prepared.execution
-                before = execution.history(), execution.operations(), list(prepared.harness.announced)
+                before = execution.history(), execution.operations(), list(prepared.harness.announced.all)
                 with self.assertRaises(ClientError):
                     prepared.send(api_operation, changes)
-                after = execution.history(), execution.operations(), list(prepared.harness.announced)
+                after = execution.history(), execution.operations(), list(prepared.harness.announced.all)
                 self.assertEqual(after, before)
 
     def test_everything_that_is_wrong_is_told_at_once(self) -> None:

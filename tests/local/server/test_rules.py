@@ -38,11 +38,11 @@ class EveryRule(unittest.TestCase):
         for rule in ALL_RULES:
             with self.subTest(rule.name):
                 execution = self.in_a_fresh_execution(rule)
-                before = execution.operations(), execution.history(), len(execution.harness.announced)
+                before = execution.operations(), execution.history(), len(execution.harness.announced.all)
                 with self.assertRaises(ClientError):
                     execution.checkpoint(start("STEP", "innocent"), *rule.refused)
                 self.assertEqual(
-                    (execution.operations(), execution.history(), len(execution.harness.announced)), before
+                    (execution.operations(), execution.history(), len(execution.harness.announced.all)), before
                 )
 
     def test_the_nearest_request_that_keeps_the_rule_is_taken_with_the_same_token(self) -> None:

@@ -9,9 +9,9 @@ from threading import Barrier, Event, Thread, current_thread
 from unittest import TestCase
 
 from durabletest import CheckpointServerError, UsageError
-from durabletest.local.server.announcements import Announcement, Timer
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
+from tests.local.server.harness import Recorder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,14 +19,14 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class RequestInstantTests(TestCase):
     def setUp(self) -> None:
         ticks = itertools.count()
-        self.announced: list[Announcement] = []
+        self.announced = Recorder()
         self.instant = RequestInstant(lambda: START + timedelta(milliseconds=next(ticks)))
         self.server = CheckpointWorkerManager(self.make_server, before_request=self.instant.arrive)
         self.server.start()
         self.addCleanup(self.server.stop)
 
     def make_server(self) -> CheckpointServer:
-        return CheckpointServer(self.instant.now, self.announced.append)
+        return CheckpointServer(self.instant.now, self.announced)
 
     def test_a_wait_is_as_long_as_it_was_asked_to_be_while_the_clock_runs(self) -> None:
         arn = self.server.call(CheckpointServer.start, 1, "handler", "{}")
@@ -40,7 +40,7 @@ class RequestInstantTests(TestCase):
         )
         history = self.server.call(CheckpointServer.events_after, arn, 0)
         [started] = [event for event in history if event["EventType"] == "WaitStarted"]
-        [timer] = [announcement for announcement in self.announced if isinstance(announcement, Timer)]
+        [timer] = self.announced.timers.values()
         self.assertEqual(timer.due, started["EventTimestamp"] + timedelta(seconds=5))
         self.assertGreater(started["EventTimestamp"], history[0]["EventTimestamp"])
 

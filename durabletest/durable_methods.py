@@ -54,7 +54,7 @@ class DurableMethods:
         ``name`` is the execution's name: one that was used before, with the same payload, means the same execution.
         ``tenant_id`` is the tenant of the invocation.
         """
-        return self._durable_executed(self.runner.start(payload, name=name, tenant_id=tenant_id))
+        return self._durable_started(self.runner.start(payload, name=name, tenant_id=tenant_id))
 
     @property
     def now(self) -> datetime:
@@ -183,7 +183,7 @@ class DurableMethods:
     def _durable_last(self) -> Execution | None:
         return self.__last
 
-    def _durable_executed(self, execution: Execution) -> Execution:
+    def _durable_started(self, execution: Execution) -> Execution:
         """Make an execution that was started the one that assertions are about."""
         self.__last = execution
         self.__started = (*self.__started, execution)

@@ -17,7 +17,7 @@ from functools import cache, partial
 from queue import SimpleQueue
 from threading import Event, Thread, current_thread
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.handler_threads import (
@@ -29,6 +29,9 @@ from durabletest.local.handler_threads import (
     threads_of,
     worker_of,
 )
+
+if TYPE_CHECKING:
+    from durabletest.local.call_queue import CallQueue, RunningCall
 
 _GRACE_SECONDS = 1.0
 """Real seconds that all threads that were given up have to end; those that are not stuck need milliseconds."""
@@ -59,23 +62,24 @@ class Invoker:
     interpreter exits, and the next call gets a new worker. ``worker`` is the current one, if there is one.
     """
 
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    def __init__(self, calls: CallQueue) -> None:
+        self._calls = calls
+        self._inbox: SimpleQueue[RunningCall | None] = SimpleQueue()
         self.worker: Thread | None = None
         self._abandoned: list[Thread] = []
         self._loops = LoopEnder()
         self._still_running: str | None = None
 
-    def invoke(self, call: Callable[[], Any], done: Callable[[Answered | Raised], None]) -> None:
-        """Run ``call`` in the worker thread and pass the outcome to ``done`` there."""
+    def invoke(self, running: RunningCall) -> None:
+        """Run the call in the worker thread, and pass its outcome to the queue of calls there."""
         if self._abandoned:
             self._loops.end(self._left_over())
         if self.worker is None:
-            self._calls = SimpleQueue()
-            self.worker = Thread(target=_work, args=(self._calls,), name="durabletest-invoker", daemon=True)
+            self._inbox = SimpleQueue()
+            self.worker = Thread(target=_work, args=(self._calls, self._inbox), name="durabletest-invoker", daemon=True)
             mark_worker(self.worker)
             self.worker.start()
-        self._calls.put(lambda: done(_outcome(call)))
+        self._inbox.put(running)
 
     @property
     def threads(self) -> list[Thread]:
@@ -98,7 +102,7 @@ class Invoker:
         self._loops.end(self.threads)
         for thread in self.threads:
             _threads_queues.pop(thread, None)
-        self._calls.put(None)
+        self._inbox.put(None)
         self.worker = None
 
     def end_if_abandoned(self) -> None:
@@ -118,7 +122,7 @@ class Invoker:
         if self.worker is not None:
             for thread in self.threads:
                 _threads_queues.pop(thread, None)
-            self._calls.put(None)
+            self._inbox.put(None)
             self.worker.join(timeout)
             self.worker = None
         deadline = time.monotonic() + _GRACE_SECONDS
@@ -151,14 +155,14 @@ if _register_atexit is not None:
     # registration is private to Python (since 3.9); checked with 3.11.
 
 
-def _work(calls: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
+def _work(calls: CallQueue, inbox: SimpleQueue[RunningCall | None]) -> None:
+    while (running := inbox.get()) is not None:
+        calls.ended(running, _outcome(calls, running))
 
 
-def _outcome(call: Callable[[], Any]) -> Answered | Raised:
+def _outcome(calls: CallQueue, running: RunningCall) -> Answered | Raised:
     try:
-        return Answered(call())
+        return Answered(calls.run(running))
     except Exception as error:
         return Raised(error, crashed=False)
     except (SystemExit, KeyboardInterrupt) as error:
