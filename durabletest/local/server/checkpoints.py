@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage, size
+from durabletest.local.server.quotas import Usage, size
 from durabletest.local.server.service_model import RefusedError
+
+if TYPE_CHECKING:
+    from durabletest.local.server.execution_state import StartRequest
 
 PAGE_BYTES = 5_000_000
 """The first page of an invocation's state holds up to 5 MB (service behaviour)."""
@@ -144,19 +147,17 @@ class CheckpointManager:
     def __init__(
         self,
         execution_id: str,
+        request: StartRequest,
         changes: OperationChanges,
         start_invoke: Callable[[str, Update], None],
         ids: IdSource,
-        page_size: int | None = None,
-        invocation_type: str = "Event",
-        quotas: Quotas = SERVICE_QUOTAS,
     ) -> None:
         self._execution_id = execution_id
-        self._invocation_type = invocation_type
+        self._invocation_type = request.invocation_type
         self._start_invoke = start_invoke
         self._ids = ids
         self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
-        self._pages = StatePages(page_size)
+        self._pages = StatePages(request.page_size)
         self._token: str | None = None
         self._released_token: str | None = None
         self._answered: dict[str, AnsweredRequest] = {}
@@ -168,7 +169,7 @@ class CheckpointManager:
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
         self.changes = changes
         self.journal = changes.journal
-        self.usage = Usage(quotas, self.journal)
+        self.usage = Usage(request.quotas, self.journal)
         self.invocation: ActiveInvocation | None = None
         self.ends_with_next_checkpoint = False
         """Whether the invocation may write no more after its next checkpoint, whose answer has no token."""

@@ -103,15 +103,7 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announcements)
-        checkpoints = CheckpointManager(
-            execution_id,
-            changes,
-            self.start_invoke,
-            self._ids,
-            request.page_size,
-            request.invocation_type,
-            request.quotas,
-        )
+        checkpoints = CheckpointManager(execution_id, request, changes, self.start_invoke, self._ids)
         checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
         checkpoints.interrupted = lambda: self._interrupt(self._by_arn[arn])
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
