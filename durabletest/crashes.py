@@ -151,8 +151,7 @@ class CrashMatrix:
         self.clean = clean = run(())
         if clean.error is not None:
             raise UsageError(f"the clean run, without any fault, has no outcome to compare with: {clean.error}")
-        singles = list(self._singles(clean))
-        tried = self._try(run, clean, singles)
+        tried = self._try(run, list(self._singles()))
         if clean.complaints:
             return "the clean run, without any fault:" + "".join(f"\n  - {text}" for text in clean.complaints)
         if any(one.differences for one in tried):
@@ -162,17 +161,17 @@ class CrashMatrix:
         population = list(self._pairs(tried))
         chance = Random(self._seed)
         sample = chance.sample(population, min(self._most_pairs, len(population)))
-        tried = self._try(run, clean, sample)
+        tried = self._try(run, sample)
         what = f"{len(tried)} pairs of faults, sampled from {len(population)} with seed={self._seed}"
         return self._report(tried, what) if any(one.differences for one in tried) else None
 
-    def _try(self, run: Run, clean: CrashRun, wanted: Sequence[tuple[Injections, Point]]) -> list[_Tried]:
+    def _try(self, run: Run, wanted: Sequence[tuple[Injections, Point]]) -> list[_Tried]:
         tried = []
         for number, (injections, point) in enumerate(wanted, 1):
             self._runs += 1
             self._progress.show(f"{number} of {len(wanted)}, {written(injections)}")
             broken = run(injections)
-            differences = tuple(self._differences(clean, broken, injections, point))
+            differences = tuple(self._differences(broken, injections, point))
             if differences and self._failing is None:
                 self._failing = broken
             after = self._after(broken.trace) if self._depth > len(injections) else []
@@ -192,22 +191,22 @@ class CrashMatrix:
 
     # --- what is tried ---
 
-    def _singles(self, clean: CrashRun) -> Iterator[tuple[Injections, Point]]:
+    def _singles(self) -> Iterator[tuple[Injections, Point]]:
         """The faults at the points of the clean run, and the joined ones, each with the point of its first."""
-        points = [point for point in clean.trace.points if self._is_wanted(point)]
+        points = [point for point in self.clean.trace.points if self._is_wanted(point)]
         if not points:
-            raise UsageError(self._nothing_to_try(clean))
+            raise UsageError(self._nothing_to_try())
         for fault, number in self._faults:
             at = [point for point in points if point.place is PLACES[fault] and number in (None, point.number)]
             if not at and number is not None:
-                raise _no_such_point(f"{fault} {number}", PLACES[fault], clean)
+                raise self._no_such_point(f"{fault} {number}", PLACES[fault])
             for point in at:
                 yield (Injection(fault, point.number),), point
         for injections in self._joined:
             place, number = PLACES[injections[0].fault], injections[0].number
-            first = next((one for one in clean.trace.points if (one.place, one.number) == (place, number)), None)
+            first = next((one for one in self.clean.trace.points if (one.place, one.number) == (place, number)), None)
             if first is None:
-                raise _no_such_point(written(injections), place, clean)
+                raise self._no_such_point(written(injections), place)
             yield injections, first
 
     def _pairs(self, tried: Iterable[_Tried]) -> Iterator[tuple[Injections, Point]]:
@@ -225,10 +224,14 @@ class CrashMatrix:
         following = points[points.index(trace.met[-1]) + 1 :] if trace.met else []
         return [point for point in following if self._is_wanted(point)]
 
-    def _nothing_to_try(self, clean: CrashRun) -> str:
+    def _no_such_point(self, text: str, place: Place) -> UsageError:
+        most = sum(point.place is place for point in self.clean.trace.points)
+        return UsageError(f"faults={text!r}: the clean run has {most} such points, counted from 1")
+
+    def _nothing_to_try(self) -> str:
         if not self._operations:
             return "the workflow has neither a checkpoint nor a step: there is nothing that a crash could interrupt"
-        known = sorted({path for point in clean.trace.points for path in point.paths if path})
+        known = sorted({path for point in self.clean.trace.points for path in point.paths if path})
         return (
             f"operations={self._operations!r}: no checkpoint or step is about "
             f"{'it' if len(self._operations) == 1 else 'them'}{nearest(self._operations[0], known)}; there are "
@@ -240,7 +243,7 @@ class CrashMatrix:
 
     # --- what is compared ---
 
-    def _differences(self, clean: CrashRun, run: CrashRun, injections: Injections, point: Point) -> Iterator[str]:
+    def _differences(self, run: CrashRun, injections: Injections, point: Point) -> Iterator[str]:
         if run.error is not None:
             yield f"the run ended with {run.error}"
             return
@@ -253,6 +256,7 @@ class CrashMatrix:
                 "workflow or the test has left behind, chance, or a thread of its own decides what happens"
             )
             return
+        clean = self.clean
         if run.status != clean.status:
             told = f" with {run.value}" if run.status != "SUCCEEDED" else ""
             yield f"the execution is {run.status}{told} instead of {clean.status}"
@@ -301,11 +305,6 @@ class _Tried:
     def words(self) -> str:
         pairs = zip(self.injections, self.points, strict=False)  # a fault that never came has no point
         return ", then ".join(injection.at(point) for injection, point in pairs)
-
-
-def _no_such_point(text: str, place: Place, clean: CrashRun) -> UsageError:
-    most = sum(point.place is place for point in clean.trace.points)
-    return UsageError(f"faults={text!r}: the clean run has {most} such points, counted from 1")
 
 
 # --- how a run differs from the clean one ---
