@@ -61,15 +61,15 @@ class PrimitiveFactory(Protocol):
         """A number from 0 to 1, for the jitter of delays."""
         ...
 
-    def entering(self, doing: object) -> None:
+    def enter_sdk(self, doing: object) -> None:
         """The calling thread enters the SDK from the author's code to write this update; None if there is none."""
         ...
 
-    def replaying(self) -> Callable[[object], None] | None:
+    def replay_listener(self) -> Callable[[object], None] | None:
         """A function to call with each operation that is replayed because it has ended before; None to call nothing."""
         ...
 
-    def leaving(self, doing: object) -> None:
+    def leave_sdk(self, doing: object) -> None:
         """The calling thread leaves the SDK for the author's code: the function of the operation so identified."""
         ...
 
@@ -256,31 +256,31 @@ class ThreadPatches:
             queue = self._primitives.checkpoint_queue()
             if queue is not None:
                 state._checkpoint_queue = queue
-            replaying = self._primitives.replaying()
-            if replaying is not None:
-                state.get_checkpoint_result = _patched_get_result(state.get_checkpoint_result, replaying)
+            replay_listener = self._primitives.replay_listener()
+            if replay_listener is not None:
+                state.get_checkpoint_result = _patched_get_result(state.get_checkpoint_result, replay_listener)
 
         return initialise
 
     def _patched_to_enter(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        entering = self._primitives.entering
+        enter_sdk = self._primitives.enter_sdk
 
         @wraps(original)
         def entered(state: Any, *arguments: Any, **named: Any) -> Any:
-            entering(arguments[0] if arguments else named.get("operation_update"))
+            enter_sdk(arguments[0] if arguments else named.get("operation_update"))
             return original(state, *arguments, **named)
 
         return entered
 
     def _patched_to_leave(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        leaving = self._primitives.leaving
+        leave_sdk = self._primitives.leave_sdk
 
         @wraps(original)
         def wrap_user_function(state: Any, function: Any, identifier: Any, *arguments: Any, **named: Any) -> Any:
             wrapped = original(state, function, identifier, *arguments, **named)
 
             def left(*arguments: Any, **named: Any) -> Any:
-                leaving(identifier)
+                leave_sdk(identifier)
                 return wrapped(*arguments, **named)
 
             return left
@@ -288,12 +288,12 @@ class ThreadPatches:
         return wrap_user_function
 
 
-def _patched_get_result(original: Callable[..., Any], replaying: Callable[[object], None]) -> Callable[..., Any]:
+def _patched_get_result(original: Callable[..., Any], replay_listener: Callable[[object], None]) -> Callable[..., Any]:
     @wraps(original)
     def get_checkpoint_result(*arguments: Any, **named: Any) -> Any:
         found = original(*arguments, **named)
         if _is_over(found.operation):
-            replaying(found.operation)
+            replay_listener(found.operation)
         return found
 
     return get_checkpoint_result

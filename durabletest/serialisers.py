@@ -161,8 +161,9 @@ class SerialiserHooks:
         if function is None or not _PARAMETERS.issubset(inspect.signature(function).parameters):
             return
         noting = self._noting(function, wrote)
-        for module in list(sys.modules.values()):
-            if getattr(module, "__name__", "").startswith(f"{sdk.PACKAGE}.") and vars(module).get(name) is function:
+        prefix = f"{sdk.PACKAGE}."
+        for module in [module for key, module in list(sys.modules.items()) if key.startswith(prefix)]:
+            if vars(module).get(name) is function:
                 self._patches.replace(module, name, noting)
 
     def _noting(self, original: Callable[..., Any], wrote: bool) -> Callable[..., Any]:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import unittest
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
+
+from tests.forks import started
 
 ROOT = Path(__file__).parent.parent
 BOUND = 60.0
@@ -27,10 +29,13 @@ class Started:
         self._files = ExitStack()
         self._out = self._files.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - closed with the process
         self._err = self._files.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115
-        self._process = subprocess.Popen(
+        self._process = self._start(arguments, cwd, {**os.environ, **variables})
+
+    def _start(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Any:
+        return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=cwd,
-            env={**os.environ, **variables},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -54,7 +59,21 @@ class Started:
         self._files.close()
 
 
-class StartedSuite(Started):
+class StartedModule(Started):
+    """``python -W error -m command``, by a process that has imported this package before: that takes longer than most.
+
+    What is about the imports themselves begins with :class:`Started`.
+    """
+
+    def __init__(self, *command: str, cwd: Path = ROOT, **variables: str) -> None:
+        super().__init__("-W", "error", "-m", *command, cwd=cwd, **{"PYTHONPATH": str(ROOT), **variables})
+
+    def _start(self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Any:
+        _, _, _, *command = arguments
+        return started(command, cwd, environment, self._out, self._err)
+
+
+class StartedSuite(StartedModule):
     """``python -m command`` in a folder with this text as ``test_suite.py``; warnings are errors.
 
     Its empty first line is used to set the guard of all tests there too; the numbers of the lines stay what they are.
@@ -66,12 +85,17 @@ class StartedSuite(Started):
         assert suite.startswith("\n"), "the first line must be empty"
         self._folder = tempfile.TemporaryDirectory()
         Path(self._folder.name, "test_suite.py").write_text(f"import tests{suite}", encoding="utf-8")
-        folder = Path(self._folder.name)
-        super().__init__("-W", "error", "-m", *command, cwd=folder, **{"PYTHONPATH": str(ROOT), **variables})
+        super().__init__(*command, cwd=Path(self._folder.name), **variables)
 
     def close(self) -> None:
         super().close()
         self._folder.cleanup()
+
+
+class FreshSuite(StartedSuite):
+    """The same in a process that has imported nothing."""
+
+    _start = Started._start
 
 
 def run_suite(*command: str, suite: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from durabletest.endings import Ending
 from tests.model.histories import View, order
 from tests.report.browser import BrowserTestCase
 from tests.sdk_versions import needs_turns
-from tests.subprocesses import ROOT, ProcessTestCase, Started, StartedSuite
+from tests.subprocesses import ROOT, ProcessTestCase, StartedModule, StartedSuite
 from tests.test_coverage import run_example, run_shop
 
 SUITE = """
@@ -110,14 +110,14 @@ class MergingTests(ProcessTestCase):
     early = False
 
     @classmethod
-    def start_processes(cls) -> dict[str, Started]:
+    def start_processes(cls) -> dict[str, StartedModule]:
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.report = cls.folder / "two.json"
         with mock.patch.dict(os.environ, {"DURABLETEST_COVERAGE": str(cls.report)}):
             begin()  # this process is one of the run, so that the two belong together, however long each takes
-        variables = {"PYTHONPATH": str(ROOT), "DURABLETEST_COVERAGE": str(cls.report)}
+        variables = {"DURABLETEST_COVERAGE": str(cls.report)}
         return {
-            module: Started("-W", "error", "-m", "unittest", module, cwd=ROOT / "examples", **variables)
+            module: StartedModule("unittest", module, cwd=ROOT / "examples", **variables)
             for module in ("test_order", "test_approval")
         }
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,6 +16,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 from botocore.session import get_session
 
 from durabletest.errors import (
@@ -185,12 +187,19 @@ def cloudformation_client() -> Any:
 def _client(service: str) -> Any:
     session = get_session()
     try:
+        session.register_component("data_loader", _models(session.get_config_variable("data_path")))
         retries: Any = {"mode": session.get_config_variable("retry_mode") or "standard"}
         if session.get_config_variable("max_attempts") is None:
             retries["total_max_attempts"] = MAX_ATTEMPTS
         return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
     except (BotoCoreError, ClientError) as error:
         raise explained(error) from error
+
+
+@cache
+def _models(data_path: str | None) -> Any:
+    """The service models that botocore has read: two thirds of the time in which it makes a client."""
+    return create_loader(data_path)
 
 
 def keep_unknown_fields(client: Any) -> None:

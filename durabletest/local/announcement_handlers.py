@@ -111,8 +111,9 @@ class AnnouncementHandlers(Announcements):
 
     @_deferred
     def timer_armed(self, arn: str, /, kind: TimerKind, due: datetime, operation_id: str | None = None) -> None:
-        fire = partial(self._parts.server.call, CheckpointServer.fire, arn, kind, operation_id)
-        self._parts.scheduler.schedule((kind, arn, operation_id), due, fire, arn)
+        self._parts.scheduler.schedule(
+            (kind, arn, operation_id), due, partial(self._fire, arn, kind, operation_id), arn
+        )
 
     @_deferred
     def timer_cancelled(self, arn: str, /, kind: TimerKind, operation_id: str | None = None) -> None:
@@ -120,8 +121,10 @@ class AnnouncementHandlers(Announcements):
 
     @_deferred
     def service_timeout_armed(self, arn: str, /, due: datetime) -> None:
-        fire = partial(self._parts.server.call, CheckpointServer.fire, arn, TimerKind.EXECUTION_TIMEOUT)
-        self._parts.service_timeouts.schedule(arn, due, fire, arn)
+        self._parts.service_timeouts.schedule(arn, due, partial(self._fire, arn, TimerKind.EXECUTION_TIMEOUT), arn)
+
+    def _fire(self, arn: str, kind: TimerKind, operation_id: str | None = None) -> None:
+        self._parts.server.call(CheckpointServer.fire, arn, kind, operation_id)
 
     # --- calls ---
 

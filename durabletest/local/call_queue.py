@@ -142,8 +142,8 @@ class CallQueue:
         turns = self.turns
         if turns is None:
             return []
-        threads, worker = self.invoker.threads, self.invoker.worker
-        return [thread for thread in threads if not (thread is worker or turns.is_task(thread))]
+        threads, invoker_thread = self.invoker.threads, self.invoker.thread
+        return [thread for thread in threads if not (thread is invoker_thread or turns.is_task(thread))]
 
     def crash(self, error: BaseException) -> None:
         """The calling thread's process ends by ``error``: from this moment on the running call writes nothing.

@@ -36,9 +36,9 @@ from durabletest.local.tasks import current_task, may_serve
 from durabletest.routes import Route
 
 Use: TypeAlias = Callable[[str], AbstractContextManager[object]]
-"""Entered for each request, with the name of its method; raises if the client may not be used any more."""
+"""``Lease.use``: entered for each request, with the name of its method; raises if that may not be used any more."""
 AwaitRest: TypeAlias = Callable[[AbstractContextManager[object]], None]
-"""Returns when no handler code runs; the use of the client is entered to ask for it."""
+"""``TestExecutionOrchestrator.await_rest``: returns when no handler code runs; the lease is entered to ask for it."""
 ApiOperation: TypeAlias = Callable[Concatenate[CheckpointServer, ...], dict[str, Any]]
 """The server's method for an operation of the API."""
 

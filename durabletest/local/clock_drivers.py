@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import freezegun.api
 import freezegun.config
@@ -19,7 +19,7 @@ import freezegun.config
 from durabletest import value_checks
 from durabletest.errors import ConfigurationError
 from durabletest.local import clock_references
-from durabletest.local.clock_references import Found, as_prefixes, configured, is_in, left_out
+from durabletest.local.clock_references import Found, configured, is_in, left_out
 from durabletest.local.foreign_clocks import ClockDriver, travellers
 from durabletest.patches import Patches
 
@@ -101,17 +101,17 @@ def _require() -> Any:
 # --- freezegun ---
 
 # freezegun's ignore list serves two purposes: modules on it are left out of the scan that replaces time functions, and
-# calls of ``time.time()`` from one of the five nearest frames of such a module get the real time. Here the scan's list
-# is long and the frames' list is short: test runners and this package keep real clocks, while whatever they call sees
-# virtual time.
+# calls of ``time.time()`` from one of the five nearest frames of such a module get the real time. Here the frames' list
+# is short, while the scan leaves out all: it lists and sorts the names of every module. ``FrozenTime`` scans by itself,
+# and leaves out test runners and this package, which keep real clocks, while whatever they call sees virtual time.
+_NO_SCAN = ("",)
 _REAL_IN_FRAMES_OF = ("multiprocessing.",)
 # freezegun keeps the properties of its clocks in private stacks, whose last entries belong to the clock that is
 # shown: ``freeze_factories`` gives the time, ``tz_offsets`` the local time zone, ``ignore_lists`` the prefixes of
 # modules whose calls get the real time, ``tick_flags`` whether the time goes on by itself. ``freeze_time.stop`` takes
 # off whatever is last. Two things are done here for which freezegun has no interface: the factory is replaced by one
-# that tells of every reading, and entries that another tool has left on top are taken off at the end. ``undo_changes``
-# and ``modules_at_start`` of a ``freeze_time`` are the attributes that it has patched (owner, name, original) and the
-# names of the modules that it has scanned. Checked with freezegun 1.5.5.
+# that tells of every reading, and entries that another tool has left on top are taken off at the end. Checked with
+# freezegun 1.5.5.
 _FREEZEGUN_STACKS = ("freeze_factories", "tz_offsets", "ignore_lists", "tick_flags")
 _MONOTONIC = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 _REAL_MONOTONIC = {name: getattr(freezegun.api, f"real_{name}") for name in _MONOTONIC}
@@ -120,6 +120,18 @@ REPLACED = {datetime_module: ("date", "datetime"), time: ("time", "time_ns", "lo
 _REALS: dict[ModuleType, dict[str, Any]] = {
     module: {name: getattr(freezegun.api, f"real_{name}") for name in names} for module, names in REPLACED.items()
 }
+
+_WITHOUT_CLOCKS: WeakKeyDictionary[ModuleType, tuple[int, str | None]] = WeakKeyDictionary()
+"""Modules of which no name held a clock when they were scanned, with their names of then."""
+
+
+def _names_of(module: ModuleType) -> tuple[int, str | None]:
+    """The number of its names, and the last one; both stay if and only if the names do, as new ones are put last."""
+    names = vars(module)
+    try:
+        return len(names), next(reversed(names), None)
+    except RuntimeError:  # another thread adds a name between these two calls
+        return _names_of(module)
 
 
 class _Readings(freezegun.api.FrozenDateTimeFactory):
@@ -146,20 +158,27 @@ class FrozenTime(ClockDriver):
         super().__init__(before_reading)
         self._imports = LateImports(_REALS, self._patch)
         self._left_out: tuple[str, ...] = ()
-        self._fakes: list[tuple[Any, Any]] = []
-        self._patched_late: WeakSet[ModuleType] = WeakSet()
+        self._fakes: dict[int, Any] = {}
+        self._reals: dict[int, Any] = {}
+        self._patched: WeakSet[ModuleType] = WeakSet()
         self._escaped: list[Found] = []
         self._freezer: Any = None
 
     def _begin(self, instant: datetime) -> None:
         self._left_out = left_out()
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
-        self._freezer.ignore = as_prefixes(self._left_out)
+        self._freezer.ignore = _NO_SCAN
         self._own = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
         freezegun.api.freeze_factories[-1] = self._own
         freezegun.api.ignore_lists[-1] = (*_REAL_IN_FRAMES_OF, *configured())
-        self._restore_what_stays_real()
-        self._fakes = [(real, getattr(m, name)) for m, reals in _REALS.items() for name, real in reals.items()]
+        for name, real in _REAL_MONOTONIC.items():
+            setattr(time, name, real)
+        replaced = [(real, getattr(m, name)) for m, reals in _REALS.items() for name, real in reals.items()]
+        self._fakes = {id(real): fake for real, fake in replaced}
+        self._reals = {id(fake): real for real, fake in replaced}
+        for module in list(sys.modules.values()):
+            if issubclass(type(module), ModuleType) and _WITHOUT_CLOCKS.get(module) != _names_of(module):
+                self._patch(module)
         self._imports.install()
 
     def _show(self, instant: datetime) -> None:
@@ -175,39 +194,28 @@ class FrozenTime(ClockDriver):
                 getattr(freezegun.api, stack).pop()
         self._imports.remove()
         self._escaped = [] if self._imports.inherited else clock_references.search(self._imports.late)
-        self._restore_late_modules()
+        self._restore_modules()
         self._freezer.stop()
 
-    def _restore_what_stays_real(self) -> None:
-        """Undo what freezegun has patched of monotonic clocks and in modules that are left out."""
-        for name, real in _REAL_MONOTONIC.items():
-            setattr(time, name, real)
-        real_ids = {id(real) for real in _REAL_MONOTONIC.values()}
-        for owner, attribute, original in self._freezer.undo_changes:
-            if id(original) in real_ids or getattr(owner, "__name__", None) in self._left_out:
-                setattr(owner, attribute, original)
-
     def _patch(self, module: ModuleType) -> None:
-        """As freezegun does it with the modules that are loaded when it starts."""
-        if is_in(module.__name__, self._left_out) or module in _REALS:
+        """Replace the clocks that its names hold."""
+        names = _names_of(module)
+        if self._fakes.keys().isdisjoint(map(id, list(vars(module).values()))):
+            _WITHOUT_CLOCKS[module] = names
             return
-        fakes = {id(real): fake for real, fake in self._fakes}
+        if is_in(str(vars(module).get("__name__")), self._left_out) or module in _REALS:
+            return
         for name, value in list(vars(module).items()):
-            if id(value) in fakes:
-                setattr(module, name, fakes[id(value)])
-                self._patched_late.add(module)
+            if id(value) in self._fakes:
+                setattr(module, name, self._fakes[id(value)])
+                self._patched.add(module)
 
-    def _restore_late_modules(self) -> None:
-        """Also names that they have taken from modules which were patched before.
-
-        freezegun would do so by looking at every attribute, which makes lazy modules import all they can.
-        """
-        reals = {id(fake): real for real, fake in self._fakes}
-        for module in [*filter(None, map(sys.modules.get, self._imports.late)), *self._patched_late]:
+    def _restore_modules(self) -> None:
+        """Also names that those which were imported late have taken from modules which were patched before."""
+        for module in [*filter(None, map(sys.modules.get, self._imports.late)), *self._patched]:
             for name, value in list(vars(module).items()):
-                if id(value) in reals:
-                    setattr(module, name, reals[id(value)])
-        self._freezer.modules_at_start = set(sys.modules)
+                if id(value) in self._reals:
+                    setattr(module, name, self._reals[id(value)])
 
 
 _bootstrap: Any = sys.modules["importlib._bootstrap"]

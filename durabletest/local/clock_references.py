@@ -15,6 +15,7 @@ import warnings
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -268,12 +269,10 @@ def configured() -> list[str]:
     return [name for name in freezegun.config.settings.default_ignore_list if name not in known]
 
 
-def as_prefixes(packages: tuple[str, ...]) -> tuple[str, ...]:
-    """The prefixes for freezegun: the name of a package itself only if no other module's name begins with it."""
-    hits = [name for name in list(sys.modules) if name.startswith(packages)]
-    safe = [package for package in packages if all(is_in(n, (package,)) for n in hits if n.startswith(package))]
-    return (*(f"{package}." for package in packages), *safe)
-
-
 def is_in(module: str, packages: tuple[str, ...]) -> bool:
-    return module in packages or module.startswith(tuple(f"{package}." for package in packages))
+    return module in packages or module.startswith(_prefixes(packages))
+
+
+@lru_cache
+def _prefixes(packages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{package}." for package in packages)

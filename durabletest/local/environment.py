@@ -17,7 +17,7 @@ from durabletest.local import clock_drivers, clock_references
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
 from durabletest.local.foreign_clocks import ClockDriver
-from durabletest.local.handler_threads import HandlerThreads, worker_of
+from durabletest.local.handler_threads import HandlerThreads, invoker_thread_of
 from durabletest.local.invocations import HandlerInvocation
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
@@ -213,7 +213,7 @@ class LocalEnvironment:
         running = self.orchestrator.calls.current()
         if running is not None:
             return running.call.event.enter() if isinstance(running.call, HandlerInvocation) else None
-        if worker_of(current_thread()) is not None:
+        if invoker_thread_of(current_thread()) is not None:
             raise SystemExit
         return None
 

@@ -1,4 +1,4 @@
-"""The threads that run handler code: workers, which call handlers, and all threads that work for them; their stacks."""
+"""The threads that run handler code: invoker threads, which call handlers, and those that work for them; stacks."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from durabletest import sdk
 from durabletest.local.foreign_clocks import TOOLS
 from durabletest.patches import Patches
 
-_WORKER = "_durabletest_worker"
-"""The attribute of a thread that names the worker whose call it works for."""
+_INVOKER = "_durabletest_invoker"
+"""The attribute of a thread that names the invoker thread that it works for."""
 
 
 _lent: WeakSet[Future[Any]] = WeakSet()
 """Futures of what handler code has submitted to pools, until a thread has begun with it."""
 
 
-def mark_worker(thread: Thread) -> None:
+def mark_invoker_thread(thread: Thread) -> None:
     """The thread calls handlers: threads that it starts, and that these start, work for it."""
-    setattr(thread, _WORKER, thread)
+    setattr(thread, _INVOKER, thread)
 
 
-def worker_of(thread: Thread) -> Thread | None:
-    """The worker that the thread works for, which may be itself; None for a thread that runs no handler code."""
-    worker: Thread | None = getattr(thread, _WORKER, None)
-    return worker
+def invoker_thread_of(thread: Thread) -> Thread | None:
+    """The invoker thread that the thread works for, maybe itself; None for a thread that runs no handler code."""
+    invoker_thread: Thread | None = getattr(thread, _INVOKER, None)
+    return invoker_thread
 
 
 def unmark(thread: Thread) -> None:
-    vars(thread).pop(_WORKER, None)
+    vars(thread).pop(_INVOKER, None)
 
 
-def threads_of(worker: Thread) -> list[Thread]:
-    """The living threads that work for a worker, itself included, in the order in which they started."""
-    return [thread for thread in threading.enumerate() if worker_of(thread) is worker]
+def threads_of(invoker_thread: Thread) -> list[Thread]:
+    """The living threads that work for an invoker thread, itself included, in the order in which they started."""
+    return [thread for thread in threading.enumerate() if invoker_thread_of(thread) is invoker_thread]
 
 
 class HandlerThreads:
-    """While installed, marks the threads that work for a worker.
+    """While installed, marks the threads that work for an invoker thread.
 
     These are the threads that its threads start and, while they run what one of its threads has submitted, the threads
     of pools that were there before.
@@ -75,9 +75,9 @@ class HandlerThreads:
 def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
     @functools.wraps(original)
     def start(thread: Thread) -> None:
-        worker = worker_of(current_thread())
-        if worker is not None and worker_of(thread) is None:
-            setattr(thread, _WORKER, worker)
+        invoker_thread = invoker_thread_of(current_thread())
+        if invoker_thread is not None and invoker_thread_of(thread) is None:
+            setattr(thread, _INVOKER, invoker_thread)
         original(thread)
 
     return start
@@ -86,10 +86,10 @@ def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], Non
 def _patched_submit(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def submit(pool: Any, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        worker = worker_of(current_thread())
-        if worker is None:
+        invoker_thread = invoker_thread_of(current_thread())
+        if invoker_thread is None:
             return original(pool, call, *arguments, **named)
-        future = original(pool, _work_for, worker, call, arguments, named)
+        future = original(pool, _work_for, invoker_thread, call, arguments, named)
         _lent.add(future)
         return future
 
@@ -104,17 +104,17 @@ def has_queued_work() -> bool:
     return bool(_lent)
 
 
-def _work_for(worker: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
+def _work_for(invoker_thread: Thread, call: Callable[..., Any], arguments: Any, named: Any) -> Any:
     thread = current_thread()
-    before = worker_of(thread)
-    setattr(thread, _WORKER, worker)
+    before = invoker_thread_of(thread)
+    setattr(thread, _INVOKER, invoker_thread)
     try:
         return call(*arguments, **named)
     finally:
         if before is None:
             unmark(thread)
         else:
-            setattr(thread, _WORKER, before)
+            setattr(thread, _INVOKER, before)
 
 
 _THIRD_PARTY = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))

@@ -94,7 +94,7 @@ class Call(Protocol):
         ...
 
     def run(self) -> Any:
-        """Make the call, in the worker thread."""
+        """Make the call, in the invoker thread."""
         ...
 
     def report(self, outcome: Answered | Raised) -> Exception | None:

@@ -23,11 +23,11 @@ from durabletest.errors import HandlerStillRunsWarning
 from durabletest.local.handler_threads import (
     clock_read_by_author,
     current_frames,
+    invoker_thread_of,
     is_authored,
-    mark_worker,
+    mark_invoker_thread,
     stacks_of,
     threads_of,
-    worker_of,
 )
 
 if TYPE_CHECKING:
@@ -55,40 +55,40 @@ class Raised:
 
 
 class Invoker:
-    """Runs one call at a time in a worker thread of its own.
+    """Runs one call at a time in a thread of its own.
 
     The thread is a daemon, and so are the pool threads that the SDK starts from it. A call that never returns is
     abandoned: its threads are forgotten by :mod:`concurrent.futures`, which would otherwise wait for them when the
-    interpreter exits, and the next call gets a new worker. ``worker`` is the current one, if there is one.
+    interpreter exits, and the next call gets a new one. ``thread`` is the current one, if there is one.
     """
 
     def __init__(self, calls: CallQueue) -> None:
         self._calls = calls
         self._inbox: SimpleQueue[RunningCall | None] = SimpleQueue()
-        self.worker: Thread | None = None
+        self.thread: Thread | None = None
         self._abandoned: list[Thread] = []
         self._loops = LoopEnder()
         self._still_running: str | None = None
 
     def invoke(self, running: RunningCall) -> None:
-        """Run the call in the worker thread, and pass its outcome to the queue of calls there."""
+        """Run the call in that thread, and pass its outcome to the queue of calls there."""
         if self._abandoned:
             self._loops.end(self._left_over())
-        if self.worker is None:
+        if self.thread is None:
             self._inbox = SimpleQueue()
-            self.worker = Thread(target=_work, args=(self._calls, self._inbox), name="durabletest-invoker", daemon=True)
-            mark_worker(self.worker)
-            self.worker.start()
+            self.thread = Thread(target=_work, args=(self._calls, self._inbox), name="durabletest-invoker", daemon=True)
+            mark_invoker_thread(self.thread)
+            self.thread.start()
         self._inbox.put(running)
 
     @property
     def threads(self) -> list[Thread]:
-        """The living threads of the current call, the worker included."""
-        return [] if self.worker is None else threads_of(self.worker)
+        """The living threads of the current call, the invoker thread included."""
+        return [] if self.thread is None else threads_of(self.thread)
 
     def runs(self, thread: Thread) -> bool:
         """Whether that thread works for the current call; False for threads of abandoned ones."""
-        return self.worker is not None and worker_of(thread) is self.worker
+        return self.thread is not None and invoker_thread_of(thread) is self.thread
 
     def abandon(self) -> None:
         """Give the current call up, so that neither the next call nor the end of the process waits for it.
@@ -96,14 +96,14 @@ class Invoker:
         A thread that reads the virtual clock ends there (``end_if_abandoned``), one in a loop of the author's between
         two rounds (:class:`LoopEnder`), and one that is blocked with its process.
         """
-        if self.worker is None:
+        if self.thread is None:
             return
-        self._abandoned.append(self.worker)
+        self._abandoned.append(self.thread)
         self._loops.end(self.threads)
         for thread in self.threads:
             _threads_queues.pop(thread, None)
         self._inbox.put(None)
-        self.worker = None
+        self.thread = None
 
     def end_if_abandoned(self) -> None:
         """End the calling thread by ``SystemExit`` if its call was given up and its author's code reads the clock.
@@ -111,20 +111,20 @@ class Invoker:
         A handler that polls a clock which stands still would slow down everything that follows. Threads of the SDK end
         by themselves, and have to wake the threads that wait for them before.
         """
-        if self._abandoned and worker_of(current_thread()) in self._abandoned and clock_read_by_author():
+        if self._abandoned and invoker_thread_of(current_thread()) in self._abandoned and clock_read_by_author():
             raise SystemExit
 
     def stop(self, timeout: float = 1.0) -> None:
-        """End the worker thread once it is idle, for at most ``timeout`` real seconds; forget threads left behind.
+        """End the invoker thread once it is idle, for at most ``timeout`` real seconds; forget threads left behind.
 
         Calls that were given up get a moment to end, so that they neither log nor print during later tests.
         """
-        if self.worker is not None:
+        if self.thread is not None:
             for thread in self.threads:
                 _threads_queues.pop(thread, None)
             self._inbox.put(None)
-            self.worker.join(timeout)
-            self.worker = None
+            self.thread.join(timeout)
+            self.thread = None
         deadline = time.monotonic() + _GRACE_SECONDS
         self._loops.end(self._left_over())
         for thread in self._left_over():
@@ -138,13 +138,13 @@ class Invoker:
             warnings.warn(self._still_running, HandlerStillRunsWarning, stacklevel=2)
 
     def _left_over(self) -> list[Thread]:
-        return [member for worker in self._abandoned for member in threads_of(worker)]
+        return [member for invoker_thread in self._abandoned for member in threads_of(invoker_thread)]
 
 
 def forget_pools() -> None:
     """Keep the interpreter's exit from waiting for pool threads of handlers that still run."""
     for thread in threading.enumerate():
-        if worker_of(thread) is not None:
+        if invoker_thread_of(thread) is not None:
             _threads_queues.pop(thread, None)
 
 

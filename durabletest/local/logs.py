@@ -13,7 +13,7 @@ from threading import Thread, current_thread
 from weakref import WeakKeyDictionary
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.handler_threads import threads_of, worker_of
+from durabletest.local.handler_threads import invoker_thread_of, threads_of
 from durabletest.model.history import execution_name
 from durabletest.model.records import LogEntry
 from durabletest.patches import Patches
@@ -84,7 +84,7 @@ class LogCapture:
         """Keep the records of the block for this execution, under the number of a new invocation or of the last one.
 
         Records that are not ``kept`` are only shown, if they are shown live: their tracebacks take long to format.
-        The block has to be run by a worker (see :mod:`durabletest.local.handler_threads`).
+        The block has to be run by an invoker thread (see :mod:`durabletest.local.handler_threads`).
         """
         number = self._invocations.get(arn, 0) + new_invocation
         self._invocations[arn] = number
@@ -97,10 +97,10 @@ class LogCapture:
                 self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
-        """The call that the current thread works for, given up or not: its own, or the one that its worker runs."""
+        """The call that the current thread works for, given up or not: its own, or that of its invoker thread."""
         thread = current_thread()
-        worker = worker_of(thread)
-        return None if worker is None else self._sources.get(thread) or self._sources.get(worker)
+        invoker_thread = invoker_thread_of(thread)
+        return None if invoker_thread is None else self._sources.get(thread) or self._sources.get(invoker_thread)
 
     # --- records ---
 

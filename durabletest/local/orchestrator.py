@@ -16,7 +16,7 @@ from durabletest.local.announcement_handlers import AnnouncementHandlers, Parts
 from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments
-from durabletest.local.handler_threads import worker_of
+from durabletest.local.handler_threads import invoker_thread_of
 from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.run_errors import RunErrors, called_by_handler
@@ -148,7 +148,7 @@ class TestExecutionOrchestrator:
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
-        if worker_of(current_thread()) is not None:
+        if invoker_thread_of(current_thread()) is not None:
             error = called_by_handler(call)
             self._inbox.post(partial(self._abort_running, self.calls.current(), error.again()))
             raise error
@@ -189,7 +189,7 @@ class TestExecutionOrchestrator:
         system decides the order of things.
         """
         thread = current_thread()
-        if not self._take_turns or self._server.is_mine or worker_of(thread) is not None:
+        if not self._take_turns or self._server.is_mine or invoker_thread_of(thread) is not None:
             return
         if self._server.resting and not self._server.has_mail and not self._inbox.closed:
             with lease:

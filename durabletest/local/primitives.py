@@ -373,19 +373,19 @@ class Primitives:
         turns = current_turns()
         return random.random() if turns is None else turns.jitter()
 
-    def entering(self, doing: object) -> None:
+    def enter_sdk(self, doing: object) -> None:
         """A thread comes to the SDK: a task whose turn was taken while it waited elsewhere gets in line."""
         task = current_task()
         if task is not None:
             task.turns.enter(task)
             task.note(doing)
 
-    def replaying(self) -> Callable[[object], None] | None:
+    def replay_listener(self) -> Callable[[object], None] | None:
         """Note replayed operations only for the story of a schedule."""
         turns = current_turns()
         return _note if turns is not None and turns.explored else None
 
-    def leaving(self, doing: object) -> None:
+    def leave_sdk(self, doing: object) -> None:
         """A thread goes to the author's code: others may come first."""
         task = current_task()
         if task is not None:

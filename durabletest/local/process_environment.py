@@ -14,7 +14,7 @@ from typing import Any
 from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError, EnvironmentNotSetUpError
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
-from durabletest.local.handler_threads import unmark, worker_of
+from durabletest.local.handler_threads import invoker_thread_of, unmark
 from durabletest.local.invoker import forget_pools
 
 WAIT_SECONDS = 60.0
@@ -159,7 +159,7 @@ class ProcessEnvironment:
         The garbage collector calls this from any place in any thread, with any lock held.
         """
         self._dropped.append((environment, deployment))
-        ours = worker_of(current_thread()) is not None or environment.server.is_mine
+        ours = invoker_thread_of(current_thread()) is not None or environment.server.is_mine
         if not self._collecting and not ours and self._changed.acquire(blocking=False):
             try:
                 self._close_dropped()

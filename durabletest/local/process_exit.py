@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import current_thread
 from typing import NoReturn
 
-from durabletest.local.handler_threads import worker_of
+from durabletest.local.handler_threads import invoker_thread_of
 from durabletest.patches import Patches
 
 
@@ -54,7 +54,7 @@ class ExitGuard:
 
     def _patched_exit(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
         def _exit(status: int) -> NoReturn:
-            if not self._installed or os.getpid() != self._pid or worker_of(current_thread()) is None:
+            if not self._installed or os.getpid() != self._pid or invoker_thread_of(current_thread()) is None:
                 original(status)
             error = ProcessExit(status)
             self._crashed(error)

@@ -186,7 +186,7 @@ class RepeatingRunner(OperationLookups):
         return endings.Ending(workflow, function, views, self, noted)
 
     def _request(self, payload: str | None) -> dict[str, Any]:
-        """The arguments with which the server starts an execution of this runner."""
+        """The arguments of ``CheckpointServer.start`` for an execution of this runner."""
         return {
             "deployment": self._deployment.number,
             "function": self._function_name,

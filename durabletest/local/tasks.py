@@ -165,7 +165,7 @@ def current_task() -> Task | None:
 
 
 def current_turns() -> Turns | None:
-    """The turns of the invocation that the calling thread works for, as a task or as the worker that waits for it."""
+    """The turns of the invocation that the calling thread works for, as a task or as the invoker thread."""
     task = current_task()
     return task.turns if task is not None else getattr(_here, "turns", None)
 

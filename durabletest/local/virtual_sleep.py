@@ -168,7 +168,7 @@ class Sleepers:
         if turns is None:
             return threads
         known = turns.parked_threads()
-        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.worker]
+        return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.thread]
 
 
 class VirtualSleep:
@@ -238,10 +238,12 @@ the invocation is given up, would make them last for the whole difference."""
 def _holders(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[ModuleType, str, Any]]:
     """The global names of all modules that hold the first object of a pair, each with the second one."""
     others = {id(held): (held, other) for held, other in pairs}
+    modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    holders = [module for module in modules if not others.keys().isdisjoint(map(id, list(vars(module).values())))]
     return [
         (module, name, others[id(value)][1])
-        for module in list(sys.modules.values())
-        if isinstance(module, ModuleType) and module.__name__.partition(".")[0] not in _TIMED_WAITS
+        for module in holders
+        if module.__name__.partition(".")[0] not in _TIMED_WAITS
         for name, value in list(vars(module).items())
         if id(value) in others
     ]

@@ -6,15 +6,13 @@ import functools
 import io
 import os
 import re
-import subprocess
-import sys
 import unittest
 from pathlib import Path
 from unittest import mock
 
 from durabletest.errors import CloudPermissionError
 from tests.assertions import failing_suite
-from tests.subprocesses import ONLY_NAMED_PLUGINS
+from tests.subprocesses import ONLY_NAMED_PLUGINS, StartedModule
 
 ROOT = Path(__file__).parent.parent.parent
 REPORT = "Operations of execution 'execution-"
@@ -141,15 +139,7 @@ class FramesTests(unittest.TestCase):
     def test_pytest_shows_no_frame_of_ours(self) -> None:
         options = ["-q", "-p", "no:cacheprovider", "--show-capture=no", "-c", os.devnull, "--rootdir", str(ROOT)]
         options += ["-p", "durabletest.pytest_plugin"]
-        run = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, str(Path(failing_suite.__file__))],
-            check=False,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, **ONLY_NAMED_PLUGINS, "PYTHONPATH": str(ROOT)},
-        )
+        run = StartedModule("pytest", *options, str(Path(failing_suite.__file__)), **ONLY_NAMED_PLUGINS).ended()
         self.assertIn(" failed, 1 skipped, 1 xfailed", run.stdout, run.stderr)
         self.assertIn("failing_suite.py:", run.stdout)
         self.assertNotRegex(run.stdout, r"\bdurabletest[/\\]\S+\.py:\d+")

@@ -6,6 +6,7 @@ user agent, so that the endpoint can send a signal when one of its requests arri
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -85,6 +86,7 @@ class Killed(DurableTestCase):
 def main(runs: list[dict[str, str]]) -> None:
     """Fork a process for each run (its test, runner, function, signal and target), and print how they ended."""
     lambda_client().close()  # its first client reads the service models, for all processes
+    gc.freeze()  # what was imported lives as long as each process, whose collections need not look at it
     outputs = [tempfile.TemporaryFile("w+") for _ in runs]  # noqa: SIM115 - each is closed when it was read
     children: list[int] = []
     codes: dict[int, int] = {}

@@ -10,6 +10,7 @@ from unittest import mock
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader, create_loader
 
 from durabletest import (
     CloudCredentialsError,
@@ -25,6 +26,7 @@ from durabletest import (
     NotAvailableError,
     OperationNotFoundError,
 )
+from durabletest.cloud.aws import lambda_client
 from tests.cloud.workflows import order
 from tests.endpoint import faults
 from tests.endpoint.case import EndpointTestCase
@@ -110,6 +112,15 @@ class SetupTests(RefusalTestCase):
             with self.subTest(variables), mock.patch.dict(os.environ, variables):
                 retries = self.runner("orders:live", client=None).client.meta.config.retries
                 self.assertEqual((retries["total_max_attempts"], retries["mode"]), (attempts, mode))
+
+    def test_the_models_of_services_are_read_once_for_all_clients(self) -> None:
+        self.enterContext(mock.patch("botocore.session.create_loader", create_loader))  # all tests share one
+        lambda_client().close()
+        reading = mock.patch.object(JSONFileLoader, "load_file", side_effect=RuntimeError("it is read"))
+        with reading:
+            lambda_client().close()
+        with self.subTest("others are not the same"), mock.patch.dict(os.environ, AWS_DATA_PATH="."), reading:
+            self.assertRaisesRegex(RuntimeError, "it is read", lambda_client)
 
     def test_what_the_service_says_of_bad_credentials(self) -> None:
         self.endpoint.faults.add("Invoke", faults.Refused(403, "UnrecognizedClientException", "The token is invalid."))

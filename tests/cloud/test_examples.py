@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
-import subprocess
 import sys
 import unittest
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from durabletest.cloud.suite import handler_names
 from durabletest.model.times import span
 from tests.endpoint.case import environment
 from tests.endpoint.server import Endpoint
+from tests.subprocesses import StartedModule
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OUTCOME = re.compile(r"^(?P<test>\S+) \(\S+\) \.\.\. (?P<outcome>ok|skipped '(?P<reason>.*)')$", re.MULTILINE)
@@ -102,11 +101,8 @@ class ExamplesTests(unittest.TestCase):
                 "DURABLETEST_POLL_INTERVAL": "0.005",
             }
             with environment(variables):
-                command = [sys.executable, "-W", "error", "-m", "unittest", "-v"]
-                run = subprocess.run(
-                    command, cwd=EXAMPLES, env=dict(os.environ), capture_output=True, timeout=120, check=False
-                )
-            report = run.stderr.decode()
+                run = StartedModule("unittest", "-v", cwd=EXAMPLES).ended(120)
+            report = run.stderr
             self.assertEqual(run.returncode, 0, report)
             outcomes = list(OUTCOME.finditer(report))
             ran = [outcome["test"] for outcome in outcomes if outcome["outcome"] == "ok"]

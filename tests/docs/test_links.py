@@ -55,6 +55,29 @@ class LinkTests(unittest.TestCase):
         self.assertEqual({link for link in links(index) if "/" not in link}, pages)
 
 
+class NameTests(unittest.TestCase):
+    """The pages about the inside of the package name modules and methods that exist."""
+
+    PAGES = (ROOT / "CONTRIBUTING.md", GUIDE / "how-it-works.md")
+
+    def names(self, pattern: str) -> set[str]:
+        found = {name for page in self.PAGES for name in re.findall(pattern, page.read_text(encoding="utf-8"))}
+        self.assertGreater(len(found), 10)
+        return found
+
+    def test_modules(self) -> None:
+        files = {str(file.relative_to(top)) for top in TOPS for file in top.rglob("*.py")}
+        self.assertEqual(self.names(r"`([\w/]+\.py)`") - files, set())
+
+    def test_methods_by_the_class_that_has_them(self) -> None:
+        sources = [file.read_text(encoding="utf-8") for file in (ROOT / "durabletest").rglob("*.py")]
+        for name in self.names(r"`([A-Z]\w+\.[a-z]\w+)`"):
+            owner, _, method = name.partition(".")
+            with self.subTest(name):
+                homes = [text for text in sources if re.search(rf"^class {owner}\b", text, re.MULTILINE)]
+                self.assertTrue(any(f"    def {method}(" in text for text in homes))
+
+
 class CommandTests(unittest.TestCase):
     def test_nothing_is_installed_from_an_index_that_does_not_have_it(self) -> None:
         for path in DOCUMENTS:

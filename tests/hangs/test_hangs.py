@@ -5,7 +5,7 @@ Cases of one kind share a process, one after the other: what one leaves behind i
 
 from __future__ import annotations
 
-from tests.hangs.processes import CaseProcess, pytest_process, unittest_process
+from tests.hangs.processes import CaseProcess, pytest_process, script_process, unittest_process
 from tests.subprocesses import ProcessTestCase
 
 STUCK = r"durabletest\.errors\.HandlerStuckError: .*made no progress for 0\.3 real seconds"
@@ -23,6 +23,8 @@ BLOCKING = {
     "PollingAFrozenClock": [STUCK, r"while datetime\.now\(UTC\) < deadline"],
 }
 """What the error of each says. The last one goes on polling, until its process ends."""
+ROWS = [list(BLOCKING)[first::3] for first in range(3)]
+"""Each in a process, beside the others: they wait most of the time."""
 
 DYING = {
     "ServerDiesBusy": [SERVER, r"Ran 1 test"],
@@ -52,21 +54,22 @@ class HangTests(ProcessTestCase):
     @classmethod
     def start_processes(cls) -> dict[str, CaseProcess]:
         return {
-            "blocking": unittest_process(*BLOCKING),
+            **{row[0]: unittest_process(*row) for row in ROWS},
             "passing": unittest_process(*PASSING),
             **{name: unittest_process(name) for name in [*DYING, "ControlC"]},
             "ControlC under pytest": pytest_process("ControlC"),
-            "never closed": CaseProcess("-c", "from tests.hangs.cases import never_closed; never_closed()"),
+            "never closed": script_process("from tests.hangs.cases import never_closed; never_closed()"),
         }
 
     def test_what_blocks_ends_in_an_error_with_the_stacks_of_its_threads(self) -> None:
-        ended = self.processes["blocking"].ended()
-        self.assertEqual(ended.code, 1, ended.output)
-        self.assertRegex(ended.output, rf"Ran {len(BLOCKING)} tests")
-        for name, patterns in BLOCKING.items():
-            for pattern in patterns:
-                with self.subTest(name, pattern=pattern):
-                    self.assertRegex(ended.errors_of(name) or ended.output, pattern)
+        for row in ROWS:
+            ended = self.processes[row[0]].ended()
+            self.assertEqual(ended.code, 1, ended.output)
+            self.assertRegex(ended.output, rf"Ran {len(row)} tests")
+            for name in row:
+                for pattern in BLOCKING[name]:
+                    with self.subTest(name, pattern=pattern):
+                        self.assertRegex(ended.errors_of(name) or ended.output, pattern)
 
     def test_what_ends_its_process_is_a_crashed_invocation_and_a_new_one_follows(self) -> None:
         ended = self.processes["passing"].ended()

@@ -14,7 +14,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner
-from durabletest.local.handler_threads import worker_of
+from durabletest.local.handler_threads import invoker_thread_of
 
 ROUNDS = 60
 
@@ -66,7 +66,7 @@ class AbandonedTests(unittest.TestCase):
 
 
 def handler_threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if worker_of(thread) is not None}
+    return {thread for thread in threading.enumerate() if invoker_thread_of(thread) is not None}
 
 
 class NothingLeftTests(unittest.TestCase):

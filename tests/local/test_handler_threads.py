@@ -1,4 +1,4 @@
-"""Threads that run handler code are known by the worker that they work for."""
+"""Threads that run handler code are known by the invoker thread that they work for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import unittest
 from threading import Event, Thread
 
-from durabletest.local.handler_threads import HandlerThreads, mark_worker, threads_of, worker_of
+from durabletest.local.handler_threads import HandlerThreads, invoker_thread_of, mark_invoker_thread, threads_of
 
 
 class HandlerThreadsTests(unittest.TestCase):
@@ -20,19 +20,19 @@ class HandlerThreadsTests(unittest.TestCase):
         go = Event()
 
         def grandchild() -> None:
-            seen.append(worker_of(threading.current_thread()))
+            seen.append(invoker_thread_of(threading.current_thread()))
             go.wait(5)
 
         def child() -> None:
             thread = Thread(target=grandchild)
             thread.start()
-            seen.append(len(threads_of(worker)))
+            seen.append(len(threads_of(invoker_thread)))
             go.set()
             thread.join(5)
 
-        worker = Thread(target=child)
-        mark_worker(worker)
-        worker.start()
-        worker.join(5)
-        self.assertCountEqual(seen, [worker, 2])
-        self.assertEqual(threads_of(worker), [])
+        invoker_thread = Thread(target=child)
+        mark_invoker_thread(invoker_thread)
+        invoker_thread.start()
+        invoker_thread.join(5)
+        self.assertCountEqual(seen, [invoker_thread, 2])
+        self.assertEqual(threads_of(invoker_thread), [])

@@ -111,6 +111,15 @@ class LateImportTests(LateModules):
         self.in_a_step(lambda: importlib.import_module("late_api"))
         self.assertIs(sys.modules["late_api"].datetime, REAL)
 
+    def test_a_clock_that_a_module_holds_since_time_was_frozen_before_by_a_name_in_the_place_of_another(self) -> None:
+        self.write(model_before="first = second = None")
+        module = importlib.import_module("model_before")
+        self.assertIsNone(self.in_a_step(lambda: module.second))
+        del module.second
+        module.third = REAL
+        self.assertEqual(self.in_a_step(lambda: module.third.now(UTC)), NEW_YEAR)
+        self.assertIs(module.third, REAL)
+
     def test_what_remains_of_an_import_that_fails(self) -> None:
         self.write(late_model=MODEL, late_failure="import late_model\nimport no_such_module\n")
 

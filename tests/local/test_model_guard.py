@@ -18,7 +18,7 @@ from tests.cloud.test_examples import example_suites
 from tests.local.model_guard import API_OPERATIONS, Guard
 from tests.local.server.harness import Harness
 from tests.local.server.test_requests import Prepared
-from tests.subprocesses import ProcessTestCase, Started, StartedSuite
+from tests.subprocesses import FreshSuite, ProcessTestCase, Started
 
 SUITE = """
 import unittest
@@ -152,8 +152,8 @@ class OtherProcessTests(ProcessTestCase):
     @classmethod
     def start_processes(cls) -> Mapping[str, Started]:
         return {
-            "unittest": StartedSuite("unittest", suite=SUITE),
-            "pytest": StartedSuite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE),
+            "unittest": FreshSuite("unittest", suite=SUITE),
+            "pytest": FreshSuite("pytest", "-q", "-p", "no:cacheprovider", suite=SUITE),
             "found late": Started("-c", "import tests; tests.MODEL_GUARD.found.append('found late')"),
         }
 

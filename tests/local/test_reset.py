@@ -6,11 +6,13 @@ import unittest
 from datetime import timedelta
 from threading import Event
 from typing import Any
+from unittest.mock import MagicMock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
 
 from durabletest import DurableTestCase, LocalDurableTestRunner, OperationNotFoundError
+from durabletest.local.announcement_handlers import AnnouncementHandlers
 
 HALF_AN_HOUR = timedelta(minutes=30)
 
@@ -99,3 +101,32 @@ class OtherRunnerTests(DurableTestCase):
         with self.assertRaises(self.runner.client.exceptions.ResourceNotFoundException):
             self.runner.client.get_durable_execution(DurableExecutionArn=execution.arn)
         self.assertEqual(self.start().arn, execution.arn)
+
+
+class AnnouncementTests(unittest.TestCase):
+    """What the server announces is done later, and not for an execution that was given up meanwhile."""
+
+    def setUp(self) -> None:
+        self.messages: list[Any] = []
+        self.parts = MagicMock(post=self.messages.append)
+        self.handlers = AnnouncementHandlers(self.parts)
+
+    def calls_put(self) -> list[str]:
+        """The executions whose calls were put into the queue, once the messages are handled."""
+        while self.messages:
+            self.messages.pop(0)()
+        return [put.args[0] for put in self.parts.calls.put.call_args_list]
+
+    def test_nothing_is_done_during_the_request(self) -> None:
+        self.handlers.invocation_due("a")
+        self.parts.calls.put.assert_not_called()
+        self.assertEqual(self.calls_put(), ["a"])
+
+    def test_what_was_given_up_meanwhile_is_not_done_until_its_arn_is_used_again(self) -> None:
+        self.handlers.invocation_due("a")
+        self.handlers.invocation_due("b")
+        self.handlers.forget("a", RuntimeError)
+        self.assertEqual(self.calls_put(), ["b"])
+        self.handlers.all_forgotten()
+        self.handlers.invocation_due("a")
+        self.assertEqual(self.calls_put(), ["b", "a"])

@@ -16,7 +16,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import HandlerStillRunsWarning, HandlerStuckError, LocalDurableTestRunner
-from durabletest.local.handler_threads import worker_of
+from durabletest.local.handler_threads import invoker_thread_of
 
 observed = type(sys.gettrace()).__name__ not in ("NoneType", "CTracer")
 
@@ -58,7 +58,7 @@ LOOPS: dict[str, Callable[[Any], None]] = {
 
 def families() -> list[threading.Thread]:
     """The threads that still run code of handlers."""
-    return [thread for thread in threading.enumerate() if worker_of(thread) is not None]
+    return [thread for thread in threading.enumerate() if invoker_thread_of(thread) is not None]
 
 
 def end_threads(go: Event) -> None:

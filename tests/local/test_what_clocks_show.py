@@ -28,7 +28,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from durabletest import ClockWarning, DurableTestCase, LocalDurableTestRunner
-from tests.subprocesses import run_suite
+from tests.quicker import BYTE_CODE_AS_INSTALLED
+from tests.subprocesses import FreshSuite
 
 PAGE = Path(__file__).parents[2] / "docs" / "clocks.md"
 CLOCKS = ("freezegun", "time-machine")
@@ -291,6 +292,8 @@ del Case
 @unittest.skipIf(importlib.util.find_spec("pandas") is None, "pandas is not installed")
 class PandasTests(unittest.TestCase):
     def test_its_first_import_in_a_step(self) -> None:
-        done = run_suite("unittest", "test_suite", suite=PANDAS, DURABLETEST_CLOCK="")
+        done = FreshSuite(
+            "unittest", "test_suite", suite=PANDAS, DURABLETEST_CLOCK="", **BYTE_CODE_AS_INSTALLED
+        ).ended()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("Ran 3 tests", done.stderr)

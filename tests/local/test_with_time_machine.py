@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import unittest
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +23,7 @@ from tests.local import (
     test_races,
     test_sleep,
 )
+from tests.subprocesses import StartedModule
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODULES = (
@@ -117,14 +116,6 @@ class LeftTravellingTests(unittest.TestCase):
 
 class ExampleTests(unittest.TestCase):
     def test_the_examples(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "unittest"],
-            check=False,
-            cwd=EXAMPLES,
-            env={**os.environ, "DURABLETEST_CLOCK": "time-machine"},
-            text=True,
-            capture_output=True,
-            timeout=60,
-        )
+        done = StartedModule("unittest", cwd=EXAMPLES, DURABLETEST_CLOCK="time-machine").ended()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, r"Ran \d\d+ tests")

@@ -22,6 +22,7 @@ from aws_durable_execution_sdk_python.retries import RetryStrategyConfig, create
 from durabletest.__main__ import main
 from tests.endpoint.case import EndpointTestCase, environment
 from tests.endpoint.server import CREDENTIALS
+from tests.subprocesses import StartedModule
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -87,17 +88,8 @@ class CommandTests(EndpointTestCase):
         variables = {
             "DURABLETEST_FUNCTION_NAMES": '{"shop": "shop:live"}',
             "DURABLETEST_POLL_INTERVAL": "0.005",
-            "PYTHONPATH": str(ROOT),
         }
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "durabletest", "verify-parity", module],
-            cwd=folder,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return StartedModule("durabletest", "verify-parity", module, cwd=Path(folder), **variables).ended()
 
     def test_a_suite_that_does_the_same_in_both_modes(self) -> None:
         run = self.verify(same_shop)

@@ -12,6 +12,8 @@ import durabletest.pytest_plugin
 
 KEPT = (durabletest.durable_test, durabletest.explored_case, durabletest.pytest_plugin)
 """Modules that are imported here, so that not every run imports them again."""
+PLUGINS_ARE_IMPORTED = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
+"""By this process, which rewrites no assertions."""
 SUITE = """
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +56,6 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(test_suite=SUITE + text)
         plugin = ("-p", "durabletest.pytest_plugin", "-p", "no:cacheprovider", "-W", "error", "--strict-markers")
-        return pytester.runpytest_inprocess(*plugin, *arguments)
+        return pytester.runpytest_inprocess(*plugin, *PLUGINS_ARE_IMPORTED, *arguments)
 
     return run

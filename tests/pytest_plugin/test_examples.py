@@ -14,7 +14,7 @@ from tests.cloud.test_examples import AT_LEAST, EXAMPLES, deploy, example_suites
 from tests.docs.pages import GUIDE
 from tests.endpoint.case import environment
 from tests.endpoint.server import Endpoint
-from tests.subprocesses import BOUND, ONLY_NAMED_PLUGINS, Started
+from tests.subprocesses import BOUND, ONLY_NAMED_PLUGINS, StartedModule
 
 NAMES = sorted(path.stem.removeprefix("test_") for path in EXAMPLES.glob("test_*.py"))
 CALLS = ("execute", "start", "on_callback", "stub_step", "stub_invoke", "assert[A-Z]\\w+on\\w*")
@@ -80,7 +80,7 @@ def passed(*paths: str) -> tuple[set[str], set[str]]:
     None may fail; one with parameters counts once.
     """
     arguments = ("-q", "-rA", "-p", "no:cacheprovider", "--tb=short", *paths)
-    done = Started("-W", "error", "-m", "pytest", *arguments, cwd=EXAMPLES, **ONLY_NAMED_PLUGINS).ended(2 * BOUND)
+    done = StartedModule("pytest", *arguments, cwd=EXAMPLES, **ONLY_NAMED_PLUGINS).ended(2 * BOUND)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^PASSED (\S*)::(\w+)", done.stdout, re.MULTILINE)
     by_pytest = {test for path, test in found if "pytest_style" in path}

@@ -117,7 +117,7 @@ def test_the_report_is_part_of_the_failure(cases: Callable[..., Cases]) -> None:
 def test_with_xdist_too(cases: Callable[..., Cases], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("xdist")
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-    found = cases(SUITE, "-p", "xdist.plugin", "-n", "2")
+    found = cases(SUITE, "-p", "xdist.plugin", "-n", "1")
     check(found)
     [failure] = found["test_claim"].iter("failure")
     assert "Operations of execution 'execution-1'" in str(failure.text)

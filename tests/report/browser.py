@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import json
+import os
 import shutil
 import tempfile
 import time
 import unittest
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,27 @@ def why_not() -> str | None:
     return None
 
 
+@cache
+def _browser() -> Any:
+    """One for all classes, as it takes longer to start than most of them; until the process ends."""
+    profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for option in (*_OPTIONS, f"--user-data-dir={profile.name}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    process = os.getpid()
+
+    def end() -> None:
+        if os.getpid() == process:  # not in a child that a test has forked
+            browser.quit()
+            profile.cleanup()
+
+    atexit.register(end)
+    return browser
+
+
 class BrowserTestCase(unittest.TestCase):
     """Tests that open pages in a browser; they are skipped where there is none."""
 
@@ -67,14 +91,8 @@ class BrowserTestCase(unittest.TestCase):
         reason = why_not()
         if reason is not None:
             raise unittest.SkipTest(reason)
-        profile = cls.enterClassContext(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium") or ""
-        for option in (*_OPTIONS, f"--user-data-dir={profile}"):
-            options.add_argument(option)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        cls.browser = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-        cls.addClassCleanup(cls.browser.quit)
+        cls.browser = _browser()
+        cls.addClassCleanup(cls.browser.get, "about:blank")
 
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import unittest
 
 from tests.cloud.test_examples import AT_LEAST, EXAMPLES
@@ -14,6 +11,7 @@ from tests.effort import LONG
 from tests.endpoint.case import environment
 from tests.endpoint.server import CREDENTIALS
 from tests.serve.served import Served
+from tests.subprocesses import StartedModule
 
 ONBOARDING = "examples/onboarding.py"
 TARGETS = (
@@ -45,17 +43,9 @@ class ExamplesTests(unittest.TestCase):
                 "DURABLETEST_FUNCTION_NAMES": json.dumps({name: f"{name}:live" for name in names}),
                 "DURABLETEST_POLL_INTERVAL": "0.005",
             }
-            command = [sys.executable, "-W", "error", "-m", "unittest", "-v", *([] if LONG else ["test_approval"])]
+            command = ["unittest", "-v", *([] if LONG else ["test_approval"])]
             with environment(variables):
-                run = subprocess.run(
-                    command,
-                    cwd=EXAMPLES,
-                    env=dict(os.environ),
-                    capture_output=True,
-                    text=True,
-                    timeout=120,
-                    check=False,
-                )
+                run = StartedModule(*command, cwd=EXAMPLES).ended(120)
             self.assertEqual(run.returncode, 0, run.stderr)
             passed = len(re.findall(r"\.\.\. ok$", run.stderr, re.MULTILINE))
             self.assertGreaterEqual(passed, AT_LEAST if LONG else AT_LEAST_OF_APPROVAL, run.stderr)

@@ -184,6 +184,7 @@ class OtherTimesTests(LivePageTestCase):
         self.serve("skip")
         self.start("approval", "1")
         self.wait_for_text("#time", "time stands still for a callback")
+        self.wait_for("!document.querySelector('#next').disabled")
         self.find("#next").click()
         self.wait_for_text(".status", "FAILED")
         self.assertIn("Callback timed out", self.find(".outcome").text)

@@ -145,17 +145,17 @@ def _compiled_fit(shape_name: str) -> Fits:
     """A check that says yes only to values without violations; a no means that they must be looked for."""
     shape: Any = service_model().shape_for(shape_name)
     make: dict[str, Callable[[Any], Fits]] = {
-        "structure": _fitting_structure,
-        "list": _fitting_list,
-        "string": _fitting_string,
-        "integer": _fitting_integer,
+        "structure": _structure_fits,
+        "list": _list_fits,
+        "string": _string_fits,
+        "integer": _integer_fits,
         "boolean": lambda _: lambda value: type(value) is bool,
         "timestamp": lambda _: lambda value: isinstance(value, datetime),
     }
     return make.get(shape.type_name, _never)(shape)
 
 
-def _fitting_structure(shape: Any) -> Fits:
+def _structure_fits(shape: Any) -> Fits:
     if getattr(shape, "is_tagged_union", False) or getattr(shape, "is_document_type", False):
         return _never(shape)
     members = {name: _fits(member) for name, member in shape.members.items()}
@@ -173,12 +173,12 @@ def _fitting_structure(shape: Any) -> Fits:
     return fits
 
 
-def _fitting_list(shape: Any) -> Fits:
+def _list_fits(shape: Any) -> Fits:
     (lower, upper), member = _bounds(shape), _fits(shape.member)
     return lambda value: type(value) in (list, tuple) and lower <= len(value) <= upper and all(map(member, value))
 
 
-def _fitting_string(shape: Any) -> Fits:
+def _string_fits(shape: Any) -> Fits:
     if shape.serialization.get("jsonvalue"):
         return _never(shape)
     lower, upper = _bounds(shape)
@@ -193,7 +193,7 @@ def _fitting_string(shape: Any) -> Fits:
     return (lambda value: type(value) is str and value in allowed) if allowed else fits
 
 
-def _fitting_integer(shape: Any) -> Fits:
+def _integer_fits(shape: Any) -> Fits:
     lower, upper = _bounds(shape)
     return lambda value: type(value) is int and lower <= value <= upper
 
