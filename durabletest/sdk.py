@@ -20,7 +20,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeAlias
 
 from durabletest.errors import MissingSdkError
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
@@ -180,7 +180,7 @@ def _json_value(value: Any) -> Any:
     return round(value.timestamp() * 1000) if isinstance(value, datetime) else value
 
 
-class ClientHook:
+class ClientHook(PatchGroup):
     """While installed, ``@durable_execution`` gets the Lambda client that ``client`` returns for the calling thread.
 
     Where that is None, the decorator makes its own, as it does in a deployed function.
@@ -189,7 +189,7 @@ class ClientHook:
     def __init__(self, client: Callable[[], Any | None]) -> None:
         self._given = client
         self._original: Any = None
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         """Stand in for the class of the decorator's clients.
@@ -201,9 +201,6 @@ class ClientHook:
         self._original = getattr(execution, "LambdaClient", None)
         if self._original is not None:
             self._patches.replace(execution, "LambdaClient", self)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def __call__(self, client: object) -> Any:
         """``LambdaClient(client=...)``: the decorator was given a client of boto3."""
@@ -257,7 +254,7 @@ def is_about_to_send(frame: FrameType) -> bool:
     return caller is not None and caller.f_code is _collecting()
 
 
-class Hooks:
+class Hooks(PatchGroup):
     """Patches of the SDK's ``ExecutionState`` while handlers run here.
 
     ``crashed`` is called when a ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before
@@ -269,7 +266,7 @@ class Hooks:
     def __init__(self, crashed: Callable[[BaseException], None], replacement: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
         self._replacement = replacement
-        self._patches = Patches()
+        super().__init__()
         self._state: Any = None
 
     def flush(self) -> None:
@@ -300,9 +297,6 @@ class Hooks:
             # The loop of the checkpoint thread, which begins with each invocation: it notes the state for ``flush``.
             # Since 2.0.
             self._patches.wrap(state_class, "checkpoint_batches_forever", self._patched_checkpoint_loop)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _patched_stop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = module("state")._Signal.REFRESH_WAKE

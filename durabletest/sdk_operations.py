@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from durabletest.model.outcomes import Noted
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 from durabletest.sdk import folder, module
 
 _EXECUTORS = itertools.count(1)
@@ -122,7 +122,7 @@ class AskedNotes(OperationListener):
         return Noted(frozenset(self._retrying.get(arn, ())), dict(self._branches.get(arn, {})))
 
 
-class OperationPatches:
+class OperationPatches(PatchGroup):
     """While installed, tells of each operation that handler code asks for, also in replays.
 
     ``listeners`` returns who is told, for the calling thread.
@@ -130,7 +130,7 @@ class OperationPatches:
 
     def __init__(self, listeners: Callable[[], Sequence[OperationListener]]) -> None:
         self._listeners = listeners
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         # Every operation is an executor of the SDK's, whose ``process`` is called once when handler code asks for it,
@@ -143,9 +143,6 @@ class OperationPatches:
         # Maps and parallels have the names of all their branches, also of those that never begin. Since 2.0.
         if hasattr(module("concurrency.executor").ConcurrentExecutor, "get_iteration_name"):
             self._patches.wrap(module("concurrency.executor").ConcurrentExecutor, "execute", self._patched_execute)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _patched_process(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)

@@ -19,7 +19,7 @@ from durabletest import sdk
 from durabletest.errors import PayloadError
 from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
 from durabletest.model.records import ErrorDetails, OperationRecord, OperationType
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 _NAMES = {"serialize": True, "deserialize": False}
 """The SDK's two functions that call serialisers, and whether they write."""
@@ -128,7 +128,7 @@ class ValueNotes:
             return self._serialisers.get(arn, {}).get((record.id, wrote))
 
 
-class SerialiserHooks:
+class SerialiserHooks(PatchGroup):
     """Patches that note serialisers other than the default one, and values that are refused.
 
     The SDK's errors name the type of the refused value only, ``Object of type Money is not JSON serializable``, and so
@@ -137,7 +137,7 @@ class SerialiserHooks:
 
     def __init__(self, notes: ValueNotes) -> None:
         self._notes = notes
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         serdes, execution = sdk.module("serdes"), sdk.module("execution")
@@ -152,9 +152,6 @@ class SerialiserHooks:
         # history does not. Since 2.0.
         for name, wrote in _NAMES.items():
             self._replace_everywhere(getattr(serdes, name, None), name, wrote)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _replace_everywhere(self, function: Any, name: str, wrote: bool) -> None:
         """Also in the SDK's modules that have imported the function, under its own name."""

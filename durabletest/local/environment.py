@@ -37,6 +37,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager, RequestInst
 from durabletest.local.stubbing import step_replacement
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
+from durabletest.patches import PatchGroup
 from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
@@ -107,7 +108,7 @@ class LocalEnvironment:
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self.crash = self.orchestrator.calls.crash
         self._hooks = sdk.Hooks(self.crash, self._step_replacement)
-        self._parts: tuple[Any, ...] = (
+        self._parts: tuple[PatchGroup, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from durabletest import sdk
 from durabletest.local.foreign_clocks import TOOLS
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 _INVOKER = "_durabletest_invoker"
 """The attribute of a thread that names the invoker thread that it works for."""
@@ -51,15 +51,12 @@ def threads_of(invoker_thread: Thread) -> list[Thread]:
     return [thread for thread in threading.enumerate() if invoker_thread_of(thread) is invoker_thread]
 
 
-class HandlerThreads:
+class HandlerThreads(PatchGroup):
     """While installed, marks the threads that work for an invoker thread.
 
     These are the threads that its threads start and, while they run what one of its threads has submitted, the threads
     of pools that were there before.
     """
-
-    def __init__(self) -> None:
-        self._patches = Patches()
 
     def install(self) -> None:
         # Both run in the thread whose mark is passed on, before the new thread or task begins; nothing that Python
@@ -67,9 +64,6 @@ class HandlerThreads:
         # Checked with Python 3.11; both have had this signature since 3.9.
         self._patches.wrap(Thread, "start", _patched_start)
         self._patches.wrap(ThreadPoolExecutor, "submit", _patched_submit)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
 
 def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], None]:

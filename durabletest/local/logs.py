@@ -16,7 +16,7 @@ from durabletest.errors import ConfigurationError
 from durabletest.local.handler_threads import invoker_thread_of, threads_of
 from durabletest.model.history import execution_name
 from durabletest.model.records import LogEntry
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 LOGS_VARIABLE = "DURABLETEST_LOGS"
 _CAPTURED, _LIVE = "captured", "live"
@@ -44,7 +44,7 @@ class _Source:
     invocation: int
 
 
-class LogCapture:
+class LogCapture(PatchGroup):
     """Keeps what is logged by the calls of handlers and functions, and by the threads that they start.
 
     Records still go to all handlers: ``propagate``, ``assertLogs``, ``caplog`` and later set-ups of logging work as
@@ -58,16 +58,13 @@ class LogCapture:
         self._entries: dict[str, list[LogEntry]] = {}
         self._invocations: dict[str, int] = {}
         self._sources: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         # Every record that has passed its logger's level and filters comes here, whatever handlers there are; a handler
         # on the root logger would miss those of loggers that do not propagate, and change what ``logging`` prints.
         # Documented nowhere, but the same since Python 2.3; checked with Python 3.11.
         self._patches.wrap(logging.Logger, "callHandlers", self._patched_call_handlers)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def entries(self, arn: str) -> list[LogEntry]:
         """The records of this execution, in order: the list itself, which grows and outlives ``forget``."""
