@@ -21,7 +21,7 @@ from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.times import Duration, duration
 from durabletest.scripts import ScriptRegistry
@@ -169,23 +169,24 @@ _DEFAULT_WATCHDOG = 30.0
 class Deployment:
     """The functions of one runner, and how their executions run.
 
-    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of
-    the runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a
-    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
-    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease``
-    on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
-    targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
-    ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
-    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
-    ``notes`` are kept if the executions are reported when they end.
+    ``number`` is set when the runner is opened, and identifies the deployment to the server. ``watchdog`` is in real
+    seconds. ``own`` is the function of the runner's handler, ``settings`` are those of the handler, and ``page_size``
+    is the number of operations in a page of the state of executions that ``invoke`` starts. With ``skip_sleep``,
+    ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which threads go on; None
+    is the default order. The ``lease`` on the executions ends with the next reset, or with the runner.
+    ``durable_functions`` and ``functions`` are the targets of chained invokes by their names, ``settings_of`` has the
+    settings of those that were given some, and ``missing`` says why a function is not among them; ``faults`` is told
+    of every checkpoint and step. ``quotas`` hold for each execution. With ``cold``, each invocation has freshly
+    imported modules. ``notes`` are kept if the executions are reported when they end.
     """
 
-    number: int
+    number: int = field(init=False)
     handler: Callable[..., Any]
     watchdog: float
     origin: Origin
     own: FunctionSpec
     page_size: int | None
+    quotas: Quotas
     skip_sleep: bool = False
     schedule: Schedule | None = None
     settings: FunctionSettings = field(default_factory=FunctionSettings)
@@ -197,7 +198,6 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
-    quotas: Quotas = SERVICE_QUOTAS
     cold: bool = False
     notes: AskedNotes | None = None
 

@@ -154,16 +154,15 @@ class LocalEnvironment:
         """Undo the patches only, in a forked child: the threads are the parent's."""
         self._undo_patches.close()
 
-    def open_runner(self, make: Callable[[int], Deployment]) -> Deployment:
+    def open_runner(self, deployment: Deployment) -> None:
         """Open a runner, whose deployment gets a new number; for the only one, time and ids begin again."""
-        deployment = make(next(self._numbers))
+        deployment.number = next(self._numbers)
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._undo_patches.callback(self._sleep.remove)
         self.orchestrator.open(deployment, start)
         self._open_runners[deployment.number] = deployment
-        return deployment
 
     def reset_runner(self, deployment: Deployment) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -96,11 +95,11 @@ class LocalDurableTestRunner(RepeatingRunner):
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
         function = FunctionSettings(function_timeout, memory_size, environment or {})
-        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
         quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
-        given |= {"settings": function, "quotas": quotas}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
-        self._session = process_environment.open_runner(chosen, deploy)
+        deployment = Deployment(
+            handler, watchdog, Origin(), own, state_page_size, quotas, skip_sleep, schedule, function
+        )
+        self._session = process_environment.open_runner(chosen, deployment)
         self._deploy(durable_functions or {}, functions or {})
 
     def _deploy(
