@@ -22,7 +22,7 @@ from durabletest.local.process_environment import RunnerSession, process_environ
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
-from durabletest.local.stubbing import invoke_decision
+from durabletest.local.stubbing import stubbed_end
 from durabletest.model.history import History, title, word_for
 from durabletest.model.payloads import encode
 from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationStatus, OperationType
@@ -199,7 +199,7 @@ class RepeatingRunner(OperationLookups):
     def _decide_invokes(self) -> None:
         """Have the stubs of this runner decide its chained invokes."""
         self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, invoke_decision(self._deployment.stubs)
+            CheckpointServer.stub_invokes, self._deployment.number, partial(stubbed_end, self._deployment.stubs)
         )
 
     def _check_open(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from durabletest import sdk
 from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.local.faults import FaultInjector, refusal
-from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd
+from durabletest.local.server.function_invokes import FunctionDirectory, StubbedEnd
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, means, nearest
@@ -51,17 +51,11 @@ def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> E
     return None if fault is None else refusal(fault)
 
 
-def invoke_decision(registry: StubRegistry) -> Decide:
-    """A function that decides how stubbed chained invokes end."""
-
-    def decide(arn: str, target: str, payload: str | None) -> StubbedEnd | None:
-        stub = stub_for(registry, target)
-        if stub is None:
-            return None
-        end = stub.respond(InvokeCall(target, decode(payload, None), arn))
-        return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
-
-    return decide
+def stubbed_end(registry: StubRegistry, arn: str, target: str, payload: str | None) -> StubbedEnd | None:
+    """The end of a chained invoke, of the execution with that ARN, by its stub; None if no stub replaces it."""
+    stub = stub_for(registry, target)
+    end = None if stub is None else stub.respond(InvokeCall(target, decode(payload, None), arn))
+    return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
 
 
 def stub_for(registry: StubRegistry, target: str) -> InvokeStub | None:
