@@ -19,11 +19,9 @@ from durabletest.model.times import duration
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
-"""The longest execution timeout that the service allows."""
 MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
-"""The longest timeout of a function that Lambda allows."""
 DEFAULT_RETENTION_DAYS = 14
 """The days that the service keeps an execution after its end, if the function does not say."""
 MAX_RETENTION_DAYS = 90
