@@ -256,14 +256,16 @@ def local_only(item: Marked) -> Marked:
     """Decorate a test method or a test class of ``DurableTestCase``: in the cloud it is skipped.
 
     With the plugin for pytest a test function can be decorated, too."""
-    return _marked(item, Mode.LOCAL)
+    _mark(item, Mode.LOCAL)
+    return item
 
 
 def cloud_only(item: Marked) -> Marked:
     """Decorate a test method or a test class of ``DurableTestCase``: locally it is skipped.
 
     With the plugin for pytest a test function can be decorated, too."""
-    return _marked(item, Mode.CLOUD)
+    _mark(item, Mode.CLOUD)
+    return item
 
 
 def reason_to_skip(cls: type[Any], method: object = None) -> str | None:
@@ -282,11 +284,10 @@ def only_mode(item: object) -> Mode | None:
     return mode
 
 
-def _marked(item: Marked, mode: Mode) -> Marked:
+def _mark(item: object, mode: Mode) -> None:
     if isinstance(item, type) and not hasattr(item, "mode"):
         raise UsageError(
             f"@{mode}_only on {item.__qualname__}: it means nothing but on a DurableTestCase and its methods, "
             "and on test functions of pytest"
         )
     setattr(item, _MARK, mode)
-    return item

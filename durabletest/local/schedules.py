@@ -54,6 +54,7 @@ class Policy(Protocol):
 
     def among(self, candidates: Sequence[object]) -> int:
         """The place of the candidate that comes next."""
+        ...
 
 
 class RandomPriorities:
