@@ -70,6 +70,14 @@ def _check_callable(value: Any, where: str, what: str) -> None:
         )
 
 
+def is_set(variable: str, advice: str) -> bool:
+    """Whether an environment variable is 1, and not 0, empty or missing; ``advice`` ends the complaint about others."""
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise ConfigurationError(f"the environment variable {variable} is {value!r}: {advice}")
+    return value == "1"
+
+
 def check_start_time(value: object, where: str) -> None:
     """An aware datetime, from which virtual time can move on for centuries."""
     if not isinstance(value, datetime):

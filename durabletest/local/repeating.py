@@ -11,7 +11,7 @@ from typing import Any
 from durabletest import endings
 from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, observed
 from durabletest.errors import NotAvailableError, RunnerClosedError
-from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.execution_handle import Execution, Runner
 from durabletest.histories import recorded_operations
 from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
@@ -31,7 +31,7 @@ from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, AskedNotes, Identity, OperationListener, suspension
 
 
-class RepeatingRunner(OperationLookups):
+class RepeatingRunner(Runner):
     """The base of the local runner: its session, and what runs a workflow, once or again."""
 
     _session: RunnerSession
