@@ -23,7 +23,6 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-_POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 _ROOT = Path(__file__).parent.parent
 _IMPORTED = ("unittest", "pytest", "durabletest.case", "durabletest.local.runner")
 _LARGEST_REQUEST = 200_000
@@ -69,12 +68,22 @@ def started(
     command: Sequence[str], cwd: Path, environment: Mapping[str, str], out: IO[Any], err: IO[Any]
 ) -> subprocess.Popen[str] | Fork:
     """``python -W error -m command`` by such a process, where there can be one, or else by a new one."""
-    if _POSSIBLE:
+    if _possible():
         return Fork(command, cwd, environment, out, err)
     python = [sys.executable, "-W", "error", "-m", *command]
     return subprocess.Popen(
         python, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True
     )
+
+
+@cache
+def _possible() -> bool:
+    """Whether this system tells of the end of a process by a file: Linux does, unless its kernel is an old one."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 @cache
