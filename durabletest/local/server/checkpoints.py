@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,9 @@ from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, Op
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage, size
 from durabletest.local.server.service_model import modelled_error
+
+if TYPE_CHECKING:
+    from durabletest.local.server.function_invokes import InvokeManager
 
 PAGE_BYTES = 5_000_000
 """The first page of an invocation's state holds up to 5 MB (service behaviour)."""
@@ -150,7 +153,7 @@ class CheckpointManager:
         self,
         execution_id: str,
         changes: OperationChanges,
-        start_invoke: Callable[[str, Update], None],
+        invokes: InvokeManager,
         ids: IdSource,
         page_size: int | None = None,
         invocation_type: str = "Event",
@@ -158,7 +161,7 @@ class CheckpointManager:
     ) -> None:
         self._execution_id = execution_id
         self._invocation_type = invocation_type
-        self._start_invoke = start_invoke
+        self._invokes = invokes
         self._ids = ids
         self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
         self._pages = StatePages(page_size)
@@ -288,7 +291,7 @@ class CheckpointManager:
             self.outcome = update
             return
         if update["Type"] == "CHAINED_INVOKE" and update["Action"] == "START":
-            self._start_invoke(self._arn, update)
+            self._invokes.start(self._arn, update)
         else:
             self.changes.apply(update)
         if self._unconsumed:

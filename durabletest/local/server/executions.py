@@ -7,17 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.execution_state import DurableExecution, StartRequest
 from durabletest.local.server.identifiers import IdSource
-from durabletest.local.server.journal import ErrorObject, Journal, Update
+from durabletest.local.server.journal import ErrorObject, Journal
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.service_model import modelled_error
+
+if TYPE_CHECKING:
+    from durabletest.local.server.function_invokes import InvokeManager
 
 LONGEST_BACKOFF = 300
 """Seconds between two attempts of an invocation."""
@@ -35,8 +38,8 @@ class ExecutionManager:
     as the runner says, the execution fails. The service documents neither figure; both are chosen here, once.
     """
 
-    start_invoke: Callable[[str, Update], None]
-    """``InvokeManager.start``: called with an execution's ARN and the update that starts a chained invoke."""
+    invokes: InvokeManager
+    """Set by that manager itself, which needs this one."""
     begin_pause: Callable[[DurableExecution], None]
     """``PauseManager.begin``: called when the invocation of an execution that is PAUSING has ended."""
 
@@ -115,7 +118,7 @@ class ExecutionManager:
         checkpoints = CheckpointManager(
             execution_id,
             changes,
-            self.start_invoke,
+            self.invokes,
             self._ids,
             request.page_size,
             request.invocation_type,
