@@ -1,4 +1,4 @@
-"""The methods with which a test runs a durable function, and asserts on its executions, whatever its framework is."""
+"""The methods with which a test of any framework runs a durable function, and asserts on its executions."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ class DurableMethods:
     __current: assertions.CurrentTest | None = None
     __last: Execution | None = None
     __started: tuple[Execution, ...] = ()
-
-    # --- running ---
 
     def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
@@ -109,8 +107,6 @@ class DurableMethods:
     def register_function(self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]) -> None:
         """Register a plain target of ``context.invoke`` for this test, with settings as for a durable one."""
         self.runner.register_function(name, handler, **settings)
-
-    # --- asserting ---
 
     def assertExecution(
         self, execution: Execution | TestResult | None = None, *, msg: object = None
@@ -211,7 +207,7 @@ class DurableMethods:
         except SkipTest:
             raise
         except Exception as error:
-            with suppress(DurableTestError):  # the failure counts, whatever has become of the runner
+            with suppress(DurableTestError):  # the failure counts, even if the runner is broken
                 unused = None if self.__last is None else self.runner.unused()
                 if unused is not None:
                     error.add_note(f"\n{unused}")

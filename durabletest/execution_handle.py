@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from durabletest.errors import NotAvailableError, OperationNotFoundError
+from durabletest.errors import NeverUsedError, NotAvailableError, OperationNotFoundError, UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, as_written, execution_title
 from durabletest.model.operation import DurableOperation
 from durabletest.model.payloads import ErrorSource, error_object
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationType
 from durabletest.model.times import Duration, delay
-from durabletest.result import TestResult
+from durabletest.result import OperationGetters, TestResult
 
 _ANSWERED_FROM_OUTSIDE = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE)
 
@@ -158,28 +158,38 @@ def _path(history: History, record: OperationRecord) -> str:
     return history.path_of(as_written(history, record))
 
 
-class OperationLookups:
-    """The base of both runners: look-ups in ``_last``, which is None until something was executed."""
+class Runner(OperationGetters):
+    """The base of both runners; ``_last`` is None until something was executed."""
 
     _last: ExecutionControl | None = None
 
-    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The operation of this name or path (R4.1); ``index`` chooses one of several."""
-        return self._result().get_operation(path, index)
-
-    def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at this position in execution order, from 0 (R4.2)."""
-        return self._result().get_operation_by_index(index)
-
-    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        """The operation at this position among those of the name, from 0 (R4.3)."""
-        return self._result().get_operation_by_name_and_index(name, index)
-
-    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        """The operation with this id (R4.4)."""
-        return self._result().get_operation_by_id(operation_id)
-
-    def _result(self) -> TestResult:
+    def _searched_view(self) -> ExecutionView:
         if self._last is None:
             raise OperationNotFoundError("nothing was executed yet: call run(payload) or start(payload) first")
-        return TestResult(self._last)
+        return self._last
+
+    def _check_open(self) -> None:
+        raise NotImplementedError
+
+    def unused(self) -> str | None:
+        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
+        raise NotImplementedError
+
+    def verify_used(self) -> None:
+        """Raise :class:`NeverUsedError` if a stub or a scripted answer was never used.
+
+        It is called when the with block is left without an error.
+        """
+        complaint = self.unused()
+        if complaint is not None:
+            raise NeverUsedError(complaint)
+
+    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
+        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
+        self._check_open()
+        if self._last is None:
+            raise UsageError("stop() without an execution: call start(payload) first")
+        Execution(self._last).stop(error, message)
+
+    def __enter__(self) -> Self:
+        return self

@@ -10,16 +10,18 @@ import traceback
 import unittest
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TypeAlias
+from unittest import mock
 
 import boto3
 from botocore.exceptions import NoCredentialsError
 
+from durabletest.assertions.check import counted
 from durabletest.case import DurableTestCase
 from durabletest.cloud.aws import explained
 from durabletest.cloud.suite import CloudSuite
@@ -54,7 +56,7 @@ def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]
         suite.addTest(test)
     with in_mode(mode), progress.shown():
         suite.run(outcomes)
-    progress.summarise(_counted(len(outcomes.recordings), "test"))
+    progress.summarise(counted(len(outcomes.recordings), "test"))
     outcomes.spread_class_outcomes()
     return outcomes.recordings
 
@@ -76,18 +78,9 @@ def _watch(test: DurableTestCase, recording: Recording) -> None:
     test.addCleanup(keep)
 
 
-@contextmanager
-def in_mode(mode: Mode) -> Iterator[None]:
-    """Set the environment variable of the mode for the duration of the block."""
-    before = os.environ.get(MODE_VARIABLE)
-    os.environ[MODE_VARIABLE] = mode
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[MODE_VARIABLE]
-        else:
-            os.environ[MODE_VARIABLE] = before
+def in_mode(mode: Mode) -> AbstractContextManager[object]:
+    """Set the environment variable of the mode in the block; after it, all variables are as they were before."""
+    return mock.patch.dict(os.environ, {MODE_VARIABLE: mode})
 
 
 class _Outcomes(unittest.TestResult):
@@ -104,16 +97,18 @@ class _Outcomes(unittest.TestResult):
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
-        self._progress.show(f"{self.testsRun} of {_counted(len(self.recordings), 'test')}, {test.id()}")
+        self._progress.show(f"{self.testsRun} of {counted(len(self.recordings), 'test')}, {test.id()}")
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._at(test).skipped = reason
 
     def addError(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        self._fail(test, err)
+        kind, error, _ = err
+        recording = self._at(test)
+        if recording.failure is None and kind is not None:
+            recording.failure = f"{kind.__name__}: {error}"
 
-    def addFailure(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        self._fail(test, err)
+    addFailure = addError  # noqa: N815 - unittest's name
 
     def addSubTest(
         self,
@@ -122,7 +117,7 @@ class _Outcomes(unittest.TestResult):
         err: ErrorInfo | None,
     ) -> None:
         if err is not None:
-            self._fail(test, err)
+            self.addError(test, err)
 
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         self._at(test).failure = "it was expected to fail, and has succeeded"
@@ -134,19 +129,10 @@ class _Outcomes(unittest.TestResult):
             if of_class is not None:
                 recording.failure, recording.skipped = of_class.failure, of_class.skipped
 
-    def _fail(self, test: unittest.TestCase, err: ErrorInfo) -> None:
-        kind, error, _ = err
-        recording = self._at(test)
-        if recording.failure is None and kind is not None:
-            recording.failure = f"{kind.__name__}: {error}"
-
     def _at(self, test: unittest.TestCase) -> Recording:
         """unittest reports class and module fixtures as if they were tests, with ids of another form."""
         known = self.recordings.get(test.id())
         return self._of_classes.setdefault(test.id(), Recording()) if known is None else known
-
-
-# --- comparing ---
 
 
 class Parity(Enum):
@@ -221,7 +207,7 @@ def _verify_parity(options: argparse.Namespace) -> int:
     module = _import_module(options.module)
     tests = tests_in(module)
     _check_configuration(tests)
-    print(f"Running {_counted(len(tests), 'test')} of {module.__name__} locally, then in the cloud.", flush=True)
+    print(f"Running {counted(len(tests), 'test')} of {module.__name__} locally, then in the cloud.", flush=True)
     local = record(tests, Mode.LOCAL)
     cloud = record(tests_in(module), Mode.CLOUD)
     comparisons = [compare(test_id, local[test_id], cloud[test_id]) for test_id in local]
@@ -237,13 +223,16 @@ def _import_module(name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{dotted}.".startswith(f"{error.name}."):
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{dotted}.".startswith(f"{missing}."):
             hint = nearest(dotted, [path.stem for path in Path.cwd().glob("*.py")])
             raise ConfigurationError(f"there is no module {name!r}, seen from {Path.cwd()}{hint}") from None
-        raise ConfigurationError(_not_importable(name, error)) from error
-    except Exception as error:
-        raise ConfigurationError(_not_importable(name, error)) from error
+        [*_, last] = traceback.format_exception_only(error)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"{name!r} cannot be imported: {last.rstrip()} ({where.filename}, line {where.lineno})"
+        ) from error
 
 
 def tests_in(module: ModuleType) -> list[DurableTestCase]:
@@ -266,12 +255,6 @@ def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield test
 
 
-def _not_importable(name: str, error: Exception) -> str:
-    [*_, last] = traceback.format_exception_only(error)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{name!r} cannot be imported: {last.rstrip()} ({where.filename}, line {where.lineno})"
-
-
 def _check_configuration(tests: Iterable[DurableTestCase]) -> None:
     """Raise ``UsageError`` for a configuration with which every test would fail in the cloud."""
     with in_mode(Mode.CLOUD):
@@ -289,16 +272,8 @@ def _report(comparisons: Sequence[Comparison]) -> Iterator[str]:
         for sentence in comparison.because:
             yield "\n".join(f"    {line}" for line in sentence.splitlines())
     yield ""
-    yield _summary(comparisons)
-
-
-def _summary(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(comparison.verdict for comparison in comparisons)
-    if set(counts) == {Parity.NOT_COMPARED}:
-        return "Nothing was compared: no test runs an execution in both modes."
     parts = [f"{number} {verdict.of(number)}" for verdict in Parity if (number := counts[verdict])]
-    return f"{_counted(len(comparisons), 'test')}: {', '.join(parts)}."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    compared = f"{counted(len(comparisons), 'test')}: {', '.join(parts)}."
+    nothing = set(counts) == {Parity.NOT_COMPARED}
+    yield "Nothing was compared: no test runs an execution in both modes." if nothing else compared

@@ -28,7 +28,7 @@ class ProgressLine:
     """
 
     _columns = 0
-    """The length of the line that stands on the terminal, whoever has written it."""
+    """The length of the line that stands on the terminal, of any progress line."""
 
     def __init__(self, what: str, stream: TextIO | None = None, *, many: bool = False) -> None:
         self._what = what

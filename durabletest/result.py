@@ -41,7 +41,36 @@ _FRAME = re.compile(r'^  File "(?P<file>[^"\n]+)", line \d+, in .*\n(?:    .*\n)
 _FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|concurrent[\\/]futures)[\\/]")
 
 
-class TestResult:
+class OperationGetters:
+    """The look-ups of operations in an execution: results have them, and runners for their last execution."""
+
+    def _searched_view(self) -> ExecutionView:
+        raise NotImplementedError
+
+    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
+        """The operation with that name at any depth, or at that path; ``index`` chooses among several (R4.1)."""
+        view = self._searched_view()
+        return _handle(view, view.history().find(path, index))
+
+    def get_operation_by_index(self, index: int) -> DurableOperation:
+        """The operation at that position in execution order, from 0 (R4.2)."""
+        view = self._searched_view()
+        return _handle(view, view.history().by_index(index))
+
+    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
+        """The operation at that position among those of the name, from 0 (R4.3)."""
+        return self.get_operation(name, index)
+
+    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
+        """The operation with that id (R4.4)."""
+        return self.get_operation(OperationId(operation_id))
+
+
+def _handle(view: ExecutionView, record: OperationRecord) -> DurableOperation:
+    return DurableOperation(view, OperationId(record.id))
+
+
+class TestResult(OperationGetters):
     """The outcome and the history of one execution; while it is running, each call reads the current state."""
 
     __test__ = False
@@ -91,21 +120,7 @@ class TestResult:
         """All operations in execution order, or those with this status."""
         wanted = None if status is None else member(OperationStatus, status, "operation status")
         records = self._view.history().operations
-        return [self._handle(record) for record in records if wanted is None or record.status is wanted]
-
-    def get_operation(self, path: str, index: int = 0) -> DurableOperation:
-        """The operation with that name at any depth, or at that path; ``index`` chooses among several."""
-        return self._handle(self._view.history().find(path, index))
-
-    def get_operation_by_index(self, index: int) -> DurableOperation:
-        """The operation at that position in execution order."""
-        return self._handle(self._view.history().by_index(index))
-
-    def get_operation_by_name_and_index(self, name: str, index: int) -> DurableOperation:
-        return self.get_operation(name, index)
-
-    def get_operation_by_id(self, operation_id: str) -> DurableOperation:
-        return self._handle(self._view.history().by_id(operation_id))
+        return [_handle(self._view, record) for record in records if wanted is None or record.status is wanted]
 
     def get_invocations(self) -> list[Invocation]:
         """The completed invocations of the handler, including those that crashed."""
@@ -135,7 +150,7 @@ class TestResult:
         invocation_duration: Duration | None = None,
         prices: Prices | None = None,
     ) -> Cost:
-        """What the execution so far costs, by the published metering; see :class:`durabletest.Cost`.
+        """The cost of the execution so far, by the published metering; see :class:`durabletest.Cost`.
 
         ``memory`` is the function's, in MB. Virtual time passes while a handler sleeps, not while it computes: with
         ``invocation_duration`` (a timedelta, or seconds) each invocation is taken to have lasted that long. ``prices``
@@ -187,8 +202,8 @@ class TestResult:
     def _execution(self) -> ExecutionRecord:
         return self._view.history().execution
 
-    def _handle(self, record: OperationRecord) -> DurableOperation:
-        return DurableOperation(self._view, OperationId(record.id))
+    def _searched_view(self) -> ExecutionView:
+        return self._view
 
     def _ended(self) -> ExecutionRecord:
         execution = self._execution

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
-from weakref import ReferenceType, ref
+from weakref import WeakKeyDictionary
 
 from durabletest.errors import UsageError
 
@@ -46,25 +46,23 @@ class RoutingRunner(Protocol):
         ...
 
 
-_open: list[ReferenceType[RoutingRunner]] = []
-"""The open runners; a runner that is garbage-collected without having been closed is removed."""
+_open: WeakKeyDictionary[RoutingRunner, None] = WeakKeyDictionary()
+"""The open runners, in order; a runner that is garbage-collected without having been closed is removed."""
 
 
 def opened(runner: RoutingRunner) -> None:
     """Let ``route`` find this runner."""
-    _open.append(ref(runner, _open.remove))
+    _open[runner] = None
 
 
 def closed(runner: RoutingRunner) -> None:
     """Let ``route`` find this runner no more."""
-    reference = ref(runner)
-    if reference in _open:
-        _open.remove(reference)
+    _open.pop(runner, None)
 
 
 def open_runners() -> list[Any]:
     """The runners that are open, in the order in which they were opened."""
-    return [runner for reference in list(_open) if (runner := reference()) is not None]
+    return list(_open)
 
 
 def route(client: Any) -> Route:

@@ -67,7 +67,7 @@ def page_of_recording(recording: Any, name: str) -> str:
     for event in sorted(events, key=lambda event: int(event["EventId"])):
         what = f"the event {event['EventId']}, {event['EventType']},"
         try:
-            history.extend([_with_times(event, what)])
+            history.extend([_with_times("", event, what)])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError(f"{what} is not complete: {error!r}") from error
     return page_of([Recorded(history.execution.name or name, history)])
@@ -93,14 +93,10 @@ def _check(event: Any, number: int) -> None:
             raise ConfigurationError(f"event {number} has no {key} that could be one: it is {event.get(key)!r:.80}")
 
 
-def _with_times(fields: Mapping[str, Any], what: str) -> dict[str, Any]:
+def _with_times(key: str, value: Any, what: str) -> Any:
     """A copy with datetimes in place of ISO texts or seconds since 1970, wherever a key ends with ``Timestamp``."""
-    return {key: _value(key, value, what) for key, value in fields.items()}
-
-
-def _value(key: str, value: Any, what: str) -> Any:
     if isinstance(value, Mapping):
-        return _with_times(value, what)
+        return {name: _with_times(name, inner, what) for name, inner in value.items()}
     if not key.endswith("Timestamp") or value is None:
         return value
     try:

@@ -68,6 +68,14 @@ def check_name(value: object, where: str) -> None:
         )
 
 
+def is_set(variable: str, advice: str) -> bool:
+    """Whether an environment variable is 1, and not 0, empty or missing; ``advice`` ends the complaint about others."""
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise ConfigurationError(f"the environment variable {variable} is {value!r}: {advice}")
+    return value == "1"
+
+
 def check_flag(value: object, where: str) -> None:
     """True or False; a value that is only truthy or falsy is refused."""
     if not isinstance(value, bool):

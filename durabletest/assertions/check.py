@@ -18,7 +18,7 @@ from durabletest.assertions.failing import CurrentTest, FailedClaim
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.records import ErrorDetails
-from durabletest.model.times import plain
+from durabletest.model.times import plain, units_of
 
 __unittest = True
 __tracebackhide__ = True
@@ -28,8 +28,6 @@ OtherT = TypeVar("OtherT")
 
 LazyText: TypeAlias = str | Callable[[], str]
 """A text, or a function that returns it: most claims hold, and their texts are never needed."""
-
-_MOST_MEMBERS = 20
 
 
 def evaluate(text: LazyText) -> str:
@@ -69,7 +67,7 @@ def unmet(expected: LazyText, actual: LazyText, remedy: LazyText, trace: tuple[s
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What the checks of one subject share.
+    """The context that all checks of one subject share.
 
     ``title`` names the subject in messages, ``view`` is the execution that the report shows, ``note`` is the ``msg`` of
     the assertion. ``negated`` is true between ``never`` and the check after it. ``operation`` is the id of the
@@ -158,19 +156,17 @@ class Members(Generic[FactsT]):
     def _listed(self, claims: Sequence[tuple[str, Claim]], expected: str) -> str:
         """The members whose claims failed. The expectation is repeated only where it differs from that of the first."""
         some = "any" if self.quantifier == "any" else len(claims)
-        lines = [f"not so for {some} of {len(self.facts)}"]
-        for title, claim in claims[:_MOST_MEMBERS]:
+        lines = []
+        for title, claim in claims:
             own, actual, *_ = claim.texts()
             indented = actual.replace("\n", "\n  ")
             lines.append(f"{title}: {indented}" + ("" if own == expected else f" ({own})"))
-        if len(claims) > _MOST_MEMBERS:
-            lines.append(f"... and {len(claims) - _MOST_MEMBERS} more")
-        return "\n".join(lines)
+        return "\n".join([f"not so for {some} of {len(self.facts)}", *shortened(lines)])
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Subject(Generic[FactsT]):
-    """What claims are made about. Each check returns its subject, so that checks can be chained."""
+    """The base of everything that claims are about. Each check returns its subject, so that checks can be chained."""
 
     _context: CheckContext
     _facts: FactsT | Missing | Members[FactsT]
@@ -234,9 +230,6 @@ def valid_number(check: str, number: object) -> object:
     return number
 
 
-# --- soft mode ---
-
-
 class SoftScope:
     """``with self.softly():`` collects the failures of claims and raises them at its end, numbered, in one error.
 
@@ -274,9 +267,7 @@ class SoftScope:
     def _listed(self) -> str:
         entries = [f"{counted(len(self._failed), 'claim')} failed"]
         for number, failed in enumerate(self._failed.values(), 1):
-            label = f"{number}. "
-            indent = "\n" + " " * len(label)
-            entries.append(label + f"{failed.text}\n(at {failed.location})".replace("\n", indent))
+            entries.append(_aligned(f"{number}. ", f"{failed.text}\n(at {failed.location})"))
         return "\n\n".join(entries)
 
 
@@ -336,13 +327,6 @@ def call(check: str, *arguments: object) -> str:
     return f".{check}({', '.join(texts)})"
 
 
-def units_of(duration: timedelta) -> str:
+def arguments_of(duration: timedelta) -> str:
     """A duration as the keyword arguments of a check: ``hours=1, minutes=30``."""
-    minutes, seconds = divmod(duration.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    whole = {"days": duration.days, "hours": hours, "minutes": minutes}
-    parts = [f"{unit}={number}" for unit, number in whole.items() if number]
-    exact = seconds + duration.microseconds / 1_000_000
-    if exact or not parts:
-        parts.append(f"seconds={exact:g}" if duration.microseconds else f"seconds={seconds}")
-    return ", ".join(parts)
+    return ", ".join(f"{unit}={number}" for unit, number in units_of(duration).items())

@@ -9,30 +9,21 @@ from typing import Any
 
 from durabletest.assertions.check import Claim, LazyText, call, counted, shortened, show
 from durabletest.execution_handle import Pending
-from durabletest.model.records import (
-    CallbackDetails,
-    ContextDetails,
-    ErrorDetails,
-    Invocation,
-    InvokeDetails,
-    LogEntry,
-    StepDetails,
-    WaitDetails,
-)
+from durabletest.model import records
 
 __unittest = True
 __tracebackhide__ = True
 
 RECORDS: tuple[type, ...] = (
-    CallbackDetails,
-    ContextDetails,
-    ErrorDetails,
-    Invocation,
-    InvokeDetails,
-    LogEntry,
     Pending,
-    StepDetails,
-    WaitDetails,
+    records.CallbackDetails,
+    records.ContextDetails,
+    records.ErrorDetails,
+    records.Invocation,
+    records.InvokeDetails,
+    records.LogEntry,
+    records.StepDetails,
+    records.WaitDetails,
 )
 """The public dataclasses for which ``assertEqual`` uses :func:`record_difference`."""
 
@@ -76,9 +67,8 @@ def record_difference(first: object, second: object) -> str:
     found = list(differences(first, second, ""))
     if not found:
         return ""
-    names = [difference.path.removeprefix(".") for difference in found]
-    firsts = [f"{name} {difference.expected}".lstrip() for name, difference in zip(names, found, strict=True)]
-    seconds = [f"{name} {difference.actual}".lstrip() for name, difference in zip(names, found, strict=True)]
+    firsts = [f"{difference.path.removeprefix('.')} {difference.expected}".lstrip() for difference in found]
+    seconds = [f"{difference.path.removeprefix('.')} {difference.actual}".lstrip() for difference in found]
     head = f"two {type(first).__name__} differ in {counted(len(found), 'place')}"
     return "\n".join([head, " First: " + "\n        ".join(firsts), "Second: " + "\n        ".join(seconds)])
 

@@ -36,15 +36,6 @@ class FailedClaim:
     operation: str | None
 
 
-@dataclass(frozen=True)
-class _Unclaimed:
-    """A subject without a claim so far. The subject is kept alive so that its id stays unique."""
-
-    subject: object
-    complain: Callable[[], None]
-    location: str
-
-
 def _plain_message(note: object, text: str) -> str:
     return text if note is None else f"{text} : {note}"
 
@@ -67,7 +58,7 @@ class CurrentTest:
         self.collectors: list[Callable[[FailedClaim], None]] = []
         self.failure = failure
         self._format_message = format_message
-        self._unclaimed: dict[int, _Unclaimed] = {}
+        self._unclaimed: dict[int, tuple[object, Callable[[], None], str]] = {}
         self._suffix = ""
         self._shown: set[str] = set()
 
@@ -93,11 +84,10 @@ class CurrentTest:
         first = self._format_message(note, subject)
         return first + line_break + rest if subject in first else first
 
-    # --- subjects without claims ---
-
     def expect_claim(self, subject: object, complain: Callable[[], None]) -> None:
         """Call ``complain``, which raises, at the end of the test if :meth:`claimed` is not called before."""
-        self._unclaimed[id(subject)] = _Unclaimed(subject, complain, _location())
+        # the subject is kept alive, so that its id stays unique
+        self._unclaimed[id(subject)] = subject, complain, _location()
 
     def claimed(self, subject: object) -> None:
         self._unclaimed.pop(id(subject), None)
@@ -105,15 +95,13 @@ class CurrentTest:
     def finish(self) -> None:
         """Complain about the latest subject without a claim, with its location, which no traceback shows any more."""
         while self._unclaimed:
-            _, unclaimed = self._unclaimed.popitem()
-            self._suffix = f"\n(at {unclaimed.location})"
+            _, (_, complain, location) = self._unclaimed.popitem()
+            self._suffix = f"\n(at {location})"
             try:
-                unclaimed.complain()
+                complain()
             except UsageError as error:
                 error.args = (f"{error}{self._suffix}",)
                 raise
-
-    # --- reports ---
 
     @contextmanager
     def reporting(self, last: Callable[[], ExecutionView | None]) -> Iterator[None]:

@@ -14,13 +14,14 @@ from durabletest.assertions.check import Claim, Subject, call, counted, listed, 
 from durabletest.assertions.operation_checks import find_operation, namesakes
 from durabletest.assertions.outcome_checks import ExecutionFacts
 from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_break, in_parallel
-from durabletest.errors import AmbiguousOperationError, ConfigurationError, UsageError
+from durabletest.errors import AmbiguousOperationError, UsageError
 from durabletest.model.comparison import Canonical, Omission, canonical, differences
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, title
 from durabletest.model.lookup import closest, not_found, unknown
 from durabletest.model.records import event_types
 from durabletest.model.times import stamp
+from durabletest.value_checks import is_set
 
 __unittest = True
 __tracebackhide__ = True
@@ -106,9 +107,13 @@ class HistorySubject(Subject[ExecutionView]):
         """
         if self._context.negated:
             raise UsageError(f"{self._context.title}: .never.matches({str(file)!r}) says nothing; leave it out")
-        snapshot = SnapshotFile.of(file, self._context.test.folder)
-        omission = Omission.given(without, ignore)
-        return self._check(lambda view: matches_snapshot(view, snapshot, omission))
+        if not isinstance(file, str | os.PathLike):
+            raise UsageError(f"matches({file!r}): give the name of a file next to the test, matches('order.json')")
+        folder = self._context.test.folder
+        if folder is None and not Path(file).is_absolute():
+            raise UsageError(f"matches({str(file)!r}): the test's module is no file, so give an absolute path")
+        path, omission = (folder or Path()) / file, Omission.given(without, ignore)
+        return self._check(lambda view: _matches(view, str(file), path, omission))
 
 
 def _known(event_type: str) -> str:
@@ -207,55 +212,25 @@ _CORRECT_IT = f"Correct it, or have it written anew with {_UPDATE_VARIABLE}=1"
 _COMMIT_IT = "Run the test once where CI is not set, look at the file that it writes, and commit it."
 
 
-@dataclass(frozen=True)
-class SnapshotFile:
-    """``name`` is the argument of ``matches``."""
-
-    name: str
-    path: Path
-
-    @classmethod
-    def of(cls, name: str, folder: Path | None) -> SnapshotFile:
-        """``folder`` is the directory of the test's module."""
-        if not isinstance(name, str | os.PathLike):
-            raise UsageError(f"matches({name!r}): give the name of a file next to the test, matches('order.json')")
-        if folder is None and not Path(name).is_absolute():
-            raise UsageError(f"matches({str(name)!r}): the test's module is no file, so give an absolute path")
-        return cls(str(name), (folder or Path()) / name)
-
-    def read(self) -> Canonical:
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UsageError(f"{self.name!r} is no snapshot: {error}\n{_CORRECT_IT}") from None
-        fault = _fault("the execution", found, ("status",))
-        if fault is not None:
-            raise UsageError(f"{self.name!r} is no snapshot: {fault}\n{_CORRECT_IT}")
-        snapshot: Canonical = found
-        return snapshot
-
-    def write(self, snapshot: Canonical) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission) -> Claim:
+def _matches(view: ExecutionView, name: str, path: Path, omission: Omission) -> Claim:
     """The claim that a history is as in the file, which is written first if it is missing or to be updated.
 
-    What is omitted is neither compared nor written.
+    ``name`` is the file in messages. What is omitted is neither compared nor written.
     """
-    expected = f"as in {file.name!r}"
+    expected = f"as in {name!r}"
     execution = ExecutionFacts(view)
     if not execution.record.ended:
         return Claim(False, "an execution that has ended", execution.story, remedy=execution.remedy)
-    write, now = updating() or not file.path.exists(), omission.left(canonical(view.history(), view.decode))
-    if write and not updating() and _in_ci():
+    write, now = updating() or not path.exists(), omission.left(canonical(view.history(), view.decode))
+    in_ci = os.environ.get("CI", "").lower() in ("true", "1")  # some services set it to 1; a new file would be lost
+    if write and in_ci and not updating():
         return Claim(False, expected, "there is no such file, and in CI none is written", remedy=_COMMIT_IT)
     if write:
         _refuse_unused(view, omission)
-        file.write(now)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return Claim(True, expected, "it was written")
-    before = omission.left(file.read())
+    before = omission.left(_read(name, path))
     _refuse_unused(view, omission)
     found = differences(before, now)
     actual = "\n".join(shortened(found, noun="difference")) or "nothing differs"
@@ -263,20 +238,20 @@ def matches_snapshot(view: ExecutionView, file: SnapshotFile, omission: Omission
     return Claim(not found, expected, actual, remedy=remedy)
 
 
+def _read(name: str, path: Path) -> Canonical:
+    try:
+        snapshot: Canonical = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no snapshot: {error}\n{_CORRECT_IT}") from None
+    fault = _fault("the execution", snapshot, ("status",))
+    if fault is not None:
+        raise UsageError(f"{name!r} is no snapshot: {fault}\n{_CORRECT_IT}")
+    return snapshot
+
+
 def updating() -> bool:
     """Whether all snapshots are to be written."""
-    value = os.environ.get(_UPDATE_VARIABLE, "")
-    if value not in ("", "0", "1"):
-        raise ConfigurationError(
-            f"the environment variable {_UPDATE_VARIABLE} is {value!r}: "
-            "set it to 1 to write snapshots anew, or do not set it"
-        )
-    return value == "1"
-
-
-def _in_ci() -> bool:
-    """Whether the tests run in CI, where a new file would be lost: services set ``CI`` to ``true``, some to ``1``."""
-    return os.environ.get("CI", "").lower() in ("true", "1")
+    return is_set(_UPDATE_VARIABLE, "set it to 1 to write snapshots anew, or do not set it")
 
 
 def _fault(title: str, found: object, required: tuple[str, ...]) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from durabletest.assertions.check import Claim, call, counted, listed, show, unmet, valid_number
+from durabletest.assertions.check import Claim, arguments_of, call, counted, listed, show, unmet, valid_number
 from durabletest.assertions.compare import counts, equals
 from durabletest.assertions.outcome_checks import UNSET, OutcomeSubject, described, status_check
 from durabletest.assertions.time_checks import (
@@ -15,17 +15,17 @@ from durabletest.assertions.time_checks import (
     Order,
     Unit,
     Units,
+    duration_text,
     given_delays,
     given_duration,
     lasted,
     order_of,
-    retried_after,
 )
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, callback_of, title
 from durabletest.model.lookup import check_index, means, member, why_not_found
 from durabletest.model.records import WAIT_FOR_CONDITION, OperationRecord, OperationStatus, OperationType
-from durabletest.model.times import plain, stamp
+from durabletest.model.times import plain, span, stamp
 
 __unittest = True
 __tracebackhide__ = True
@@ -190,20 +190,35 @@ def wrong_type(facts: OperationFacts, expected: str) -> Claim:
 
 
 def _attempts(facts: OperationFacts, expected: object) -> Claim:
-    actual = facts.record.attempts
     if facts.record.type is not OperationType.STEP:
         return wrong_type(facts, "a STEP, which has attempts")
+    return _counts(facts, "attempt", expected, facts.record.attempts)
 
-    def story() -> str:
-        return f"{counted(actual, 'attempt')}: {facts.story}"
 
-    return counts("attempts", "attempt", expected, actual, story, lambda: facts.remedy)
+def _counts(facts: OperationFacts, noun: str, expected: object, actual: int) -> Claim:
+    return counts(
+        f"{noun}s", noun, expected, actual, lambda: f"{counted(actual, noun)}: {facts.story}", lambda: facts.remedy
+    )
 
 
 def _retried_after(facts: OperationFacts, expected: list[object]) -> Claim:
+    """The delays are exact in real time too."""
     if facts.record.type is not OperationType.STEP:
         return wrong_type(facts, "a STEP, which has attempts")
-    return retried_after(facts, facts.record, expected)
+    actual = [timedelta(seconds=seconds) for seconds in facts.record.retry_delays]
+    story = f"retried after {', '.join(map(span, actual))}" if actual else "never retried"
+    instead = f".retried_after({_series(facts.record.retry_delays)})" if actual else ".attempts(1)"
+    wanted = f"retried after {', '.join(map(duration_text, expected))}"
+    return Claim(expected == actual, wanted, f"{story}: {facts.story}", instead)
+
+
+def _series(delays: list[int]) -> str:
+    """Seconds as the argument of ``retried_after``, in the largest unit in which all of them are whole numbers."""
+    if len(delays) == 1:
+        return arguments_of(timedelta(seconds=delays[0]))
+    units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
+    name, unit = next((name, unit) for name, unit in units.items() if not any(delay % unit for delay in delays))
+    return f"{name}={[delay // unit for delay in delays]}"
 
 
 def _waited(facts: OperationFacts, expected: object) -> Claim:
@@ -283,11 +298,7 @@ def _heartbeats(facts: OperationFacts, expected: object) -> Claim:
     if callback is None and not facts.record.is_wait_for_callback:
         return wrong_type(facts, "a CALLBACK, which can be sent heartbeats")
     actual = 0 if callback is None else facts.view.heartbeats(callback)
-
-    def story() -> str:
-        return f"{counted(actual, 'heartbeat')}: {facts.story}"
-
-    return counts("heartbeats", "heartbeat", expected, actual, story, lambda: facts.remedy)
+    return _counts(facts, "heartbeat", expected, actual)
 
 
 def _invoked(facts: OperationFacts, function_name: object, payload: object) -> Claim:
@@ -301,9 +312,6 @@ def _invoked(facts: OperationFacts, function_name: object, payload: object) -> C
         return Claim(True, lambda: f"invoked {show(function_name)}", actual)
     sent = plain(facts.view.decode(record.input, record))
     return equals(payload, sent, "payload", lambda: call("invoked", record.function_name, sent))
-
-
-# --- finding an operation ---
 
 
 def find_operation(

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import (
-    Claim,
-    LazyText,
-    brief,
-    call,
-    counted,
-    evaluate,
-    short_type,
-    shortened,
-    show,
-)
+from durabletest.assertions.check import Claim, LazyText, brief, call, counted, evaluate, short_type, shortened, show
 from durabletest.assertions.compare import equals
 from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.metering import operations_of
+from durabletest.model.payloads import json_or_text
 from durabletest.model.records import ErrorDetails, ExecutionRecord, OperationRecord
 
 __unittest = True
@@ -39,16 +29,17 @@ _UNREAD = (
 
 
 class Outcome(Timed, Protocol):
-    """The facts about something that ends with a result or an error."""
+    """The facts about something that ends with a result or an error.
+
+    The result ``is_undecoded`` if it is still the recorded text, because its serialiser is not known here.
+    """
 
     @property
     def record(self) -> ExecutionRecord | OperationRecord: ...
     def has(self, status: str) -> bool: ...
     def result(self) -> object: ...
     @property
-    def is_undecoded(self) -> bool:
-        """Whether the result is still the recorded text, because its serialiser is not known here."""
-        ...
+    def is_undecoded(self) -> bool: ...
 
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
@@ -59,7 +50,9 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
 
     def succeeded(self, result: object = UNSET) -> Self:
         """It SUCCEEDED, with this result if one is given. Values are compared with ``==``, so matchers work."""
-        return self._check(lambda facts: _succeeded(facts, result))
+        if result is UNSET:
+            return self._has_status("SUCCEEDED")
+        return self._check(lambda facts: _has_result(facts, result, "succeeded", "SUCCEEDED with result"))
 
     def failed(self, error: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """It FAILED, with an error of this type, message and data, as far as they are given.
@@ -81,12 +74,12 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
 
     def result(self, value: object) -> Self:
         """It SUCCEEDED with this result, compared with ``==``."""
-        return self._check(lambda facts: _has_result(facts, value))
+        return self._check(lambda facts: _has_result(facts, value, "result", "result"))
 
     def error(self, type: ErrorType | None = None, message: Message | None = None, *, data: object = None) -> Self:
         """Its last error, which a step has between two attempts too, is of this type, message and data.
 
-        The arguments are those of ``failed``; without any, it has an error of whatever kind.
+        The arguments are those of ``failed``; without any, it has an error of any kind.
         """
         pattern = ErrorPattern(type, message, data)
         return self._check(lambda facts: _has_error(facts, pattern))
@@ -95,21 +88,9 @@ class OutcomeSubject(TimedSubject[OutcomeT]):
         return self._check(lambda facts: _claim(facts, facts.has(status), status))
 
 
-def _succeeded(facts: Outcome, result: object) -> Claim:
-    if result is UNSET:
-        return _claim(facts, facts.has("SUCCEEDED"), "SUCCEEDED")
+def _has_result(facts: Outcome, value: object, check: str, words: str) -> Claim:
     if not facts.has("SUCCEEDED"):
-        return _claim(facts, False, lambda: f"SUCCEEDED with result == {show(result)}")
-    return _result_equals(facts, result, "succeeded")
-
-
-def _has_result(facts: Outcome, value: object) -> Claim:
-    if not facts.has("SUCCEEDED"):
-        return _claim(facts, False, lambda: f"result == {show(value)}")
-    return _result_equals(facts, value, "result")
-
-
-def _result_equals(facts: Outcome, value: object, check: str) -> Claim:
+        return _claim(facts, False, lambda: f"{words} == {show(value)}")
     actual = facts.result()
     claim = equals(value, actual, "result", lambda: call(check, actual))
     return replace(claim, remedy=_UNREAD) if not claim.holds and facts.is_undecoded else claim
@@ -211,8 +192,6 @@ def billed(facts: ExecutionFacts, expected: Any, *, at_most: bool) -> Claim:
     )
 
 
-# --- patterns that recorded errors match ---
-
 ErrorName = type[BaseException] | str
 ErrorType = ErrorName | tuple[ErrorName, ...]
 Message = str | re.Pattern[str]
@@ -235,7 +214,14 @@ class ErrorPattern:
 
     def __post_init__(self) -> None:
         for wanted in self._types:
-            _check_type(wanted)
+            if isinstance(wanted, BaseException):
+                raise UsageError(f"{wanted!r} is an exception; give its class, and its text as message=")
+            if isinstance(wanted, re.Pattern):
+                raise UsageError(
+                    f"{wanted!r} stands where the error's type belongs; give a pattern for its text as message="
+                )
+            if isinstance(wanted, type) and not issubclass(wanted, BaseException):
+                raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
         if not self._types:
             raise UsageError("() is no error type: give those that there may be, (CardDeclined, CardExpired)")
         if isinstance(self.message, str) and not self.message:
@@ -244,20 +230,24 @@ class ErrorPattern:
     def matches(self, error: ErrorDetails | None) -> bool:
         if error is None:
             return self.type is None and self.message is None and self.data is None
-        return self._type_matches(error.type) and self._message_matches(error.message) and self._data_matches(error)
+        if not (self._type_matches(error.type) and self._message_matches(error.message)):
+            return False
+        return self.data is None or any(self.data == one for one in (error.data, json_or_text(error.data)))
 
     def details(self, error: ErrorDetails | None) -> str:
         """The part of the error that its one-line form leaves out and the pattern is about: module or data."""
         if error is None:
             return ""
-        namesake = error.type is not None and not self._type_matches(error.type) and self._is_namesake(error.type)
-        full = f", recorded as {error.type!r}" if namesake else ""
+        names = [short_type(wanted.__name__ if isinstance(wanted, type) else str(wanted)) for wanted in self._types]
+        same_name = error.type is not None and short_type(error.type) in names and not self._type_matches(error.type)
+        full = f", recorded as {error.type!r}" if same_name else ""
         return full if self.data is None else f"{full}, data {show(error.data)}"
 
     def __str__(self) -> str:
         """The end of a sentence, `` with PaymentDeclined and a message containing 'expired'``; empty for any error."""
         data = "" if self.data is None else f"data == {show(self.data)}"
-        parts = [part for part in (self._type_text(), self._message_text(), data) if part]
+        types = "" if self.type is None else " or ".join(map(_type_text, self._types))
+        parts = [part for part in (types, self._message_text(), data) if part]
         return f" with {' and '.join(parts)}" if parts else ""
 
     @property
@@ -277,11 +267,6 @@ class ErrorPattern:
     def _type_matches(self, recorded: str | None) -> bool:
         return recorded in self._names_of_classes or any(_name_matches(wanted, recorded) for wanted in self._types)
 
-    def _is_namesake(self, recorded: str) -> bool:
-        """Whether a wanted type has the same short name: messages must then show the module too."""
-        names = [wanted.__name__ if isinstance(wanted, type) else str(wanted) for wanted in self._types]
-        return short_type(recorded) in map(short_type, names)
-
     def _message_matches(self, recorded: str | None) -> bool:
         wanted = self.message
         if isinstance(wanted, str):
@@ -290,12 +275,6 @@ class ErrorPattern:
             return wanted.search(recorded or "") is not None
         return wanted is None or bool(wanted == recorded)
 
-    def _data_matches(self, error: ErrorDetails) -> bool:
-        return self.data is None or any(bool(self.data == value) for value in _readings(error.data))
-
-    def _type_text(self) -> str:
-        return "" if self.type is None else " or ".join(map(_type_text, self._types))
-
     def _message_text(self) -> str:
         if self.message is None:
             return ""
@@ -303,15 +282,6 @@ class ErrorPattern:
             return f"a message matching {self.message.pattern!r}"
         how = "containing" if isinstance(self.message, str) else "=="
         return f"a message {how} {show(self.message)}"
-
-
-def _check_type(wanted: object) -> None:
-    if isinstance(wanted, BaseException):
-        raise UsageError(f"{wanted!r} is an exception; give its class, and its text as message=")
-    if isinstance(wanted, re.Pattern):
-        raise UsageError(f"{wanted!r} stands where the error's type belongs; give a pattern for its text as message=")
-    if isinstance(wanted, type) and not issubclass(wanted, BaseException):
-        raise UsageError(f"{wanted!r} is no class of exceptions, so no error has it as its type")
 
 
 def _name_matches(wanted: object, recorded: str | None) -> bool:
@@ -327,11 +297,3 @@ def _type_text(wanted: object) -> str:
         more = " (or a subclass)" if type.__subclasses__(wanted) else ""
         return wanted.__qualname__ + more
     return wanted if isinstance(wanted, str) else f"a type == {show(wanted)}"
-
-
-def _readings(data: str | None) -> list[object]:
-    """The recorded text and, if it is JSON, its value."""
-    try:
-        return [data, json.loads(data or "")]
-    except ValueError:
-        return [data]

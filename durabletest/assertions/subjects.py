@@ -34,7 +34,7 @@ from durabletest.assertions.time_checks import UNDECIDED, OrderBreak, first_brea
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import execution_title, title
-from durabletest.model.lookup import closest, member, why_not_found
+from durabletest.model.lookup import closest, did_you_mean, member, why_not_found
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import stamp
 
@@ -58,9 +58,9 @@ class ExecutionSubject(OutcomeSubject[ExecutionFacts]):
         return self._has_status("PAUSED")
 
     def operations_billed(self, number: object = None, *, at_most: int | None = None) -> Self:
-        """The service bills this many durable operations, or at most so many; see ``TestResult.cost``.
+        """The service bills this many durable operations, or at most this many; see ``TestResult.cost``.
 
-        Executions that it has invoked are billed by themselves.
+        Executions that it has invoked are billed separately.
         """
         if (number is None) is (at_most is None):
             raise UsageError("operations_billed() compares with a number: write operations_billed(18) or at_most=18")
@@ -127,16 +127,13 @@ def operation_subject(context: CheckContext, path: str, index: int | None) -> Op
         return OperationSubject(own_context, OperationFacts(view, record))
     own_context = context.of(f"{requested(path, index)} of {execution}")
     if index is None and found:
-        return OperationSubject(own_context, _ambiguous(view, path, found))
+        remedy = f"Say which one, by its path or with index=; or claim it of all: assertOperations(name={path!r}).each"
+        several = unmet("a single operation", partial(namesakes, history, found), remedy)
+        return OperationSubject(own_context, Ambiguous(several, path))
     missing = Missing(_exists(view, path, index or 0, len(found)))
     subject = OperationSubject(own_context, missing)
     context.test.expect_claim(subject, lambda: check(own_context, missing.claim))
     return subject
-
-
-def _ambiguous(view: ExecutionView, path: str, found: Sequence[OperationRecord]) -> Ambiguous:
-    remedy = f"Say which one, by its path or with index=; or claim it of all: assertOperations(name={path!r}).each"
-    return Ambiguous(unmet("a single operation", partial(namesakes, view.history(), found), remedy), path)
 
 
 def _exists(view: ExecutionView, path: str, index: int, found: int) -> Claim:
@@ -163,9 +160,6 @@ def _child_of(facts: OperationFacts) -> ExecutionView | Missing:
         story = f"{record.function_name!r} is a plain function: {facts.story}"
         return Missing(unmet("started a child execution", story, _NO_CHILD))
     return facts.view.sibling(record.child_arn)
-
-
-# --- several operations ---
 
 
 class EachOperation(OperationChecks):
@@ -228,8 +222,7 @@ class OperationSetFacts:
         history = self.view.history()
         if name is None or history.find_all(name):
             return ""
-        near = closest(history, name)
-        return f"; did you mean {near!r}?" if near else "; no operation has that name"
+        return did_you_mean(closest(history, name)) or "; no operation has that name"
 
 
 class OperationsSubject(Subject[OperationSetFacts]):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Generic, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, Subject, show, units_of
+from durabletest.assertions.check import Claim, Subject, arguments_of, show
 from durabletest.errors import UsageError
 from durabletest.model import times
 from durabletest.model.execution_view import ExecutionView
@@ -23,35 +23,25 @@ __tracebackhide__ = True
 Unit = float | None
 Units = float | Sequence[float] | None
 
-_UNITS = {
-    "days": timedelta(days=1),
-    "hours": timedelta(hours=1),
-    "minutes": timedelta(minutes=1),
-    "seconds": timedelta(seconds=1),
-}
-
 
 class Timed(Protocol):
-    """The facts about something that starts and ends: an execution, an operation or an invocation."""
+    """The facts about something that starts and ends: an execution, an operation or an invocation.
+
+    ``story`` is its state in words, ``FAILED on attempt 3 with PaymentDeclined: card expired``, and ``instead`` the
+    check of its state that passes, ``.failed('PaymentDeclined', 'card expired')``. ``remedy`` is what to do before its
+    end can be checked, empty if it has ended.
+    """
 
     @property
     def view(self) -> ExecutionView: ...
     @property
     def record(self) -> ExecutionRecord | OperationRecord | Invocation: ...
     @property
-    def story(self) -> str:
-        """Its state in words, ``FAILED on attempt 3 with PaymentDeclined: card expired``."""
-        ...
-
+    def story(self) -> str: ...
     @property
-    def remedy(self) -> str:
-        """What to do before its end can be checked; empty if it has ended."""
-        ...
-
+    def remedy(self) -> str: ...
     @property
-    def instead(self) -> str:
-        """The check of its state that passes, ``.failed('PaymentDeclined', 'card expired')``."""
-        ...
+    def instead(self) -> str: ...
 
 
 TimedT = TypeVar("TimedT", bound=Timed)
@@ -109,9 +99,6 @@ class TimedSubject(Subject[TimedT]):
         return self._check(lambda facts: _happened("ended at", facts, expected, facts.record.ended_at))
 
 
-# --- arguments ---
-
-
 def given_duration(check: str, duration: object, **units: Unit) -> object:
     """The duration that a check was given, as a ``timedelta`` or a matcher.
 
@@ -156,15 +143,12 @@ def _sum_of(check: str, units: Mapping[str, float]) -> timedelta:
     raise UsageError(f"{check}({code}) is no duration; give numbers")
 
 
-# --- claims ---
-
-
 def lasted(check: str, facts: Timed, expected: object, actual: timedelta | None, leeway: timedelta | None) -> Claim:
     """The claim that something took ``expected``; with a ``leeway``, at least that long less the leeway."""
     story = facts.story if actual is None else f"{check} {span(actual)}: {facts.story}"
-    instead = facts.instead if actual is None else f".{check}({units_of(actual)})"
+    instead = facts.instead if actual is None else f".{check}({arguments_of(actual)})"
     if leeway is None or not isinstance(expected, timedelta):
-        return Claim(bool(expected == actual), f"{check} {_duration(expected)}", story, instead, facts.remedy)
+        return Claim(bool(expected == actual), f"{check} {duration_text(expected)}", story, instead, facts.remedy)
     holds = actual is not None and actual + leeway >= expected
     return Claim(holds, f"{check} at least {span(expected)} (real time)", story, instead, facts.remedy)
 
@@ -176,7 +160,7 @@ def _happened(verb: str, facts: Timed, expected: object, actual: datetime | None
         return Claim(False, f"{verb} {_moment(expected)}", facts.story, facts.instead, facts.remedy)
     check, offset = verb.replace(" ", "_"), actual - zero
     story = f"{verb} {stamp(actual)}, {span(offset)} after the execution's start"
-    instead = f".{check}({units_of(offset)})"
+    instead = f".{check}({arguments_of(offset)})"
     if isinstance(expected, datetime) and not facts.view.exact_time:
         raise facts.view.unavailable(
             f"{check}({expected!r}) needs virtual time; in real time say how long after the execution's start: "
@@ -188,15 +172,6 @@ def _happened(verb: str, facts: Timed, expected: object, actual: datetime | None
     if leeway is None:
         return Claim(offset == expected, f"{verb} {_moment(expected)}", story, instead)
     return Claim(offset + leeway >= expected, f"{verb} {_moment(expected)} or later (real time)", story, instead)
-
-
-def retried_after(facts: Timed, record: OperationRecord, expected: list[object]) -> Claim:
-    """The claim that these were the delays between the attempts, which are exact in real time too."""
-    actual = [timedelta(seconds=seconds) for seconds in record.retry_delays]
-    story = f"retried after {', '.join(map(span, actual))}" if actual else "never retried"
-    instead = f".retried_after({_series(actual)})" if actual else ".attempts(1)"
-    wanted = f"retried after {', '.join(map(_duration, expected))}"
-    return Claim(expected == actual, wanted, f"{story}: {facts.story}", instead)
 
 
 def _leeway(view: ExecutionView) -> timedelta | None:
@@ -211,15 +186,7 @@ def _leeway(view: ExecutionView) -> timedelta | None:
     return sum(map(view.delay_left_out, callbacks), timedelta(0))
 
 
-def _series(delays: list[timedelta]) -> str:
-    """Delays as the argument of ``retried_after``, in the largest unit in which all of them are whole numbers."""
-    if len(delays) == 1:
-        return units_of(delays[0])
-    name, unit = next((name, unit) for name, unit in _UNITS.items() if not any(delay % unit for delay in delays))
-    return f"{name}={[delay // unit for delay in delays]}"
-
-
-def _duration(duration: object) -> str:
+def duration_text(duration: object) -> str:
     return span(duration) if isinstance(duration, timedelta) else f"== {show(duration)}"
 
 
@@ -252,15 +219,15 @@ def order_of(history: History, one: OperationRecord, other: OperationRecord) -> 
     """Compares the ends and starts of two operations: in parallel branches by time, otherwise by their events."""
     if in_parallel(history, one, other):
         return _order_in_time(one, other)
-    if _last_event(one) < _first_event(other):
+    if _last_event(one) < other.first_event:
         return Order.BEFORE
-    return Order.AFTER if _last_event(other) < _first_event(one) else Order.OVERLAPS
+    return Order.AFTER if _last_event(other) < one.first_event else Order.OVERLAPS
 
 
 def started_before(history: History, one: OperationRecord, other: OperationRecord) -> bool | None:
     """``None`` if that is undecided."""
     if not in_parallel(history, one, other):
-        return _first_event(one) < _first_event(other)
+        return one.first_event < other.first_event
     return None if one.started_at == other.started_at else one.started_at < other.started_at
 
 
@@ -321,11 +288,6 @@ def _order_in_time(one: OperationRecord, other: OperationRecord) -> Order:
     return Order.UNDECIDED if touching else Order.OVERLAPS
 
 
-def _first_event(record: OperationRecord) -> int:
-    number: int = record.events[0]["EventId"]
-    return number
-
-
 def _last_event(record: OperationRecord) -> float:
     """The id of the event that ended the operation, infinity if there is none.
 
@@ -334,5 +296,4 @@ def _last_event(record: OperationRecord) -> float:
     last = record.events[-1]
     retried = "NextAttemptDelaySeconds" in (details_of(last).get("RetryDetails") or {})
     ended_by_it = record.ended_at is not None and not retried and not last["EventType"].endswith("Started")
-    number: int = last["EventId"]
-    return number if ended_by_it else float("inf")
+    return int(last["EventId"]) if ended_by_it else float("inf")

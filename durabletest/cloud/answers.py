@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,21 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from durabletest.cloud.aws import error_code
-from durabletest.errors import ConfigurationError, NeverUsedError
-from durabletest.model.history import History, callback_names, submitter_child
-from durabletest.model.records import OperationRecord, OperationStatus
-from durabletest.scripts import Action, Answer, ScriptedCallback, ScriptRegistry, Use, refused
+from durabletest.errors import NeverUsedError
+from durabletest.model.history import History, as_written, callback_names
+from durabletest.model.records import OperationRecord
+from durabletest.model.wait_for_data import is_submitted
+from durabletest.scripts import Action, ScriptedCallback, ScriptRegistry, Use, refused
 
 REAL_DELAYS_VARIABLE = "DURABLETEST_REAL_DELAYS"
+"""Whether scripted answers wait for their ``after``."""
 _REFUSED = frozenset({"CallbackTimeoutException", "ResourceNotFoundException", "InvalidParameterValueException"})
-
-
-def real_delays() -> bool:
-    """Whether scripted answers wait for their ``after``: the value of ``DURABLETEST_REAL_DELAYS``."""
-    value = os.environ.get(REAL_DELAYS_VARIABLE, "")
-    if value not in ("", "0", "1"):
-        raise ConfigurationError(f"the environment variable {REAL_DELAYS_VARIABLE} is {value!r}: write 1 or 0")
-    return value == "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,8 @@ class CallbackAnswers:
             self._known |= {record.id for record in history.operations if record.status.is_terminal}
             self._late = False
         for record in history.operations:
-            if record.callback_id is not None and record.id not in self._known and _is_ready(history, record):
+            new = record.callback_id is not None and record.id not in self._known
+            if new and (record.status.is_terminal or is_submitted(history, as_written(history, record))):
                 self._known.add(record.id)
                 self._schedule(record, callback_names(history, record), now)
 
@@ -99,7 +93,9 @@ class CallbackAnswers:
         use = self._scripts.take(names, callback)
         if use is None or record.status.is_terminal:
             return
-        actions = _in_order(use.answer) if self._real else list(_in_time(use.answer, callback))
+        actions = sorted(use.answer.actions, key=lambda action: action.after)
+        if not self._real:
+            actions = list(_in_time(actions, callback))
         delays = ((action.after.total_seconds() if self._real else 0.0, action) for action in actions)
         self._due += [DueAction(now + delay, use, action, record.id) for delay, action in delays]
         self._due.sort(key=lambda due: due.at)
@@ -119,14 +115,10 @@ class CallbackAnswers:
                 self._refused.append(due)
 
 
-def _in_order(answer: Answer) -> list[Action]:
-    return sorted(answer.actions, key=lambda action: action.after)
-
-
-def _in_time(answer: Answer, callback: ScriptedCallback) -> Iterator[Action]:
+def _in_time(actions: Iterable[Action], callback: ScriptedCallback) -> Iterator[Action]:
     """The actions that would have come before the callback timed out."""
     last = timedelta(0)
-    for action in _in_order(answer):
+    for action in actions:
         too_late = _at_least(action.after, callback.timeout)
         if too_late or _at_least(action.after - last, callback.heartbeat_timeout):
             return
@@ -136,16 +128,3 @@ def _in_time(answer: Answer, callback: ScriptedCallback) -> Iterator[Action]:
 
 def _at_least(delay: timedelta, seconds: int | None) -> bool:
     return seconds is not None and delay >= timedelta(seconds=seconds)
-
-
-def _is_ready(history: History, record: OperationRecord) -> bool:
-    """Whether the callback can be answered, or has ended."""
-    return record.status.is_terminal or _is_submitted(history, record)
-
-
-def _is_submitted(history: History, record: OperationRecord) -> bool:
-    parent = history.parent(record)
-    if parent is None or not parent.is_wait_for_callback:
-        return True
-    submitter = submitter_child(history, parent)
-    return submitter is not None and submitter.status is OperationStatus.SUCCEEDED

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -19,17 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 from botocore.session import get_session
 
-from durabletest.errors import (
-    CloudCredentialsError,
-    CloudFunctionNotDurableError,
-    CloudFunctionNotFoundError,
-    CloudFunctionNotQualifiedError,
-    CloudPermissionError,
-    CloudRegionError,
-    CloudServiceError,
-    CloudSetupError,
-    DurableTestError,
-)
+from durabletest import errors
 
 _CREDENTIALS_MISSING = (
     botocore.NoCredentialsError,
@@ -56,10 +46,6 @@ _SET_CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN for temporary ones), or AWS_PROFILE to a "
     "profile of your AWS configuration, logged in"
 )
-_ACTION_OF_OPERATION = {"Invoke": "lambda:InvokeFunction"}
-
-
-# --- errors ---
 
 
 def is_not_found(error: BaseException) -> bool:
@@ -80,59 +66,67 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> DurableTestError:
+def explained(error: Exception, function: str | None = None, service: str = "Lambda") -> errors.DurableTestError:
     """The durabletest error to raise from one of botocore's; ``function`` is the name that was invoked, if any."""
     if isinstance(error, botocore.NoRegionError):
-        return CloudRegionError(
-            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{_ignored_region()}"
+        region = os.environ.get("AWS_REGION")
+        ignored = f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
+        return errors.CloudRegionError(
+            f"no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one{ignored}"
         )
     if isinstance(error, _CREDENTIALS_MISSING):
-        return CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
+        return errors.CloudCredentialsError(f"there are no AWS credentials ({error}): {_SET_CREDENTIALS}")
     if isinstance(error, _UNREACHABLE):
-        return CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
+        return errors.CloudServiceError(f"the {service} service cannot be reached, after all retries: {error}")
     if not isinstance(error, ClientError):
-        return CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
-    return _setup_error(error, function) or CloudServiceError(
-        f"the {service} service refuses {error.operation_name}{_retried(error)}: {error}"
+        return errors.CloudServiceError(f"botocore {botocore_version} cannot send the request: {error}")
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    retried = f", after {retries} retries" if retries else ""
+    return _setup_error(error, function) or errors.CloudServiceError(
+        f"the {service} service refuses {error.operation_name}{retried}: {error}"
     )
 
 
-def _setup_error(error: ClientError, function: str | None) -> CloudSetupError | None:
+def _setup_error(error: ClientError, function: str | None) -> errors.CloudSetupError | None:
     code, operation = error_code(error), error.operation_name
     if code == "RequestExpired":
-        return CloudCredentialsError(
+        return errors.CloudCredentialsError(
             "the service takes the request for expired: get new credentials if they are temporary, or set the clock of "
             f"this machine\n{error}"
         )
     if code in _WRONG_CLOCK or str(error.response.get("Error", {}).get("Message")).startswith(_WRONG_CLOCK):
-        return CloudSetupError(
+        return errors.CloudSetupError(
             f"the service does not take the time of the request: set the clock of this machine\n{error}"
         )
     if code in _CREDENTIALS_REFUSED:
-        return CloudCredentialsError(f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}")
+        return errors.CloudCredentialsError(
+            f"the service does not take the AWS credentials ({error}): {_SET_CREDENTIALS}"
+        )
     if code == "AccessDeniedException":
-        action = _ACTION_OF_OPERATION.get(operation, f"lambda:{operation}")
-        return CloudPermissionError(f"the credentials do not permit {action}: allow it in their IAM policy\n{error}")
+        action = "lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}"
+        return errors.CloudPermissionError(
+            f"the credentials do not permit {action}: allow it in their IAM policy\n{error}"
+        )
     if function is None:
         return None
     if code == "ResourceNotFoundException":
-        return CloudFunctionNotFoundError(
+        return errors.CloudFunctionNotFoundError(
             f"there is no function {function!r} in that account and region: deploy it, or set function_name (or "
             f"DURABLETEST_FUNCTION_NAMES) to the deployed name or ARN, and AWS_DEFAULT_REGION to its region\n{error}"
         )
     return _about_durability(error, function) if code == "InvalidParameterValueException" else None
 
 
-def _about_durability(error: ClientError, function: str) -> CloudSetupError | None:
+def _about_durability(error: ClientError, function: str) -> errors.CloudSetupError | None:
     """Tell by the message, since the service has one code for all invalid parameters."""
     message = str(error).lower()
     if "synchronously" in message:
-        return CloudSetupError(
+        return errors.CloudSetupError(
             f"{function!r} may run for more than 15 minutes, so it cannot be invoked synchronously: use "
             f"invocation_type 'Event', or deploy it with a shorter ExecutionTimeout\n{error}"
         )
     if "qualif" in message:
-        return CloudFunctionNotQualifiedError(
+        return errors.CloudFunctionNotQualifiedError(
             f"durable functions need a version or an alias, and {function!r} has none: write "
             f"'{function}:$LATEST', or a version or alias of yours\n{error}"
         )
@@ -140,25 +134,13 @@ def _about_durability(error: ClientError, function: str) -> CloudSetupError | No
     return not_durable(function, str(error)) if about_function else None
 
 
-def not_durable(function: str, service_message: str = "") -> CloudFunctionNotDurableError:
+def not_durable(function: str, service_message: str = "") -> errors.CloudFunctionNotDurableError:
     """The error for an Invoke that started no durable execution."""
-    return CloudFunctionNotDurableError(
+    return errors.CloudFunctionNotDurableError(
         f"{function!r} is no durable function: deploy it with a DurableConfig (ExecutionTimeout), which only a new "
         f"function can be given, and name the new version\n{service_message}".rstrip()
     )
 
-
-def _ignored_region() -> str:
-    region = os.environ.get("AWS_REGION")
-    return f" (AWS_REGION is {region!r}, which boto3 does not read)" if region else ""
-
-
-def _retried(error: ClientError) -> str:
-    attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-    return f", after {attempts} retries" if attempts else ""
-
-
-# --- clients ---
 
 MAX_ATTEMPTS = 8
 """Attempts for each request, unless the environment or the AWS configuration file sets another number."""
@@ -166,25 +148,11 @@ _HISTORY_PARSED = "after-call.lambda.GetDurableExecutionHistory"
 _HANDLER_ID = "durabletest-unknown-fields"
 
 
-def lambda_client() -> Any:
+def client_of(service: str) -> Any:
     """A client configured by boto3's own variables: region, profile, endpoint, credentials and retries.
 
     botocore retries throttled requests and transient failures, with backoff and jitter.
     """
-    return _client("lambda")
-
-
-def logs_client() -> Any:
-    """A client of CloudWatch Logs, configured alike."""
-    return _client("logs")
-
-
-def cloudformation_client() -> Any:
-    """A client of CloudFormation, configured alike."""
-    return _client("cloudformation")
-
-
-def _client(service: str) -> Any:
     session = get_session()
     try:
         session.register_component("data_loader", _models(session.get_config_variable("data_path")))
@@ -194,6 +162,10 @@ def _client(service: str) -> Any:
         return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
     except (BotoCoreError, ClientError) as error:
         raise explained(error) from error
+
+
+lambda_client = partial(client_of, "lambda")
+logs_client = partial(client_of, "logs")
 
 
 @cache
@@ -228,8 +200,6 @@ def _merge(parsed: dict[str, Any], original: Mapping[str, Any]) -> None:
         elif value is not None:
             parsed.setdefault(key, value)
 
-
-# --- names and ARNs ---
 
 _MAX_NAME_LENGTH = 64
 _INVALID_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -270,11 +240,10 @@ def console_link(arn: str) -> str | None:
     if not separator or len(parts) < _ARN_PARTS:
         return None
     partition, region, name = parts[1], parts[3], parts[6]
-    domain = _CONSOLE_DOMAINS.get(partition)
-    if domain is None:
+    if partition not in _CONSOLE_DOMAINS:
         return None
     page = f"functions/{quote(name)}?tab=durableExecutions"
-    return f"https://{region}.{domain}/lambda/home?region={region}#/{page}"
+    return f"https://{region}.{_CONSOLE_DOMAINS[partition]}/lambda/home?region={region}#/{page}"
 
 
 def arn_and_link(arn: str) -> str:

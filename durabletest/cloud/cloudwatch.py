@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from threading import Event
 from typing import Any
 
@@ -17,19 +18,25 @@ from durabletest.model.history import History
 from durabletest.model.records import LogEntry
 
 READS = 3
-"""So often the log is read until there is something: its lines come a few seconds late."""
+"""The most reads of a log that is still empty, since its lines arrive a few seconds late."""
 READ_INTERVAL = 1.0
 _MAX_REQUESTS = 20
 _MARGIN = timedelta(seconds=10)
-"""The clocks of the function and of the service may differ by so much."""
+"""The largest difference expected between the clocks of the function and of the service."""
 _IDS_IN_PATTERN = 20
 """A filter pattern may have 1,024 characters."""
 _TEXT_LINE = re.compile(r"\[(?P<level>[A-Z]+)\]\t\S+\t(?P<request>[0-9a-f-]{36})\t(?P<message>.*)", re.DOTALL)
 _PLATFORM = re.compile(r"(START|END|REPORT) RequestId: |INIT_START |RequestId: \S+ Error: ")
+_ADVICE = {
+    "AccessDeniedException": "the credentials do not permit logs:FilterLogEvents; allow it in their IAM policy, or "
+    "leave cloud_logs out",
+    "ResourceNotFoundException": "there is no such log group; write cloud_logs = 'the name of the function's log "
+    "group'",
+}
 
 
 class CloudWatchLogs:
-    """Reads the log group of each function, or one ``group`` for all; the first error is told as a log entry."""
+    """Reads the log group of each function, or one ``group`` for all; the first error becomes a log entry."""
 
     def __init__(self, group: str | None = None) -> None:
         self._group = group
@@ -66,20 +73,14 @@ class CloudWatchLogs:
             "filterPattern": " ".join(f'?"{term}"' for term in terms if term),
         }
         if history.execution.started_at is not None:
-            request["startTime"] = _milliseconds(history.execution.started_at - _MARGIN)
-        for _ in range(_MAX_REQUESTS):
-            page = self._client.filter_log_events(**request)
-            for event in page.get("events", ()):
-                entry = _entry(event, ids)
-                if entry is not None:
-                    yield entry
-            if not page.get("nextToken"):
-                return
-            request["nextToken"] = page["nextToken"]
+            request["startTime"] = int((history.execution.started_at - _MARGIN).timestamp() * 1000)
+        pages = self._client.get_paginator("filter_log_events").paginate(**request)
+        for page in islice(pages, _MAX_REQUESTS):
+            yield from filter(None, (_entry(event, ids) for event in page.get("events", ())))
 
 
 def _entry(event: Mapping[str, Any], ids: Mapping[str, int]) -> LogEntry | None:
-    """What the function has logged, as JSON or as text; None for what Lambda itself writes."""
+    """The record of a line that the function has logged, as JSON or as text; None for a line of Lambda's own."""
     text = str(event["message"]).rstrip("\n")
     time = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
     try:
@@ -103,18 +104,5 @@ def _entry(event: Mapping[str, Any], ids: Mapping[str, int]) -> LogEntry | None:
 
 
 def _complaint(error: Exception) -> str:
-    if isinstance(error, ClientError) and error_code(error) == "AccessDeniedException":
-        return (
-            "the function's log cannot be read: the credentials do not permit logs:FilterLogEvents; allow it in their "
-            f"IAM policy, or leave cloud_logs out ({error})"
-        )
-    if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
-        return (
-            "the function's log cannot be read: there is no such log group; write cloud_logs = 'the name of the "
-            f"function's log group' ({error})"
-        )
-    return f"the function's log cannot be read: {error}"
-
-
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    advice = _ADVICE.get(error_code(error)) if isinstance(error, ClientError) else None
+    return f"the function's log cannot be read: {f'{advice} ({error})' if advice else error}"

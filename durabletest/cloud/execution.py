@@ -2,70 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from durabletest.cloud.aws import arn_and_link
-from durabletest.cloud.cloudwatch import CloudWatchLogs
-from durabletest.cloud.poller import Poller, PollSettings
+from durabletest.cloud.poller import CloudContext, Poller
 from durabletest.cloud.stopping import TEST_ENDED
 from durabletest.errors import NotAvailableError, WaitTimeoutError
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
 from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, OperationType, WaitingStatus
-from durabletest.model.times import utc
+from durabletest.model.times import real_seconds, utc
 from durabletest.model.wait_for_data import Watch
-from durabletest.scripts import ScriptRegistry
 from durabletest.serialisers import decode
 
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 _JOIN_SECONDS = 2.0
 """How long the ends of the threads of all pollers may take, one of which may wait for an answer."""
 _WAIT_SLICE = 1.0
-"""Waits are cut into pieces of so many seconds, since some systems deliver Ctrl-C only between them."""
+"""The longest single wait, in seconds, since some systems deliver Ctrl-C only between two waits."""
 
 
 class CloudExecution:
     """One execution: its history as the poller reads it, and what can be done with it."""
 
-    def __init__(
-        self,
-        poller: Poller,
-        client: Any,
-        unavailable: type[NotAvailableError],
-        follow: Callable[[str], CloudExecution],
-        logs: CloudWatchLogs | None,
-    ) -> None:
-        self._poller = poller
-        self._client = client
-        self._unavailable = unavailable
+    exact_time = False
+
+    def __init__(self, poller: Poller, context: CloudContext, follow: Callable[[str], CloudExecution]) -> None:
+        self.arn = poller.arn
+        self.poller = poller
+        self._context = context
         self._follow = follow
-        self._logs = logs
         self._entries: list[LogEntry] | None = None
         self._history = History()
         self._lock = Lock()
 
     @property
-    def arn(self) -> str:
-        return self._poller.arn
-
-    @property
     def client(self) -> Any:
-        return self._client
-
-    @property
-    def exact_time(self) -> bool:
-        return False
+        return self._context.client
 
     def delay_left_out(self, record: OperationRecord) -> timedelta:
-        skipped = self._poller.answers.skipped_delays
+        skipped = self.poller.answers.skipped_delays
         ids = (record.id, *(child.id for child in self.history().children(record)))
         return next((skipped[key] for key in ids if key in skipped), timedelta(0))
 
@@ -83,19 +64,19 @@ class CloudExecution:
         )
 
     def unavailable(self, what: str) -> NotAvailableError:
-        return self._unavailable(what)
+        return self._context.unavailable(what)
 
     def history(self) -> History:
         with self._lock:
-            self._history.extend(self._poller.take_new_events())
+            self._history.extend(self.poller.take_new_events())
             return self._history
 
     def logs(self) -> list[LogEntry] | None:
         """The entries in CloudWatch; None if they are not to be read, or cannot be. After the end they are kept."""
-        if self._logs is None or self._entries is not None:
+        if self._context.logs is None or self._entries is not None:
             return self._entries
-        entries = self._logs.entries(self.arn, self.history())
-        if self._poller.ended.is_set():
+        entries = self._context.logs.entries(self.arn, self.history())
+        if self.poller.ended.is_set():
             self._entries = entries
         return entries
 
@@ -110,29 +91,29 @@ class CloudExecution:
         """None: deployed functions do not say."""
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
-        return self._poller.watch(Watch(path, index, status))
+        return self.poller.watch(Watch(path, index, status))
 
     def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:  # noqa: ARG002 - any
-        """Shows the progress line meanwhile."""
-        return self._poller.progress.shown()
+        """Shows the progress line in the block."""
+        return self.poller.progress.shown()
 
     def wait_until_ended(self, timeout: float | None) -> None:
-        """Wait for the end, and show the progress line meanwhile; a log gets a line if it took long."""
-        seen_before, end = self._poller.ended.is_set(), inf if timeout is None else _clock[0]() + timeout
+        """Wait for the end behind the progress line; without a terminal, a long wait leaves a line in the log."""
+        seen_before, end = self.poller.ended.is_set(), inf if timeout is None else real_seconds() + timeout
         with self.blocking():
-            while not self._poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - _clock[0]()))):
-                if _clock[0]() >= end:
+            while not self.poller.ended.wait(max(0.0, min(_WAIT_SLICE, end - real_seconds()))):
+                if real_seconds() >= end:
                     raise WaitTimeoutError(
                         f"{execution_title(self.arn)} did not end within {timeout:g} real seconds\n"
                         f"{arn_and_link(self.arn)}\n{listing(self.history())}"
                     )
-        if self._poller.error is not None:
-            raise self._poller.error
+        if self.poller.error is not None:
+            raise self.poller.error
         if not seen_before:
-            self._poller.progress.summarise(str(self.history().execution.status))
+            self.poller.progress.summarise(str(self.history().execution.status))
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        for failure in self._poller.stop(error).values():
+        for failure in self.poller.stop(error).values():
             raise failure
 
     @property
@@ -142,7 +123,7 @@ class CloudExecution:
     def advance(self, delta: timedelta | None) -> None:
         """There is no virtual time in the cloud."""
         how = "advance_to_next()" if delta is None else f"advance({delta!r})"
-        raise self._unavailable(
+        raise self._context.unavailable(
             f"{how} moves virtual time; in the cloud time passes by itself: mark the test @local_only"
         )
 
@@ -155,59 +136,46 @@ class CloudExecution:
             if not record.status.is_terminal
             for why, when in _timers(record)
         ]
-        due += [(key, "scripted answer", now + delay) for key, delay in self._poller.answers.pending(_clock[0]())]
+        due += [(key, "scripted answer", now + delay) for key, delay in self.poller.answers.pending(real_seconds())]
         return sorted(due, key=lambda entry: entry[2])
 
 
-def _timers(record: OperationRecord) -> list[tuple[str, datetime]]:
-    timers: list[tuple[str, datetime]] = []
+def _timers(record: OperationRecord) -> Iterator[tuple[str, datetime]]:
     if record.type is OperationType.WAIT and record.scheduled_end is not None:
-        timers.append(("wait", record.scheduled_end))
+        yield "wait", record.scheduled_end
     if record.next_attempt_at is not None:
-        timers.append(("step retry", record.next_attempt_at))
+        yield "step retry", record.next_attempt_at
     if record.timeout:
-        timers.append(("callback timeout", record.started_at + timedelta(seconds=record.timeout)))
-    return timers
+        yield "callback timeout", record.started_at + timedelta(seconds=record.timeout)
 
 
 class CloudExecutions:
     """All executions that one runner follows, one poller for each; those that it started are stopped at the end."""
 
-    def __init__(
-        self,
-        client: Any,
-        scripts: ScriptRegistry,
-        settings: PollSettings,
-        unavailable: type[NotAvailableError],
-        logs: CloudWatchLogs | None,
-    ) -> None:
-        self._client = client
-        self._scripts = scripts
-        self._settings = settings
-        self._unavailable = unavailable
-        self._logs = logs
+    def __init__(self, context: CloudContext) -> None:
+        self._context = context
         self._lock = Lock()
-        self._executions: dict[str, tuple[Poller, CloudExecution]] = {}
+        self._executions: dict[str, CloudExecution] = {}
         self._started: list[Poller] = []
 
     def started(self, arn: str, *, owned: bool) -> CloudExecution:
         """Follow an execution that this runner has just started, or, if it is not ``owned``, others before."""
-        poller, execution = self._follow(arn, owned=owned)
-        if owned and poller not in self._started:
-            self._started.append(poller)
+        execution = self._follow(arn, owned=owned)
+        if owned and execution.poller not in self._started:
+            self._started.append(execution.poller)
         return execution
 
     def other(self, arn: str) -> CloudExecution:
         """Follow any other execution, and return when its history was read once."""
-        poller, execution = self._follow(arn, late=True)
-        poller.wait_for_first_poll()
+        execution = self._follow(arn, late=True)
+        execution.poller.wait_for_first_poll()
         return execution
 
     def histories(self) -> dict[str, History]:
         """The histories so far, by ARN."""
         with self._lock:
             executions = dict(self._executions)
-        return {arn: execution.history() for arn, (_, execution) in executions.items()}
+        return {arn: execution.history() for arn, execution in executions.items()}
 
     def settled_histories(self) -> dict[str, History]:
         """The histories, by ARN; those of children whose invokes have ended are read to their ends first."""
@@ -218,7 +186,7 @@ class CloudExecutions:
             if record.child_arn is not None and record.status.is_terminal
         }
         with self._lock:
-            pollers = [poller for arn, (poller, _) in self._executions.items() if arn in ended]
+            pollers = [execution.poller for arn, execution in self._executions.items() if arn in ended]
         for poller in pollers:
             poller.ended.wait()
         return self.histories()
@@ -226,14 +194,14 @@ class CloudExecutions:
     def close(self) -> dict[str, Exception]:
         """Stop what was started and still runs, and end all pollers; returns what ``stop_all`` does."""
         with self._lock:
-            pollers = [poller for poller, _ in self._executions.values()]
+            pollers = [execution.poller for execution in self._executions.values()]
             self._executions.clear()
         for poller in pollers:
             poller.close()
         failures = self.stop_all()
-        end = _clock[0]() + _JOIN_SECONDS
+        end = real_seconds() + _JOIN_SECONDS
         for poller in pollers:
-            poller.join(max(0.0, end - _clock[0]()))
+            poller.join(max(0.0, end - real_seconds()))
         self._started.clear()
         return failures
 
@@ -241,21 +209,17 @@ class CloudExecutions:
         """The ARNs of the executions that were started, and may still run."""
         return [poller.arn for poller in self._started if not (poller.stopped or poller.saw_end)]
 
-    def _follow(self, arn: str, owned: bool = False, late: bool = False) -> tuple[Poller, CloudExecution]:
+    def _follow(self, arn: str, owned: bool = False, late: bool = False) -> CloudExecution:
         with self._lock:
-            found = self._executions.get(arn)
-            if found is None:
-                poller = Poller(
-                    arn, self._client, self._scripts, self._settings, owned=owned, late=late, on_child=self._on_child
-                )
-                found = poller, CloudExecution(poller, self._client, self._unavailable, self.other, self._logs)
-                self._executions[arn] = found
+            if arn not in self._executions:
+                poller = Poller(arn, self._context, owned=owned, late=late, on_child=self._on_child)
+                self._executions[arn] = CloudExecution(poller, self._context, self.other)
                 poller.start()
-            return found
+            return self._executions[arn]
 
     def _on_child(self, arn: str) -> Poller | None:
         """Follow an invoked execution if a script may have to answer its callbacks."""
-        return self._follow(arn)[0] if self._scripts.has_answers_left else None
+        return self._follow(arn).poller if self._context.scripts.has_answers_left else None
 
     def stop_all(self) -> dict[str, Exception]:
         """Stop what was started and still runs; returns the errors, by the ARN of the execution that may still run."""

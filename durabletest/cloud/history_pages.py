@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,17 +12,16 @@ from durabletest.cloud.aws import error_code
 from durabletest.cloud.history_quota import history_quota
 from durabletest.errors import CloudServiceError
 from durabletest.model.history import History, title
+from durabletest.model.times import real_seconds
 
 PAGE_SIZE = 1000
 """The most events that the service returns in one page."""
 RECENT = 5
-"""So many of the newest events are read first; no more if the oldest of them follows on what is known."""
+"""The number of newest events that are read first, which is enough if the oldest of them follows a known one."""
 MAX_TRUNCATED = 5
-"""So many truncated answers in a row are an error; botocore parses each as an answer without members."""
+"""The number of truncated answers in a row that is an error; botocore parses each as an answer without members."""
 GAP_SECONDS = 5.0
 """How long a missing event is looked for."""
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 
 
 class HistoryPages:
@@ -56,13 +54,13 @@ class HistoryPages:
         self._seen.update(events)
         missing = self._highest - len(self._seen)
         if missing != self._missing:
-            self._missing, self._gap_since = missing, _clock[0]()
+            self._missing, self._gap_since = missing, real_seconds()
         return new
 
     @property
     def has_gap(self) -> bool:
         """Whether an event is missing that the next ``read_new`` may find."""
-        return self._missing > 0 and _clock[0]() - self._gap_since < GAP_SECONDS
+        return self._missing > 0 and real_seconds() - self._gap_since < GAP_SECONDS
 
     @property
     def _highest(self) -> int:
@@ -84,7 +82,12 @@ class HistoryPages:
         while repeated < 2:
             page = self._page(size, marker)
             if "Events" not in page:
-                self._count_truncated()
+                self._truncated += 1
+                if self._truncated == MAX_TRUNCATED:
+                    raise CloudServiceError(
+                        "the Lambda service's answers to GetDurableExecutionHistory break off: "
+                        f"{MAX_TRUNCATED} in a row had no end"
+                    )
                 break
             self._truncated = 0
             events[:0] = reversed(page["Events"])
@@ -98,7 +101,7 @@ class HistoryPages:
         return [event for event in events if "EventId" in event]
 
     def wake(self) -> None:
-        """Look whether what waits for its turn is cancelled."""
+        """Have a request that waits for its turn check whether it is cancelled."""
         if self._quota is not None:
             self._quota.wake()
 
@@ -115,14 +118,6 @@ class HistoryPages:
             **({} if marker is None else {"Marker": marker}),
         )
         return page
-
-    def _count_truncated(self) -> None:
-        self._truncated += 1
-        if self._truncated == MAX_TRUNCATED:
-            raise CloudServiceError(
-                f"the Lambda service's answers to GetDurableExecutionHistory break off: {MAX_TRUNCATED} in a row had "
-                "no end"
-            )
 
 
 def _numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

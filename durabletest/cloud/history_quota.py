@@ -16,7 +16,7 @@ from durabletest.errors import ConfigurationError
 
 HISTORY_RATE_VARIABLE = "DURABLETEST_HISTORY_RATE"
 REQUESTS_PER_SECOND = 15
-"""What the service permits an account in a region."""
+"""The quota of an account in a region."""
 _WORKERS_VARIABLE = "PYTEST_XDIST_WORKER_COUNT"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _clock = [monotonic]
@@ -24,7 +24,7 @@ _clock = [monotonic]
 
 
 class HistoryQuota:
-    """So many requests in any second: further ones wait, in the order in which they were asked for.
+    """A limit of requests in any one second; further ones wait, in the order in which they were asked for.
 
     Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions.
     """
@@ -55,7 +55,7 @@ class HistoryQuota:
                 self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let the requests that wait look whether they are cancelled."""
+        """Have waiting requests check whether they are cancelled."""
         with self._changed:
             self._changed.notify_all()
 
@@ -72,22 +72,17 @@ def history_quota(client: Any) -> HistoryQuota | None:
     ``DURABLETEST_HISTORY_RATE`` is the number of requests in a second, 15 if it is unset; workers of pytest-xdist share
     it. Raises :class:`ConfigurationError` if it is no positive number.
     """
-    url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
-    rate = _rate()
-    if rate is None and urlsplit(url).hostname in _LOOPBACK | {None}:
-        return None
-    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
-    return _shared(url, max(1, (rate or REQUESTS_PER_SECOND) // workers))
-
-
-def _rate() -> int | None:
     text = os.environ.get(HISTORY_RATE_VARIABLE, "")
     if text and not (text.isdecimal() and int(text)):
         raise ConfigurationError(
             f"the environment variable {HISTORY_RATE_VARIABLE} is {text!r}: write how many histories may be read in a "
             "second, like 15"
         )
-    return int(text) if text else None
+    url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
+    if not text and urlsplit(url).hostname in _LOOPBACK | {None}:
+        return None
+    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
+    return _shared(url, max(1, int(text or REQUESTS_PER_SECOND) // workers))
 
 
 @cache

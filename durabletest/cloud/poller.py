@@ -7,48 +7,46 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Lock, RLock, Thread, Timer
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from durabletest import errors
 from durabletest.cloud.answers import CallbackAnswers
 from durabletest.cloud.aws import arn_and_link, explained, is_not_found, is_outage
+from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.history_pages import HistoryPages, last_seen
 from durabletest.cloud.stopping import open_children, stop_with_children
-from durabletest.errors import (
-    CloudHistoryError,
-    CloudTimeoutError,
-    DurableTestError,
-    OrchestratorError,
-    RunnerClosedError,
-)
 from durabletest.model.history import History, execution_name, execution_title, title
 from durabletest.model.lookup import listing
 from durabletest.model.records import OperationRecord
-from durabletest.model.times import span
+from durabletest.model.times import real_seconds, span
 from durabletest.model.wait_for_data import Watch, resolve
 from durabletest.progress import ProgressLine
 from durabletest.scripts import ScriptRegistry
 
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 FRESH_SECONDS = 30.0
 """How long parts of the service may not know of the start of an execution, or of its end."""
 IDLE_POLLS = 10
-"""After so many polls without new events the service is asked for the status of the execution."""
+"""The number of polls without new events after which the service is asked for the status of the execution."""
 
 
 @dataclass(frozen=True, slots=True)
-class PollSettings:
-    """The interval between polls and the timeout of an execution, in real seconds.
+class CloudContext:
+    """The client and the settings that all executions of one runner share.
 
-    With ``real_delays`` scripted answers take as long as they say.
+    ``interval`` is the time between two polls and ``timeout`` the limit of an execution, in real seconds. With
+    ``real_delays`` scripted answers take as long as they say. ``unavailable`` is the error of what the cloud does not
+    offer, ``logs`` the reader of logs, if there is one.
     """
 
+    client: Any
+    scripts: ScriptRegistry
     interval: float
     timeout: float
-    real_delays: bool = False
+    real_delays: bool
+    unavailable: type[errors.NotAvailableError]
+    logs: CloudWatchLogs | None
 
 
 class Poller:
@@ -64,26 +62,18 @@ class Poller:
     """
 
     def __init__(
-        self,
-        arn: str,
-        client: Any,
-        scripts: ScriptRegistry,
-        settings: PollSettings,
-        *,
-        owned: bool,
-        late: bool,
-        on_child: Callable[[str], Poller | None],
+        self, arn: str, context: CloudContext, *, owned: bool, late: bool, on_child: Callable[[str], Poller | None]
     ) -> None:
         self.arn = arn
         self.owned = owned
         self.ended = Event()
         self.error: Exception | None = None
         self.progress = ProgressLine(execution_name(arn))
-        self.answers = CallbackAnswers(client, arn, scripts, settings.real_delays, late)
-        self._client = client
-        self._settings = settings
+        self.answers = CallbackAnswers(context.client, arn, context.scripts, context.real_delays, late)
+        self._client = context.client
+        self._interval, self._timeout = context.interval, context.timeout
         self._on_child = on_child
-        self._pages = HistoryPages(client, arn, self.ended.is_set)
+        self._pages = HistoryPages(context.client, arn, self.ended.is_set)
         self._history = History()
         self._children: set[str] = set()
         self._parents: list[Poller] = []
@@ -93,27 +83,28 @@ class Poller:
         self._new_events: list[Mapping[str, Any]] = []
         self._first_poll = Event()
         self._wake = Event()
-        self._began = _clock[0]()
+        self._began = real_seconds()
         self._outage: Exception | None = None
         self._idle_polls = 0
         self._ended_since: float | None = None
         self._stopping = RLock()
         self.stopped = False
         self._thread = Thread(target=self._run, name="durabletest-cloud-poller", daemon=True)
-        self._timer = Timer(settings.timeout, self._time_out)
+        self._timer = Timer(self._timeout, self._time_out)
         self._timer.daemon = True
 
     def start(self) -> None:
-        """Start both threads."""
         self._timer.start()
         self._thread.start()
 
     def close(self) -> None:
         """End polling; pending waits get a ``RunnerClosedError``."""
-        self._finish(RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed"))
+        self._finish(
+            errors.RunnerClosedError(f"{execution_title(self.arn)} is followed no longer: its runner was closed")
+        )
 
     def join(self, timeout: float) -> None:
-        """Wait for the end of both threads, for so many seconds each."""
+        """Wait for the end of both threads, up to ``timeout`` seconds for each."""
         for thread in (self._timer, self._thread):
             thread.join(timeout)
 
@@ -126,14 +117,13 @@ class Poller:
             raise self.error
 
     def take_new_events(self) -> list[Mapping[str, Any]]:
-        """The events since the last call."""
         with self._lock:
             taken, self._new_events = self._new_events, []
         return taken
 
     @property
     def saw_end(self) -> bool:
-        """Whether the execution has ended by itself."""
+        """Whether the execution ended without being stopped."""
         return self.ended.is_set() and self.error is None
 
     def watch(self, watch: Watch) -> Future[OperationRecord]:
@@ -163,7 +153,7 @@ class Poller:
                 ended=ended,
                 children=children,
                 is_fresh=self._is_fresh,
-                poll_interval=self._settings.interval,
+                poll_interval=self._interval,
             )
             self.stopped = not failures
             return failures
@@ -187,7 +177,7 @@ class Poller:
                     if not is_outage(error):
                         raise
                     self._outage = error
-                    self.ended.wait(self._settings.interval)
+                    self.ended.wait(self._interval)
         except Exception as error:
             failure = self._failure(error)
             self._give_up(failure, None if failure is error else error)
@@ -199,14 +189,19 @@ class Poller:
 
     def _failure(self, error: Exception) -> Exception:
         """The error for the test; an assertion that fails in a script is the test's own."""
-        if isinstance(error, DurableTestError | AssertionError):
+        if isinstance(error, errors.DurableTestError | AssertionError):
             return error
         if isinstance(error, BotoCoreError | ClientError):
             return explained(error)
-        return OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
+        return errors.OrchestratorError(f"{execution_title(self.arn)} cannot be followed: {error!r}")
 
     def _poll(self) -> None:
-        new = self._read_new()
+        try:
+            new = self._pages.read_new()
+        except ClientError as error:
+            if not (is_not_found(error) and self._is_fresh()):
+                raise
+            new = []
         self._idle_polls = 0 if new else self._idle_polls + 1
         with self._lock:
             self._new_events += new
@@ -214,7 +209,7 @@ class Poller:
         if new:
             self._first_poll.set()
         self._answering = True
-        self.answers.find_callbacks(self._history, _clock[0]())
+        self.answers.find_callbacks(self._history, real_seconds())
         self._send_answers()
         self._announce_children()
         if self.progress.is_shown:
@@ -225,18 +220,10 @@ class Poller:
         elif self._idle_polls and self._idle_polls % IDLE_POLLS == 0:
             self._check_status()
 
-    def _read_new(self) -> list[dict[str, Any]]:
-        try:
-            return self._pages.read_new()
-        except ClientError as error:
-            if is_not_found(error) and self._is_fresh():
-                return []
-            raise
-
     def _pause(self) -> None:
         """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
-        end = _clock[0]() + self._settings.interval
-        while not self.ended.is_set() and (now := _clock[0]()) < end:
+        end = real_seconds() + self._interval
+        while not self.ended.is_set() and (now := real_seconds()) < end:
             due = self.answers.next_due()
             self._wake.wait(max(0.0, min(end if due is None else due, end) - now))
             self._wake.clear()
@@ -245,7 +232,7 @@ class Poller:
 
     def _send_answers(self) -> None:
         self._answering = True
-        self.answers.send_due(_clock[0]())
+        self.answers.send_due(real_seconds())
         self._answering = False
 
     def _announce_children(self) -> None:
@@ -267,32 +254,30 @@ class Poller:
         if "EndTimestamp" not in execution:
             return
         if self._ended_since is None:
-            self._ended_since = _clock[0]()
-        if _clock[0]() - self._ended_since >= FRESH_SECONDS:
+            self._ended_since = real_seconds()
+        if real_seconds() - self._ended_since >= FRESH_SECONDS:
             last = self._history.events[-1].get("EventType") if self._history.events else None
-            raise CloudHistoryError(
+            raise errors.CloudHistoryError(
                 f"{execution_title(self.arn)} is {execution['Status']!r}, and its history ends with {last!r}: this "
                 f"version of durabletest does not know what that means\n{arn_and_link(self.arn)}\n"
                 f"{listing(self._history)}"
             )
 
     def _is_fresh(self) -> bool:
-        return _clock[0]() - self._began < FRESH_SECONDS
-
-    # --- the end ---
+        return real_seconds() - self._began < FRESH_SECONDS
 
     def _time_out(self) -> None:
         if self._outage is not None:
             self._give_up(explained(self._outage), self._outage)
             return
-        limit = span(timedelta(seconds=self._settings.timeout))
+        limit = span(timedelta(seconds=self._timeout))
         stopped = ", and was stopped" if self.owned else ""
-        self._give_up(
-            CloudTimeoutError(
-                f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}\n"
-                f"{arn_and_link(self.arn)}\n{_waited_for(self._history)}{listing(self._history)}"
-            )
-        )
+        history = self._history
+        unfinished = [record for record in history.operations if not record.status.is_terminal]
+        awaited = [title(history, record) for record in unfinished if not history.children(record)]
+        waits = f"It waits for {', '.join(awaited)}.\n" if awaited else ""
+        message = f"{execution_title(self.arn)} did not end within {limit}, its cloud timeout{stopped}"
+        self._give_up(errors.CloudTimeoutError(f"{message}\n{arn_and_link(self.arn)}\n{waits}{listing(history)}"))
 
     def _give_up(self, error: Exception, cause: Exception | None = None) -> None:
         """End with an error, and stop an owned execution; if that fails, the runner tries again when it is closed."""
@@ -338,13 +323,3 @@ class Poller:
         with self._lock:
             taken, self._watches = self._watches, []
         return taken
-
-
-def _waited_for(history: History) -> str:
-    """The line that names the open operations without their parents; empty if there is none."""
-    names = [
-        title(history, record)
-        for record in history.operations
-        if not record.status.is_terminal and not history.children(record)
-    ]
-    return f"It waits for {', '.join(names)}.\n" if names else ""

@@ -32,14 +32,8 @@ class RecordedExecution:
 
     @property
     def version(self) -> str:
-        """The version of the function that it has begun with."""
+        """The version of the function that it started with."""
         return self.arn.partition("/durable-execution/")[0].rpartition(":")[2]
-
-
-def known_statuses(client: Any) -> list[str]:
-    """The statuses that the client's botocore knows."""
-    shape: Any = client.meta.service_model.shape_for("ExecutionStatus")
-    return list(shape.enum)
 
 
 def recorded_executions(
@@ -51,7 +45,7 @@ def recorded_executions(
     them, as the service keeps executions by version. Executions that the service deletes meanwhile are left out. Raises
     a subclass of :class:`UsageError` if there is no such function, or it may not be read.
     """
-    known = known_statuses(client)
+    known = list(client.meta.service_model.shape_for("ExecutionStatus").enum)
     wanted = list(statuses) or [status for status in OPEN if status in known]
     unknown = [status for status in wanted if status not in known]
     if unknown:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from durabletest import endings, routes
 from durabletest.cloud import stopping
-from durabletest.cloud.answers import real_delays
+from durabletest.cloud.answers import REAL_DELAYS_VARIABLE
 from durabletest.cloud.aws import (
     drop_unknown_fields,
     keep_unknown_fields,
@@ -20,25 +20,18 @@ from durabletest.cloud.aws import (
 from durabletest.cloud.cloudwatch import CloudWatchLogs
 from durabletest.cloud.execution import CloudExecution, CloudExecutions
 from durabletest.cloud.history_quota import history_quota
-from durabletest.cloud.poller import PollSettings
+from durabletest.cloud.poller import CloudContext
 from durabletest.cloud.starting import Starter, within
 from durabletest.cloud.stopping import not_stopped
-from durabletest.errors import (
-    CloudServiceError,
-    ConfigurationError,
-    NeverUsedError,
-    NotAvailableError,
-    RunnerClosedError,
-    UsageError,
-)
-from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.errors import CloudServiceError, ConfigurationError, NotAvailableError, RunnerClosedError
+from durabletest.execution_handle import Execution, Runner
 from durabletest.model.execution_view import ExecutionView, children_of
-from durabletest.model.payloads import ErrorSource, encode
+from durabletest.model.payloads import encode
 from durabletest.model.times import Duration, duration, utc
 from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, ScriptRegistry, unanswered
-from durabletest.value_checks import check_cloud_logs, check_duration
+from durabletest.value_checks import check_cloud_logs, check_duration, is_set
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
@@ -46,7 +39,7 @@ MIN_STOP_SECONDS, MAX_STOP_SECONDS = 4.0, 30.0
 _INVOCATION_TYPES = ("Event", "RequestResponse")
 
 
-class CloudDurableTestRunner(OperationLookups):
+class CloudDurableTestRunner(Runner):
     """Executes a deployed durable function and follows its history (R8).
 
     ``function_name`` is the deployed function's name with a version or alias (``orders:live``, ``orders:$LATEST``), or
@@ -75,7 +68,7 @@ class CloudDurableTestRunner(OperationLookups):
     ) -> None:
         _check(function_name, invocation_type)
         interval, limit = seconds_of(poll_interval, "poll_interval"), seconds_of(timeout, "timeout")
-        settings = PollSettings(interval, limit, real_delays())
+        real = is_set(REAL_DELAYS_VARIABLE, "write 1 or 0")
         self._function_name = function_name
         self._prefix = execution_prefix
         self._own_name = unqualified(function_name).rpartition(":")[2]
@@ -88,7 +81,9 @@ class CloudDurableTestRunner(OperationLookups):
         self._scripts = ScriptRegistry()
         self._logs = cloud_logs if isinstance(cloud_logs, CloudWatchLogs) else cloud_watch_logs(cloud_logs)
         self._owns_logs = self._logs is not cloud_logs
-        self._executions = CloudExecutions(self._client, self._scripts, settings, unavailable, self._logs)
+        self._executions = CloudExecutions(
+            CloudContext(self._client, self._scripts, interval, limit, real, unavailable, self._logs)
+        )
         self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._told: list[CloudExecution] = []
@@ -96,8 +91,6 @@ class CloudDurableTestRunner(OperationLookups):
         keep_unknown_fields(self._client)
         stopping.register(self._stop_all)
         routes.opened(self)
-
-    # --- run ---
 
     def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Invoke the function with a JSON-able payload and wait until the execution ends (R8.2, R8.3).
@@ -133,13 +126,6 @@ class CloudDurableTestRunner(OperationLookups):
         self._check_open()
         return Execution(self._executions.other(arn))
 
-    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
-        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
-        self._check_open()
-        if self._last is None:
-            raise UsageError("stop() without an execution: call start(payload) first")
-        Execution(self._last).stop(error, message)
-
     def reset(self) -> None:
         """Stop the executions that still run, and forget all executions and scripts.
 
@@ -173,9 +159,6 @@ class CloudDurableTestRunner(OperationLookups):
                 if self._logs is not None and self._owns_logs:
                     self._logs.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -190,8 +173,6 @@ class CloudDurableTestRunner(OperationLookups):
                 if exc is None:
                     raise
                 exc.add_note(str(error))
-
-    # --- client and time ---
 
     @property
     def client(self) -> Any:
@@ -212,8 +193,6 @@ class CloudDurableTestRunner(OperationLookups):
         """The real time."""
         return utc(datetime.now(UTC))
 
-    # --- callbacks ---
-
     def on_callback(self, name: str, *, optional: bool = False) -> CallbackScript:
         """Script the answers for callbacks of that name; see :class:`durabletest.scripts.CallbackScript`.
 
@@ -223,17 +202,7 @@ class CloudDurableTestRunner(OperationLookups):
         self._check_open()
         return self._scripts.on_callback(name, optional)
 
-    def verify_used(self) -> None:
-        """Raise :class:`NeverUsedError` if a scripted answer was never used.
-
-        It is called when the with block is left without an error.
-        """
-        complaint = self.unused()
-        if complaint is not None:
-            raise NeverUsedError(complaint)
-
     def unused(self) -> str | None:
-        """The complaint about scripted answers that were never used, with advice; None if all were used."""
         self._check_open()
         if unanswered(self._scripts, self._executions.histories()) is None:
             return None
@@ -241,20 +210,15 @@ class CloudDurableTestRunner(OperationLookups):
 
     # --- not available in the cloud ---
 
-    def register_durable_function(
-        self,
-        name: str,
-        handler: Callable[..., Any],
-        *,
-        execution_timeout: Duration | None = None,  # noqa: ARG002 - the local runner's signature
-        **settings: Any,  # noqa: ARG002
-    ) -> None:
+    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> NoReturn:  # noqa: ARG002
         """Functions cannot be registered in the cloud."""
-        self._refuse_to_register(name, handler)
+        raise self._unavailable(
+            f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
+            "deploy a function of that name, and list it in durable_functions or functions of the class for local "
+            "runs; or mark the test @local_only"
+        )
 
-    def register_function(self, name: str, handler: Callable[..., Any], **settings: Any) -> None:  # noqa: ARG002
-        """Functions cannot be registered in the cloud."""
-        self._refuse_to_register(name, handler)
+    register_durable_function = register_function
 
     def stub_step(self, name: str, *, optional: bool = False) -> NoReturn:  # noqa: ARG002 - the local signature
         """Steps cannot be stubbed in the cloud."""
@@ -281,13 +245,6 @@ class CloudDurableTestRunner(OperationLookups):
             "faults cannot be put into what is deployed: assertSurvivesCrashes is local; mark the test @local_only"
         )
 
-    def _refuse_to_register(self, name: str, handler: object) -> NoReturn:
-        raise self._unavailable(
-            f"{handler!r} cannot be registered as {name!r} in the cloud, where workflows invoke what is deployed: "
-            "deploy a function of that name, and list it in durable_functions or functions of the class for local "
-            "runs; or mark the test @local_only"
-        )
-
     def _hurry(self, error: BaseException | None) -> None:
         """Leave less time for stopping if the test was interrupted."""
         if error is not None and not isinstance(error, Exception):
@@ -307,7 +264,9 @@ class CloudDurableTestRunner(OperationLookups):
             endings.tell(self._durable_ending)
         finally:
             self._told.clear()
-            self._stop_for_good()
+            failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
+            if failures:
+                raise CloudServiceError(not_stopped(failures))
 
     def _durable_ending(self) -> endings.Ending:
         """The executions that were started here, and those that they have invoked."""
@@ -315,11 +274,6 @@ class CloudDurableTestRunner(OperationLookups):
         for execution in self._told:
             views.update((child.arn, child.view) for child in children_of(execution) if child.arn not in views)
         return endings.Ending(self._workflow, self._own_name, list(views.values()), self)
-
-    def _stop_for_good(self) -> None:
-        failures = self._stop_within(lambda: self._starter.stop_all() | self._executions.close())
-        if failures:
-            raise CloudServiceError(not_stopped(failures))
 
     def _stop_within(self, stop: Callable[[], dict[str, Exception]]) -> dict[str, Exception]:
         """The errors of stopping, for which requests that hang have a limited time, and only once."""
@@ -345,7 +299,7 @@ def seconds_of(value: Duration, what: str) -> float:
 
 
 def cloud_watch_logs(cloud_logs: bool | str | None) -> CloudWatchLogs | None:
-    """The reader of logs for that setting; None if there is to be none."""
+    """The reader of logs for that setting; None if the setting is off."""
     check_cloud_logs(bool(cloud_logs) and cloud_logs, "cloud_logs")
     return CloudWatchLogs(None if cloud_logs is True else cloud_logs) if cloud_logs else None
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from threading import Event, Thread
-from time import monotonic
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
@@ -15,6 +14,7 @@ from durabletest.cloud import stopping
 from durabletest.cloud.aws import explained, is_not_found, is_outage, not_durable, unqualified
 from durabletest.cloud.stopping import TEST_ENDED, not_stopped, stop_with_children
 from durabletest.errors import CloudServiceError, CloudTimeoutError
+from durabletest.model.times import real_seconds
 
 MIN_SECONDS = 5.0
 """How long a start may take at least, however short the timeout."""
@@ -25,8 +25,6 @@ STOP_SECONDS = 3.5
 EXISTS_SECONDS = 2.0
 """How long the answer may take whether an execution of a name exists already."""
 T = TypeVar("T")
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 
 
 class Starter:
@@ -44,7 +42,7 @@ class Starter:
         self._timeout = max(timeout, MIN_SECONDS)
         self._invoking: list[Thread] = []
         self._open: dict[str, Future[str | None]] = {}
-        """The answers of Invoke by the names of executions that nobody else knows of yet."""
+        """The answers of Invoke, by the names of executions that no poller follows yet."""
 
     def close(self, timeout: float = 5.0) -> None:
         """Wait for the outstanding answers of Invoke, once all executions have been stopped."""
@@ -58,7 +56,7 @@ class Starter:
         request was lost. If an execution of a name that is not ``unique`` exists already, Invoke returns that one. One
         that was started is stopped by ``stop_all`` until ``forget`` is called.
         """
-        end = _clock[0]() + self._timeout
+        end = real_seconds() + self._timeout
         owned = unique or self._find_within(name, EXISTS_SECONDS) is None
         request = {
             "FunctionName": self._function,
@@ -76,7 +74,9 @@ class Starter:
             self.forget(name)
             raise
         try:
-            arn = self._answered_or_found(answer, name, self._invoke(request, answer), end)
+            # in a thread of its own, as a synchronous Invoke is answered when the execution has ended
+            invoking = _in_thread("invoke", lambda: self._client.invoke(**request).get("DurableExecutionArn"), answer)
+            arn = self._answered_or_found(answer, name, invoking, end)
         except (BotoCoreError, ClientError) as error:
             failure = explained(error, self._function)
             self._give_up(name, failure)
@@ -90,7 +90,7 @@ class Starter:
         return arn, owned
 
     def forget(self, name: str) -> None:
-        """The execution is followed by others, who stop it."""
+        """Leave the execution to its poller, which stops it."""
         self._open.pop(name, None)
 
     def stop_all(self) -> dict[str, Exception]:
@@ -104,27 +104,14 @@ class Starter:
         """The titles of the executions that may have been started, and are not followed."""
         return [self._title(name) for name in list(self._open)]
 
-    def _invoke(self, request: dict[str, Any], answer: Future[str | None]) -> Thread:
-        """Invoke in a thread of its own: a synchronous Invoke is answered when the execution has ended."""
-
-        def invoke() -> None:
-            try:
-                answer.set_result(self._client.invoke(**request).get("DurableExecutionArn"))
-            except Exception as error:
-                answer.set_exception(error)
-
-        thread = Thread(target=invoke, name="durabletest-cloud-invoke", daemon=True)
-        thread.start()
-        return thread
-
     def _answered_or_found(self, answer: Future[str | None], name: str, thread: Thread, end: float) -> str | None:
         """The ARN, looked up by name if the answer takes long; None if the execution is not a durable one."""
-        now = _clock[0]()
+        now = real_seconds()
         next_lookup = now + self._lookup_interval
         while now < end:
-            if _wait(answer, min(self._poll_interval, end - now)):
+            if wait([answer], min(self._poll_interval, end - now)).done:
                 return answer.result()
-            now = _clock[0]()
+            now = real_seconds()
             if next_lookup <= now < end:
                 next_lookup = now + self._lookup_interval
                 arn = self._find_within(name, end - now, denied=self._type == "Event")
@@ -136,7 +123,7 @@ class Starter:
         )
 
     def _find_within(self, name: str, seconds: float, *, denied: bool = True) -> str | None:
-        """What ``_find`` returns; None if that takes longer, during an outage, and if lists may be ``denied``."""
+        """As ``_find``; None also if that takes longer, during an outage, and if lists may be ``denied``."""
         try:
             return within(seconds, lambda: self._find(name), None)
         except (BotoCoreError, ClientError) as error:
@@ -170,16 +157,8 @@ class Starter:
         if name not in self._open:
             return
         seconds = STOP_SECONDS if isinstance(error, Exception) else stopping.interrupted_seconds()
-        failures: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
-
-        def stop() -> None:
-            failed = self._stop(name, self._open[name], seconds)
-            failures.clear()
-            failures.update(failed)
-
-        thread = Thread(target=stop, name="durabletest-cloud-stop", daemon=True)
-        thread.start()
-        thread.join(1.1 * seconds)
+        unfinished: dict[str, Exception] = {self._title(name): CloudServiceError("its stop takes too long")}
+        failures = within(1.1 * seconds, lambda: self._stop(name, self._open[name], seconds), unfinished)
         self.forget(name)
         if failures:
             error.add_note(not_stopped(failures))
@@ -187,10 +166,10 @@ class Starter:
     def _stop(self, name: str, answer: Future[str | None], seconds: float) -> dict[str, Exception]:
         """Stop what an Invoke has started, once its answer or a list says what that is.
 
-        If neither does for so many seconds, it is stopped when the answer comes after all.
+        If neither does within ``seconds``, it is stopped when the answer finally comes.
         """
-        end = _clock[0]() + seconds
-        while _clock[0]() < end:
+        end = real_seconds() + seconds
+        while real_seconds() < end:
             if name not in self._open:
                 return {}
             if answer.done() and not _may_have_started(answer.exception()):
@@ -202,7 +181,7 @@ class Starter:
             if answer.done():
                 Event().wait(self._poll_interval)
             else:
-                _wait(answer, self._poll_interval)
+                wait([answer], self._poll_interval)
         answer.add_done_callback(lambda late: late.exception() or self._stop_arn(late.result()))
         return {self._title(name): CloudServiceError("Invoke has not said its ARN")}
 
@@ -216,26 +195,24 @@ class Starter:
 def within(seconds: float, call: Callable[[], T], otherwise: T) -> T:
     """What ``call`` returns or raises in a thread of its own, or ``otherwise`` if it takes longer."""
     result: Future[T] = Future()
+    _in_thread("request", call, result)
+    return result.result() if wait([result], seconds).done else otherwise
 
+
+def _in_thread(name: str, call: Callable[[], T], result: Future[T]) -> Thread:
     def run() -> None:
         try:
             result.set_result(call())
         except Exception as error:
             result.set_exception(error)
 
-    Thread(target=run, name="durabletest-cloud-request", daemon=True).start()
-    wait([result], seconds)
-    return result.result() if result.done() else otherwise
-
-
-def _wait(answer: Future[str | None], seconds: float) -> bool:
-    """Whether there is an answer, after so many seconds at the latest."""
-    wait([answer], seconds)
-    return answer.done()
+    thread = Thread(target=run, name=f"durabletest-cloud-{name}", daemon=True)
+    thread.start()
+    return thread
 
 
 def _may_have_started(error: BaseException | None) -> bool:
-    """Whether a request with this error may have started an execution all the same."""
+    """Whether a request with this error may still have started an execution."""
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500

@@ -10,7 +10,6 @@ from _thread import interrupt_main
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from threading import Event, Thread, main_thread
-from time import monotonic
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +18,7 @@ from durabletest.cloud.aws import is_not_found
 from durabletest.cloud.history_pages import HistoryPages
 from durabletest.errors import CloudServiceError
 from durabletest.model.history import History
+from durabletest.model.times import real_seconds
 
 TEST_ENDED = {"ErrorType": "durabletest", "ErrorMessage": "The test has ended"}
 
@@ -72,7 +72,7 @@ def not_stopped(failures: Mapping[str, Exception]) -> str:
 
 
 def _history(client: Any, arn: str) -> History:
-    """The history of an execution, empty if it cannot be read: it can be stopped all the same."""
+    """The history of an execution; empty if it cannot be read, which does not keep it from being stopped."""
     with suppress(Exception):
         return History(HistoryPages(client, arn).read_new())
     return History()
@@ -99,7 +99,7 @@ def _has_ended(client: Any, arn: str) -> bool:
 # --- when the process ends ---
 
 Stop = Callable[[float | None], dict[str, Exception]]
-"""Stops all executions of a runner that still run, within so many seconds if that is not None.
+"""Stops all running executions of a runner, within that many seconds unless it is None.
 
 Returns the errors, by the ARN of what may still run.
 """
@@ -117,8 +117,6 @@ _open: list[tuple[int, Stop]] = []
 _terminated = Event()
 _tried = Event()
 """Set when a process that is being terminated could not stop all."""
-_clock = [monotonic]
-"""In a list, where freezegun does not look for it."""
 
 
 def register(stop: Stop) -> None:
@@ -169,15 +167,15 @@ def _tell(failures: Mapping[str, Exception]) -> None:
 
 
 def _stop_all(seconds: float | None) -> dict[str, Exception]:
-    end = None if seconds is None else _clock[0]() + seconds
+    end = None if seconds is None else real_seconds() + seconds
     failures: dict[str, Exception] = {}
     for stop in [stop for process, stop in _open if process == os.getpid()]:
-        failures |= stop(None if end is None else max(0.0, end - _clock[0]()))
+        failures |= stop(None if end is None else max(0.0, end - real_seconds()))
     return failures
 
 
 def _on_sigterm(signal_number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
-    """Let the main thread go on meanwhile, which may hold locks that stopping needs."""
+    """Stop in a second thread, as the main thread may hold locks that stopping needs."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _terminated.set()
     with suppress(RuntimeError):  # the interpreter ends, and all is being stopped

@@ -6,18 +6,25 @@ import json
 import os
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from durabletest.cloud.aws import arn_and_link, lambda_client
+from botocore.exceptions import BotoCoreError, ClientError
+
+from durabletest.cloud.aws import arn_and_link, client_of, error_code, explained, lambda_client
 from durabletest.cloud.runner import CloudDurableTestRunner, cloud_watch_logs, seconds_of
-from durabletest.cloud.stacks import STACK_VARIABLE, DeployedStacks
-from durabletest.errors import ConfigurationError, NotAvailableError
+from durabletest.errors import CloudPermissionError, ConfigurationError, NotAvailableError
+from durabletest.template.functions import TemplateFunction
 from durabletest.template.selection import function_of
 
 FUNCTION_NAMES_VARIABLE = "DURABLETEST_FUNCTION_NAMES"
 POLL_INTERVAL_VARIABLE = "DURABLETEST_POLL_INTERVAL"
+STACK_VARIABLE = "DURABLETEST_STACK"
+_LATEST = "$LATEST"
 
 __unittest = True
 
@@ -33,27 +40,25 @@ class CloudSuite:
     """The validated cloud settings of one test case class, whose tests share one client."""
 
     def __init__(self, cls: type[Any]) -> None:
-        self._function = _deployed_name(cls)
-        self._timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
-        self._poll_interval = _poll_interval(cls)
-        self._invocation_type = cls.invocation_type
+        function = _deployed_name(cls)
+        timeout = seconds_of(cls.cloud_timeout, f"{cls.__qualname__}.cloud_timeout")
+        poll_interval = _poll_interval(cls)
         self._logs = cloud_watch_logs(cls.cloud_logs)
-        self._unavailable = _UNAVAILABLE[cls.cloud]
         self._client = lambda_client()
+        self._new_runner = partial(
+            CloudDurableTestRunner,
+            function,
+            self._client,
+            poll_interval,
+            timeout,
+            cls.invocation_type,
+            unavailable=_UNAVAILABLE[cls.cloud],
+            cloud_logs=self._logs,
+        )
 
     def runner(self, test_id: str, workflow: str | None = None) -> CloudDurableTestRunner:
         """The runner for one test; its executions carry the test's id. ``workflow`` is its name in reports."""
-        return CloudDurableTestRunner(
-            self._function,
-            client=self._client,
-            invocation_type=self._invocation_type,
-            poll_interval=self._poll_interval,
-            timeout=self._timeout,
-            execution_prefix=test_id,
-            unavailable=self._unavailable,
-            cloud_logs=self._logs,
-            workflow=workflow,
-        )
+        return self._new_runner(execution_prefix=test_id, workflow=workflow)
 
     def close(self) -> None:
         self._client.close()
@@ -135,3 +140,110 @@ def _poll_interval(cls: type[Any]) -> float:
         return seconds_of(float(text), where)
     except ValueError:
         raise ConfigurationError(f"{where} is {text!r}: give a positive number of seconds") from None
+
+
+# --- the names of deployed functions, as the outputs of a stack tell them ---
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStacks:
+    """The stack of CloudFormation, or the file of ``cdk deploy --outputs-file``, that the environment variable names.
+
+    ``outputs`` are those of each stack, by their keys.
+    """
+
+    source: str
+    outputs: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def from_environment(cls) -> DeployedStacks | None:
+        """The stacks that the variable names, read now; None if it is not set."""
+        source = os.environ.get(STACK_VARIABLE)
+        if not source:
+            return None
+        return cls(source, _of_file(Path(source)) if source.endswith(".json") else {source: _of_stack(source)})
+
+    def value(self, key: str) -> str | None:
+        """The output of that key; None if no stack has one."""
+        found = {stack: outputs[key] for stack, outputs in self.outputs.items() if key in outputs}
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{key!r} is an output of the stacks {', '.join(found)} in {self.source}, and only one can be meant: "
+                f"set {STACK_VARIABLE} to the name of a stack"
+            )
+        return next(iter(found.values()), None)
+
+    def name_of(self, function: TemplateFunction) -> str:
+        """The deployed name or ARN of a template's function, with a version or an alias."""
+        qualifier = next(iter(function.aliases), _LATEST)
+        stack = function.template.stack
+        stacks = self._only(stack) if stack is not None and stack in self.outputs else self
+        outputs = [(stacks.value(key), qualified) for key, qualified in function.template.outputs_of(function)]
+        deployed = [(value, qualified) for value, qualified in outputs if value is not None]
+        for value, qualified in deployed:
+            if qualified and value.endswith(f":{qualifier}"):
+                return value
+        for value, qualified in deployed:
+            if not qualified:
+                return f"{value}:{qualifier}"
+        if deployed:
+            return deployed[0][0]
+        if self.source.endswith(".json"):
+            raise ConfigurationError(
+                f"{self.source} has no output with the name or ARN of {function}: add one to the stack, "
+                f"CfnOutput(self, 'FunctionArn', value=function.function_arn), or set {STACK_VARIABLE} to the name of "
+                "the stack"
+            )
+        return f"{_resource(self.source, function)}:{qualifier}"
+
+    def _only(self, stack: str) -> DeployedStacks:
+        return DeployedStacks(self.source, {stack: self.outputs[stack]})
+
+
+def _of_file(file: Path) -> Mapping[str, Mapping[str, str]]:
+    where = f"the environment variable {STACK_VARIABLE} names {file}, which"
+    try:
+        outputs = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{where} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{where} is no JSON: {error}") from None
+    if not isinstance(outputs, dict) or not all(isinstance(stack, dict) for stack in outputs.values()):
+        raise ConfigurationError(f"{where} is no file of outputs: write it with cdk deploy --outputs-file")
+    return outputs
+
+
+def _of_stack(stack: str) -> dict[str, str]:
+    [found] = _ask("DescribeStacks", stack, StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+
+
+def _resource(stack: str, function: TemplateFunction) -> str:
+    """The physical name of a function, which the stack's outputs do not tell."""
+    answer = _ask("DescribeStackResource", stack, StackName=stack, LogicalResourceId=function.logical_id)
+    return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def _ask(operation: str, stack: str, **request: str) -> Any:
+    client = client_of("cloudformation")
+    method = client.describe_stacks if operation == "DescribeStacks" else client.describe_stack_resource
+    try:
+        return method(**request)
+    except ClientError as error:
+        if error_code(error) == "ValidationError":
+            what = request.get("LogicalResourceId")
+            raise ConfigurationError(
+                f"the environment variable {STACK_VARIABLE} is {stack!r}, and there is no "
+                f"{'such stack' if what is None else f'resource {what!r} in that stack'} in that account and region: "
+                f"{error}"
+            ) from error
+        if error_code(error) == "AccessDenied":
+            raise CloudPermissionError(
+                f"the credentials do not permit cloudformation:{operation}, which {STACK_VARIABLE} needs: allow it in "
+                f"their IAM policy, or set {STACK_VARIABLE} to a file of cdk deploy --outputs-file\n{error}"
+            ) from error
+        raise explained(error, service="CloudFormation") from error
+    except BotoCoreError as error:
+        raise explained(error, service="CloudFormation") from error
+    finally:
+        client.close()

@@ -12,7 +12,7 @@ from durabletest import endings
 from durabletest.crash_runs import observed_anew
 from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
 from durabletest.errors import NotAvailableError, RunnerClosedError
-from durabletest.execution_handle import Execution, OperationLookups
+from durabletest.execution_handle import Execution, Runner
 from durabletest.histories import recorded_operations
 from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
@@ -31,7 +31,7 @@ from durabletest.result import TestResult
 from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
 
 
-class RepeatingRunner(OperationLookups):
+class RepeatingRunner(Runner):
     """The base of the local runner: its session, and what runs a workflow more than once."""
 
     _session: RunnerSession

@@ -7,15 +7,11 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.checkpoint_stubs import CheckpointStub
-from durabletest.errors import (
-    NeverUsedError,
-    NotAvailableError,
-    UsageError,
-)
+from durabletest.errors import NotAvailableError
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
@@ -28,7 +24,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
-from durabletest.model.payloads import ErrorSource, encode
+from durabletest.model.payloads import encode
 from durabletest.model.times import Duration
 from durabletest.result import TestResult
 from durabletest.routes import Route
@@ -188,13 +184,6 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._check_open()
         return Execution(LocalExecution(arn, self._session))
 
-    def stop(self, error: ErrorSource = None, message: str | None = None) -> None:
-        """End the last execution with STOPPED; see :meth:`durabletest.Execution.stop`."""
-        self._check_open()
-        if self._last is None:
-            raise UsageError("stop() without an execution: call start(payload) first")
-        Execution(self._last).stop(error, message)
-
     def reset(self) -> None:
         """Forget all executions, their operations and histories, all scripts and stubs (R1.6); registrations stay.
 
@@ -215,9 +204,6 @@ class LocalDurableTestRunner(RepeatingRunner):
                 self._router.close()
             finally:
                 process_environment.close(self._session)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -321,17 +307,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._check_open()
         return self._deployment.stubs.stub_checkpoints(optional)
 
-    def verify_used(self) -> None:
-        """Raise :class:`NeverUsedError` if a stub, or an answer of a callback's script, was never used.
-
-        Leaving the with block without an error does it.
-        """
-        complaint = self.unused()
-        if complaint is not None:
-            raise NeverUsedError(complaint)
-
     def unused(self) -> str | None:
-        """The stubs and scripted answers that were never used, with a remedy for each; None if all were used."""
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
         if not (stubs.steps or stubs.invokes or stubs.checkpoints or scripts.scripts):

@@ -29,9 +29,6 @@ _NOT_FACTS = ("name", "operations")
 """Keys of an operation that are not compared as values: operations are matched by name, and compared one by one."""
 
 
-# --- the canonical form ---
-
-
 def canonical(history: History, decode: Decode = json_or_text) -> Canonical:
     """The canonical form of a history.
 
@@ -114,9 +111,6 @@ def _jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else repr(plain(value))
 
 
-# --- differences ---
-
-
 def differences(expected: Canonical, actual: Canonical, ignoring: Collection[str] = ()) -> list[str]:
     """Sentences such as ``step 'order/charge': attempts: 2 instead of 3``; an empty list if the two are equal.
 
@@ -124,13 +118,21 @@ def differences(expected: Canonical, actual: Canonical, ignoring: Collection[str
     that one more or less does not make all that follow it differ. Facts whose names are in ``ignoring``, for example
     ``"function"``, are not compared.
     """
-    facts = _fact_differences("execution", expected, actual, ignoring)
-    return [*facts, *_operation_differences(expected, actual, "", ignoring)]
+    ignored = Omission((), tuple(map(Fact.parse, ignoring)))
+    return list(_compared(ignored.left(expected), ignored.left(actual), _EXECUTION, ""))
 
 
-def _operation_differences(
-    expected: Canonical, actual: Canonical, prefix: str, ignoring: Collection[str]
-) -> Iterator[str]:
+def _compared(expected: Canonical, actual: Canonical, title: str, prefix: str) -> Iterator[str]:
+    """The differences of the execution or one operation, and those inside it."""
+    for name in dict.fromkeys((*expected, *actual)):
+        if name not in _NOT_FACTS:
+            for path, one, other in _value_differences(expected.get(name, _ABSENT), actual.get(name, _ABSENT), name):
+                yield f"{title}: {path}: {_shown(other)} instead of {_shown(one)}"
+    inside = f"{prefix}{expected['name']}/" if expected.get("name") else prefix
+    yield from _operation_differences(expected, actual, inside)
+
+
+def _operation_differences(expected: Canonical, actual: Canonical, prefix: str) -> Iterator[str]:
     """``prefix`` is the path of the contexts around the operations, ``order/`` for example."""
     ours, theirs = expected.get("operations", []), actual.get("operations", [])
     names, other_names = _titles(ours, prefix), _titles(theirs, prefix)
@@ -139,7 +141,7 @@ def _operation_differences(
     for tag, i, i_end, j, j_end in SequenceMatcher(None, names, other_names, autojunk=False).get_opcodes():
         if tag == "equal":
             for one, other, title in zip(ours[i:i_end], theirs[j:j_end], names[i:i_end], strict=True):
-                yield from _compared(one, other, title, prefix, ignoring)
+                yield from _compared(one, other, title, prefix)
             continue
         yield from (f"{title} is missing" for title in names[i:i_end] if title not in moved)
         for title, other in zip(other_names[j:j_end], theirs[j:j_end], strict=True):
@@ -148,15 +150,7 @@ def _operation_differences(
                 continue
             now, then = _after(other_names, after[title]), _after(names, before[title])
             yield f"{title} is in another place: {now} instead of {then}"
-            yield from _compared(ours[before[title]], other, title, prefix, ignoring)
-
-
-def _compared(
-    expected: Canonical, actual: Canonical, title: str, prefix: str, ignoring: Collection[str]
-) -> Iterator[str]:
-    yield from _fact_differences(title, expected, actual, ignoring)
-    inside = f"{prefix}{expected['name']}/" if expected.get("name") else prefix
-    yield from _operation_differences(expected, actual, inside, ignoring)
+            yield from _compared(ours[before[title]], other, title, prefix)
 
 
 def _titles(operations: list[Canonical], prefix: str) -> list[str]:
@@ -177,13 +171,6 @@ def _after(titles: list[str], index: int) -> str:
     return f"after {titles[index - 1]}" if index else "first"
 
 
-def _fact_differences(title: str, expected: Canonical, actual: Canonical, ignoring: Collection[str]) -> Iterator[str]:
-    for name in dict.fromkeys((*expected, *actual)):
-        if name not in _NOT_FACTS and name not in ignoring:
-            for path, one, other in _value_differences(expected.get(name, _ABSENT), actual.get(name, _ABSENT), name):
-                yield f"{title}: {path}: {_shown(other)} instead of {_shown(one)}"
-
-
 def _value_differences(expected: Any, actual: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     """The innermost places at which two JSON values differ, with the two values there."""
     if isinstance(expected, dict) and isinstance(actual, dict):
@@ -197,15 +184,12 @@ def _value_differences(expected: Any, actual: Any, path: str) -> Iterator[tuple[
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is _ABSENT else repr(value) if not _is_word(value) else value
-
-
-def _is_word(value: Any) -> bool:
     """Statuses and types are shown without quotes."""
-    return isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha()
+    if value is _ABSENT:
+        return "nothing"
+    is_word = isinstance(value, str) and value.isupper() and value.replace("_", "").isalpha()
+    return str(value) if is_word else repr(value)
 
-
-# --- left out ---
 
 Key: TypeAlias = str | int | None
 """A key or index in a value; ``None`` stands for all of them, as ``[*]`` does in the argument."""

@@ -101,11 +101,13 @@ class History(OperationIndex):
     def _apply(self, event: dict[str, Any]) -> None:
         event_type = event.get("EventType")
         if event_type in _OPERATION_EVENTS and "Id" in event:
+            type_, status = _OPERATION_EVENTS[event_type]
             record = self._by_id.get(event["Id"])
             if record is None:
-                record = _new_operation(event)
+                names = (event.get("Name"), event.get("SubType"), event.get("ParentId"))
+                record = OperationRecord(event["Id"], type_, event["EventTimestamp"], *names)
                 self._add(record)
-            _apply_to_operation(record, event)
+            _apply_to_operation(record, status, event)
         elif event_type in _EXECUTION_EVENTS:
             _apply_to_execution(self.execution, event)
             if self.execution.status in _ENDS_OPERATIONS:
@@ -148,14 +150,7 @@ def _apply_to_execution(execution: ExecutionRecord, event: Mapping[str, Any]) ->
         execution.error = _error_of(details)
 
 
-def _new_operation(event: Mapping[str, Any]) -> OperationRecord:
-    type_, _ = _OPERATION_EVENTS[event["EventType"]]
-    names = (event.get("Name"), event.get("SubType"), event.get("ParentId"))
-    return OperationRecord(event["Id"], type_, event["EventTimestamp"], *names)
-
-
-def _apply_to_operation(record: OperationRecord, event: Mapping[str, Any]) -> None:
-    _, status = _OPERATION_EVENTS[event["EventType"]]
+def _apply_to_operation(record: OperationRecord, status: OperationStatus, event: Mapping[str, Any]) -> None:
     details = details_of(event)
     if status is OperationStatus.STARTED:
         _start(record, details)
@@ -254,11 +249,6 @@ def execution_title(arn: str) -> str:
     return f"execution {execution_name(arn)!r}"
 
 
-def callback_child(history: History, record: OperationRecord) -> OperationRecord | None:
-    """The CALLBACK inside a ``wait_for_callback``, if it exists yet."""
-    return _child(history, record, OperationType.CALLBACK)
-
-
 def submitter_child(history: History, record: OperationRecord) -> OperationRecord | None:
     """The STEP of the submitter inside a ``wait_for_callback``, if it exists yet."""
     return _child(history, record, OperationType.STEP)
@@ -272,7 +262,7 @@ def callback_of(history: History, record: OperationRecord) -> OperationRecord | 
     """The CALLBACK that an operation is, or has inside as a ``wait_for_callback``; otherwise ``None``."""
     if record.type is OperationType.CALLBACK:
         return record
-    return callback_child(history, record) if record.is_wait_for_callback else None
+    return _child(history, record, OperationType.CALLBACK) if record.is_wait_for_callback else None
 
 
 def as_written(history: History, record: OperationRecord) -> OperationRecord:

@@ -129,7 +129,7 @@ class _PathMatches:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._compared = dict.fromkeys(_last_names(path), 0)
+        self._compared = dict.fromkeys(possible_names(path)[1:], 0)
         self._found: list[OperationRecord] = []
 
     def update(self, operations: OperationIndex) -> Sequence[OperationRecord]:
@@ -143,29 +143,19 @@ class _PathMatches:
         if len(self._compared) == 1:
             self._found += new
         elif new:
-            self._found = sorted([*self._found, *new], key=_first_event)
+            self._found = sorted([*self._found, *new], key=lambda record: record.first_event)
         return self._found
-
-
-def _first_event(record: OperationRecord) -> int:
-    first: int = record.events[0]["EventId"]
-    return first
 
 
 def means(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
     """Whether a name or path matches this operation, perhaps among others."""
-    return record.name == path or (record.name in _last_names(path) and _is_at(operations, record, path))
+    return record.name == path or (record.name in possible_names(path) and _is_at(operations, record, path))
 
 
 def possible_names(path: str) -> list[str]:
-    """All names that an operation at this path can have."""
-    return [path, *_last_names(path)]
-
-
-def _last_names(path: str) -> list[str]:
-    """Names may contain slashes, so every tail of a path can be the name of an operation."""
+    """All names that an operation at this path can have: itself and its tails, as names may contain slashes."""
     parts = path.split("/")
-    return ["/".join(parts[i:]) for i in range(1, len(parts))]
+    return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
 def _is_at(operations: OperationIndex, record: OperationRecord, path: str) -> bool:
@@ -176,9 +166,6 @@ def check_index(index: object) -> None:
     """Raise ``UsageError`` unless this is an integer; as in lists, -1 is the last."""
     if isinstance(index, bool) or not isinstance(index, int):
         raise UsageError(f"{index!r} is no index of an operation: give a number, counted from 0")
-
-
-# --- messages about operations that were not found ---
 
 
 def not_found(operations: OperationIndex, path: str, index: int, found: int) -> OperationNotFoundError:
@@ -234,9 +221,6 @@ def _ambiguous(
         f"  the {nested.type} {nested.name!r} in {outer!r}: get_operation_by_id({nested.id!r})\n"
         f"{listing(operations)}"
     )
-
-
-# --- suggestions for any kind of name ---
 
 
 def member(enum: type[EnumT], value: str, what: str) -> EnumT:

@@ -1,4 +1,4 @@
-"""What an execution costs: durable operations, data and compute, metered from its history.
+"""The cost of an execution: durable operations, data and compute, metered from its history.
 
 Operations and data are metered as "How durable operations are metered" in the Lambda developer guide says. Chained
 invokes are not in its table: here each counts as one operation, with its input and its result.
@@ -48,7 +48,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one execution is billed for; those that it has invoked are billed by themselves.
+    """The bill of one execution; those that it has invoked are billed separately.
 
     ``operations`` are durable operations, ``bytes_written`` the payloads and errors that were persisted, and
     ``invocations`` the requests. ``gb_months`` is the data kept while the execution runs and for its retention, and

@@ -7,13 +7,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletest.errors import (
-    CallbackCompletedError,
-    CallbackNotReadyError,
-    DurableTestError,
-    OperationNotFoundError,
-    WrongOperationTypeError,
-)
+from durabletest import errors
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, callback_of, execution_title, title
 from durabletest.model.lookup import closest, did_you_mean, member
@@ -130,7 +124,7 @@ class DurableOperation:
         record = history.find(self._path, self._index)
         callback = callback_of(history, record)
         if callback is None and record.is_wait_for_callback:
-            raise CallbackNotReadyError(f"{title(history, record)} has not created its callback yet")
+            raise errors.CallbackNotReadyError(f"{title(history, record)} has not created its callback yet")
         callback = callback or self._of_type(OperationType.CALLBACK)
         outcome = (self._decoded(callback), callback.error, callback.result)
         timeouts = (_seconds(callback.timeout), _seconds(callback.heartbeat_timeout))
@@ -169,7 +163,7 @@ class DurableOperation:
         """A future that resolves to this operation when it reaches the status.
 
         If the execution ends first, the future fails with ``OperationNotReachedError``; ``result(timeout)`` raises
-        ``WaitTimeoutError`` after so many real seconds. Cancelling the future ends the wait.
+        ``WaitTimeoutError`` after that many real seconds. Cancelling the future ends the wait.
         """
         wanted = member(WaitingStatus, status, "status to wait for")
 
@@ -190,7 +184,7 @@ class DurableOperation:
         try:
             history = self._view.history()
             record = history.find(self._path, self._index)
-        except DurableTestError:
+        except errors.DurableTestError:
             index = f", index={self._index}" if self._index else ""
             return f"<DurableOperation {str(self._path)!r}{index}: does not exist (yet)>"
         return f"<DurableOperation {title(history, record)}: {record.status}>"
@@ -199,7 +193,7 @@ class DurableOperation:
         """The id if the operation exists, because it may have been looked up by different names."""
         try:
             return self._view.arn, OperationId(self.id), 0
-        except DurableTestError:
+        except errors.DurableTestError:
             return self._view.arn, self._path, self._index
 
     def _decoded(self, record: OperationRecord) -> Any:
@@ -210,7 +204,7 @@ class DurableOperation:
         record = history.find(self._path, self._index)
         if record.type is not type_:
             msg = f"{title(history, record)} is a {record.type}, not a {type_}: use {_GETTERS[record.type]}"
-            raise WrongOperationTypeError(msg)
+            raise errors.WrongOperationTypeError(msg)
         return record
 
     def _answer(self, send: Callable[..., object], **arguments: Any) -> None:
@@ -223,7 +217,7 @@ class DurableOperation:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in _TOO_LATE:
                 raise
-            raise CallbackCompletedError(f"{self._why_too_late()}\n{error}") from error
+            raise errors.CallbackCompletedError(f"{self._why_too_late()}\n{error}") from error
 
     def _why_too_late(self) -> str:
         history = self._view.history()
@@ -245,7 +239,7 @@ def _callback_to_answer(history: History, path: str, index: int) -> OperationRec
     """The CALLBACK of an operation; raises ``CallbackNotReadyError`` or ``WrongOperationTypeError``."""
     try:
         record = history.find(path, index)
-    except OperationNotFoundError as error:
+    except errors.OperationNotFoundError as error:
         if history.execution.ended:
             raise
         raise _not_ready(f"callback {str(path)!r}", did_you_mean(closest(history, path))) from error
@@ -253,12 +247,14 @@ def _callback_to_answer(history: History, path: str, index: int) -> OperationRec
     if callback is None and record.is_wait_for_callback:
         raise _not_ready(title(history, record))
     if callback is None:
-        raise WrongOperationTypeError(f"{title(history, record)} is a {record.type}; only callbacks can be answered")
+        raise errors.WrongOperationTypeError(
+            f"{title(history, record)} is a {record.type}; only callbacks can be answered"
+        )
     return callback
 
 
-def _not_ready(callback: str, hint: str = "") -> CallbackNotReadyError:
-    return CallbackNotReadyError(
+def _not_ready(callback: str, hint: str = "") -> errors.CallbackNotReadyError:
+    return errors.CallbackNotReadyError(
         f"{callback} cannot be answered yet, because it does not exist yet{hint}\n"
         "Wait for it first: .wait_for_data(WaitingStatus.SUBMITTED).result(timeout=5)"
     )

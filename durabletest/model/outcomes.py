@@ -8,14 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from durabletest.model.history import History, word_for
-from durabletest.model.records import (
-    SIDE_BY_SIDE,
-    WAIT_FOR_CONDITION,
-    OperationRecord,
-    OperationStatus,
-    OperationType,
-)
+from durabletest.model.history import History, as_written, callback_of, word_for
+from durabletest.model.records import SIDE_BY_SIDE, WAIT_FOR_CONDITION, OperationRecord, OperationStatus, OperationType
 
 CALLBACK, CONDITION, INVOKE, STEP = "callback", "condition", "invoke", "step"
 _EACH = "*"
@@ -57,7 +51,7 @@ class Trait(StrEnum):
 
 @dataclass(frozen=True)
 class Noted:
-    """What one execution asked the SDK for, and histories do not have: all of it is empty for a deployed function.
+    """Requests of one execution to the SDK that no history records; all of it is empty for a deployed function.
 
     ``retrying`` are the ids of steps with a retry strategy of their own; ``branches`` maps the id of each map or
     parallel to the type (``MapIteration``, ``ParallelBranch``) and the names of all its branches.
@@ -79,7 +73,7 @@ class WorkflowPlace(NamedTuple):
 
 @dataclass
 class SeenOutcomes:
-    """What has happened at one place, with the number of operations to which it has."""
+    """The outcomes seen at one place, each with the number of operations that had it."""
 
     traits: set[Trait] = field(default_factory=set)
     outcomes: Counter[OperationOutcome] = field(default_factory=Counter)
@@ -90,13 +84,16 @@ class SeenOutcomes:
 
 
 def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutcomes]:
-    """What has happened in one execution, by place, in execution order."""
+    """The outcomes of one execution, by place, in execution order."""
     found: dict[WorkflowPlace, SeenOutcomes] = {}
     ends = [event["EventId"] for event in history.events if event["EventType"] == "InvocationCompleted"]
     for record in history.operations:
-        if not _is_part_of_callback(history, record):
-            seen = found.setdefault(_place(history, record), SeenOutcomes())
-            decisive = _decisive(history, record)
+        if as_written(history, record) is record:
+            path = "/".join([*_names_around(history, record), _name(record) or "(unnamed)"])
+            place = WorkflowPlace(word_for(record.sub_type, record.type), path)
+            seen = found.setdefault(place, SeenOutcomes())
+            # the CALLBACK inside a wait_for_callback, which else could fail by its submitter
+            decisive = callback_of(history, record) or record
             seen.traits |= _traits(decisive, noted)
             seen.outcomes.update(_outcomes(history, decisive, ends))
         for place in _never_begun(history, record, noted):
@@ -104,23 +101,9 @@ def outcomes_of(history: History, noted: Noted) -> dict[WorkflowPlace, SeenOutco
     return found
 
 
-def _is_part_of_callback(history: History, record: OperationRecord) -> bool:
-    parent = history.parent(record)
-    return record.type is OperationType.CALLBACK and parent is not None and parent.is_wait_for_callback
-
-
-def _decisive(history: History, record: OperationRecord) -> OperationRecord:
-    """The CALLBACK inside a ``wait_for_callback``, which else could fail by its submitter; or the operation itself."""
-    if not record.is_wait_for_callback:
-        return record
-    inside = (child for child in history.children(record) if child.type is OperationType.CALLBACK)
-    return next(inside, record)
-
-
-def _place(history: History, record: OperationRecord) -> WorkflowPlace:
-    around = (_name(one) for one in reversed(history.ancestors(record)))
-    path = "/".join([*filter(None, around), _name(record) or "(unnamed)"])
-    return WorkflowPlace(word_for(record.sub_type, record.type), path)
+def _names_around(history: History, record: OperationRecord) -> list[str]:
+    """The names of the contexts around an operation, the outermost first."""
+    return [name for one in reversed(history.ancestors(record)) if (name := _name(one))]
 
 
 def _name(record: OperationRecord) -> str | None:
@@ -128,14 +111,12 @@ def _name(record: OperationRecord) -> str | None:
 
 
 def _traits(record: OperationRecord, noted: Noted) -> set[Trait]:
-    traits = set()
-    if record.id in noted.retrying:
-        traits.add(Trait.RETRIES)
-    if record.timeout:
-        traits.add(Trait.TIMEOUT)
-    if record.heartbeat_timeout:
-        traits.add(Trait.HEARTBEAT_TIMEOUT)
-    return traits
+    traits = {
+        Trait.RETRIES: record.id in noted.retrying,
+        Trait.TIMEOUT: record.timeout,
+        Trait.HEARTBEAT_TIMEOUT: record.heartbeat_timeout,
+    }
+    return {trait for trait, is_so in traits.items() if is_so}
 
 
 def _outcomes(history: History, record: OperationRecord, invocation_ends: list[int]) -> Iterator[OperationOutcome]:
@@ -178,7 +159,7 @@ def _never_begun(history: History, record: OperationRecord, noted: Noted) -> Ite
         return
     sub_type, names = noted.branches[record.id]
     begun = Counter(child.name or "" for child in history.children(record))
-    around = [*filter(None, (_name(one) for one in (*reversed(history.ancestors(record)), record)))]
+    around = [*_names_around(history, record), *filter(None, [_name(record)])]
     for name, count in (Counter(names) - begun).items():
         path = "/".join([*around, _EACH if sub_type == _ITERATION else name])
         yield from [WorkflowPlace(word_for(sub_type, OperationType.CONTEXT), path)] * count

@@ -121,7 +121,7 @@ def refused_place(value: Any, path: str, writes: Callable[[Any], object], inside
             writes(item)
         except Exception:
             return refused_place(item, f"{path}[{key!r}]", writes, (*inside, id(value)))
-    return f"{path} is {_article(_type_name(value))}"
+    return f"{path} is {_with_article(value)}"
 
 
 def _faults(value: Any, path: str, inside: tuple[int, ...]) -> Iterator[str]:
@@ -140,20 +140,13 @@ def _faults(value: Any, path: str, inside: tuple[int, ...]) -> Iterator[str]:
         if not math.isfinite(value):
             yield f"{path} is {value!r}; JSON has no such number: send None or a string"
     elif not isinstance(value, _SCALARS):
-        yield f"{path} is {_kind(value)}"
+        instead = "dataclasses.asdict() of it" if is_dataclass(value) else "its fields as a dict"
+        instead = next((remedy for type_, _, remedy in _SEND_INSTEAD if isinstance(value, type_)), instead)
+        yield f"{path} is {_with_article(value)}; JSON has no such type: send {instead}"
 
 
-def _kind(value: Any) -> str:
-    instead = "dataclasses.asdict() of it" if is_dataclass(value) else "its fields as a dict"
-    instead = next((remedy for type_, _, remedy in _SEND_INSTEAD if isinstance(value, type_)), instead)
-    return f"{_article(_type_name(value))}; JSON has no such type: send {instead}"
-
-
-def _type_name(value: Any) -> str:
-    """The type's own name; for freezegun's substitutes, that of the original."""
+def _with_article(value: Any) -> str:
+    """``a datetime``: the type's own name; for freezegun's substitutes, that of the original."""
     names = (name for type_, name, _ in _SEND_INSTEAD if isinstance(value, type_))
-    return next(names, "") or type(value).__name__
-
-
-def _article(name: str) -> str:
+    name = next(names, "") or type(value).__name__
     return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

@@ -186,9 +186,6 @@ class ContextDetails:
     payload: str | None = None
 
 
-# --- the records that a history is read into ---
-
-
 class OperationId(str):
     """An operation's id where a path is expected; unnamed operations can be found in no other way."""
 
@@ -233,6 +230,11 @@ class OperationRecord:
     def duration(self) -> timedelta | None:
         """From the first start to the end; ``None`` until it has ended."""
         return None if self.ended_at is None else self.ended_at - self.started_at
+
+    @property
+    def first_event(self) -> int:
+        """The id of its first event."""
+        return int(self.events[0]["EventId"])
 
     @property
     def is_wait_for_callback(self) -> bool:

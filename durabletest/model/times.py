@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Any, TypeAlias
 
 from durabletest.errors import UsageError
 
+_clock = [monotonic]
+"""In a list, where freezegun does not look for it."""
 Duration: TypeAlias = timedelta | float
 """A timedelta, or a number of seconds."""
 _SCALARS = frozenset({str, int, bool, type(None)})
@@ -25,13 +28,18 @@ class _Real:
     DATE: type[date] = next(c for c in date.__mro__ if type(c) is type)
 
 
+def real_seconds() -> float:
+    """The time of the real monotonic clock, even while time is frozen."""
+    return _clock[0]()
+
+
 def utc(moment: datetime) -> datetime:
     """The same moment as a plain ``datetime`` in UTC, never a subclass."""
     if moment.tzinfo is None:
         raise UsageError(f"{moment.isoformat()} has no time zone; times of executions are aware, as in boto3's answers")
     if type(moment) is _Real.DATETIME and moment.tzinfo is UTC:
         return moment
-    return _rebuilt(moment.astimezone(UTC))
+    return _unfrozen(moment.astimezone(UTC))
 
 
 def plain(value: Any) -> Any:
@@ -44,7 +52,7 @@ def plain(value: Any) -> Any:
     if kind in _SCALARS or kind in (_Real.DATETIME, _Real.DATE):
         return value
     if isinstance(value, datetime):
-        return _rebuilt(value)
+        return _unfrozen(value)
     if isinstance(value, date):
         return _Real.DATE(value.year, value.month, value.day)
     return value
@@ -63,9 +71,8 @@ def _plain_field(value: Any) -> Any:
     return utc(value) if isinstance(value, datetime) else value
 
 
-def _rebuilt(moment: datetime) -> datetime:
-    clock = (moment.hour, moment.minute, moment.second, moment.microsecond)
-    return _Real.DATETIME(moment.year, moment.month, moment.day, *clock, tzinfo=moment.tzinfo, fold=moment.fold)
+def _unfrozen(moment: datetime) -> datetime:
+    return _Real.DATETIME.combine(moment, moment.timetz())
 
 
 def stamp(moment: datetime) -> str:
@@ -82,15 +89,16 @@ def span(duration: timedelta) -> str:
     """Format a duration: ``1h 30m``, ``2d``, ``0.25s``, ``0s``."""
     if duration < timedelta():
         return f"-{span(-duration)}"
+    return " ".join(f"{number}{unit[0]}" for unit, number in units_of(duration).items())
+
+
+def units_of(duration: timedelta) -> dict[str, str]:
+    """The numbers of days, hours, minutes and seconds that are not zero: ``{"hours": "1", "seconds": "0.25"}``."""
     minutes, seconds = divmod(duration.seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{n}{unit}" for n, unit in ((duration.days, "d"), (hours, "h"), (minutes, "m")) if n]
-    fraction = f"{duration.microseconds:06d}".rstrip("0")
-    if fraction:
-        parts.append(f"{seconds}.{fraction}s")
-    elif seconds or not parts:
-        parts.append(f"{seconds}s")
-    return " ".join(parts)
+    fraction = f".{duration.microseconds:06d}".rstrip("0").rstrip(".")
+    numbers = {"days": duration.days, "hours": hours, "minutes": minutes, "seconds": f"{seconds}{fraction}"}
+    return {unit: str(number) for unit, number in numbers.items() if number not in (0, "0")} or {"seconds": "0"}
 
 
 def duration(value: object, where: str) -> timedelta:

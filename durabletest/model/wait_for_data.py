@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from durabletest.errors import (
-    DurableTestError,
-    OperationNotFoundError,
-    OperationNotReachedError,
-    WaitTimeoutError,
-    WrongOperationTypeError,
-)
+from durabletest import errors
 from durabletest.model.execution_view import ExecutionView
-from durabletest.model.history import History, callback_child, submitter_child, title
+from durabletest.model.history import History, callback_of, submitter_child, title
 from durabletest.model.lookup import listing, possible_names
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType, WaitingStatus
 
@@ -101,7 +95,7 @@ def _settled(watch: Watch, history: History, ended: bool) -> bool:
         record = _reached(watch, history)
         if record is None and ended:
             raise _never_reached(watch, history)
-    except DurableTestError as error:
+    except errors.DurableTestError as error:
         if watch.future.set_running_or_notify_cancel():
             watch.future.set_exception(error)
         return True
@@ -117,7 +111,7 @@ def _reached(watch: Watch, history: History) -> OperationRecord | None:
     record = history.get(watch.path, watch.index)
     if record is None:
         return None
-    if watch.status is WaitingStatus.SUBMITTED and not _is_submitted(record, history):
+    if watch.status is WaitingStatus.SUBMITTED and not is_submitted(history, record):
         if record.status.is_terminal:
             raise _never_reached(watch, history)
         return None
@@ -126,32 +120,33 @@ def _reached(watch: Watch, history: History) -> OperationRecord | None:
     return record
 
 
-def _is_submitted(record: OperationRecord, history: History) -> bool:
+def is_submitted(history: History, record: OperationRecord) -> bool:
+    """Whether a CALLBACK, or the one inside a ``wait_for_callback``, can be answered or has been."""
     if record.type is OperationType.CALLBACK:
         return True
     if not record.is_wait_for_callback:
         msg = (
             f"{title(history, record)} is a {record.type}: only callbacks are SUBMITTED; wait for STARTED or COMPLETED"
         )
-        raise WrongOperationTypeError(msg)
+        raise errors.WrongOperationTypeError(msg)
     submitter = submitter_child(history, record)
     return (
-        callback_child(history, record) is not None
+        callback_of(history, record) is not None
         and submitter is not None
         and submitter.status is OperationStatus.SUCCEEDED
     )
 
 
-def _never_reached(watch: Watch, history: History) -> OperationNotReachedError:
+def _never_reached(watch: Watch, history: History) -> errors.OperationNotReachedError:
     status = history.execution.status
     try:
         record = history.find(watch.path, watch.index)
-    except OperationNotFoundError as error:
+    except errors.OperationNotFoundError as error:
         msg = f"the execution is {status}, and {watch.path!r} was never {watch.status}\n{error}"
-        return OperationNotReachedError(msg)
+        return errors.OperationNotReachedError(msg)
     end = f": {record.error}" if record.error else ""
     msg = f"{title(history, record)} was never {watch.status}: it is {record.status}{end}; the execution is {status}"
-    return OperationNotReachedError(f"{msg}\n{listing(history)}")
+    return errors.OperationNotReachedError(f"{msg}\n{listing(history)}")
 
 
 class OperationFuture(Future[OperationT]):
@@ -177,7 +172,7 @@ class OperationFuture(Future[OperationT]):
         watched.add_done_callback(self._follow)
 
     def result(self, timeout: float | None = None) -> OperationT:
-        """The operation; raises ``WaitTimeoutError`` after so many real seconds."""
+        """The operation; raises ``WaitTimeoutError`` after that many real seconds."""
         with self._blocking(timeout):
             return super().result(timeout)
 
@@ -195,13 +190,13 @@ class OperationFuture(Future[OperationT]):
                     raise
                 raise self._timed_out(timeout) from None
 
-    def _timed_out(self, timeout: float) -> WaitTimeoutError:
+    def _timed_out(self, timeout: float) -> errors.WaitTimeoutError:
         history = self._view.history()
         try:
             record = history.find(self._path, self._index)
-        except OperationNotFoundError as error:
-            return WaitTimeoutError(f"after {timeout:g} real seconds there is no such operation: {error}")
-        return WaitTimeoutError(
+        except errors.OperationNotFoundError as error:
+            return errors.WaitTimeoutError(f"after {timeout:g} real seconds there is no such operation: {error}")
+        return errors.WaitTimeoutError(
             f"{title(history, record)} was not {self._status} within {timeout:g} real seconds: it is {record.status}\n"
             f"{listing(history)}"
         )

@@ -110,12 +110,10 @@ def _is_passed_on(history: History, record: OperationRecord) -> bool:
 def _log(title: str, logs: Sequence[LogEntry], width: int) -> str:
     shown = logs[-MOST_LOG_RECORDS:]
     some = "" if len(shown) == len(logs) else f" (the last {len(shown)} of {len(logs)}; result.logs has all)"
-    lines = [line for entry in shown for text in _log_lines(entry) for line in wrapped(text, width)]
-    return "\n".join([f"Log of {title}{some}, #n is the invocation", *lines])
-
-
-def _log_lines(entry: LogEntry) -> list[str]:
-    """One line, and of a traceback its last line, which is the exception."""
-    when = f"{entry.time:%Y-%m-%d %H:%M:%S}"
-    line = f"{when} #{entry.invocation} {entry.level} {entry.logger}: {' '.join(entry.message.split())}"
-    return [line] if entry.traceback is None else [line, f"    {entry.traceback.rstrip().splitlines()[-1]}"]
+    lines = [f"Log of {title}{some}, #n is the invocation"]
+    for entry in shown:
+        head = f"{entry.time:%Y-%m-%d %H:%M:%S} #{entry.invocation} {entry.level} {entry.logger}"
+        lines += wrapped(f"{head}: {' '.join(entry.message.split())}", width)
+        if entry.traceback is not None:  # its last line is the exception
+            lines += wrapped(f"    {entry.traceback.rstrip().splitlines()[-1]}", width)
+    return "\n".join(lines)

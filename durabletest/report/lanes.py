@@ -157,7 +157,7 @@ def _execution_lane(execution: Recorded, scale: Scale, depth: int, *, inside: bo
         status=record.status,
         css=css(status),
         glyph=BOX.marks[status],
-        error=_short(record.error),
+        error=shortened(error_text(record.error), _LONGEST_ERROR),
         notes=[] if record.duration is None else [span(record.duration)],
         facts=_fields(
             ARN=execution.arn if execution.arn.startswith("arn:") else None,
@@ -186,7 +186,7 @@ def _operation_lane(history: History, row: Row, scale: Scale, depth: int, *, ins
         status=record.status,
         css=css(record.status),
         glyph=BOX.marks[record.status],
-        error=_short(record.error),
+        error=shortened(error_text(record.error), _LONGEST_ERROR),
         notes=[
             *([] if record.duration is None else [span(record.duration)]),
             *([f"{record.attempts} attempts"] if record.attempts > 1 else []),
@@ -279,10 +279,6 @@ def _seconds(seconds: int | None) -> str | None:
     return span(timedelta(seconds=seconds)) if seconds else None
 
 
-def _short(error: ErrorDetails | None) -> str:
-    return shortened(error_text(error), _LONGEST_ERROR)
-
-
 # --- where an instant stands on the axis: to scale, and with idle time squeezed ---
 
 _BUSY_SHARE = 0.6
@@ -336,8 +332,7 @@ class Scale:
     def _labels(self, places: Sequence[tuple[datetime, float]], *, true: bool) -> list[Tick]:
         ticks: list[Tick] = []
         for instant, place in places:
-            first = not ticks
-            if first or ticks[-1].place + _LEAST_DISTANCE <= place <= 100 - _LEAST_DISTANCE or instant == self.end:
+            if not ticks or ticks[-1].place + _LEAST_DISTANCE <= place <= 100 - _LEAST_DISTANCE or instant == self.end:
                 ticks.append(Tick(place, span(instant - self.start), true))
         return ticks
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from durabletest.model.execution_view import ExecutionView, children_of
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
-from durabletest.report.lanes import FAULT, PAUSED, Lane, Recorded, Scale, Tick, css, lanes
+from durabletest.report.lanes import FAULT, PAUSED, Recorded, Scale, css, lanes
 from durabletest.report.table import error_text
 from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
@@ -25,16 +25,6 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Control characters, marks that change the direction of the text around them, and halves of surrogate pairs."""
-_KEYS = (
-    ("/", "search; Esc leaves it"),
-    ("j k", "the next and the previous operation; so do ↓ and ↑ on an operation"),
-    ("Enter", "open or close an operation"),
-    ("→ ←", "show and hide what is inside an operation, or open and close it"),
-    ("s", "squeeze idle time, or draw it to scale"),
-    ("o c", "open all, close all"),
-    ("t", "theme: that of the system, light, dark"),
-    ("?", "these keys"),
-)
 
 
 def recorded(view: ExecutionView) -> list[Recorded]:
@@ -47,62 +37,13 @@ def recorded(view: ExecutionView) -> list[Recorded]:
 
 
 @dataclass(frozen=True)
-class LogLine:
-    when: str
-    level: str
-    css: str
-    logger: str
-    message: str
-    traceback: str | None
-
-
-@dataclass(frozen=True)
 class HandlerCall:
     """An invocation with its log lines."""
 
     title: str
     when: str
-    lines: str
     error: str
-    logs: list[LogLine]
-
-
-@dataclass(frozen=True)
-class Run:
-    """The invocations of an execution; ``no_logs`` says why their log lines are missing."""
-
-    title: str
-    calls: list[HandlerCall]
-    no_logs: str
-
-
-@dataclass(frozen=True)
-class Legend:
-    css: str
-    glyph: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """All that the template shows.
-
-    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
-    its title.
-    """
-
-    title: str
-    facts: list[str]
-    failure: str | None
-    summary: str | None
-    index: str | None
-    index_title: str
-    count: str
-    ticks: list[Tick]
-    rows: list[Lane]
-    runs: list[Run]
-    legend: list[Legend]
-    keys: Sequence[tuple[str, str]] = field(default=_KEYS)
+    logs: list[LogEntry]
 
 
 def page_of(
@@ -113,28 +54,34 @@ def page_of(
     index: str | None = None,
     index_title: str = "All failing tests",
 ) -> str:
-    """The page of these executions as HTML; without a title, it has that of the first one."""
-    scale = Scale(_instants(executions), _busy(executions)) if executions else None
+    """The page of these executions as HTML; without a title, it has that of the first one.
+
+    ``failure`` is the text of a failed test, ``summary`` its beginning, ``index`` the page that links to this one, with
+    its title.
+    """
+    busy = [(one.started_at, one.ended_at) for execution in executions for one in execution.history.invocations]
+    instants = [*_instants(executions), *(moment for times in busy for moment in times)]
+    scale = Scale(instants, busy) if executions else None
     rows = [] if scale is None else list(lanes(executions, scale))
     roots = [execution for execution in executions if execution.parent_arn is None]
     facts = [f"{execution_title(root.arn)}: {_outcome(root.history)}" for root in roots]
     if title is None:
         title, facts = execution_title(executions[0].arn), [_outcome(executions[0].history)]
     facts += [f"Injected: {injected.words}" for root in roots for injected in root.injected]
-    page = Page(
-        title,
-        facts,
-        failure,
-        summary,
-        index,
-        index_title,
-        counted(sum(not row.is_execution for row in rows), "operation"),
-        [] if scale is None else scale.ticks(),
-        rows,
-        [_run(execution) for execution in executions],
-        _legend(executions),
-    )
-    return rendered("page.html", {"page": page})
+    values = {
+        "title": title,
+        "facts": facts,
+        "failure": failure,
+        "summary": summary,
+        "index": index,
+        "index_title": index_title,
+        "count": counted(sum(not row.is_execution for row in rows), "operation"),
+        "ticks": [] if scale is None else scale.ticks(),
+        "rows": rows,
+        "runs": [_run(execution) for execution in executions],
+        "legend": _legend(executions),
+    }
+    return rendered("page.html", values)
 
 
 def require_jinja() -> None:
@@ -144,8 +91,7 @@ def require_jinja() -> None:
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
     """A template with these values, each of them escaped."""
-    environment = _environment()
-    return str(environment.get_template(template).render(values))
+    return str(_environment().get_template(template).render(values))
 
 
 @functools.cache
@@ -167,7 +113,9 @@ def _environment() -> Any:
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.filters |= {"stamp": stamp, "level": lambda level: _LEVELS.get(level, "other")}
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": f"sha256-{digest}"}
+    environment.globals["counted"] = counted
     return environment
 
 
@@ -192,58 +140,44 @@ def _outcome(history: History) -> str:
 
 
 def _instants(executions: Sequence[Recorded]) -> list[datetime]:
-    """Every moment at which something begins, ends or is due."""
+    """The times of events, of faults, and of what is due."""
     moments: list[datetime] = []
     for execution in executions:
         history = execution.history
         moments += (event["EventTimestamp"] for event in history.events)
         moments += (end for record in history.operations if (end := end_of(record)) is not None)
-        moments += (moment for invocation in _times(execution) for moment in invocation)
         moments += (fault.at for fault in execution.injected if fault.at is not None)
     return moments
 
 
-def _busy(executions: Sequence[Recorded]) -> list[tuple[datetime, datetime]]:
-    return [times for execution in executions for times in _times(execution)]
-
-
-def _times(execution: Recorded) -> list[tuple[datetime, datetime]]:
-    return [(invocation.started_at, invocation.ended_at) for invocation in execution.history.invocations]
-
-
-def _run(execution: Recorded) -> Run:
-    by_invocation: dict[int, list[LogLine]] = {}
+def _run(execution: Recorded) -> tuple[str, list[HandlerCall], str]:
+    """The title of an execution, its invocations, and why their log lines are missing."""
+    by_invocation: dict[int, list[LogEntry]] = {}
     for entry in execution.logs or ():
-        by_invocation.setdefault(entry.invocation, []).append(_log_line(entry))
+        by_invocation.setdefault(entry.invocation, []).append(entry)
     calls = []
     for invocation in execution.history.invocations:
         lines = by_invocation.pop(invocation.index, [])
         when = f"{stamp(invocation.started_at)}" + (f", {span(invocation.duration)}" if invocation.duration else "")
         error = f"crashed: {error_text(invocation.error)}" if invocation.error else ""
-        calls.append(HandlerCall(f"#{invocation.index}", when, counted(len(lines), "log line"), error, lines))
-    for number, lines in sorted(by_invocation.items()):
-        calls.append(HandlerCall(f"#{number}", "not completed", counted(len(lines), "log line"), "", lines))
-    return Run(execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else "")
+        calls.append(HandlerCall(f"#{invocation.index}", when, error, lines))
+    calls += [HandlerCall(f"#{number}", "not completed", "", lines) for number, lines in sorted(by_invocation.items())]
+    return execution_title(execution.arn), calls, execution.no_logs if execution.logs is None else ""
 
 
-def _log_line(entry: LogEntry) -> LogLine:
-    level = _LEVELS.get(entry.level, "other")
-    return LogLine(stamp(entry.time), entry.level, level, entry.logger, entry.message, entry.traceback)
-
-
-def _legend(executions: Sequence[Recorded]) -> list[Legend]:
+def _legend(executions: Sequence[Recorded]) -> list[tuple[str, str, str]]:
+    """The class in the style sheet, the mark and the meaning of each mark that the page shows."""
     statuses = {record.status for execution in executions for record in execution.history.operations}
     seen = [status for status in OperationStatus if status in statuses]
-    words = {css(status): (BOX.marks[status], css(status).replace("_", " ")) for status in seen}
-    entries = [Legend(name, glyph, text) for name, (glyph, text) in words.items()]
+    entries = list(dict.fromkeys((css(status), BOX.marks[status], css(status).replace("_", " ")) for status in seen))
     retried = [record for execution in executions for record in execution.history.operations if record.retry_delays]
     ends = [(attempts_of(record), None if record.next_attempt_at else -1) for record in retried]
     earlier = {attempt.failed for attempts, last in ends for attempt in attempts[:last]}
-    entries += [Legend("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
-    entries += [Legend("poll", BOX.poll, "poll")] * (False in earlier)
-    entries += [Legend("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
+    entries += [("failed", BOX.failed_attempt, "failed attempt")] * (True in earlier)
+    entries += [("poll", BOX.poll, "poll")] * (False in earlier)
+    entries += [("poll", BOX.pause * 2, "until the next attempt")] * bool(retried)
     if any(pauses_of(execution.history) for execution in executions):
-        entries.append(Legend("paused", PAUSED, "execution paused"))
+        entries.append(("paused", PAUSED, "execution paused"))
     if any(injected.at for execution in executions for injected in execution.injected):
-        entries.append(Legend("fault", FAULT, "injected fault"))
+        entries.append(("fault", FAULT, "injected fault"))
     return entries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -58,19 +59,8 @@ def one_line(text: str | None, room: int = _WIDEST_NAME) -> str:
 
 def wrapped(line: str, width: int) -> list[str]:
     """The lines of a long line, each but the first indented; a word that is longer than a line stays whole."""
-    lines: list[str] = []
-    rest = line
-    while len(rest) > width:
-        end = rest.rfind(" ", len(rest) - len(rest.lstrip()) + 1, width + 1)
-        end = rest.find(" ", width) if end < 0 else end
-        if end < 0:
-            break
-        lines.append(rest[:end])
-        rest = f"    {rest[end + 1 :]}"
-    return [*lines, rest]
+    return textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
-
-# --- the table ---
 
 DEFAULT_COLUMNS = ("name", "type", "status", "started", "ended", "duration", "attempts", "error")
 REPORT_COLUMNS = ("name", "type", "status", "after", "duration", "attempts", "error")
@@ -178,11 +168,8 @@ def operation_table(
             raise unknown(name, COLUMNS, "column of the operation table")
     table = _table(operations, names, start)
     if columns is None:
-        _drop_if_empty(table, "error")
-    if "error" in table:
-        room = max(width - _width(table, but="error"), width // 2)
-        table["error"] = [shortened(cell, room) for cell in table["error"]]
-    return _drawn(table)
+        _drop_empty_errors(table)
+    return _drawn(table, width, least_room=width // 2)
 
 
 def report_table(operations: Iterable[OperationRecord], width: int, start: datetime | None = None) -> str:
@@ -192,18 +179,15 @@ def report_table(operations: Iterable[OperationRecord], width: int, start: datet
     for that, columns are left out.
     """
     table = _table(operations, REPORT_COLUMNS, start)
-    _drop_if_empty(table, "error")
+    _drop_empty_errors(table)
     for column in _LEFT_OUT:
         if table and width - _width(table, but="name", and_but="error") < _LEAST_ROOM:
             del table[column]
     if table:
         room = width - _width(table, but="name", and_but="error")
-        errors = _widest("error", table.get("error", [])) if "error" in table else 0
+        errors = _widest("error", table["error"]) if "error" in table else 0
         table["name"] = [_cut_name(cell, max(room - errors, room // 2)) for cell in table["name"]]
-    if "error" in table:
-        left = width - _width(table, but="error")
-        table["error"] = [shortened(cell, left) for cell in table["error"]]
-    return _drawn(table)
+    return _drawn(table, width, least_room=0)
 
 
 _Table: TypeAlias = dict[str, list[str]]
@@ -219,9 +203,9 @@ def _table(operations: Iterable[OperationRecord], names: Sequence[str], start: d
     return {name: [_CELLS[name](row, times) for row in rows] for name in names}
 
 
-def _drop_if_empty(table: _Table, name: str) -> None:
-    if not any(table.get(name, ())):
-        table.pop(name, None)
+def _drop_empty_errors(table: _Table) -> None:
+    if not any(table.get("error", ())):
+        table.pop("error", None)
 
 
 def _widest(name: str, cells: Sequence[str]) -> int:
@@ -240,10 +224,14 @@ def _cut_name(cell: str, room: int) -> str:
     return indent + shortened(name, room - len(indent))
 
 
-def _drawn(table: _Table) -> str:
+def _drawn(table: _Table, width: int, least_room: int) -> str:
+    """The text of a table, its errors cut to what the other columns leave of the width, or to ``least_room``."""
     from tabulate import tabulate  # it is slow to import, and tests that pass need no table
 
     if not table:
         return "(no operations)"
+    if "error" in table:
+        room = max(width - _width(table, but="error"), least_room)
+        table["error"] = [shortened(cell, room) for cell in table["error"]]
     text = tabulate(table, headers="keys", tablefmt="simple", disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.replace(_PADDING, " ").splitlines())

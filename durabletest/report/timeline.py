@@ -134,8 +134,9 @@ def timeline(
     notes = [_note(row.operation) for row in rows]
     pauses = pauses_of(history)
     if pauses:
+        length = sum((end - start for start, end in pauses if end is not None), timedelta(0))
         names.append(_PAUSED)
-        notes.append(_length(pauses, history))
+        notes.append(str(history.execution.status) if pauses[-1][1] is None else span(length))
     margin = max(map(len, names))
     ends = [end for record in history.operations if (end := end_of(record)) is not None]
     instants = [event["EventTimestamp"] for event in history.events] + ends
@@ -164,13 +165,6 @@ def pauses_of(history: History) -> list[Interval]:
     return pauses
 
 
-def _length(pauses: Sequence[Interval], history: History) -> str:
-    """The length of all pauses together, or that the execution is paused."""
-    if pauses[-1][1] is None:
-        return str(history.execution.status)
-    return span(sum((end - start for start, end in pauses if end is not None), timedelta(0)))
-
-
 def _pause_cells(pauses: Sequence[Interval], axis: Axis, glyphs: Glyphs) -> str:
     cells = [" "] * axis.width
     for start, end in pauses:
@@ -180,7 +174,6 @@ def _pause_cells(pauses: Sequence[Interval], axis: Axis, glyphs: Glyphs) -> str:
 
 
 def _note(record: OperationRecord) -> str:
-    """Status unless it is SUCCEEDED, duration, and the number of attempts."""
     attempts = f"{record.attempts} attempts" if record.attempts > 1 else ""
     duration = span(record.duration) if record.duration else ""
     status = "" if record.status is OperationStatus.SUCCEEDED else str(record.status)
