@@ -225,7 +225,7 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         with self._durable_reporting(), self._durable_by_schedule():
             with self._durable_noting_unused(), naming_foreign_clocks(), self.__where():
                 value = method()
-            self.__complain()
+            self.__complain()  # in no context manager of our own: the frames of contextlib would be shown
             return value
 
     def __complain(self) -> None:
@@ -240,7 +240,6 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
         return CurrentTest(failure, self._formatMessage, self._durable_folder)
 
     def __assert_records_equal(self, first: object, second: object, msg: Any = None) -> None:
-        """The type equality function of this package's records, for ``assertEqual``."""
         text = record_difference(first, second)
         if text:
             raise self.failureException(self._formatMessage(msg, text))
@@ -294,5 +293,4 @@ class DurableTestCase(DurableSettings, DurabilityTestCase):
 
 
 def _is_skipped(item: object) -> bool:
-    """Whether ``unittest.skip`` has marked the class or method."""
     return bool(getattr(item, "__unittest_skip__", False))

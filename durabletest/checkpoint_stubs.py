@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Self
 
 from durabletest.errors import UsageError
 from durabletest.model.times import Duration, delay
+from durabletest.stubs import ResponseQueue
 
 THROTTLED, FAILING = "throttled", "service error"
-
-
-@dataclass(frozen=True, slots=True)
-class _Phase:
-    """Refusals by one error, or none: for a number of checkpoints, for a length of time, or for good."""
-
-    error: str | None
-    times: int | None
-    lasting: timedelta | None
 
 
 @dataclass(slots=True, eq=False)
@@ -38,11 +29,10 @@ class CheckpointStub:
 
     optional: bool = False
     refused: int = field(default=0, init=False)
-    _phases: list[_Phase] = field(default_factory=list, init=False, repr=False)
-    _position: int = field(default=0, init=False, repr=False)
-    _taken: int = field(default=0, init=False, repr=False)
-    _since: datetime | None = field(default=None, init=False, repr=False)
-    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _refusals: ResponseQueue[str | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._refusals = ResponseQueue(self)
 
     def throttled(self, times: int | None = None, *, lasting: Duration | None = None) -> Self:
         """They are refused with ``TooManyRequestsException``."""
@@ -70,22 +60,14 @@ class CheckpointStub:
 
     def respond(self, now: datetime) -> str | None:
         """``THROTTLED`` or ``FAILING`` if the next checkpoint is refused, None if it is accepted."""
-        with self._lock:
-            while self._position < len(self._phases):
-                phase = self._phases[self._position]
-                self._since = self._since or now
-                if not self._is_over(phase, now - self._since):
-                    self._taken += 1
-                    self.refused += phase.error is not None
-                    return phase.error
-                self._position, self._taken, self._since = self._position + 1, 0, None
-            return None
+        refusal = self._refusals.take(now)
+        self.refused += refusal is not None
+        return refusal
 
     def rewind(self) -> None:
         """Begin with the first word again."""
-        with self._lock:
-            self._position = self._taken = self.refused = 0
-            self._since = None
+        self._refusals.rewind()
+        self.refused = 0
 
     @property
     def is_unused(self) -> bool:
@@ -95,30 +77,16 @@ class CheckpointStub:
     def __str__(self) -> str:
         return "stub_checkpoints()"
 
-    def _is_over(self, phase: _Phase, passed: timedelta) -> bool:
-        if phase.lasting is not None:
-            return passed >= phase.lasting
-        last = self._position == len(self._phases) - 1
-        return not (last and phase.times is None) and self._taken >= (phase.times or 1)
-
     def _begin(self, error: str | None, times: int | None, lasting: Duration | None) -> Self:
-        phase = self._phase(error, times, lasting)
-        self.rewind()
-        self._phases = [phase]
+        self._refusals.begin(error, times, self._length(times, lasting))
+        self.refused = 0
         return self
 
     def _then(self, word: str, error: str | None, times: int | None, lasting: Duration | None) -> Self:
-        if not self._phases:
-            raise UsageError(f"{self}.then_{word}(...) follows nothing: begin with {self}.{word}(...)")
-        phase = self._phase(error, times, lasting)
-        with self._lock:
-            self._phases = [*self._phases, phase]
+        self._refusals.add(word, error, times, self._length(times, lasting))
         return self
 
-    def _phase(self, error: str | None, times: object, lasting: Duration | None) -> _Phase:
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
-            raise UsageError(f"{self}: times={times!r} means nothing; give a number from 1 on, or leave it out")
+    def _length(self, times: object, lasting: Duration | None) -> timedelta | None:
         if times is not None and lasting is not None:
             raise UsageError(f"{self}: give times= or lasting=, not both")
-        length = None if lasting is None else delay(lasting, f"lasting of {self}")
-        return _Phase(error, times if isinstance(times, int) else None, length)
+        return None if lasting is None else delay(lasting, f"lasting of {self}")

@@ -17,22 +17,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from durabletest import value_checks
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
-from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, optional
+from durabletest.value_checks import MAX_SYNCHRONOUS_TIMEOUT, REQUEST_RESPONSE, Check, optional
 
 # --- the settings of a class ------------------------------------------------------------------------------------------
 
-_CHECKS: Mapping[str, Callable[[object, str], None]] = {
+OF_RUNNERS: Mapping[str, Check] = {
     "handler": optional(value_checks.check_handler),
     "durable_functions": value_checks.check_functions,
     "functions": value_checks.check_functions,
-    "template": optional(value_checks.check_template),
-    "template_function": optional(value_checks.check_template_function),
-    "function_name": optional(value_checks.check_name),
-    "skip_time": value_checks.check_flag,
     "skip_sleep": value_checks.check_flag,
-    "check_determinism": value_checks.check_flag,
-    "start_time": value_checks.check_start_time,
-    "clock": value_checks.check_clock,
     "execution_timeout": value_checks.check_execution_timeout,
     "function_timeout": value_checks.check_function_timeout,
     "invocation_attempts": value_checks.check_attempts,
@@ -44,6 +37,17 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "environment": value_checks.check_environment,
     "watchdog": value_checks.check_seconds,
     "state_page_size": value_checks.check_page_size,
+}
+"""The settings that are read for each test, when its runner is made; all others are read once for the class."""
+_CHECKS: Mapping[str, Check] = {
+    **OF_RUNNERS,
+    "template": optional(value_checks.check_template),
+    "template_function": optional(value_checks.check_template_function),
+    "function_name": optional(value_checks.check_name),
+    "skip_time": value_checks.check_flag,
+    "check_determinism": value_checks.check_flag,
+    "start_time": value_checks.check_start_time,
+    "clock": value_checks.check_clock,
     "cloud": value_checks.check_choice("skip", "strict"),
     "cloud_timeout": value_checks.check_duration,
     "poll_interval": value_checks.check_duration,
@@ -59,24 +63,6 @@ _FOR_A_TEST = {
     "start_time": "a test moves time with self.start(payload).advance(timedelta(...))",
 }
 """The ways to get the effect of a changed setting in one test, for messages."""
-OF_RUNNERS = (
-    "handler",
-    "durable_functions",
-    "functions",
-    "execution_timeout",
-    "function_timeout",
-    "invocation_attempts",
-    "invocation_type",
-    "operation_limit",
-    "storage_limit",
-    "retention_days",
-    "memory_size",
-    "environment",
-    "watchdog",
-    "state_page_size",
-    "skip_sleep",
-)
-"""The settings that are read for each test, when its runner is made; all others are read once for the class."""
 
 
 class NoFunctions(dict[str, Callable[..., Any]]):
@@ -126,7 +112,7 @@ def validate(cls: type[Any], base: type[Any]) -> None:
     both = sorted(set(cls.durable_functions) & set(cls.functions))
     if both:
         raise ConfigurationError(f"{both[0]!r} is in {name}.durable_functions and in {name}.functions: leave one out")
-    for attribute, value in _own_attributes(cls, base):
+    for attribute, value in own_attributes(cls, base):
         meant = _misspelt(attribute, value)
         if meant is not None:
             raise ConfigurationError(
@@ -174,7 +160,7 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     """Refuse a class without a handler, which only the cloud can do without."""
     if cls.handler is not None:
         return
-    own = list(_own_attributes(cls, base))
+    own = list(own_attributes(cls, base))
     similar = [name for name, value in own if callable(value) and _close(name) == "handler"]
     hint = f" ({cls.__qualname__}.{similar[0]} is not it)" if similar else ""
     late = " (or cls.handler = my_function, before super().setUpClass())" if "setUpClass" in dict(own) else ""
@@ -185,7 +171,8 @@ def require_handler(cls: type[Any], base: type[Any]) -> None:
     )
 
 
-def _own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]]:
+def own_attributes(cls: type[Any], base: type[Any]) -> Iterator[tuple[str, Any]]:
+    """The attributes of a class and its bases, up to ``base``, which is left out."""
     for owner in takewhile(lambda owner: owner is not base, cls.__mro__):
         yield from vars(owner).items()
 

@@ -54,7 +54,6 @@ class Coverage:
     unread: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, suite: str, workflow: str, history: History, noted: Noted) -> None:
-        """Count one execution."""
         self.executions[suite, workflow] += 1
         for place, seen in outcomes_of(history, noted).items():
             self.seen.setdefault((suite, workflow, place), SeenOutcomes()).add(seen)
@@ -69,7 +68,6 @@ class Coverage:
         return sorted({suite for suite, _ in (*self.executions, *self.unread)})
 
     def of(self, suites: Iterable[str]) -> Coverage:
-        """That of these suites alone."""
         wanted = set(suites)
         return Coverage(
             Counter({key: count for key, count in self.executions.items() if key[0] in wanted}),
@@ -89,7 +87,6 @@ class Coverage:
     # --- what is covered ---
 
     def goals(self) -> list[Goal]:
-        """All outcomes that count, of all workflows."""
         return [
             Goal(workflow, reached, f"{title_of(place)} {gap}")
             for workflow, places in self.workflows().items()
@@ -109,7 +106,6 @@ class Coverage:
         return 100 * reached / count if count else 100.0 if self.executions else 0.0
 
     def gaps(self) -> list[Goal]:
-        """The goals that were never reached."""
         return [goal for goal in self.goals() if not goal.reached]
 
     def headline(self) -> str:

@@ -15,7 +15,6 @@ COVERED, BELOW = 0, 1
 
 
 def add_to(commands: Any) -> None:
-    """Add the command to the subparsers of ``durabletest``."""
     parser = commands.add_parser(
         "coverage",
         help="show which outcomes of operations the tests have seen, and which never",

@@ -1,7 +1,7 @@
 """``DURABLETEST_COVERAGE=report.json``: each process of a run writes a part, and all parts together make the report.
 
-A part belongs to one process, which appends to it and holds a lock on it while it runs, so that nothing is written by
-two and everybody can tell which processes have ended, or were killed. Parts stay beside the report until the next run.
+A part belongs to one process, which appends to it and holds a lock on it while it runs: no two processes write to one
+file, and a part without a lock is of a process that has ended or was killed. Parts stay until the next run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ _LOCKED, _NEW = ".jsonl", ".new"
 
 
 def parts_of(report: Path) -> Path:
-    """The folder with the parts of a report."""
     return report.with_name(f"{report.name}.parts")
 
 
@@ -42,23 +41,19 @@ class Part:
         _remove_earlier_run(folder)
         new = folder / f"{self.process}-{secrets.token_hex(4)}{_NEW}"
         with ExitStack() as undo:
-            self._file = undo.enter_context(new.open("x", encoding="utf-8"))
-            _lock(self._file)
+            self.file = undo.enter_context(new.open("x", encoding="utf-8"))
+            _lock(self.file)
             self.path = new.rename(new.with_suffix(_LOCKED))
             undo.pop_all()
 
     def write(self, coverage: Coverage) -> None:
-        self._file.write(json.dumps(coverage.raw(), ensure_ascii=False) + "\n")
-        self._file.flush()
-
-    def leave(self) -> None:
-        """Close the copy of the file that a forked child has: the part is its parent's."""
-        self._file.close()
+        self.file.write(json.dumps(coverage.raw(), ensure_ascii=False) + "\n")
+        self.file.flush()
 
     def end(self) -> Coverage | None:
         """Write the report; what it says, or None if another process of the run goes on."""
         _write_report(self.report)
-        self._file.close()
+        self.file.close()
         others = [path for path in _paths(parts_of(self.report)) if path != self.path]
         return None if any(map(_is_alive, others)) else _write_report(self.report)
 
@@ -97,7 +92,7 @@ def begin() -> Part | None:
         return None
     part = _parts.get(value)
     if part is not None and part.process != os.getpid():
-        part.leave()
+        part.file.close()  # a forked child has a copy of the file, whose part is its parent's
         part = None
     if part is None:
         report = Path(value).absolute()

@@ -20,7 +20,6 @@ _CLOUD = "The cloud is chosen by boto3's own variables: AWS_DEFAULT_REGION, AWS_
 
 
 def add_to(commands: Any) -> None:
-    """Add both commands to the subparsers of ``durabletest``."""
     fetch = commands.add_parser(
         "fetch-histories",
         help="save the histories of a function's executions",
@@ -102,7 +101,10 @@ def _check(options: argparse.Namespace) -> int:
     if rows:
         headers = ("execution", "version", "started (UTC)", "status", f"with {options.handler}")
         _print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True), "")
-    _print(f"{_counted(len(rows))} of {options.function}: {_those(options)}; {_outcome(failed)}")
+    _print(
+        f"{_counted(len(rows))} of {options.function}: {_those(options)}; {failed or 'none'} would break"
+        f"{' or cannot be checked' if failed else ''}"
+    )
     if failed:
         _print(f"{KEEP}.")
     return BREAKS if failed else READY
@@ -131,13 +133,8 @@ def _recorded(options: argparse.Namespace) -> Iterator[Any]:
 
 
 def _those(options: argparse.Namespace) -> str:
-    """Which executions were looked at, in words."""
     which = ", ".join(options.status) or "those that go on"
     return which if options.limit is None else f"{which}, the newest {options.limit} at most"
-
-
-def _outcome(failed: int) -> str:
-    return f"{failed} would break or cannot be checked" if failed else "none would break"
 
 
 def _counted(number: int) -> str:

@@ -14,13 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from durabletest.crash_runs import CrashRun, Injections, Run, observed, observed_anew, written
-from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
+from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, Run, observed, written
 from durabletest.errors import UsageError
 from durabletest.explored_case import ExploredTestCase
 from durabletest.failure_pages import RECORDED
 from durabletest.histories import files_of, replay_report
-from durabletest.local.replays import complaint_about
+from durabletest.local.replays import compared_replays
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects
@@ -113,7 +112,7 @@ class DurabilityTestCase(ExploredTestCase):
         Returns the result of a clean run, which the assertions that follow are about; ``self.now``, heartbeats and
         executions of children are those of the last run, or gone.
         """
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
+        matrix = CrashMatrix(payload, faults, operations, key, depth, pairs, seed, cold)
         if self.__arrive("assertion"):
             return self.__execute(payload)
         runner = self.__local_runner()
@@ -132,37 +131,38 @@ class DurabilityTestCase(ExploredTestCase):
     ) -> TestResult:
         """Each run begins with ``reset``; the last one, which is clean, is that of the assertions that follow."""
 
-        def again(injections: Injections) -> CrashRun:
+        def begin_again() -> None:
             self.__effects.clear()
-            return self.__with_effects(observed_anew(runner, partial(runner.run, payload), reset, injections))
+            runner.rewind()
+            reset()
+
+        def again(injections: Injections) -> CrashRun:
+            begin_again()
+            return self.__observed_run(partial(runner.run, payload), injections)
 
         self.__report_crashes(matrix, again, msg)
-        self.__effects.clear()
-        runner.rewind()
-        reset()
+        begin_again()
         return self.__execute(payload)
 
     def __compare_copies(
         self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, msg: Any
     ) -> TestResult:
         """The clean run is that of this test, whose fakes are as it has made them; all others are those of copies."""
-        results: list[TestResult] = []
 
         def again(injections: Injections) -> CrashRun:
-            if injections:
-                number = self.__counts["assertion"]
-                target: _Target = "assertion", number, lambda copy: copy.__crash(payload, injections)
-                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
-                return run
-            self.__effects.clear()
-            return self.__with_effects(observed(runner, lambda: keep(self.__execute(payload)), ()))
+            if not injections:
+                return self.__observed_run(lambda: self.__execute(payload), ())
 
-        def keep(result: TestResult) -> TestResult:
-            results.append(result)
-            return result
+            def task(copy: DurabilityTestCase) -> CrashRun:
+                return copy.__observed_run(partial(copy.runner.run, payload), injections)
+
+            target: _Target = "assertion", self.__counts["assertion"], task
+            run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
+            return run
 
         self.__report_crashes(matrix, again, msg)
-        return results[0]
+        assert matrix.clean.result is not None, "without an outcome there is no matrix"
+        return matrix.clean.result
 
     def __report_crashes(self, matrix: CrashMatrix, run: Run, msg: Any) -> None:
         complaint = matrix.complaint(run)
@@ -178,11 +178,9 @@ class DurabilityTestCase(ExploredTestCase):
     def __execute(self, payload: Any) -> TestResult:
         return self._durable_started(self.runner.start(payload)).result()
 
-    def __crash(self, payload: Any, injections: Injections) -> CrashRun:
+    def __observed_run(self, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
         self.__effects.clear()
-        return self.__with_effects(observed(self.runner, partial(self.runner.run, payload), injections))
-
-    def __with_effects(self, run: CrashRun) -> CrashRun:
+        run = observed(self.runner, execute, injections)
         return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
 
     # --- determinism ---
@@ -199,20 +197,15 @@ class DurabilityTestCase(ExploredTestCase):
         """
         if self.__arrive("assertion"):
             return self.__execute(payload)
-        runner, results = self.__local_runner(), []
-
-        def keep() -> TestResult:
-            results.append(self.__execute(payload))
-            return results[0]
-
+        runner = self.__local_runner()
         with runner.cold(cold):
-            complaint = complaint_about(runner, keep, each=False)
+            result, complaint = compared_replays(runner, partial(self.__execute, payload), each=False)
             if complaint is None:
                 target = "assertion", self.__counts["assertion"], partial(_complaint_of_copy, payload, (True,))
                 complaint = self.__observe_copy(runner, target)
         if complaint is not None:
             raise self.failureException(self._formatMessage(msg, complaint))
-        return results[0]
+        return result
 
     def execute(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Run the handler with a JSON-able payload until the execution ends; the arguments are as for ``start``."""
@@ -270,7 +263,7 @@ class DurabilityTestCase(ExploredTestCase):
             runner.rewind()
             return target[2](self)
         copy = self._durable_copy()
-        copy.__become_copy(runner, target)
+        copy._durable_shared, copy.__target = runner, target
         result = unittest.TestResult()
         with runner.afresh(), contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
@@ -283,9 +276,6 @@ class DurabilityTestCase(ExploredTestCase):
             )
         return observed[0]
 
-    def __become_copy(self, runner: LocalDurableTestRunner, target: _Target) -> None:
-        self._durable_shared, self.__target, self.__observed = runner, target, None
-
 
 def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTestCase) -> str | None:
     """Executions with forced replays, one for each of the modes, in a copy of a test: the first complaint."""
@@ -293,7 +283,7 @@ def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTe
     for number, each in enumerate(modes):
         if number:
             runner.rewind()
-        complaint = complaint_about(runner, partial(runner.run, payload), each)
+        _, complaint = compared_replays(runner, partial(runner.run, payload), each)
         if complaint is not None:
             return complaint
     return None

@@ -63,9 +63,13 @@ class DurableTest(DurableMethods):
                 self.runner = suite.runner(test_id or self._module, workflow_of(chosen))
             else:
                 deployed = function_of(chosen)
-                if deployed is None:
-                    _require_handler(handler)
-                elif handler is None:
+                if deployed is None and handler is None:
+                    raise ConfigurationError(
+                        "there is no handler, which only the cloud can do without: give template='template.yaml', or "
+                        "the function decorated with @durable_execution, like DurableTest(order_handler) or, with "
+                        "pytest's fixture, durable(order_handler)"
+                    )
+                if handler is None:
                     self._subject = str(deployed)
                 environment = {name: getattr(chosen, name) for name in _ENVIRONMENT if name in settings}
                 self.runner = local_runner(chosen, deployed, **environment)
@@ -121,12 +125,3 @@ class DurableTest(DurableMethods):
     def _durable_current(self) -> CurrentTest:
         file = getattr(sys.modules.get(self._module), "__file__", None)
         return CurrentTest(folder=None if file is None else Path(file).parent)
-
-
-def _require_handler(handler: object) -> None:
-    if handler is None:
-        raise ConfigurationError(
-            "there is no handler, which only the cloud can do without: give template='template.yaml', or the function "
-            "decorated with @durable_execution, like DurableTest(order_handler) or, with pytest's fixture, "
-            "durable(order_handler)"
-        )

@@ -75,7 +75,7 @@ def current_suite() -> str:
 
 
 def are_wanted() -> bool:
-    """Whether anybody is to be told of executions."""
+    """Whether coverage or pages of failures are asked for, so that executions have to be reported."""
     return bool(_listeners or os.environ.get(COVERAGE_VARIABLE))
 
 

@@ -20,7 +20,7 @@ from durabletest.local.schedules import SLOW, Numbered, RandomPriorities, Schedu
 from durabletest.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from durabletest.generated_cases import CaseStrategies, GeneratedCase
+    from durabletest.generated_cases import CaseStrategies, GeneratedCase, Observed
 
 _REDUCTION_RUNS = 150
 """The most runs that are spent on reducing a failing schedule."""
@@ -54,12 +54,14 @@ class Trial:
     """The outcome of a test by one schedule.
 
     ``failure`` is the text of the failure, None if it passed; ``outcomes`` are status and result of each execution, as
-    text.
+    text; ``seen`` are facts of a run with a generated case.
     """
 
     failure: str | None
     skipped: bool
     outcomes: tuple[str, ...]
+    schedule: Schedule
+    seen: Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,6 @@ class Seen:
 
     @property
     def all(self) -> bool:
-        """Whether every path has been run."""
         return self._share == 1
 
 

@@ -21,9 +21,10 @@ from durabletest.durable_methods import DurableMethods
 from durabletest.errors import ConfigurationError, RunnerClosedError, UsageError
 from durabletest.exploration import Exploration, ExploreOptions, Finding, Trial
 from durabletest.failure_pages import FailurePage, page_for
-from durabletest.generated_cases import CaseRun, CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
+from durabletest.generated_cases import CaseSearch, GeneratedCase, Observed, checked_strategies, simplest_case
 from durabletest.local.schedules import Schedule, read, written
 from durabletest.result import TestResult
+from durabletest.value_checks import is_count
 
 __unittest = True
 __tracebackhide__ = True
@@ -137,7 +138,7 @@ def _shard() -> tuple[int, int]:
 
 
 def _check_count(value: object, name: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if not is_count(value, least):
         raise UsageError(f"@explore({name}={value!r}): give a number from {least} on")
 
 
@@ -212,37 +213,28 @@ class ExploredTestCase(DurableMethods, unittest.TestCase):
 
         return given_async if inspect.iscoroutinefunction(method) else given
 
-    def __run_case(self, case: GeneratedCase) -> CaseRun:
-        schedule = Schedule(case.differences)
-        trial, copy = self.__tried(schedule, None, case)
-        return CaseRun(trial, schedule, copy.__seen)
+    def __run_case(self, case: GeneratedCase) -> Trial:
+        return self.__run(Schedule(case.differences), None, case)
 
-    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None) -> Trial:
-        return self.__tried(schedule, expected, None)[0]
-
-    def __tried(
-        self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None
-    ) -> tuple[Trial, Self]:
-        """The outcome of a copy of the test, and that copy."""
+    def __run(self, schedule: Schedule, expected: tuple[str, ...] | None, case: GeneratedCase | None = None) -> Trial:
         copy = self._durable_copy()
         copy._durable_schedule, copy.__finding, copy.__case = schedule, Finding(expected=expected), case
         result = unittest.TestResult()
         with contextlib.redirect_stdout(io.StringIO()):
             copy.run(result)
         failures = [text for _, text in (*result.failures, *result.errors, *result.expectedFailures)]
-        return Trial(failures[0] if failures else None, bool(result.skipped), copy.__outcomes), copy
+        failure = failures[0] if failures else None
+        return Trial(failure, bool(result.skipped), copy.__outcomes, schedule, copy.__seen)
 
     def _durable_began(self) -> None:
         super()._durable_began()
         self.__page = None if self.__trial else page_for(self)
 
     def _durable_ended(self) -> None:
-        """All parts of the test are over."""
         if self.__page is not None:
             self.__page.ended()
 
     def _durable_failed(self, error: BaseException) -> None:
-        """Show this failure on the page of the test."""
         if self.__page is not None and type(error).__module__ != "unittest.case":
             self.__page.failed(error, self._durable_executions)
 

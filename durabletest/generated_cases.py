@@ -58,7 +58,7 @@ class Observed:
     seconds: set[int] = field(default_factory=set)
     choices: int = 0
 
-    def add(self, run: CaseRun) -> None:
+    def add(self, run: Trial) -> None:
         """Count another run: most points and choices, and all timers."""
         for place, count in run.seen.points.items():
             self.points[place] = max(count, self.points.get(place, 0))
@@ -123,15 +123,6 @@ class GeneratedCase:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRun:
-    """The outcome of a test with one case, by the schedule that it was run by."""
-
-    trial: Trial
-    schedule: Schedule
-    seen: Observed
-
-
 class CaseSearch:
     """Runs a test with one generated case after another until one fails it, and makes that one smaller.
 
@@ -139,12 +130,7 @@ class CaseSearch:
     """
 
     def __init__(
-        self,
-        options: ExploreOptions,
-        run: Callable[[GeneratedCase], CaseRun],
-        name: str,
-        title: str,
-        is_async: bool,
+        self, options: ExploreOptions, run: Callable[[GeneratedCase], Trial], name: str, title: str, is_async: bool
     ) -> None:
         assert options.cases is not None
         self._options, self._strategies = options, options.cases
@@ -163,7 +149,7 @@ class CaseSearch:
         self._progress.summarise(f"{self._runs} runs")
         return found
 
-    def _run(self, case: GeneratedCase) -> CaseRun:
+    def _run(self, case: GeneratedCase) -> Trial:
         self._runs += 1
         smaller = ": a case has failed, and is made smaller" if self._failing else ""
         self._progress.show(f"run {self._runs}{smaller or f' of {self._options.schedules} generated cases'}")
@@ -174,11 +160,11 @@ class CaseSearch:
     def _find(self) -> Finding:
         simplest = simplest_case(self._strategies)
         first = self._run(simplest)
-        self._outcomes[repr(simplest)] = first.trial.failure
-        if first.trial.skipped:
+        self._outcomes[repr(simplest)] = first.failure
+        if first.skipped:
             return Finding(case=simplest)
-        if first.trial.failure is not None:
-            return self._finding(simplest, first.trial.failure)
+        if first.failure is not None:
+            return self._finding(simplest, first.failure)
         which, parts = self._options.shard
         share = len(range(which, self._options.schedules, parts))
         for round_, count in enumerate((share // _SCOUTS, share - share // _SCOUTS)):
@@ -213,7 +199,7 @@ class CaseSearch:
         if key not in self._outcomes:
             if monotonic() > self._until:
                 return None
-            self._outcomes[key] = self._run(case).trial.failure
+            self._outcomes[key] = self._run(case).failure
             if self._outcomes[key] is not None:
                 self._until = min(self._until, monotonic() + _SHRINKING_SECONDS)
         return self._outcomes[key]
@@ -221,8 +207,8 @@ class CaseSearch:
     def _finding(self, case: GeneratedCase, failure: str) -> Finding:
         """The finding about a case, which is run again to see how it came about, with fewer differences if possible."""
         run = self._run(case)
-        if run.trial.failure is not None and run.schedule.chosen():
-            fewest, _ = Reduction(partial(self._fails_by, case), Schedule()).reduce(run.schedule, run.trial.failure)
+        if run.failure is not None and run.schedule.chosen():
+            fewest, _ = Reduction(partial(self._fails_by, case), Schedule()).reduce(run.schedule, run.failure)
             run = self._run(replace(case, differences=fewest.chosen()))
         differences = run.schedule.chosen()
         found = replace(case, differences=differences)
@@ -234,13 +220,13 @@ class CaseSearch:
             "The smallest that was found, as a test of its own:\n\n"
             + "\n".join(f"    {line}" for line in method.splitlines())
         )
-        return Finding(differences, preface, None, run.trial.failure or failure, len(self._outcomes), found)
+        return Finding(differences, preface, None, run.failure or failure, len(self._outcomes), found)
 
     def _fails_by(self, case: GeneratedCase, schedule: Schedule) -> str | None:
         """The failure of a case by another schedule, which then has the choices of that run."""
         run = self._run(replace(case, differences=schedule.differences))
         schedule.choices.extend(run.schedule.choices)
-        return run.trial.failure
+        return run.failure
 
 
 class _CaseFailsError(Exception):
@@ -302,7 +288,7 @@ def _settings(count: int) -> Any:
 def _strategy(strategies: CaseStrategies, seen: Observed) -> Any:
     """The strategy for cases, by what runs have shown so far; nothing, for the simplest case."""
     st = _hypothesis().strategies
-    seconds = sorted({0, *(near for one in seen.seconds for near in _near(one))})
+    seconds = sorted({0, *(max(0, one + more) for one in seen.seconds for more in (-1, 0, 1))})
     later = st.sampled_from(seconds) | st.integers(0, _LONGEST)
     answers = {
         name: st.lists(st.tuples(values, later), min_size=1, max_size=3) for name, values in strategies.answers.items()
@@ -328,10 +314,6 @@ def _strategy(strategies: CaseStrategies, seen: Observed) -> Any:
         crash=crash,
         differences=differences,
     )
-
-
-def _near(seconds: int) -> range:
-    return range(max(0, seconds - 1), seconds + 2)
 
 
 def _seconds_in(value: Any, name: str = "") -> Iterator[int]:

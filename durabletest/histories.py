@@ -9,20 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabletest.errors import UsageError
+from durabletest.local.server.journal import DETAILS
 from durabletest.model.history import History
+from durabletest.model.payloads import error_object
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.sdk_operations import is_summary
 
-_DETAILS = {
-    OperationType.CONTEXT: "ContextDetails",
-    OperationType.STEP: "StepDetails",
-    OperationType.WAIT: "WaitDetails",
-    OperationType.CALLBACK: "CallbackDetails",
-    OperationType.CHAINED_INVOKE: "ChainedInvokeDetails",
-}
+if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
+
 Event: TypeAlias = Mapping[str, Any]
 KEEP = (
     "Keep the recorded operations as they are and add new ones after them; or let running executions end on the "
@@ -107,8 +105,9 @@ def recorded_operations(history: History) -> list[dict[str, Any]]:
 
 
 def _operation(record: OperationRecord) -> dict[str, Any]:
-    error = None if record.error is None else _error(record)
-    details: dict[str, Any] = {"Result": record.result, "Error": error}
+    details: dict[str, Any] = {"Result": record.result}
+    if (error := record.error) is not None:
+        details["Error"] = error_object(error.type, error.message, error.data, error.stack_trace)
     match record.type:
         case OperationType.STEP:
             completed = record.attempts - (record.status in (OperationStatus.STARTED, OperationStatus.READY))
@@ -128,17 +127,9 @@ def _operation(record: OperationRecord) -> dict[str, Any]:
         "StartTimestamp": record.started_at,
         "EndTimestamp": record.ended_at,
         "Status": str(record.status),
-        _DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
+        DETAILS[record.type]: {name: value for name, value in details.items() if value is not None},
     }
     return {name: value for name, value in operation.items() if value is not None}
-
-
-def _error(record: OperationRecord) -> dict[str, Any]:
-    error = record.error
-    assert error is not None
-    known = {"ErrorType": error.type, "ErrorMessage": error.message, "ErrorData": error.data}
-    stack = {"StackTrace": list(error.stack_trace)} if error.stack_trace else {}
-    return {**{name: value for name, value in known.items() if value is not None}, **stack}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +140,7 @@ class Break:
     words: str
 
 
-class RestoringRunner(Protocol):
-    """A runner that can go on with recorded executions."""
-
-    def replay_history(self, history: History, may_fail: bool = False) -> str | None:
-        """Replay the recorded operations; what is not as recorded, None if all is."""
-        ...
-
-
-def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break | None]:
+def breaks(runner: RepeatingRunner, events: Sequence[Event]) -> Iterator[Break | None]:
     """Replay a history cut after each event that changes an operation, and whole: the break, or None."""
     may_fail = History(events).execution.status is ExecutionStatus.FAILED
     for count, event in enumerate(events, 1):
@@ -167,7 +150,7 @@ def breaks(runner: RestoringRunner, events: Sequence[Event]) -> Iterator[Break |
         yield None if words is None else Break(event, words)
 
 
-def replay_report(runner: RestoringRunner, pattern: str, files: Sequence[Path]) -> str | None:
+def replay_report(runner: RepeatingRunner, pattern: str, files: Sequence[Path]) -> str | None:
     """The report of the files that the handler of today does not replay; None if it replays all."""
     texts = []
     for path in files:

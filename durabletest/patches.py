@@ -8,6 +8,7 @@ more than call the original once what it reports to has stopped.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -48,3 +49,18 @@ class Patches:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
+
+
+class PatchGroup(ABC):
+    """Patches that are in place from ``install`` to ``remove``."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+
+    @abstractmethod
+    def install(self) -> None:
+        """Put them in place."""
+
+    def remove(self) -> None:
+        """Undo them."""
+        self._patches.undo()

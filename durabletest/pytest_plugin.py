@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from durabletest.durable_test import DurableTest
     from durabletest.failure_pages import RunnerPage
-    from durabletest.settings import DurableSettings, GivenSettings
+    from durabletest.settings import GivenSettings
 
 __tracebackhide__ = True
 
@@ -193,7 +193,11 @@ def _check_markers(item: pytest.Item) -> None:
         )
     if not settings and not any(_belonging(item)):
         return
-    reason = _reason_to_skip(item, mode_of(_settings_of(item, settings) if case is None else case))
+    if case is None:
+        from durabletest.settings import settings_from
+
+        case = settings_from(settings, "@pytest.mark.durable(...)", _module_of(item))
+    reason = _reason_to_skip(item, mode_of(case))
     if reason is not None:
         item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -207,12 +211,6 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
                 f"@pytest.mark.durable({mark.args[0]!r}): give settings by their names, like skip_sleep=True"
             )
     return {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
-
-
-def _settings_of(item: pytest.Item, marked: dict[str, Any]) -> type[DurableSettings]:
-    from durabletest.settings import settings_from
-
-    return settings_from(marked, "@pytest.mark.durable(...)", _module_of(item))
 
 
 def _belonging(item: pytest.Item) -> Iterator[Mode]:

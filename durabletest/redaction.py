@@ -14,7 +14,7 @@ from durabletest import sdk
 _SHORT = 2
 """Texts of so many characters stay; the SDK marks the types of values by such."""
 _DIGITS = 4
-"""Numbers of so many digits stay: they are counts and positions, rather than what identifies somebody."""
+"""Numbers of so many digits stay: they are counts and positions, rather than what identifies a person."""
 _DATE_LENGTH = len("2000-01-01")
 _FREE_TEXTS = ("ErrorMessage", "ErrorData", "Reason")
 

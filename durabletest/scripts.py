@@ -14,6 +14,7 @@ from durabletest.model.lookup import listed, nearest
 from durabletest.model.payloads import ErrorSource, error_object, result_argument
 from durabletest.model.records import OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, delay, span, stamp
+from durabletest.value_checks import is_count
 
 NO_DELAY = timedelta(0)
 
@@ -136,7 +137,7 @@ class CallbackScript:
     def heartbeat(self, every: Duration, times: int = 1) -> CallbackScript:
         """Send heartbeats to the next callback, the first one ``every`` after its creation."""
         pause = delay(every, f"every of {self}.heartbeat(...)")
-        if not pause or isinstance(times, bool) or not isinstance(times, int) or times < 1:
+        if not pause or not is_count(times):
             raise UsageError(
                 f"{self}.heartbeat(every={every!r}, times={times!r}): every must be positive, times a number from 1 on"
             )
@@ -353,8 +354,7 @@ def _why_not(script: CallbackScript, scripts: Scripts, history: History, callbac
     """The reason why a callback of the script's name was not answered by it."""
     about = title(history, as_written(history, callback))
     other = next(
-        (one for one in scripts.values() for use in one.uses if use.callback.callback_id == callback.callback_id),
-        None,
+        (one for one in scripts.values() for use in one.uses if use.callback.callback_id == callback.callback_id), None
     )
     if other is not None:
         return f"{about} was answered by {other}"

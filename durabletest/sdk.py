@@ -20,9 +20,8 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, TypeAlias
 
 from durabletest.errors import MissingSdkError
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
-LOGGER = "aws_durable_execution_sdk_python"
 PACKAGE = "aws_durable_execution_sdk_python"
 _SUPPORTED_MAJORS = ("2", "3")
 _WRAPPED_PARAMETERS = ["user_function", "operation_identifier"]
@@ -58,7 +57,6 @@ def require() -> str:
 
 @functools.cache
 def folder() -> str:
-    """The path of the SDK's package."""
     return str(Path(module("__about__").__file__ or "").parent)
 
 
@@ -182,7 +180,7 @@ def _json_value(value: Any) -> Any:
     return round(value.timestamp() * 1000) if isinstance(value, datetime) else value
 
 
-class ClientHook:
+class ClientHook(PatchGroup):
     """While installed, ``@durable_execution`` gets the Lambda client that ``client`` returns for the calling thread.
 
     Where that is None, the decorator makes its own, as it does in a deployed function.
@@ -191,7 +189,7 @@ class ClientHook:
     def __init__(self, client: Callable[[], Any | None]) -> None:
         self._given = client
         self._original: Any = None
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         """Stand in for the class of the decorator's clients.
@@ -203,9 +201,6 @@ class ClientHook:
         self._original = getattr(execution, "LambdaClient", None)
         if self._original is not None:
             self._patches.replace(execution, "LambdaClient", self)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def __call__(self, client: object) -> Any:
         """``LambdaClient(client=...)``: the decorator was given a client of boto3."""
@@ -259,7 +254,7 @@ def is_about_to_send(frame: FrameType) -> bool:
     return caller is not None and caller.f_code is _collecting()
 
 
-class Hooks:
+class Hooks(PatchGroup):
     """Patches of the SDK's ``ExecutionState`` while handlers run here.
 
     ``crashed`` is called when a ``SystemExit`` or ``KeyboardInterrupt`` leaves a step, a branch or the handler, before
@@ -271,7 +266,7 @@ class Hooks:
     def __init__(self, crashed: Callable[[BaseException], None], replacement: Callable[[str], Replace | None]) -> None:
         self._crashed = crashed
         self._replacement = replacement
-        self._patches = Patches()
+        super().__init__()
         self._state: Any = None
 
     def flush(self) -> None:
@@ -283,7 +278,6 @@ class Hooks:
             self._state.create_checkpoint(None, is_sync=True)
 
     def install(self) -> None:
-        """Patch what this SDK has a place for."""
         state_class = module("state").ExecutionState
         if can_wake_up():
             # The checkpoint thread looks at its stop flag every 0.1 seconds only; an item in its queue wakes it, which
@@ -304,9 +298,6 @@ class Hooks:
             # Since 2.0.
             self._patches.wrap(state_class, "checkpoint_batches_forever", self._patched_checkpoint_loop)
 
-    def remove(self) -> None:
-        self._patches.undo()
-
     def _patched_stop(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         wake = module("state")._Signal.REFRESH_WAKE
 
@@ -319,8 +310,6 @@ class Hooks:
         return stop_checkpointing
 
     def _patched_for_crashes(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        crashed = self._crashed
-
         @functools.wraps(original)
         def wrap_user_function(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             wrapped = original(*args, **kwargs)
@@ -329,7 +318,7 @@ class Hooks:
                 try:
                     return wrapped(*args, **kwargs)
                 except (SystemExit, KeyboardInterrupt) as error:
-                    crashed(error)
+                    self._crashed(error)
                     raise
 
             return watched
@@ -337,12 +326,10 @@ class Hooks:
         return wrap_user_function
 
     def _patched_close(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        crashed = self._crashed
-
         def close(execution_state: Any) -> None:
             error = sys.exc_info()[1]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
-                crashed(error)
+                self._crashed(error)
             try:
                 original(execution_state)
             finally:
@@ -364,15 +351,13 @@ class Hooks:
         return checkpoint_batches_forever
 
     def _patched_for_stubs(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        replacement = self._replacement
-
         @functools.wraps(original)
         def wrap_user_function(
             state: Any, user_function: Callable[..., Any], operation_identifier: Any, *args: Any, **kwargs: Any
         ) -> Any:
             if operation_identifier.type.value == "CONTEXT":
                 _contexts(state)[operation_identifier.operation_id] = operation_identifier
-            elif (replace := replacement(state.durable_execution_arn)) is not None:
+            elif (replace := self._replacement(state.durable_execution_arn)) is not None:
                 path = _path(state, operation_identifier) if operation_identifier.name else ""
                 user_function = replace(path, user_function)
             return original(state, user_function, operation_identifier, *args, **kwargs)

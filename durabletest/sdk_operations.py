@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from durabletest.model.outcomes import Noted
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 from durabletest.sdk import folder, module
 
 _EXECUTORS = itertools.count(1)
@@ -90,23 +90,20 @@ Identity: TypeAlias = tuple[str, str | None, str | None]
 """Type, sub-type and name of an operation."""
 
 
-class OperationListener(Protocol):
+class OperationListener:
     """Is told of operations."""
 
     def asked(self, asked: Asked) -> None:
         """Handler code asks for an operation, for the first time or in a replay."""
-        ...
 
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
         """Handler code asks for another operation than the one that is recorded in its place; the SDK refuses it."""
-        ...
 
     def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
         """A map or parallel goes on: ``names`` and type of all its branches, of which some may never begin."""
-        ...
 
 
-class AskedNotes:
+class AskedNotes(OperationListener):
     """Keeps what executions ask for, and what their histories do not have."""
 
     def __init__(self) -> None:
@@ -117,9 +114,6 @@ class AskedNotes:
         if asked.retries:
             self._retrying.setdefault(asked.arn, set()).add(asked.operation_id)
 
-    def mismatched(self, recorded: Identity, asked: Identity) -> None:
-        """The operation does not come to be."""
-
     def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
         self._branches.setdefault(arn, {})[operation_id] = sub_type, names
 
@@ -128,7 +122,7 @@ class AskedNotes:
         return Noted(frozenset(self._retrying.get(arn, ())), dict(self._branches.get(arn, {})))
 
 
-class OperationPatches:
+class OperationPatches(PatchGroup):
     """While installed, tells of each operation that handler code asks for, also in replays.
 
     ``listeners`` returns who is told, for the calling thread.
@@ -136,7 +130,7 @@ class OperationPatches:
 
     def __init__(self, listeners: Callable[[], Sequence[OperationListener]]) -> None:
         self._listeners = listeners
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         # Every operation is an executor of the SDK's, whose ``process`` is called once when handler code asks for it,
@@ -149,9 +143,6 @@ class OperationPatches:
         # Maps and parallels have the names of all their branches, also of those that never begin. Since 2.0.
         if hasattr(module("concurrency.executor").ConcurrentExecutor, "get_iteration_name"):
             self._patches.wrap(module("concurrency.executor").ConcurrentExecutor, "execute", self._patched_execute)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _patched_process(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from durabletest.model.history import word_for
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 from durabletest.sdk import module
 
 _VERBS = {"START": "began", "SUCCEED": "succeeded", "FAIL": "failed", "RETRY": "failed"}
@@ -195,7 +195,7 @@ def can_take_turns() -> bool:
     return all(hasattr(owner, name) for owner, names in places for name in names)
 
 
-class ThreadPatches:
+class ThreadPatches(PatchGroup):
     """Patches that put other primitives in the places where the SDK's threads wait.
 
     They are for an SDK for which :func:`can_take_turns` holds (since 3.0), and so look for nothing themselves.
@@ -203,7 +203,7 @@ class ThreadPatches:
 
     def __init__(self, primitives: PrimitiveFactory) -> None:
         self._primitives = primitives
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         primitives, replace, wrap = self._primitives, self._patches.replace, self._patches.wrap
@@ -235,9 +235,6 @@ class ThreadPatches:
         wrap(state.ExecutionState, "create_checkpoint", self._patched_to_enter)
         wrap(state.ExecutionState, "schedule_refresh", self._patched_to_enter)
         wrap(state.ExecutionState, "wrap_user_function", self._patched_to_leave)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _patched_threading(self, original: Any) -> SimpleNamespace:
         """The module :mod:`threading`, with the primitives that plugins use replaced."""

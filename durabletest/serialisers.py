@@ -12,13 +12,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 from durabletest import sdk
 from durabletest.errors import PayloadError
 from durabletest.model.payloads import TruncatedPayload, json_or_text, refused_place, with_real_names
 from durabletest.model.records import ErrorDetails, OperationRecord, OperationType
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 _NAMES = {"serialize": True, "deserialize": False}
 """The SDK's two functions that call serialisers, and whether they write."""
@@ -98,7 +99,6 @@ class ValueNotes:
                 self._refusals[arn][said] = place
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         with self._lock:
             self._serialisers.pop(arn, None)
             self._refusals.pop(arn, None)
@@ -128,7 +128,7 @@ class ValueNotes:
             return self._serialisers.get(arn, {}).get((record.id, wrote))
 
 
-class SerialiserHooks:
+class SerialiserHooks(PatchGroup):
     """Patches that note serialisers other than the default one, and values that are refused.
 
     The SDK's errors name the type of the refused value only, ``Object of type Money is not JSON serializable``, and so
@@ -137,10 +137,9 @@ class SerialiserHooks:
 
     def __init__(self, notes: ValueNotes) -> None:
         self._notes = notes
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
-        """Patch what this SDK has a place for."""
         serdes, execution = sdk.module("serdes"), sdk.module("execution")
         # The two serialisers of the SDK itself: the value that they refuse is searched for the place. Since 2.0.
         for name in ("JsonSerDes", "ExtendedTypeSerDes"):
@@ -148,14 +147,11 @@ class SerialiserHooks:
                 self._patches.wrap(getattr(serdes, name), "serialize", self._patched_serialize)
         # The result of a handler is written by ``json.dumps``, not by a serialiser. Since 2.0.
         if getattr(execution, "json", None) is json:
-            self._patches.replace(execution, "json", _TellingJson(self._tell))
+            self._patches.replace(execution, "json", self._telling_json())
         # All operations call their serialiser through these two functions, which so tell which one it is; the
         # history does not. Since 2.0.
         for name, wrote in _NAMES.items():
             self._replace_everywhere(getattr(serdes, name, None), name, wrote)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
     def _replace_everywhere(self, function: Any, name: str, wrote: bool) -> None:
         """Also in the SDK's modules that have imported the function, under its own name."""
@@ -192,25 +188,22 @@ class SerialiserHooks:
 
         return serialize
 
+    def _telling_json(self) -> ModuleType:
+        """The module ``json``, except that ``dumps`` reports the values it refuses."""
+
+        def dumps(value: Any, **options: Any) -> str:
+            try:
+                return json.dumps(value, **options)
+            except (TypeError, ValueError) as error:
+                self._tell(error, value, "result", json.dumps)
+                raise
+
+        telling = ModuleType("json")
+        vars(telling).update(vars(json), dumps=dumps)
+        return telling
+
     def _tell(self, error: Exception, value: Any, what: str, writes: Callable[[Any], object]) -> None:
         self._notes.refused(_renamed(error), refused_place(value, what, writes))
-
-
-class _TellingJson:
-    """The module ``json``, except that ``dumps`` reports the values it refuses."""
-
-    def __init__(self, tell: Callable[..., None]) -> None:
-        self._tell = tell
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(json, name)
-
-    def dumps(self, value: Any, **options: Any) -> str:
-        try:
-            return json.dumps(value, **options)
-        except (TypeError, ValueError) as error:
-            self._tell(error, value, "result", json.dumps)
-            raise
 
 
 def _renamed(error: Any) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from difflib import get_close_matches
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, TypedDict
 
 from durabletest.cloud.runner import DEFAULT_TIMEOUT
-from durabletest.configuration import OF_RUNNERS, NoFunctions, validate
+from durabletest.configuration import OF_RUNNERS, NoFunctions, own_attributes, validate
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import FunctionSettings, SettingsOfTarget, workflow_name
 from durabletest.local.runner import LocalDurableTestRunner
@@ -164,7 +163,8 @@ def local_runner(
         return LocalDurableTestRunner(**arguments, **more)
     environment = deployed.environment(settings.environment)
     arguments |= {"handler": handler_of(settings, deployed), "environment": environment}
-    arguments |= {name: get(deployed) for name, get in _FROM_TEMPLATES.items() if not _is_given(settings, name)}
+    given = dict(own_attributes(settings, DurableSettings))
+    arguments |= {name: get(deployed) for name, get in _FROM_TEMPLATES.items() if name not in given}
     runner = LocalDurableTestRunner(**arguments, **more)
     with ExitStack() as undo:
         undo.callback(runner.close)
@@ -181,10 +181,6 @@ _FROM_TEMPLATES: Mapping[str, Callable[[TemplateFunction], Any]] = {
     "memory_size": lambda function: function.memory_size,
 }
 """Settings that a template says, unless the test does."""
-
-
-def _is_given(settings: type[DurableSettings], name: str) -> bool:
-    return any(name in vars(owner) for owner in takewhile(lambda owner: owner is not DurableSettings, settings.__mro__))
 
 
 def handler_of(settings: type[DurableSettings], deployed: TemplateFunction) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Self
 
 from durabletest.errors import UsageError
 from durabletest.sdk_operations import RunningStep, running_step
+from durabletest.value_checks import is_count
 
 __unittest = True
 __tracebackhide__ = True
@@ -71,7 +72,7 @@ class SideEffect:
 
     def happened(self, times: int) -> Self:
         """Assert how often it has happened; by the same key counts once."""
-        if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+        if not is_count(times, 0):
             raise UsageError(f"{self}.happened({times!r}): give a number from 0 on")
         if self.count != times:
             where = "".join(f"\n  - {place}" for place in self._places())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
 
 from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.errors import UsageError
-from durabletest.stubs import InvokeStub, StepStub, Stub
+from durabletest.stubs import InvokeStub, StepStub
 
 
 class StubRegistry:
@@ -69,13 +68,13 @@ class StubRegistry:
         tails = ("/".join(parts[first:]) for first in range(len(parts)))
         return next((stub for tail in tails if (stub := self._steps.get(tail)) is not None), None)
 
+    def all(self) -> list[StepStub | InvokeStub | CheckpointStub]:
+        checkpoints = [] if self.checkpoints is None else [self.checkpoints]
+        return [*self.steps.values(), *self.invokes.values(), *checkpoints]
+
     def rewind(self) -> None:
-        """Have every stub forget its calls."""
-        stubs: list[Stub[Any, Any]] = [*self.steps.values(), *self.invokes.values()]
-        for stub in stubs:
+        for stub in self.all():
             stub.rewind()
-        if self.checkpoints is not None:
-            self.checkpoints.rewind()
 
     def clear(self) -> None:
         with self._lock:

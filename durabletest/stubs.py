@@ -4,72 +4,108 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from durabletest.errors import UsageError, copy_of
 from durabletest.model.payloads import ErrorSource, encode, error_object
 from durabletest.model.times import Duration, delay
+from durabletest.value_checks import is_count
 
 NO_DELAY = timedelta(0)
 TIMEOUT_TYPE = "ChainedInvoke.Timeout"
 """The error type of a chained invoke that times out, formed like that of a callback."""
 
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
 CallT = TypeVar("CallT")
 ResponseT = TypeVar("ResponseT")
 
 
-class ResponseQueue(Generic[ResponseT]):
-    """Responses in order, each for a number of calls; the last one for all further calls, unless it has a number too.
+@dataclass(frozen=True, slots=True)
+class _Phase(Generic[ResponseT]):
+    """One response: for so many calls, for so long from the first of them, for one call, or for good if it is last."""
 
-    Any thread may take.
+    response: ResponseT
+    times: int | None
+    lasting: timedelta | None
+
+    def is_over(self, taken: int, passed: timedelta, last: bool) -> bool:
+        if self.lasting is not None:
+            return passed >= self.lasting
+        return not (last and self.times is None) and taken >= (self.times or 1)
+
+
+class ResponseQueue(Generic[ResponseT]):
+    """Responses in order, each for a number of calls or a length of time.
+
+    The last one is for all further calls, unless it has a number or length, too. ``stub`` is named in messages. Any
+    thread may take.
     """
 
-    def __init__(self) -> None:
-        self._responses: list[tuple[ResponseT, int | None]] = []
+    def __init__(self, stub: object) -> None:
+        self._stub = stub
+        self._phases: list[_Phase[ResponseT]] = []
         self._first: list[ResponseT] = []
         self._firsts_taken = 0
         self._position = 0
         self._taken = 0
+        self._since: datetime | None = None
         self._lock = Lock()
 
-    def begin(self, response: ResponseT, times: int | None) -> None:
+    def begin(self, response: ResponseT, times: int | None, lasting: timedelta | None = None) -> None:
         """Forget all responses but this one."""
+        phase = _Phase(response, self.checked(times), lasting)
         with self._lock:
-            self._responses = [(response, times)]
-            self._position = self._taken = 0
+            self._phases = [phase]
+            self._go_to(0)
 
-    def add(self, response: ResponseT, times: int | None) -> bool:
-        """Append a response; False if there is none that it could follow."""
+    def add(self, first: str, response: ResponseT, times: int | None, lasting: timedelta | None = None) -> None:
+        """Append a response; ``first`` is the stub's method for the first one."""
+        phase = _Phase(response, self.checked(times), lasting)
         with self._lock:
-            self._responses += [(response, times)] if self._responses else []
-            return bool(self._responses)
+            if not self._phases:
+                raise UsageError(
+                    f"{self._stub}.then_{first}(...) follows nothing: begin with {self._stub}.{first}(...)"
+                )
+            self._phases.append(phase)
 
     def put_first(self, response: ResponseT, times: int) -> None:
         """Put a response before all others, also those of a later beginning."""
+        count = self.checked(times) or 1
         with self._lock:
-            self._first += [response] * times
+            self._first += [response] * count
 
     def rewind(self) -> None:
         """Begin with the first response again."""
         with self._lock:
-            self._position = self._taken = self._firsts_taken = 0
+            self._firsts_taken = 0
+            self._go_to(0)
 
-    def take(self) -> ResponseT | None:
-        """The response to the next call; None once all are used up."""
+    def take(self, now: datetime = _ANY_TIME) -> ResponseT | None:
+        """The response to the next call; None once all are used up. ``now`` is needed for lengths of time."""
         with self._lock:
             if self._firsts_taken < len(self._first):
                 self._firsts_taken += 1
                 return self._first[self._firsts_taken - 1]
-            while self._position < len(self._responses):
-                response, times = self._responses[self._position]
-                last = self._position == len(self._responses) - 1
-                if (last and times is None) or self._taken < (times or 1):
+            while self._position < len(self._phases):
+                phase = self._phases[self._position]
+                self._since = self._since or now
+                if not phase.is_over(self._taken, now - self._since, self._position == len(self._phases) - 1):
                     self._taken += 1
-                    return response
-                self._position, self._taken = self._position + 1, 0
+                    return phase.response
+                self._go_to(self._position + 1)
             return None
+
+    def _go_to(self, position: int) -> None:
+        self._position, self._taken, self._since = position, 0, None
+
+    def checked(self, times: int | None) -> int | None:
+        """Raise :class:`UsageError` if it is neither a positive number nor None."""
+        if times is not None and not is_count(times):
+            raise UsageError(f"{self._stub}: times={times!r} means nothing; give a number from 1 on, or leave it out")
+        return times
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +115,10 @@ class Stub(Generic[CallT, ResponseT]):
     name: str
     optional: bool = False
     received: list[CallT] = field(default_factory=list, init=False)
-    _responses: ResponseQueue[ResponseT] = field(default_factory=ResponseQueue, init=False, repr=False)
+    _responses: ResponseQueue[ResponseT] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._responses = ResponseQueue(self)
 
     def respond(self, call: CallT) -> ResponseT | None:
         """The response to this call; None if the stub is used up, and the stubbed function itself has to answer."""
@@ -93,20 +132,18 @@ class Stub(Generic[CallT, ResponseT]):
         self._responses.rewind()
         self.received.clear()
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether it was never called, and should have been."""
+        return not self.received and not self.optional
+
     def _begin(self, response: ResponseT, times: int | None) -> Self:
-        self._responses.begin(response, self._checked(times))
+        self._responses.begin(response, times)
         return self
 
     def _then(self, first: str, response: ResponseT, times: int | None) -> Self:
-        """Append a response; ``first`` is the method for the first one."""
-        if not self._responses.add(response, self._checked(times)):
-            raise UsageError(f"{self}.then_{first}(...) follows nothing: begin with {self}.{first}(...)")
+        self._responses.add(first, response, times)
         return self
-
-    def _checked(self, times: object) -> int | None:
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
-            raise UsageError(f"{self}: times={times!r} means nothing; give a number from 1 on, or leave it out")
-        return times if isinstance(times, int) else None
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -151,7 +188,7 @@ class StepStub(Stub[StepCall, StepFunction]):
 
     def first_raises(self, error: BaseException | type[BaseException], times: int = 1) -> Self:
         """So many times, before whatever else is said and before its own code, the step's function raises this."""
-        self._responses.put_first(self._raising(error), self._checked(times) or 1)
+        self._responses.put_first(self._raising(error), times)
         return self
 
     def calls(self, function: StepFunction, times: int | None = None) -> Self:

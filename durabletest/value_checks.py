@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration
@@ -18,11 +19,9 @@ from durabletest.model.times import duration
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
 MAX_EXECUTION_TIMEOUT = timedelta(days=366)
-"""The longest execution timeout that the service allows."""
 MAX_SYNCHRONOUS_TIMEOUT = timedelta(minutes=15)
 """The longest timeout of an execution that is invoked synchronously."""
 MAX_FUNCTION_TIMEOUT = timedelta(minutes=15)
-"""The longest timeout of a function that Lambda allows."""
 DEFAULT_RETENTION_DAYS = 14
 """The days that the service keeps an execution after its end, if the function does not say."""
 MAX_RETENTION_DAYS = 90
@@ -30,18 +29,20 @@ MAX_RETENTION_DAYS = 90
 DEFAULT_MEMORY_SIZE = 128
 """The memory in MB of a function for which none was chosen; Lambda allows no less."""
 MAX_MEMORY_SIZE = 10_240
+Check: TypeAlias = Callable[[object, str], None]
 _LATEST_START = 9000
 _SECOND = timedelta(seconds=1)
 _NAME = re.compile(r"[A-Za-z0-9_.:$-]+")
 
 
+def is_count(value: object, least: int = 1, most: float = math.inf) -> bool:
+    """Whether it is a whole number within these bounds; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 def check_handler(value: object, where: str) -> None:
     """A callable ``(event, context)``; a class or an async function is none."""
-    if not callable(value):
-        raise ConfigurationError(
-            f"{where} is {value!r}, which cannot be called: give the function decorated with @durable_execution"
-        )
-    _check_callable(value, where)
+    _check_callable(value, where, "the function decorated with @durable_execution")
 
 
 def check_functions(value: object, where: str) -> None:
@@ -55,16 +56,17 @@ def check_functions(value: object, where: str) -> None:
 
 def check_function(value: object, where: str) -> None:
     """The target of an invoke."""
+    _check_callable(value, where, "a function (event, context)")
+
+
+def _check_callable(value: Any, where: str, what: str) -> None:
     if not callable(value):
-        raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give a function (event, context)")
-    _check_callable(value, where)
-
-
-def check_name(value: object, where: str) -> None:
-    """The name of a function."""
-    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give {what}")
+    if inspect.isclass(value):
+        raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
+    if inspect.iscoroutinefunction(value):
         raise ConfigurationError(
-            f"{where} is {value!r}: give a function's name, like 'orders' or 'orders:live', or its ARN"
+            f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
         )
 
 
@@ -74,12 +76,6 @@ def is_set(variable: str, advice: str) -> bool:
     if value not in ("", "0", "1"):
         raise ConfigurationError(f"the environment variable {variable} is {value!r}: {advice}")
     return value == "1"
-
-
-def check_flag(value: object, where: str) -> None:
-    """True or False; a value that is only truthy or falsy is refused."""
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{where} is {value!r}: write True or False")
 
 
 def check_start_time(value: object, where: str) -> None:
@@ -92,22 +88,33 @@ def check_start_time(value: object, where: str) -> None:
         raise ConfigurationError(f"{where} is {value!r}: give a year up to {_LATEST_START}; time moves on from it")
 
 
-def check_execution_timeout(value: object, where: str) -> None:
-    """A timedelta or number of seconds, as the service allows: whole seconds, up to 366 days."""
-    if value is not None and not _is_timeout(value, MAX_EXECUTION_TIMEOUT):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 366 "
-            "days, as the service allows"
-        )
+def check_environment(value: object, where: str) -> None:
+    """Environment variables: strings by name."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{where} is {value!r}: write a dictionary of strings, {{'TABLE': 'orders'}}")
+    for name, text in value.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
 
 
-def check_function_timeout(value: object, where: str) -> None:
-    """A timedelta or number of seconds, as Lambda allows: whole seconds, up to 15 minutes."""
-    if not _is_timeout(value, MAX_FUNCTION_TIMEOUT):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a timedelta, or a number of seconds: whole seconds, from 1 second to 15 "
-            "minutes, as Lambda allows"
-        )
+def _check(accepts: Callable[[Any], bool], remedy: str) -> Check:
+    """A check for the values that ``accepts`` is true for; ``remedy`` says what to write."""
+
+    def check(value: object, where: str) -> None:
+        if not accepts(value):
+            raise ConfigurationError(f"{where} is {value!r}: {remedy}")
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """A check for None, or for what ``check`` accepts."""
+    return lambda value, where: None if value is None else check(value, where)
+
+
+def check_choice(*choices: str) -> Check:
+    """A check for one of those strings."""
+    return _check(lambda value: value in choices, f"write {' or '.join(map(repr, choices))}")
 
 
 def _is_timeout(value: object, maximum: timedelta) -> bool:
@@ -118,122 +125,60 @@ def _is_timeout(value: object, maximum: timedelta) -> bool:
     return _SECOND <= length <= maximum and not length % _SECOND
 
 
-def check_seconds(value: object, where: str) -> None:
-    """A positive number of real seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{where} is {value!r}: give a positive number of real seconds")
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def check_memory_size(value: object, where: str) -> None:
-    """A whole number of MB that Lambda allows."""
-    if isinstance(value, bool) or not isinstance(value, int) or not DEFAULT_MEMORY_SIZE <= value <= MAX_MEMORY_SIZE:
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a whole number of MB, from {DEFAULT_MEMORY_SIZE} to {MAX_MEMORY_SIZE}, as "
-            "Lambda allows"
-        )
+def _is_positive_duration(value: object) -> bool:
+    return _is_positive(value.total_seconds() if isinstance(value, timedelta) else value)
 
 
-def check_environment(value: object, where: str) -> None:
-    """Environment variables: strings by name."""
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{where} is {value!r}: write a dictionary of strings, {{'TABLE': 'orders'}}")
-    for name, text in value.items():
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
-def check_template(value: object, where: str) -> None:
-    """The path of a template, or of a folder with one."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigurationError(f"{where} is {value!r}: give the path of a template, 'template.yaml', or of 'cdk.out'")
+_A_TIMEOUT = "give a timedelta, or a number of seconds: whole seconds, from 1 second to"
 
-
-def check_template_function(value: object, where: str) -> None:
-    """The function of a template, with an alias or without."""
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(
-            f"{where} is {value!r}: give the logical id of a function in the template, 'OrderFunction', or with an "
-            "alias, 'OrderFunction:live'"
-        )
-
-
-def check_delay(value: object, where: str) -> None:
-    """A number of real seconds from 0 on, or None."""
-    if value is not None and value != 0:
-        check_seconds(value, where)
-
-
-def check_page_size(value: object, where: str) -> None:
-    """A positive number of operations, or None."""
-    valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if value is not None and not valid:
-        raise ConfigurationError(f"{where} is {value!r}: give the number of operations in a page, at least 1, or None")
-
-
-def check_limit(value: object, where: str) -> None:
-    """A positive whole number, or None."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a whole number, at least 1, or None for the service's own"
-        )
-
-
-def check_retention(value: object, where: str) -> None:
-    """A whole number of days that the service allows."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_RETENTION_DAYS:
-        raise ConfigurationError(
-            f"{where} is {value!r}: give a whole number of days, from 1 to {MAX_RETENTION_DAYS}, as the service allows"
-        )
-
-
-def check_attempts(value: object, where: str) -> None:
-    """A positive whole number."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{where} is {value!r}: give a whole number, at least 1")
-
-
-def check_duration(value: object, where: str) -> None:
-    """A positive timedelta or number of seconds."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ConfigurationError(f"{where} is {value!r}: give a timedelta, or a positive number of seconds")
-
-
-def check_choice(*choices: str) -> Callable[[object, str], None]:
-    """A check for one of those strings."""
-
-    def check(value: object, where: str) -> None:
-        if value not in choices:
-            raise ConfigurationError(f"{where} is {value!r}: write {' or '.join(map(repr, choices))}")
-
-    return check
-
-
-def check_clock(value: object, where: str) -> None:
-    """The tool that shows virtual time to handler code."""
-    check_choice(FREEZEGUN, TIME_MACHINE)(value, where)
-
-
-def check_invocation_type(value: object, where: str) -> None:
-    """The type of the invocation that starts executions."""
-    check_choice(EVENT, REQUEST_RESPONSE)(value, where)
-
-
-def check_cloud_logs(value: object, where: str) -> None:
-    """True or False, or the name of a log group."""
-    if not isinstance(value, bool) and (not isinstance(value, str) or not value):
-        raise ConfigurationError(f"{where} is {value!r}: write True or False, or the name of the function's log group")
-
-
-def optional(check: Callable[[object, str], None]) -> Callable[[object, str], None]:
-    """A check for None, or for what ``check`` accepts."""
-    return lambda value, where: None if value is None else check(value, where)
-
-
-def _check_callable(value: object, where: str) -> None:
-    if isinstance(value, type):
-        raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
-    if inspect.iscoroutinefunction(value):
-        raise ConfigurationError(
-            f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
-        )
+check_name = _check(
+    lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
+    "give a function's name, like 'orders' or 'orders:live', or its ARN",
+)
+check_flag = _check(lambda value: isinstance(value, bool), "write True or False")
+"""A value that is only truthy or falsy is refused."""
+check_clock = check_choice(FREEZEGUN, TIME_MACHINE)
+check_invocation_type = check_choice(EVENT, REQUEST_RESPONSE)
+check_execution_timeout = optional(
+    _check(lambda value: _is_timeout(value, MAX_EXECUTION_TIMEOUT), f"{_A_TIMEOUT} 366 days, as the service allows")
+)
+check_function_timeout = _check(
+    lambda value: _is_timeout(value, MAX_FUNCTION_TIMEOUT), f"{_A_TIMEOUT} 15 minutes, as Lambda allows"
+)
+check_seconds = _check(_is_positive, "give a positive number of real seconds")
+check_delay = _check(
+    lambda value: value is None or value == 0 or _is_positive(value), "give a positive number of real seconds"
+)
+"""A number of real seconds from 0 on, or None."""
+check_duration = _check(_is_positive_duration, "give a timedelta, or a positive number of seconds")
+check_memory_size = _check(
+    lambda value: is_count(value, DEFAULT_MEMORY_SIZE, MAX_MEMORY_SIZE),
+    f"give a whole number of MB, from {DEFAULT_MEMORY_SIZE} to {MAX_MEMORY_SIZE}, as Lambda allows",
+)
+check_retention = _check(
+    lambda value: is_count(value, 1, MAX_RETENTION_DAYS),
+    f"give a whole number of days, from 1 to {MAX_RETENTION_DAYS}, as the service allows",
+)
+check_page_size = optional(_check(is_count, "give the number of operations in a page, at least 1, or None"))
+check_limit = optional(_check(is_count, "give a whole number, at least 1, or None for the service's own"))
+check_attempts = _check(is_count, "give a whole number, at least 1")
+check_template = _check(
+    lambda value: isinstance(value, str | os.PathLike) and bool(os.fspath(value)),
+    "give the path of a template, 'template.yaml', or of 'cdk.out'",
+)
+check_template_function = _check(
+    _is_text,
+    "give the logical id of a function in the template, 'OrderFunction', or with an alias, 'OrderFunction:live'",
+)
+check_cloud_logs = _check(
+    lambda value: isinstance(value, bool) or _is_text(value),
+    "write True or False, or the name of the function's log group",
+)

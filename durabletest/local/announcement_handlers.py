@@ -93,7 +93,7 @@ class AnnouncementHandlers(Announcements):
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values, self._parts.deployments):
+        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values):
             part.forget(arn)
         self._parts.waiters.forget(arn, reason)
 

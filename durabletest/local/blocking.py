@@ -78,7 +78,6 @@ def another_runs(thread: Thread | None) -> bool:
 
 
 def pool_threads() -> list[Thread]:
-    """The threads of all pools of :mod:`concurrent.futures` in this process."""
     return [thread for thread in list(getattr(futures_thread, "_threads_queues", ())) if thread.is_alive()]
 
 
@@ -88,16 +87,12 @@ def waits_for_a_thread(thread: Thread, frame: FrameType) -> bool:
     ``frame`` is its innermost one. On systems other than Linux only waits in Python code of :mod:`threading` are
     recognised. A thread that starts another one does not count: the new one only has to come to life.
     """
-    if _starts_another(frame):
+    around = frame.f_back and frame.f_back.f_back
+    if around is not None and around.f_code is _START:
         return False
     if frame.f_code in WAITING:
         return _is_parked(frame)
     return _FUTEX is not None and _task_file(thread, "syscall").partition(" ")[0] == _FUTEX
-
-
-def _starts_another(frame: FrameType) -> bool:
-    around = frame.f_back and frame.f_back.f_back
-    return around is not None and around.f_code is _START
 
 
 def _is_parked(frame: FrameType) -> bool:
@@ -186,7 +181,6 @@ class Onlooker:
             self._turns.take_turn_from(holder, stint, sight)
 
     def _count(self, stint: object, sight: object) -> None:
-        """Count how often in a row the task was seen like this."""
         if sight is None or (stint, sight) != (self._stint, self._sight):
             self._stint, self._sight, self._times = stint, sight, 0
         self._times += 1

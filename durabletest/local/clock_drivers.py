@@ -10,40 +10,20 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import freezegun.api
 import freezegun.config
 
 from durabletest import value_checks
-from durabletest.errors import ConfigurationError, ForeignClockError
+from durabletest.errors import ConfigurationError
 from durabletest.local import clock_references
-from durabletest.local.clock_references import configured, is_in, left_out
-from durabletest.local.foreign_clocks import ForeignClockWatch, begin_time_based_identifiers_again, travellers
+from durabletest.local.clock_references import Found, configured, is_in, left_out
+from durabletest.local.foreign_clocks import ClockDriver, travellers
 from durabletest.patches import Patches
 
 CLOCK_VARIABLE = "DURABLETEST_CLOCK"
-
-
-class ClockDriver(Protocol):
-    """Shows virtual time to this process."""
-
-    def start(self, instant: datetime) -> None:
-        """Show that instant from now on; raises :class:`ForeignClockError` if another tool holds a clock."""
-        ...
-
-    def move_to(self, instant: datetime) -> None:
-        """Show another one."""
-        ...
-
-    def check(self) -> None:
-        """Raise :class:`ForeignClockError` if another tool has put its own time on top."""
-        ...
-
-    def stop(self) -> None:
-        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
-        ...
 
 
 def chosen(clock: str | None = None) -> str:
@@ -67,61 +47,42 @@ _MICROSECOND = timedelta(microseconds=1)
 _INSTALL = "pip install 'time-machine>=3'"
 
 
-class TravelledTime:
+class TravelledTime(ClockDriver):
     """The clock of this process by time-machine; local time is UTC meanwhile, as it is in Lambda.
 
-    Monotonic clocks are real. ``before_reading`` is called in every thread that reads the virtual time. For that, the
-    traveller's method ``time_ns`` is replaced, which time-machine calls for each reading; checked with 3.6.0.
+    Monotonic clocks are real. To tell of every reading, the traveller's method ``time_ns`` is replaced, which
+    time-machine calls for each; checked with 3.6.0.
     """
 
     def __init__(self, before_reading: Callable[[], None]) -> None:
+        super().__init__(before_reading)
         self._time_machine = _require()
-        self._before_reading = before_reading
         self._nanoseconds = 0
-        self._watch = ForeignClockWatch()
         self._travel: Any = None
-        self._traveller: Any = None
 
-    def start(self, instant: datetime) -> None:
-        self._watch.refuse(None)
-        self._nanoseconds = _nanoseconds(instant)
+    def _begin(self, instant: datetime) -> None:
+        self._show(instant)
         self._travel = self._time_machine.travel(_EPOCH, tick=False)
-        self._traveller = self._travel.start()
-        self._traveller.time_ns = self._read
+        self._own = self._travel.start()
+        self._own.time_ns = self._read
         if time.time_ns() != self._nanoseconds:
             self._travel.stop()
             raise ConfigurationError(
                 f"this version of time-machine does not ask its traveller for the time: {_INSTALL}, or take freezegun"
             )
-        self._watch.install()
 
-    def move_to(self, instant: datetime) -> None:
-        self.check()
-        nanoseconds = _nanoseconds(instant)
-        if nanoseconds < self._nanoseconds:
-            begin_time_based_identifiers_again()
-        self._nanoseconds = nanoseconds
+    def _show(self, instant: datetime) -> None:
+        self._nanoseconds = (instant - _EPOCH) // _MICROSECOND * 1000
 
-    def check(self) -> None:
-        self._watch.refuse(self._traveller)
-
-    def stop(self) -> None:
-        left_active = self._watch.complaint(self._traveller)
-        self._watch.end_frozen()
-        while travellers()[-1] is not self._traveller:
+    def _end(self) -> None:
+        self._end_frozen()
+        while travellers()[-1] is not self._own:
             self._travel.stop()
         self._travel.stop()
-        self._watch.remove()
-        if left_active is not None:
-            raise ForeignClockError(f"it was not stopped again: {left_active}")
 
     def _read(self) -> int:
         self._before_reading()
         return self._nanoseconds
-
-
-def _nanoseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND * 1000
 
 
 def _require() -> Any:
@@ -186,32 +147,29 @@ class _Readings(freezegun.api.FrozenDateTimeFactory):
         return now
 
 
-class FrozenTime:
+class FrozenTime(ClockDriver):
     """The time that ``datetime.now()``, ``date.today()`` and ``time.time()`` return, from ``start`` to ``stop``.
 
     Monotonic clocks stay real: frozen, they would make timeouts of ``subprocess``, ``as_completed`` and loops over
-    ``time.monotonic()`` endless, and tests without a duration. ``before_reading`` is called in every thread that reads
-    the virtual time.
+    ``time.monotonic()`` endless, and tests without a duration.
     """
 
     def __init__(self, before_reading: Callable[[], None]) -> None:
-        self._before_reading = before_reading
-        self._watch = ForeignClockWatch()
+        super().__init__(before_reading)
         self._imports = LateImports(_REALS, self._patch)
         self._left_out: tuple[str, ...] = ()
         self._fakes: dict[int, Any] = {}
         self._reals: dict[int, Any] = {}
         self._patched: WeakSet[ModuleType] = WeakSet()
+        self._escaped: list[Found] = []
         self._freezer: Any = None
-        self._factory: Any = None
 
-    def start(self, instant: datetime) -> None:
-        self._watch.refuse(None)
+    def _begin(self, instant: datetime) -> None:
         self._left_out = left_out()
         self._freezer = freezegun.freeze_time(instant, real_asyncio=True)
         self._freezer.ignore = _NO_SCAN
-        self._factory = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
-        freezegun.api.freeze_factories[-1] = self._factory
+        self._own = _Readings(self._freezer.start().time_to_freeze, self._before_reading)
+        freezegun.api.freeze_factories[-1] = self._own
         freezegun.api.ignore_lists[-1] = (*_REAL_IN_FRAMES_OF, *configured())
         for name, real in _REAL_MONOTONIC.items():
             setattr(time, name, real)
@@ -221,32 +179,23 @@ class FrozenTime:
         for module in list(sys.modules.values()):
             if issubclass(type(module), ModuleType) and _WITHOUT_CLOCKS.get(module) != _names_of(module):
                 self._patch(module)
-        self._watch.install()
         self._imports.install()
 
-    def move_to(self, instant: datetime) -> None:
-        self.check()
-        before = self._factory.time_to_freeze
-        self._factory.move_to(instant)
-        if self._factory.time_to_freeze < before:
-            begin_time_based_identifiers_again()
-
-    def check(self) -> None:
-        self._watch.refuse(self._factory)
+    def _show(self, instant: datetime) -> None:
+        self._own.move_to(instant)
 
     def stop(self) -> None:
-        left_active = self._watch.complaint(self._factory)
-        while freezegun.api.freeze_factories[-1] is not self._factory:
+        super().stop()
+        clock_references.tell(self._escaped)
+
+    def _end(self) -> None:
+        while freezegun.api.freeze_factories[-1] is not self._own:
             for stack in _FREEZEGUN_STACKS:
                 getattr(freezegun.api, stack).pop()
         self._imports.remove()
-        escaped = [] if self._imports.inherited else clock_references.search(self._imports.late)
+        self._escaped = [] if self._imports.inherited else clock_references.search(self._imports.late)
         self._restore_modules()
         self._freezer.stop()
-        self._watch.remove()
-        if left_active is not None:
-            raise ForeignClockError(f"it was not stopped again: {left_active}")
-        clock_references.tell(escaped)
 
     def _patch(self, module: ModuleType) -> None:
         """Replace the clocks that its names hold."""

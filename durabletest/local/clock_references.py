@@ -259,7 +259,6 @@ _NOT_LEFT_OUT = ("threading", "queue")
 
 
 def left_out() -> tuple[str, ...]:
-    """The packages that are left out of the scan."""
     configured = freezegun.config.settings.default_ignore_list
     return tuple({*_KEEP_REAL, *(name.rstrip(".") for name in configured if name not in _NOT_LEFT_OUT)})
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from threading import RLock, current_thread
+from traceback import walk_stack
 from types import MappingProxyType
-from typing import Any, Self, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from durabletest import sdk
 from durabletest.errors import RunnerClosedError
@@ -21,7 +21,7 @@ from durabletest.local.handler_threads import is_authored
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas
+from durabletest.local.server.quotas import Quotas
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.model.times import Duration, duration
 from durabletest.scripts import ScriptRegistry
@@ -48,43 +48,31 @@ class FunctionSettings:
     """The timeout of one invocation, the memory in MB, and the environment variables while the function runs.
 
     The environment is the whole process's. So what a test sets itself wins: a variable that has changed since these
-    settings were made is left alone.
+    settings were made is left alone. Raises :class:`ConfigurationError` for values that Lambda does not take.
     """
 
     def __init__(
         self,
-        timeout: timedelta = MAX_FUNCTION_TIMEOUT,
+        function_timeout: Duration = MAX_FUNCTION_TIMEOUT,
         memory_size: int = DEFAULT_MEMORY_SIZE,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.timeout = timeout
+        check_function_timeout(function_timeout, "function_timeout")
+        check_memory_size(memory_size, "memory_size")
+        check_environment(environment, "environment")
+        self.timeout = duration(function_timeout, "")
         self.memory_size = memory_size
         self._environment = dict(environment)
         self._before = {name: os.environ.get(name) for name in self._environment}
         self._replaced: dict[str, str | None] = {}
 
-    @classmethod
-    def checked(
-        cls,
-        function_timeout: Duration = MAX_FUNCTION_TIMEOUT,
-        memory_size: int = DEFAULT_MEMORY_SIZE,
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Self:
-        """These settings; raises :class:`ConfigurationError` for values that Lambda does not take."""
-        check_function_timeout(function_timeout, "function_timeout")
-        check_memory_size(memory_size, "memory_size")
-        check_environment(environment, "environment")
-        return cls(duration(function_timeout, ""), memory_size, environment)
-
     def __enter__(self) -> None:
-        """Set the environment variables."""
         for name, value in self._environment.items():
             if os.environ.get(name) == self._before[name]:
                 self._replaced[name] = self._before[name]
                 os.environ[name] = value
 
     def __exit__(self, *_: object) -> None:
-        """Put back what was there before."""
         while self._replaced:
             name, value = self._replaced.popitem()
             if value is None:
@@ -157,7 +145,8 @@ class Origin:
 
     def __init__(self) -> None:
         self.thread = current_thread()
-        self._line = _line()
+        lines = ((frame.f_code.co_filename, number) for frame, number in walk_stack(sys._getframe(1)))
+        self._line = next((line for line in lines if is_authored(line[0])), None)
 
     @property
     def is_done(self) -> bool:
@@ -172,15 +161,6 @@ class Origin:
         return f"at {shown}:{number} in thread {self.thread.name!r}"
 
 
-def _line() -> tuple[str, int] | None:
-    frame = sys._getframe(1)
-    while not is_authored(frame.f_code.co_filename):
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
 _DEFAULT_WATCHDOG = 30.0
 """Real seconds, while no runner is open."""
 
@@ -189,23 +169,24 @@ _DEFAULT_WATCHDOG = 30.0
 class Deployment:
     """The functions of one runner, and how their executions run.
 
-    ``number`` identifies the deployment to the server. ``watchdog`` is in real seconds. ``own`` is the function of
-    the runner's handler, ``settings`` are those of the handler, and ``page_size`` is the number of operations in a
-    page of the state of executions that ``invoke`` starts. With ``skip_sleep``, ``time.sleep`` in handler code passes
-    in virtual time. ``schedule`` decides the order in which threads go on; None is the default order. The ``lease``
-    on the executions ends with the next reset, or with the runner. ``durable_functions`` and ``functions`` are the
-    targets of chained invokes by their names, ``settings_of`` has the settings of those that were given some, and
-    ``missing`` says why a function is not among them; ``faults`` is told of every checkpoint and step.
-    ``quotas`` hold for each execution. With ``cold``, each invocation has freshly imported modules.
-    ``notes`` are kept if somebody looks at the executions when they end.
+    ``number`` is set when the runner is opened, and identifies the deployment to the server. ``watchdog`` is in real
+    seconds. ``own`` is the function of the runner's handler, ``settings`` are those of the handler, and ``page_size``
+    is the number of operations in a page of the state of executions that ``invoke`` starts. With ``skip_sleep``,
+    ``time.sleep`` in handler code passes in virtual time. ``schedule`` decides the order in which threads go on; None
+    is the default order. The ``lease`` on the executions ends with the next reset, or with the runner.
+    ``durable_functions`` and ``functions`` are the targets of chained invokes by their names, ``settings_of`` has the
+    settings of those that were given some, and ``missing`` says why a function is not among them; ``faults`` is told
+    of every checkpoint and step. ``quotas`` hold for each execution. With ``cold``, each invocation has freshly
+    imported modules. ``notes`` are kept if the executions are reported when they end.
     """
 
-    number: int
+    number: int = field(init=False)
     handler: Callable[..., Any]
     watchdog: float
     origin: Origin
     own: FunctionSpec
     page_size: int | None
+    quotas: Quotas
     skip_sleep: bool = False
     schedule: Schedule | None = None
     settings: FunctionSettings = field(default_factory=FunctionSettings)
@@ -217,7 +198,6 @@ class Deployment:
     scripts: ScriptRegistry = field(default_factory=ScriptRegistry)
     stubs: StubRegistry = field(default_factory=StubRegistry)
     faults: FaultInjector | None = None
-    quotas: Quotas = SERVICE_QUOTAS
     cold: bool = False
     notes: AskedNotes | None = None
 
@@ -247,12 +227,11 @@ class Deployment:
 
 
 class Deployments:
-    """The deployments of an environment by their numbers, and by the ARNs of their executions."""
+    """The deployments of an environment by their numbers."""
 
     def __init__(self, server: CheckpointWorkerManager) -> None:
         self._server = server
         self._by_number: dict[int, Deployment] = {}
-        self._numbers: dict[str, int] = {}
 
     def add(self, deployment: Deployment) -> None:
         self._by_number[deployment.number] = deployment
@@ -262,17 +241,8 @@ class Deployments:
 
     def of(self, arn: str) -> Deployment | None:
         """The deployment that the execution, or the one that invoked it, belongs to; None after a reset or close."""
-        number = self._numbers.get(arn)
-        if number is None:
-            number = self._server.call(CheckpointServer.deployment_of, arn)
-            if number is None:
-                return None
-            self._numbers[arn] = number
-        return self._by_number.get(number)
-
-    def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
-        self._numbers.pop(arn, None)
+        number = self._server.call(CheckpointServer.deployment_of, arn)
+        return None if number is None else self._by_number.get(number)
 
     def shortest_watchdog(self) -> float:
         """The shortest watchdog of all open runners, in seconds."""
@@ -280,7 +250,6 @@ class Deployments:
 
 
 def name_of(handler: object) -> str:
-    """The name of a handler in messages."""
     name = getattr(sdk.decorated(handler), "__qualname__", None)
     if name is not None:
         return str(name)
@@ -294,7 +263,6 @@ def workflow_name(handler: object, function_name: str | None) -> str:
 
 
 def module_of(handler: object) -> str:
-    """The name of the module that defines a handler."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     return str(sdk.decorated(handler).__module__)

@@ -15,8 +15,8 @@ from durabletest import sdk, sdk_threads, value_checks
 from durabletest.errors import RunnerClosedError
 from durabletest.local import clock_drivers, clock_references
 from durabletest.local.client import LocalLambdaClient
-from durabletest.local.clock_drivers import ClockDriver
 from durabletest.local.deployment import Deployment, Lease, module_of, name_of
+from durabletest.local.foreign_clocks import ClockDriver
 from durabletest.local.handler_threads import HandlerThreads, invoker_thread_of
 from durabletest.local.invocations import HandlerInvocation
 from durabletest.local.orchestrator import TestExecutionOrchestrator
@@ -37,6 +37,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager, RequestInst
 from durabletest.local.stubbing import step_replacement
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
+from durabletest.patches import PatchGroup
 from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
 from durabletest.value_checks import FREEZEGUN, MAX_FUNCTION_TIMEOUT
@@ -81,6 +82,8 @@ class LocalEnvironment:
         sdk.require()
         self.settings = settings
         self.clock: Clock
+        self.check_clock: Callable[[], None] = lambda: None
+        """Raises :class:`ForeignClockError` if another tool holds the clock."""
         scheduler: Scheduler
         self._driver: ClockDriver | None = None
         if settings.skip_time:
@@ -90,6 +93,7 @@ class LocalEnvironment:
                 settings.clock,
                 lambda: self.orchestrator.calls.invoker.end_if_abandoned(),  # noqa: PLW0108 - made later
             )
+            self.check_clock = self._driver.check
         else:
             self.clock = RealClock()
             scheduler = TimerScheduler(self.clock)
@@ -104,7 +108,7 @@ class LocalEnvironment:
         self.orchestrator = TestExecutionOrchestrator(self.server, self.client, scheduler, self.clock, take_turns)
         self.crash = self.orchestrator.calls.crash
         self._hooks = sdk.Hooks(self.crash, self._step_replacement)
-        self._parts: tuple[Any, ...] = (
+        self._parts: tuple[PatchGroup, ...] = (
             HandlerThreads(),
             self.orchestrator.calls.logs,
             SerialiserHooks(self.orchestrator.values),
@@ -114,7 +118,7 @@ class LocalEnvironment:
             *((sdk_threads.ThreadPatches(Primitives()),) if take_turns else ()),
             ExitGuard(self.orchestrator.calls.crash),
         )
-        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._passed)
+        self._sleep = VirtualSleep(self._sleep_virtually, self._sleeps_virtually, self._seconds_passed)
         self._numbers = itertools.count(1)
         self._open_runners: dict[int, Deployment] = {}
         self._undo_patches = ExitStack()
@@ -150,16 +154,15 @@ class LocalEnvironment:
         """Undo the patches only, in a forked child: the threads are the parent's."""
         self._undo_patches.close()
 
-    def open_runner(self, make: Callable[[int], Deployment]) -> Deployment:
+    def open_runner(self, deployment: Deployment) -> None:
         """Open a runner, whose deployment gets a new number; for the only one, time and ids begin again."""
-        deployment = make(next(self._numbers))
+        deployment.number = next(self._numbers)
         start = None if self._open_runners else self.settings.start_time
         if deployment.skip_sleep and self.settings.skip_time and not self._sleep.installed:
             self._sleep.install()
             self._undo_patches.callback(self._sleep.remove)
         self.orchestrator.open(deployment, start)
         self._open_runners[deployment.number] = deployment
-        return deployment
 
     def reset_runner(self, deployment: Deployment) -> None:
         """Forget the runner's executions; if it is the only one, time and ids begin again."""
@@ -170,7 +173,6 @@ class LocalEnvironment:
         deployment.lease = Lease()
 
     def close_runner(self, deployment: Deployment) -> None:
-        """Close a runner: its executions are given up."""
         deployment.lease.end(partial(_over, deployment, "the runner was closed"))
         if self._open_runners.pop(deployment.number, None) is not None:
             last = self.settings.skip_time and not self._open_runners
@@ -178,7 +180,6 @@ class LocalEnvironment:
 
     @property
     def open_runners(self) -> list[Deployment]:
-        """The deployments of the open runners, in the order in which they were opened."""
         return list(self._open_runners.values())
 
     def tell_of_references(self, function: Callable[..., Any]) -> None:
@@ -187,13 +188,7 @@ class LocalEnvironment:
             module = module_of(function)
             clock_references.tell(clock_references.search([module], {module.partition(".")[0]}))
 
-    def check_clock(self) -> None:
-        """Raise :class:`ForeignClockError` if another tool holds the clock."""
-        if self._driver is not None:
-            self._driver.check()
-
-    def _passed(self) -> float:
-        """Virtual seconds since the start time."""
+    def _seconds_passed(self) -> float:
         return (self.clock.now() - self.settings.start_time).total_seconds()
 
     def _sleeps_virtually(self) -> bool:
@@ -227,8 +222,7 @@ class LocalEnvironment:
         if running is None:
             return ()
         faults, notes = running.deployment.faults, running.deployment.notes
-        listening = faults if faults is not None and faults.listens else None
-        return () if listening is None and notes is None else [one for one in (notes, listening) if one is not None]
+        return [listener for listener in (notes, faults) if isinstance(listener, OperationListener)]
 
     def _step_replacement(self, arn: str) -> sdk.Replace | None:
         running = self.orchestrator.calls.running

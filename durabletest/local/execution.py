@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -30,33 +30,26 @@ class LocalExecution:
 
     def __init__(self, arn: str, session: RunnerSession) -> None:
         environment = session.environment
-        self._arn = arn
+        self.arn = arn
         self._session = session
         self._deployment = session.deployment
         self._lease = session.deployment.lease
         self._server = environment.server
         self._orchestrator = environment.orchestrator
-        self._client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
+        self.client = environment.client.leased(self._lease.use, self._orchestrator.await_rest)
         self._clock = environment.clock
+        self.exact_time = isinstance(self._clock, VirtualClock)
         self._faults = session.deployment.faults
         self._history = History()
         self._logs = self._orchestrator.calls.logs.entries(arn)
         self._lock = Lock()
-
-    @property
-    def arn(self) -> str:
-        return self._arn
-
-    @property
-    def client(self) -> Any:
-        return self._client
 
     def history(self) -> History:
         with self._lock:
             if not self._history.execution.ended:
                 seen = len(self._history.events)
                 with self._lease.use():
-                    self._history.extend(self._server.call(CheckpointServer.events_after, self._arn, seen))
+                    self._history.extend(self._server.call(CheckpointServer.events_after, self.arn, seen))
             return self._history
 
     def logs(self) -> list[LogEntry]:
@@ -71,27 +64,21 @@ class LocalExecution:
         return told
 
     def decode(self, payload: str | None, record: OperationRecord | None) -> Any:
-        return self._orchestrator.values.decode(self._arn, payload, record)
+        return self._orchestrator.values.decode(self.arn, payload, record)
 
     def refused_place(self, error: ErrorDetails) -> str | None:
-        return self._orchestrator.values.place(self._arn, error)
+        return self._orchestrator.values.place(self.arn, error)
 
     def watch(self, path: str, index: int, status: WaitingStatus) -> Future[OperationRecord]:
         watch = Watch(path, index, status)
         self._orchestrator.await_rest(self._lease.use())
         with self._lease.use():
-            self._orchestrator.watch(self._deployment, self._arn, watch)
+            self._orchestrator.watch(self._deployment, self.arn, watch)
         return watch.future
 
-    @contextmanager
-    def blocking(self, future: Future[Any] | None = None) -> Iterator[None]:
+    def blocking(self, future: Future[Any] | None = None) -> AbstractContextManager[object]:
         """Count the calling thread as one that waits, until the future is done."""
-        with self._waiting("result() of a future of wait_for_data()", followed=future):
-            yield
-
-    @property
-    def exact_time(self) -> bool:
-        return isinstance(self._clock, VirtualClock)
+        return self._waiting("result() of a future of wait_for_data()", followed=future)
 
     def sibling(self, arn: str) -> LocalExecution:
         with self._lease.use():
@@ -111,19 +98,20 @@ class LocalExecution:
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
         if self._history.execution.ended:
-            self._orchestrator.raise_if_aborted(self._arn)
+            self._orchestrator.raise_if_aborted(self.arn)
             return
         seen = len(self._history.events)
-        with self._waiting("result() (or execute(), or run())", self._arn, seen=seen) as future:
+        with self._waiting("result() (or execute(), or run())", self.arn, seen=seen) as future:
             try:
                 events = future.result(timeout)
             except FutureTimeoutError:
-                raise self._timed_out(timeout) from None
+                title, operations = execution_title(self.arn), listing(self.history())
+                raise WaitTimeoutError(f"{title} did not end within {timeout:g} real seconds\n{operations}") from None
         with self._lock:
             self._history.extend(events)
 
     def stop(self, error: Mapping[str, Any]) -> None:
-        self._client.stop_durable_execution(DurableExecutionArn=self._arn, **({"Error": error} if error else {}))
+        self.client.stop_durable_execution(DurableExecutionArn=self.arn, **({"Error": error} if error else {}))
 
     @property
     def now(self) -> datetime:
@@ -140,7 +128,7 @@ class LocalExecution:
 
     def due_times(self) -> list[tuple[str | None, str, datetime]]:
         with self._lease.use():
-            due_times = self._orchestrator.due_times(self._arn)
+            due_times = self._orchestrator.due_times(self.arn)
         return due_times.result()
 
     @contextmanager
@@ -167,11 +155,6 @@ class LocalExecution:
         due = next_due.result()
         if due is None:
             raise UsageError(
-                f"{execution_title(self._arn)} has nothing to advance to: no timer is armed\n{listing(self.history())}"
+                f"{execution_title(self.arn)} has nothing to advance to: no timer is armed\n{listing(self.history())}"
             )
         return due
-
-    def _timed_out(self, timeout: float | None) -> WaitTimeoutError:
-        return WaitTimeoutError(
-            f"{execution_title(self._arn)} did not end within {timeout:g} real seconds\n{listing(self.history())}"
-        )

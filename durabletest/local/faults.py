@@ -10,20 +10,22 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from threading import Lock
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
+
+from botocore.exceptions import ClientError
 
 from durabletest.errors import UsageError
 from durabletest.local.process_exit import InvocationTimedOut
+from durabletest.local.schedules import enumerated
 from durabletest.local.server.service_model import modelled_error
 from durabletest.model.history import word_for
 from durabletest.model.lookup import nearest
 from durabletest.model.records import Injected
-from durabletest.sdk_operations import Asked, Identity, running_step
+from durabletest.sdk_operations import running_step
 
 _KILLED = 137
 """The exit status of a process that was killed (128 + SIGKILL)."""
 _CHECKPOINT = "CheckpointDurableExecution"
-_STATE = "GetDurableExecutionState"
 _NAMED = 4
 """The most operations of a checkpoint that are named for one verb."""
 _VERBS = {"START": "began", "SUCCEED": "completed", "FAIL": "failed", "RETRY": "scheduled a retry of"}
@@ -56,21 +58,16 @@ class Place(StrEnum):
     STATE_READ = "state read"
 
 
-PLACES: Mapping[Fault, Place] = {
-    Fault.KILLED: Place.STEP,
-    Fault.TIMED_OUT: Place.STEP,
-    Fault.STATE_READ: Place.STATE_READ,
-    **dict.fromkeys((Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.THROTTLED, Fault.SERVICE_ERROR), Place.CHECKPOINT),
+_FAULTS = {
+    Fault.REQUEST_LOST: (Place.CHECKPOINT, "request lost before {}"),
+    Fault.ANSWER_LOST: (Place.CHECKPOINT, "answer lost after {}"),
+    Fault.THROTTLED: (Place.CHECKPOINT, "throttled at {}"),
+    Fault.SERVICE_ERROR: (Place.CHECKPOINT, "service error at {}"),
+    Fault.KILLED: (Place.STEP, "process killed in {}, after its function had run"),
+    Fault.TIMED_OUT: (Place.STEP, "invocation timed out in {}, before its function had an effect"),
+    Fault.STATE_READ: (Place.STATE_READ, "{} failed"),
 }
-_WORDS = {
-    Fault.REQUEST_LOST: "request lost before {}",
-    Fault.ANSWER_LOST: "answer lost after {}",
-    Fault.THROTTLED: "throttled at {}",
-    Fault.SERVICE_ERROR: "service error at {}",
-    Fault.KILLED: "process killed in {}, after its function had run",
-    Fault.TIMED_OUT: "invocation timed out in {}, before its function had an effect",
-    Fault.STATE_READ: "{} failed",
-}
+PLACES: Mapping[Fault, Place] = {fault: place for fault, (place, _) in _FAULTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +96,18 @@ class Injection:
         return f"{self.fault} {self.number}"
 
     def at(self, point: Point) -> str:
-        """The fault and the point in words."""
-        return _WORDS[self.fault].format(point.words)
+        return _FAULTS[self.fault][1].format(point.words)
 
 
 JOINT = " + "
 """Stands between the faults that come into one run, one after the other."""
 
 
-def refusal(fault: str) -> Exception:
+def refusal(fault: str) -> ClientError:
     """The error of the service for a checkpoint that is throttled, or fails."""
     if fault == Fault.THROTTLED:
-        error: Exception = modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
-    else:
-        error = modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
-    return error
+        return modelled_error("TooManyRequestsException", "Rate exceeded", _CHECKPOINT)
+    return modelled_error("ServiceException", "An internal error occurred", _CHECKPOINT)
 
 
 def read_fault(text: object) -> tuple[Fault, int | None]:
@@ -130,15 +124,13 @@ def read_fault(text: object) -> tuple[Fault, int | None]:
 
 def read_injections(text: object) -> tuple[Injection, ...]:
     """The faults of one run that a text means, in their order: ``"answer lost 3 + killed 5"``."""
-    parts = text.split(JOINT) if isinstance(text, str) else [text]
-    return tuple(map(_read_injection, parts))
-
-
-def _read_injection(text: object) -> Injection:
-    fault, number = read_fault(text)
-    if number is None:
-        raise UsageError(f"{text!r} does not say where: give the number of a point, {f'{text} 1'!r} for example")
-    return Injection(fault, number)
+    injections = []
+    for part in text.split(JOINT) if isinstance(text, str) else [text]:
+        fault, number = read_fault(part)
+        if number is None:
+            raise UsageError(f"{part!r} does not say where: give the number of a point, {f'{part} 1'!r} for example")
+        injections.append(Injection(fault, number))
+    return tuple(injections)
 
 
 _Told: TypeAlias = Callable[[], tuple[str, tuple[str, ...]]]
@@ -166,8 +158,6 @@ class FaultInjector:
     be read afterwards. ``now`` tells the time of the environment.
     """
 
-    listens: ClassVar[bool] = False
-    """Whether it has to be told of every operation that is asked for, which costs time."""
     crash: Callable[[BaseException], None]
     injections: Sequence[Injection] = ()
     keeps_logs: bool = True
@@ -183,7 +173,7 @@ class FaultInjector:
 
     @property
     def points(self) -> list[Point]:
-        """The points that were met, in their order; they are put into words when somebody asks, as few runs need it."""
+        """The points that were met, in their order; they are put into words only here, as few runs need it."""
         return [Point(place, number, *told()) for place, number, told in self._arrivals]
 
     @property
@@ -205,10 +195,10 @@ class FaultInjector:
                 self._names.setdefault(update["Id"], (update.get("Name"), update.get("ParentId")))
         match self._arrive(Place.CHECKPOINT, partial(self._told, updates)):
             case Fault.REQUEST_LOST:
-                raise self._gone(_CHECKPOINT)
+                raise self._gone()
             case Fault.ANSWER_LOST:
                 send(**request)
-                raise self._gone(_CHECKPOINT)
+                raise self._gone()
             case Fault.THROTTLED | Fault.SERVICE_ERROR as fault:
                 raise refusal(fault)
         return send(**request)
@@ -217,7 +207,7 @@ class FaultInjector:
         """Read a page of the state, unless that is where the fault happens."""
         words = f"state read {self._numbers[Place.STATE_READ] + 1}"
         if self._arrive(Place.STATE_READ, lambda: (words, ())) is not None:
-            raise modelled_error("ServiceException", "An internal error occurred", _STATE)
+            raise modelled_error("ServiceException", "An internal error occurred", "GetDurableExecutionState")
         return send(**request)
 
     def around(self, path: str, function: Callable[..., Any], stubbed: Respond) -> Callable[..., Any]:
@@ -267,20 +257,10 @@ class FaultInjector:
         """What takes the place of an invocation's answer; None holds it back, so that another invocation replays."""
         return answer
 
-    def asked(self, asked: Asked) -> None:
-        """The handler asks for an operation, for the first time or in a replay."""
-
-    def mismatched(self, recorded: Identity, asked: Identity) -> None:
-        """The handler asks for another operation than the recorded one."""
-
-    def branched(self, arn: str, operation_id: str, sub_type: str, names: tuple[str, ...]) -> None:
-        """A map or parallel goes on."""
-
-    def _gone(self, api_operation: str, error: BaseException | None = None) -> Exception:
+    def _gone(self, error: BaseException | None = None) -> ClientError:
         """The process has ended: what its checkpoint thread is told, as an exit there would leave others waiting."""
         self.crash(error or SystemExit(_KILLED))
-        gone: Exception = modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
-        return gone
+        return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", _CHECKPOINT)
 
     def _told(self, updates: Iterable[Mapping[str, Any]]) -> tuple[str, tuple[str, ...]]:
         """A checkpoint in words, and the paths of its operations; an operation that began and ended is told once."""
@@ -298,7 +278,7 @@ class FaultInjector:
         by_verb: dict[str, list[str]] = {}
         for verb, title in doings.values():
             by_verb.setdefault(verb, []).append(title)
-        told = " and ".join(f"{verb} {_enumerated(titles)}" for verb, titles in by_verb.items())
+        told = " and ".join(f"{verb} {enumerated(titles, _NAMED)}" for verb, titles in by_verb.items())
         return f"the checkpoint that {told}", tuple(self._path(one) for one in doings if one in self._names)
 
     def _path(self, operation_id: str | None) -> str:
@@ -307,8 +287,3 @@ class FaultInjector:
             name, operation_id = self._names[operation_id]
             names += [name] if name else []
         return "/".join(reversed(names))
-
-
-def _enumerated(titles: list[str]) -> str:
-    left = len(titles) - _NAMED
-    return ", ".join(titles[:_NAMED]) + (f" and {left} more" if left > 0 else "")

@@ -1,7 +1,6 @@
 """Clocks of other tools, under which virtual time cannot move, and the errors that say where they were begun.
 
-freezegun and time-machine each keep a stack of clocks, of which the last one is shown. ``own`` is the clock of
-durabletest on one of them.
+freezegun and time-machine each keep a stack of clocks, of which the last one is shown.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from os import sep
 from pathlib import Path
-from traceback import walk_tb
+from traceback import walk_stack, walk_tb
 from types import FrameType
 from typing import Any
 
@@ -56,14 +56,37 @@ class Begun:
     where: str
 
 
-class ForeignClockWatch:
-    """While installed, notes where other tools begin their clocks."""
+class ClockDriver(ABC):
+    """Shows virtual time to this process, and refuses the clocks of other tools meanwhile.
 
-    def __init__(self) -> None:
+    ``before_reading`` is called in every thread that reads the virtual time.
+    """
+
+    def __init__(self, before_reading: Callable[[], None]) -> None:
+        self._before_reading = before_reading
+        self._now = _EPOCH
+        self._own: Any = None
+        """The clock on the stack of its tool that is ours."""
         self._begun: list[Begun] = []
         self._patches = Patches()
 
-    def install(self) -> None:
+    @abstractmethod
+    def _begin(self, instant: datetime) -> None:
+        """Put a clock that shows that instant on a stack: ``self._own``."""
+
+    @abstractmethod
+    def _show(self, instant: datetime) -> None:
+        """Have the clock show another instant."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Take the clock off its stack, with those on top of it."""
+
+    def start(self, instant: datetime) -> None:
+        """Show that instant from now on; raises :class:`ForeignClockError` if another tool holds a clock."""
+        self.check()
+        self._begin(instant)
+        self._now = instant
         # Neither tool tells of a clock that is begun; all of their forms (call, context manager, decorators) end here.
         # Checked with freezegun 1.5.5 and time-machine 3.6.0.
         self._patches.wrap(freezegun.api._freeze_time, "start", self._patched_start)
@@ -71,34 +94,45 @@ class ForeignClockWatch:
         if time_machine is not None:
             self._patches.wrap(time_machine.travel, "start", self._patched_start)
 
-    def remove(self) -> None:
-        """Stop noting, and forget."""
-        self._patches.undo()
-        self._begun.clear()
+    def move_to(self, instant: datetime) -> None:
+        """Show another instant; raises as ``check`` does."""
+        self.check()
+        self._show(instant)
+        if instant < self._now:
+            _begin_time_based_identifiers_again()
+        self._now = instant
 
-    def refuse(self, own: object) -> None:
-        """Raise :class:`ForeignClockError` unless the clock that is shown is ``own``, or the real one."""
-        complaint = self.complaint(own)
+    def check(self) -> None:
+        """Raise :class:`ForeignClockError` unless the clock that is shown is our own, or the real one."""
+        complaint = self._complaint()
         if complaint is not None:
             raise ForeignClockError(complaint)
 
-    def complaint(self, own: object) -> str | None:
+    def stop(self) -> None:
+        """Give the real time back; a clock that was left active on top of this one is stopped, and then raised for."""
+        left_active = self._complaint()
+        self._end()
+        self._patches.undo()
+        self._begun.clear()
+        if left_active is not None:
+            raise ForeignClockError(f"it was not stopped again: {left_active}")
+
+    def _complaint(self) -> str | None:
         """The text about a clock that is in the way: its tool, where it was begun, and the remedy; None without one."""
         for tool, stack, shown in (
             (_FREEZE_TIME, freezegun.api.freeze_factories, _shown_by_freezegun),
             (_TRAVEL, travellers(), _shown_by_time_machine),
         ):
-            if stack and stack[-1] is not own:
+            if stack and stack[-1] is not self._own:
                 clock = stack[-1]
                 where = next((begun.where for begun in self._begun if begun.clock is clock), _decorator_on_the_stack())
                 return advice(tool, f" It shows {shown(clock)}, and was begun {where}.")
         return None
 
-    def end_frozen(self) -> None:
+    def _end_frozen(self) -> None:
         """End all clocks of freezegun that were begun meanwhile."""
         for begun in reversed(self._begun):
-            if any(factory is begun.clock for factory in freezegun.api.freeze_factories):
-                begun.stop()
+            _stop_if_frozen(begun.stop, begun.clock)
 
     def _patched_start(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def start(holder: Any) -> Any:
@@ -109,22 +143,32 @@ class ForeignClockWatch:
         return start
 
 
+_LAST_IDENTIFIERS = ("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7")
+
+
+def _begin_time_based_identifiers_again() -> None:
+    """Time has gone back: the next identifier is of that time, not of a moment after the last one."""
+    for name in _LAST_IDENTIFIERS:
+        if hasattr(uuid, name):
+            setattr(uuid, name, None)
+
+
 @contextmanager
 def ending_class_decorators() -> Iterator[None]:
     """freezegun's decorator of a class does not end its clock if ``setUpClass`` fails: a class cleanup does then."""
     try:
         yield
     except BaseException:
-        frames = (f.f_locals for f in _frames(sys._getframe(1)) if f.f_code.co_filename.startswith(TOOLS[0]))
+        frames = (f.f_locals for f, _ in walk_stack(sys._getframe(1)) if f.f_code.co_filename.startswith(TOOLS[0]))
         decorators = (names for names in frames if "orig_setUpClass" in names and "cls" in names)
         for names, factory in zip(decorators, reversed(freezegun.api.freeze_factories), strict=False):
-            names["cls"].addClassCleanup(_stop_if_shown, names["self"], factory)
+            names["cls"].addClassCleanup(_stop_if_frozen, names["self"].stop, factory)
         raise
 
 
-def _stop_if_shown(freezer: Any, factory: Any) -> None:
-    if any(shown is factory for shown in freezegun.api.freeze_factories):
-        freezer.stop()
+def _stop_if_frozen(stop: Callable[[], None], factory: Any) -> None:
+    if any(one is factory for one in freezegun.api.freeze_factories):
+        stop()
 
 
 @contextmanager
@@ -140,7 +184,6 @@ def naming_foreign_clocks() -> Iterator[None]:
 
 
 def advice(tool: str, details: str = "") -> str:
-    """The text that the tool is active, with the remedy."""
     return (
         f"{tool} is active, and virtual time cannot move under it.{details} Leave it out: set start_time on the test "
         "class (or in setup_test_environment) to choose the time at which a test begins, and let waits, "
@@ -157,7 +200,7 @@ def _shown_by_time_machine(traveller: Any) -> str:
 
 
 def _begun_where(frame: FrameType) -> str:
-    for caller in _frames(frame):
+    for caller, _ in walk_stack(frame):
         file = caller.f_code.co_filename
         if file.startswith(TOOLS):
             decorated = _decorated(caller)
@@ -169,7 +212,7 @@ def _begun_where(frame: FrameType) -> str:
 
 
 def _decorator_on_the_stack() -> str:
-    tools = (frame for frame in _frames(sys._getframe(1)) if frame.f_code.co_filename.startswith(TOOLS))
+    tools = (frame for frame, _ in walk_stack(sys._getframe(1)) if frame.f_code.co_filename.startswith(TOOLS))
     decorated = next(filter(None, map(_decorated, tools)), None)
     if decorated is None:
         return "before virtual time was, perhaps by a test that has not ended it"
@@ -186,19 +229,3 @@ def _decorated(frame: FrameType) -> str | None:
     else:
         decorated = next((names[name] for name in ("func", "wrapped", "coroutine") if name in names), None)
     return None if decorated is None else decorated.__qualname__
-
-
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-_LAST_IDENTIFIERS = ("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7")
-
-
-def begin_time_based_identifiers_again() -> None:
-    """Time has gone back: the next identifier is of that time, not of a moment after the last one."""
-    for name in _LAST_IDENTIFIERS:
-        if hasattr(uuid, name):
-            setattr(uuid, name, None)

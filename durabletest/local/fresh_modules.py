@@ -65,8 +65,7 @@ def freshly_imported(handler: Callable[..., Any]) -> Iterator[Callable[..., Any]
     modules in place of their own functions, classes and objects is put into the new ones. Afterwards the old modules
     are back. Raises :class:`UsageError` if the handler cannot be had again.
     """
-    _Renewal.undo_current()
-    home, attribute = _place_of(handler)
+    home, attribute = place_of(handler)
     renewal = _Renewal()
     try:
         yield _imported(home, attribute, renewal.aside)
@@ -76,22 +75,19 @@ def freshly_imported(handler: Callable[..., Any]) -> Iterator[Callable[..., Any]
 
 def can_be_fresh(handler: Callable[..., Any]) -> bool:
     """Whether the handler can be had again from freshly imported modules; no invocation runs meanwhile."""
-    _Renewal.undo_current()
     try:
-        _place_of(handler)
+        place_of(handler)
     except UsageError:
         return False
     return True
 
 
-def check_can_be_fresh(handler: Callable[..., Any]) -> None:
-    """Raise :class:`UsageError` if the handler cannot be had again from freshly imported modules, as above."""
+def place_of(handler: Callable[..., Any]) -> tuple[str, str]:
+    """The module of a handler, and the attribute that it is there.
+
+    Raises :class:`UsageError` if the handler cannot be had again from freshly imported modules.
+    """
     _Renewal.undo_current()
-    _place_of(handler)
-
-
-def _place_of(handler: Callable[..., Any]) -> tuple[str, str]:
-    """The module of a handler, and the attribute that it is there."""
     home = module_of(handler)
     module = sys.modules.get(home)
     attribute = next((name for name, value in vars(module).items() if value is handler), None) if module else None

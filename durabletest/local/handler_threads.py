@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from durabletest import sdk
 from durabletest.local.foreign_clocks import TOOLS
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 _INVOKER = "_durabletest_invoker"
 """The attribute of a thread that names the invoker thread that it works for."""
@@ -43,7 +43,6 @@ def invoker_thread_of(thread: Thread) -> Thread | None:
 
 
 def unmark(thread: Thread) -> None:
-    """The thread runs no handler code any more."""
     vars(thread).pop(_INVOKER, None)
 
 
@@ -52,15 +51,12 @@ def threads_of(invoker_thread: Thread) -> list[Thread]:
     return [thread for thread in threading.enumerate() if invoker_thread_of(thread) is invoker_thread]
 
 
-class HandlerThreads:
+class HandlerThreads(PatchGroup):
     """While installed, marks the threads that work for an invoker thread.
 
     These are the threads that its threads start and, while they run what one of its threads has submitted, the threads
     of pools that were there before.
     """
-
-    def __init__(self) -> None:
-        self._patches = Patches()
 
     def install(self) -> None:
         # Both run in the thread whose mark is passed on, before the new thread or task begins; nothing that Python
@@ -68,9 +64,6 @@ class HandlerThreads:
         # Checked with Python 3.11; both have had this signature since 3.9.
         self._patches.wrap(Thread, "start", _patched_start)
         self._patches.wrap(ThreadPoolExecutor, "submit", _patched_submit)
-
-    def remove(self) -> None:
-        self._patches.undo()
 
 
 def _patched_start(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
@@ -162,10 +155,9 @@ def authored_part(stack: StackSummary) -> list[FrameSummary]:
 def clock_read_by_author() -> bool:
     """Whether code of the author's reads the clock in the calling thread, rather than Python's or the SDK's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):
+    while frame is not None and frame.f_code.co_filename.startswith(_CLOCKS):  # a loop: it is asked for every reading
         frame = frame.f_back
-    file = "" if frame is None else frame.f_code.co_filename
-    return is_authored(file)
+    return frame is not None and is_authored(frame.f_code.co_filename)
 
 
 def is_authored(file: str) -> bool:
@@ -174,7 +166,6 @@ def is_authored(file: str) -> bool:
 
 
 def is_third_party(file: str) -> bool:
-    """Whether the file belongs to an installed package."""
     return file.startswith(_THIRD_PARTY)
 
 

@@ -16,7 +16,7 @@ from durabletest.errors import ConfigurationError
 from durabletest.local.handler_threads import invoker_thread_of, threads_of
 from durabletest.model.history import execution_name
 from durabletest.model.records import LogEntry
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 LOGS_VARIABLE = "DURABLETEST_LOGS"
 _CAPTURED, _LIVE = "captured", "live"
@@ -37,14 +37,14 @@ def logs_are_live() -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Source:
-    """One call of handler code, and the list to which its records are added; None if nobody will read them."""
+    """One call of handler code, and the list to which its records are added; None if they are not kept."""
 
     arn: str
     entries: list[LogEntry] | None
     invocation: int
 
 
-class LogCapture:
+class LogCapture(PatchGroup):
     """Keeps what is logged by the calls of handlers and functions, and by the threads that they start.
 
     Records still go to all handlers: ``propagate``, ``assertLogs``, ``caplog`` and later set-ups of logging work as
@@ -58,7 +58,7 @@ class LogCapture:
         self._entries: dict[str, list[LogEntry]] = {}
         self._invocations: dict[str, int] = {}
         self._sources: WeakKeyDictionary[Thread, _Source] = WeakKeyDictionary()
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         # Every record that has passed its logger's level and filters comes here, whatever handlers there are; a handler
@@ -66,15 +66,11 @@ class LogCapture:
         # Documented nowhere, but the same since Python 2.3; checked with Python 3.11.
         self._patches.wrap(logging.Logger, "callHandlers", self._patched_call_handlers)
 
-    def remove(self) -> None:
-        self._patches.undo()
-
     def entries(self, arn: str) -> list[LogEntry]:
         """The records of this execution, in order: the list itself, which grows and outlives ``forget``."""
         return self._entries.setdefault(arn, [])
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         self._entries.pop(arn, None)
         self._invocations.pop(arn, None)
 
@@ -94,12 +90,8 @@ class LogCapture:
         try:
             yield
         finally:
-            self._keep_what_outlives(source)
-
-    def _keep_what_outlives(self, source: _Source) -> None:
-        """Threads that outlive their call go on to log for it."""
-        for thread in threads_of(current_thread()):
-            self._sources.setdefault(thread, source)
+            for thread in threads_of(current_thread()):  # those that outlive their call go on to log for it
+                self._sources.setdefault(thread, source)
 
     def _source(self) -> _Source | None:
         """The call that the current thread works for, given up or not: its own, or that of its invoker thread."""

@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Condition, Lock, current_thread
 from typing import Any
 
@@ -72,7 +72,6 @@ class ProcessEnvironment:
             self._set_up_by = Origin()
 
     def tear_down(self) -> None:
-        """Undo ``set_up``."""
         self._refuse_handlers("teardown_test_environment()")
         with self._changed:
             self._close_dropped()
@@ -107,7 +106,7 @@ class ProcessEnvironment:
 
     # --- runners ---
 
-    def open_runner(self, settings: EnvironmentSettings | None, make: Callable[[int], Deployment]) -> RunnerSession:
+    def open_runner(self, settings: EnvironmentSettings | None, deployment: Deployment) -> RunnerSession:
         """Open a runner in the current environment, or in a new one that ends with its last runner."""
         self._refuse_handlers("LocalDurableTestRunner()")
         with self._changed:
@@ -121,7 +120,7 @@ class ProcessEnvironment:
                     f"{open_now}"
                 )
             try:
-                deployment = environment.open_runner(make)
+                environment.open_runner(deployment)
             finally:
                 self._end_if_unused()
             self._progress()

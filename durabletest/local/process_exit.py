@@ -8,7 +8,7 @@ from threading import current_thread
 from typing import NoReturn
 
 from durabletest.local.handler_threads import invoker_thread_of
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 
 class ProcessExit(SystemExit):
@@ -20,7 +20,6 @@ class InvocationTimedOut(SystemExit):
 
 
 def exit_status(error: BaseException) -> int:
-    """The exit status of a process that ends by this exception."""
     if isinstance(error, SystemExit):
         if error.code is None:
             return 0
@@ -28,7 +27,7 @@ def exit_status(error: BaseException) -> int:
     return 130
 
 
-class ExitGuard:
+class ExitGuard(PatchGroup):
     """While installed, makes ``os._exit`` in handler threads end the invocation instead of the process.
 
     ``crashed`` is called at that moment, before anything unwinds, so that sibling branches write no more checkpoints.
@@ -40,7 +39,7 @@ class ExitGuard:
         self._crashed = crashed
         self._pid = os.getpid()
         self._installed = False
-        self._patches = Patches()
+        super().__init__()
 
     def install(self) -> None:
         # Lambda ends the runtime's process and invokes the function again; here the process is that of the tests. No
@@ -51,7 +50,7 @@ class ExitGuard:
 
     def remove(self) -> None:
         self._installed = False
-        self._patches.undo()
+        super().remove()
 
     def _patched_exit(self, original: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
         def _exit(status: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The part of a runner that runs a workflow again: from the beginning, with faults, with replays, from a history."""
+"""The part of a runner that runs a workflow: once, again, with faults, with replays, or from a history."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from durabletest import endings
-from durabletest.crash_runs import observed_anew
-from durabletest.crashes import PAIRS, CrashChoices, CrashMatrix
+from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, observed
 from durabletest.errors import NotAvailableError, RunnerClosedError
 from durabletest.execution_handle import Execution, Runner
 from durabletest.histories import recorded_operations
@@ -18,21 +17,22 @@ from durabletest.local.deployment import Deployment, name_of, workflow_name
 from durabletest.local.environment import LocalEnvironment
 from durabletest.local.execution import LocalExecution
 from durabletest.local.faults import FaultInjector, read_injections
-from durabletest.local.fresh_modules import check_can_be_fresh
+from durabletest.local.fresh_modules import place_of
 from durabletest.local.process_environment import RunnerSession, process_environment
 from durabletest.local.replays import ReplayProbe
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
-from durabletest.local.stubbing import invoke_decision
+from durabletest.local.stubbing import stubbed_end
 from durabletest.model.history import History, title, word_for
+from durabletest.model.payloads import encode
 from durabletest.model.records import SIDE_BY_SIDE, OperationRecord, OperationStatus, OperationType
 from durabletest.model.times import Duration, duration
 from durabletest.result import TestResult
-from durabletest.sdk_operations import Asked, AskedNotes, Identity, suspension
+from durabletest.sdk_operations import Asked, AskedNotes, Identity, OperationListener, suspension
 
 
 class RepeatingRunner(Runner):
-    """The base of the local runner: its session, and what runs a workflow more than once."""
+    """The base of the local runner: its session, and what runs a workflow, once or again."""
 
     _session: RunnerSession
     _environment: LocalEnvironment
@@ -47,9 +47,26 @@ class RepeatingRunner(Runner):
     _timeout: int | None
     _invocation_type: str
 
-    def run(self, payload: Any = None) -> TestResult:
-        """Execute the handler with a JSON-able payload until the execution ends."""
-        raise NotImplementedError
+    def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
+        """Execute the handler with a JSON-able payload until the execution ends (R1.2).
+
+        ``name`` is the execution's name (a second run with the same name and payload is the same execution).
+        """
+        return self.start(payload, name=name, tenant_id=tenant_id).result()
+
+    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
+        """Start an execution in the background; virtual time stands still until a thread waits for something."""
+        self._check_open()
+        self._environment.check_clock()
+        self._environment.orchestrator.await_rest(self._deployment.lease.use())
+        with self._deployment.lease.use():
+            arn = self._environment.server.call(
+                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
+            )
+            self._last = execution = LocalExecution(arn, self._session)
+            if self._deployment.faults is not None:
+                self._faulty[arn] = execution
+        return Execution(execution)
 
     def with_fault(self, fault: str | None = None, *, keeps_logs: bool = True) -> AbstractContextManager[FaultInjector]:
         """In the block, put one fault into what is run, ``"answer lost 7"`` for example; None only numbers the points.
@@ -103,10 +120,15 @@ class RepeatingRunner(Runner):
         cold: bool = False,
     ) -> None:
         """As :meth:`durabletest.DurableTestCase.assertSurvivesCrashes` with ``reset``; raises ``AssertionError``."""
-        matrix = CrashMatrix(payload, CrashChoices(faults, operations, key, depth, pairs, seed, cold))
-        run = partial(observed_anew, self, partial(self.run, payload), reset)
+        matrix = CrashMatrix(payload, faults, operations, key, depth, pairs, seed, cold)
+
+        def again(injections: Injections) -> CrashRun:
+            self.rewind()
+            reset()
+            return observed(self, partial(self.run, payload), injections)
+
         with self.cold(cold):
-            complaint = matrix.complaint(run)
+            complaint = matrix.complaint(again)
         if complaint is not None:
             raise AssertionError(complaint)
 
@@ -118,7 +140,7 @@ class RepeatingRunner(Runner):
         """
         self._check_open()
         if wanted:
-            check_can_be_fresh(self._deployment.handler)
+            place_of(self._deployment.handler)
         before, self._deployment.cold = self._deployment.cold, wanted
         try:
             yield
@@ -177,7 +199,7 @@ class RepeatingRunner(Runner):
     def _decide_invokes(self) -> None:
         """Have the stubs of this runner decide its chained invokes."""
         self._environment.server.call(
-            CheckpointServer.stub_invokes, self._deployment.number, invoke_decision(self._deployment.stubs)
+            CheckpointServer.stub_invokes, self._deployment.number, partial(stubbed_end, self._deployment.stubs)
         )
 
     def _check_open(self) -> None:
@@ -199,10 +221,9 @@ _STOPS = (OperationType.STEP, OperationType.WAIT, OperationType.CHAINED_INVOKE)
 
 
 @dataclass(slots=True, eq=False)
-class RecordedReplay(FaultInjector):
+class RecordedReplay(FaultInjector, OperationListener):
     """Compares what the handler asks for with a history; ``difference`` says in words what is not as recorded."""
 
-    listens: ClassVar[bool] = True
     history: History = field(default_factory=History)
     may_fail: bool = False
     difference: str | None = None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import CellType, FunctionType
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from durabletest.errors import UsageError
@@ -23,7 +22,10 @@ from durabletest.local.faults import FaultInjector
 from durabletest.model.history import execution_title, word_for
 from durabletest.model.times import plain
 from durabletest.result import TestResult
-from durabletest.sdk_operations import Asked, Identity
+from durabletest.sdk_operations import Asked, Identity, OperationListener
+
+if TYPE_CHECKING:
+    from durabletest.local.repeating import RepeatingRunner
 
 _PLAIN = (str, bytes, int, float, complex, Decimal, UUID, date, time, timedelta, Enum)
 _DEEPEST = 6
@@ -32,20 +34,6 @@ _UNKNOWN: Any = object()
 
 class ReplayForced(SystemExit):
     """The end of an invocation that is repeated to see whether it does the same again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayDifference:
-    """The first thing that a replay did otherwise.
-
-    ``operation`` is None for the outcome of the whole handler. ``what`` is ``"operation"`` (another one came),
-    ``"missing"``, ``"status"``, ``"result"`` or ``"error"`` of the handler, or the name of an input.
-    """
-
-    operation: str | None
-    what: str
-    before: Any
-    after: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +52,14 @@ class _Noted:
 
 
 @dataclass(slots=True, eq=False)
-class ReplayProbe(FaultInjector):
+class ReplayProbe(FaultInjector, OperationListener):
     """Has an execution replay: after each operation if ``each``, and when it has its outcome.
 
-    ``difference`` is the first thing that was not as before; None if there is none.
+    ``difference`` is the report of the first thing that was not as before; None if there is none.
     """
 
-    listens: ClassVar[bool] = True
     each: bool = False
-    difference: ReplayDifference | None = None
+    difference: str | None = None
     _noted: dict[tuple[str, str], _Noted] = field(default_factory=dict)
     _visited: set[tuple[str, str]] = field(default_factory=set)
     _answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,7 +74,7 @@ class ReplayProbe(FaultInjector):
                 (self._running.add if update["Action"] == "START" else self._running.discard)(update["Id"])
         ended = any(update["Action"] != "START" and update["Type"] != "EXECUTION" for update in updates)
         if self.each and ended and not self._running:
-            raise self._gone("CheckpointDurableExecution", ReplayForced())
+            raise self._gone(ReplayForced())
         return answer
 
     def judged(self, arn: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -115,18 +102,18 @@ class ReplayProbe(FaultInjector):
 
     def mismatched(self, recorded: Identity, asked: Identity) -> None:
         before, after = (_titled(word_for(sub_type, kind), name) for kind, sub_type, name in (recorded, asked))
-        self.difference = self.difference or ReplayDifference(before, "operation", before, after)
+        self.difference = self.difference or _another_operation(before, after)
 
     def _compare_answers(self, arn: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         if self.difference is not None:
             return
         for key, noted in self._noted.items():
             if key[0] == arn and noted.parent is None and key not in self._visited:
-                self.difference = ReplayDifference(noted.title, "missing", None, None)
+                self.difference = _left_out(noted.title)
                 return
         for what in ("Status", "Result", "Error"):
             if before.get(what) != after.get(what):
-                self.difference = ReplayDifference(None, what.lower(), _shown(before), _shown(after))
+                self.difference = _another_outcome(what.lower(), _shown(before), _shown(after))
                 return
 
 
@@ -141,14 +128,14 @@ def _titled(kind: str, name: str | None) -> str:
     return f"{kind} {name!r}" if name else f"an unnamed {kind}"
 
 
-def _compared(before: _Noted, after: _Noted) -> ReplayDifference | None:
+def _compared(before: _Noted, after: _Noted) -> str | None:
     if (before.kind, before.name) != (after.kind, after.name):
-        return ReplayDifference(before.title, "operation", before.title, after.title)
+        return _another_operation(before.title, after.title)
     for name, value in before.inputs.items():
         other = after.inputs.get(name, value)
         outside = name in before.cells and before.cells[name] is after.cells.get(name)
         if not outside and repr(other) != repr(value):
-            return ReplayDifference(before.title, name, value, other)
+            return _another_value(before.title, name, value, other)
     return None
 
 
@@ -202,16 +189,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 _IN_A_STEP = "take it in a step: what a step returns is the same in each replay"
 
 
-class ReplayingRunner(Protocol):
-    """A runner that can have its executions replay."""
-
-    def replaying(self, each: bool = False) -> AbstractContextManager[ReplayProbe]:
-        """In the block, have executions replay."""
-        ...
-
-
-def complaint_about(runner: ReplayingRunner, execute: Callable[[], TestResult], each: bool) -> str | None:
-    """Execute with forced replays; the report of the first thing that was not as before, None if all was.
+def compared_replays(
+    runner: RepeatingRunner, execute: Callable[[], TestResult], each: bool
+) -> tuple[TestResult, str | None]:
+    """Execute with forced replays: the result, and the report of the first thing that was not as before, if any.
 
     With ``each`` the handler replays after each operation, else once, from the state that its execution leaves.
     """
@@ -219,50 +200,47 @@ def complaint_about(runner: ReplayingRunner, execute: Callable[[], TestResult], 
         result = execute()
     if not result.get_status().is_terminal:
         raise UsageError(f"{execution_title(result.arn)} has not ended: there is nothing to compare")
-    return None if probe.difference is None else told(probe.difference)
+    return result, probe.difference
 
 
-def told(difference: ReplayDifference) -> str:
-    """What differed, both values, and the usual cure."""
-    subject, before, after = _words(difference)
-    return (
-        f"the handler does not do the same in each replay: {subject}\n"
-        f"first run: {before}\n"
-        f"   replay: {after}\n"
-        f"{_cure(difference)}"
+def _left_out(operation: str) -> str:
+    return _told(
+        f"{operation} was left out",
+        operation,
+        "the handler ended without it",
+        "Something that is not in the history decides whether the operation comes: the memory of the process, the "
+        f"time, chance. If it is a value, {_IN_A_STEP}",
     )
 
 
-def _words(difference: ReplayDifference) -> tuple[str, str, str]:
-    operation, before, after = difference.operation, difference.before, difference.after
-    match difference.what:
-        case "missing":
-            return f"{operation} was left out", str(operation), "the handler ended without it"
-        case "operation":
-            return f"{operation} was another operation", str(before), str(after)
-        case "result" | "status" | "error":
-            return f"its {difference.what} was another one", str(before), str(after)
-    return f"{difference.what} of {operation} was another value", repr(before), repr(after)
+def _another_operation(before: str, after: str) -> str:
+    cure = f"Its value is not in the history{_likely_source(before)}: {_IN_A_STEP}"
+    return _told(f"{before} was another operation", before, after, cure)
 
 
-def _cure(difference: ReplayDifference) -> str:
-    match difference.what:
-        case "missing":
-            return (
-                "Something that is not in the history decides whether the operation comes: the memory of the process, "
-                f"the time, chance. If it is a value, {_IN_A_STEP}"
-            )
-        case "result" | "status" | "error":
-            return (
-                "A variable that a step changes, or the memory of the process, is not as it was before: in a replay, "
-                f"the functions of steps do not run again. Use what steps return{_of_value(difference)}"
-            )
-    return f"Its value is not in the history{_of_value(difference)}: {_IN_A_STEP}"
+def _another_value(operation: str, name: str, before: Any, after: Any) -> str:
+    cure = f"Its value is not in the history{_likely_source(before)}: {_IN_A_STEP}"
+    return _told(f"{name} of {operation} was another value", repr(before), repr(after), cure)
 
 
-def _of_value(difference: ReplayDifference) -> str:
-    """What such a value usually is made by."""
-    value, text = difference.before, str(difference.before)
+def _another_outcome(what: str, before: str, after: str) -> str:
+    return _told(
+        f"its {what} was another one",
+        before,
+        after,
+        "A variable that a step changes, or the memory of the process, is not as it was before: in a replay, the "
+        f"functions of steps do not run again. Use what steps return{_likely_source(before)}",
+    )
+
+
+def _told(subject: str, before: str, after: str, cure: str) -> str:
+    return (
+        f"the handler does not do the same in each replay: {subject}\nfirst run: {before}\n   replay: {after}\n{cure}"
+    )
+
+
+def _likely_source(value: Any) -> str:
+    text = str(value)
     guess = None
     if _UUID.search(text):
         guess = "uuid4()"

@@ -43,7 +43,6 @@ class RunErrors:
         self._client.stop_durable_execution(DurableExecutionArn=arn)
 
     def of(self, arn: str) -> Exception | None:
-        """The error with which the run of this execution was aborted; None if it was not."""
         return self._aborted.get(arn)
 
     def stuck(self, arn: str, watch: Watch | None) -> DurableTestError:
@@ -54,13 +53,16 @@ class RunErrors:
         return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch)
 
     def forget(self, arn: str) -> None:
-        """The execution is given up; its ARN may be used again."""
         self._aborted.pop(arn, None)
+
+
+_WAITED_FOR = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE, OperationType.WAIT)
 
 
 def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
     """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
-    lines = [_waiting_for(record, history, deployment) for record in history.operations if _is_waited_for(record)]
+    waiting = [one for one in history.operations if one.type in _WAITED_FOR and not one.status.is_terminal]
+    lines = [_waiting_for(record, history, deployment) for record in waiting]
     if history.execution.status is ExecutionStatus.PAUSED:
         lines.insert(0, "the end of its pause: write execution.resume() before you wait for its result")
     reasons = "\n".join(f"  - {line}" for line in lines) or "  - nothing: no operation is open"
@@ -75,11 +77,6 @@ def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | Non
         missing, listing = str(error).split("\n", maxsplit=1)
         text = f"the test waits for an operation that does not exist: {missing}\n{text}\n{listing}"
     return ExecutionStuckError(text)
-
-
-def _is_waited_for(record: OperationRecord) -> bool:
-    open_types = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE, OperationType.WAIT)
-    return record.type in open_types and not record.status.is_terminal
 
 
 def _waiting_for(record: OperationRecord, history: History, deployment: Deployment) -> str:
@@ -104,7 +101,6 @@ def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
 
 
 def not_registered(function: str, deployment: Deployment) -> str:
-    """The text for a chained invoke of a function that is not registered."""
     reason = deployment.missing.get(split_name(function)[0])
     if reason is not None:
         return f"the workflow invokes {function!r}, which is not registered, as {reason}"
@@ -112,17 +108,14 @@ def not_registered(function: str, deployment: Deployment) -> str:
     close = get_close_matches(function, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listing = ", ".join(map(repr, known)) or "none"
+    stub = stub_for(deployment.stubs, function)
+    used_up = "" if stub is None else f". The stub {stub} is there, and used up or silent"
     return (
         f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
         f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
         f"register_durable_function({function!r}, handler) / register_function({function!r}, handler); or, for a "
-        f"function that need not run, stub_invoke({function!r}).succeeds(...){_used_up(function, deployment)}"
+        f"function that need not run, stub_invoke({function!r}).succeeds(...){used_up}"
     )
-
-
-def _used_up(function: str, deployment: Deployment) -> str:
-    stub = stub_for(deployment.stubs, function)
-    return f". The stub {stub} is there, and used up or silent" if stub is not None else ""
 
 
 def without_end(arn: str, bound: str) -> EndlessExecutionError:
@@ -143,7 +136,6 @@ def called_by_handler(call: str) -> UsageError:
 
 
 def stuck_handler(call: Call, deployment: Deployment, stacks: str) -> str:
-    """The text for a handler that makes no progress."""
     begin = f"{call.name} made no progress for {deployment.watchdog:g} real seconds in {execution_title(call.arn)}: "
     handler = call.handler if isinstance(call, HandlerInvocation) else None
     if isinstance(handler, ExternalHandler):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -24,9 +23,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
-from durabletest.model.payloads import encode
 from durabletest.model.times import Duration
-from durabletest.result import TestResult
 from durabletest.routes import Route
 from durabletest.scripts import CallbackScript, unanswered
 from durabletest.sdk_operations import AskedNotes
@@ -96,28 +93,13 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._timeout, self._invocation_type = timeout_seconds(execution_timeout), invocation_type
         chosen = EnvironmentSettings.wanted(skip_time, start_time, clock)
         own = FunctionSpec(split_name(self._function_name)[0], timeout=self._timeout)
-        function = FunctionSettings.checked(function_timeout, memory_size, environment or {})
-        given: Any = {"watchdog": watchdog, "page_size": state_page_size, "skip_sleep": skip_sleep, "own": own}
+        function = FunctionSettings(function_timeout, memory_size, environment or {})
         quotas = Quotas(operation_limit, storage_limit, invocation_attempts, retention_days)
-        given |= {"settings": function, "quotas": quotas}
-        deploy = partial(Deployment, handler=handler, origin=Origin(), schedule=schedule, **given)
-        self._session = process_environment.open_runner(chosen, deploy)
-        self._deploy(durable_functions or {}, functions or {})
-
-    def _set_up(self) -> None:
-        self._environment = environment = self._session.environment
-        self._deployment = self._session.deployment
-        self._deployment.notes = AskedNotes() if endings.are_wanted() else None
-        self._restored, self._faulty = set(), {}
-        self._client = RunnerClient(
-            environment.server,
-            environment.settings.checkpoint_delay,
-            self._session.use,
-            environment.orchestrator.await_rest,
-            self._deployment.number,
+        deployment = Deployment(
+            handler, watchdog, Origin(), own, state_page_size, quotas, skip_sleep, schedule, function
         )
-        self._router = Router(self._client)
-        environment.tell_of_references(self._deployment.handler)
+        self._session = process_environment.open_runner(chosen, deployment)
+        self._deploy(durable_functions or {}, functions or {})
 
     def _deploy(
         self, durable_functions: Mapping[str, Callable[..., Any]], functions: Mapping[str, Callable[..., Any]]
@@ -125,7 +107,19 @@ class LocalDurableTestRunner(RepeatingRunner):
         """Give the session all that the runner was made with; closes it if that fails."""
         with ExitStack() as undo:
             undo.callback(process_environment.close, self._session)
-            self._set_up()
+            self._environment = environment = self._session.environment
+            self._deployment = self._session.deployment
+            self._deployment.notes = AskedNotes() if endings.are_wanted() else None
+            self._restored, self._faulty = set(), {}
+            self._client = RunnerClient(
+                environment.server,
+                environment.settings.checkpoint_delay,
+                self._session.use,
+                environment.orchestrator.await_rest,
+                self._deployment.number,
+            )
+            self._router = Router(self._client)
+            environment.tell_of_references(self._deployment.handler)
             for name, function in durable_functions.items():
                 self.register_durable_function(name, function)
             for name, function in functions.items():
@@ -156,28 +150,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         """End the process-wide environment and restore the real clock (R2.4)."""
         process_environment.tear_down()
 
-    # --- run ---
-
-    def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
-        """Execute the handler with a JSON-able payload until the execution ends (R1.2).
-
-        ``name`` is the execution's name (a second run with the same name and payload is the same execution).
-        """
-        return self.start(payload, name=name, tenant_id=tenant_id).result()
-
-    def start(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> Execution:
-        """Start an execution in the background; virtual time stands still until a thread waits for something."""
-        self._check_open()
-        self._environment.check_clock()
-        self._environment.orchestrator.await_rest(self._deployment.lease.use())
-        with self._deployment.lease.use():
-            arn = self._environment.server.call(
-                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
-            )
-            self._last = execution = LocalExecution(arn, self._session)
-            if self._deployment.faults is not None:
-                self._faulty[arn] = execution
-        return Execution(execution)
+    # --- executions ---
 
     def execution(self, arn: str) -> Execution:
         """A handle on an execution of this environment by its ARN, a child's for example."""
@@ -310,7 +283,7 @@ class LocalDurableTestRunner(RepeatingRunner):
     def unused(self) -> str | None:
         self._check_open()
         stubs, scripts = self._deployment.stubs, self._deployment.scripts
-        if not (stubs.steps or stubs.invokes or stubs.checkpoints or scripts.scripts):
+        if not (stubs.all() or scripts.scripts):
             return None
         arns = self._environment.server.call(CheckpointServer.executions_of, self._deployment.number)
         histories = {arn: LocalExecution(arn, self._session).history() for arn in arns}
@@ -330,7 +303,7 @@ class LocalDurableTestRunner(RepeatingRunner):
         value_checks.check_name(name, "the name of a function")
         value_checks.check_function(handler, f"the function registered as {name!r}")
         value_checks.check_execution_timeout(timeout, "execution_timeout")
-        self._deployment.settings_of[name] = FunctionSettings.checked(**given)
+        self._deployment.settings_of[name] = FunctionSettings(**given)
         deployment, seconds = self._deployment.number, timeout_seconds(timeout)
         self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
         self._environment.tell_of_references(handler)

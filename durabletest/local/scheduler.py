@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import freezegun.api
 
@@ -34,14 +34,6 @@ _monotonic: list[Callable[[], float]] = [freezegun.api.real_monotonic]
 def monotonic() -> float:
     """Seconds by the real monotonic clock, whatever is frozen."""
     return _monotonic[0]()
-
-
-class Clock(Protocol):
-    """The clock of an environment; its times are aware datetimes in UTC."""
-
-    def now(self) -> datetime:
-        """The time now."""
-        ...
 
 
 class RealClock:
@@ -78,6 +70,10 @@ class VirtualClock:
             follow(instant)
         self._now = instant
         self.timestamp = instant.timestamp()
+
+
+Clock: TypeAlias = RealClock | VirtualClock
+"""The clock of an environment; its times are aware datetimes in UTC."""
 
 
 @dataclass(order=True, slots=True)
@@ -143,7 +139,6 @@ class Scheduler(ABC):
         return self._heap[0].due if self._heap else None
 
     def scheduled(self) -> list[Scheduled]:
-        """All timers, in order."""
         return sorted(self._by_key.values())
 
     @abstractmethod

@@ -71,7 +71,6 @@ class RandomPriorities:
         self._count = 0
 
     def among(self, candidates: Sequence[object]) -> int:
-        """The place of the candidate with the highest priority."""
         for candidate in candidates:
             self._priorities.setdefault(candidate, self._random.random())
         if self._count in self._changes:
@@ -90,7 +89,6 @@ class Numbered:
         self._left = number
 
     def among(self, candidates: Sequence[object]) -> int:
-        """The next digit of the number."""
         self._left, digit = divmod(self._left, len(candidates))
         return digit
 
@@ -247,9 +245,13 @@ def _recorded(names: Sequence[str]) -> str:
 
 
 def _enumerated(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    left = len(different) - _LISTED
-    return ", ".join(different[:_LISTED]) + (f" and {left} more" if left > 0 else "")
+    return enumerated(list(dict.fromkeys(names)), _LISTED)
+
+
+def enumerated(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def _told(kind: Any, title: str) -> str:

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any, NoReturn
 
 from durabletest import sdk
+from durabletest.checkpoint_stubs import CheckpointStub
 from durabletest.local.faults import FaultInjector, refusal
-from durabletest.local.server.function_invokes import Decide, FunctionDirectory, StubbedEnd, StubbedInvoke
+from durabletest.local.server.function_invokes import FunctionDirectory, StubbedEnd
 from durabletest.local.server.identifiers import split_name
 from durabletest.model.history import History
 from durabletest.model.lookup import listed, means, nearest
-from durabletest.model.records import OperationRecord, OperationType
+from durabletest.model.records import OperationType
 from durabletest.serialisers import decode
 from durabletest.stub_registry import StubRegistry
 from durabletest.stubs import InvokeCall, InvokeStub, StepCall, StepStub, timing_out
@@ -26,10 +27,21 @@ def step_replacement(
 
     ``time_out`` lets the invocation time out.
     """
-    respond = partial(_response, registry, time_out, arn)
-    if faults is not None:
-        return lambda path, function: faults.around(path, function, partial(respond, path))
-    return partial(_stubbed, registry, respond) if registry.has_steps else None
+
+    def respond(path: str, attempt: int) -> Callable[..., Any] | None:
+        """The stub's response to this attempt of a step; None if the step's own function has to run."""
+        stub = registry.for_step(path)
+        response = None if stub is None else stub.respond(StepCall(path, attempt, arn))
+        return (lambda *_: time_out()) if response is timing_out else response
+
+    def replace(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if faults is not None:
+            return faults.around(path, function, partial(respond, path))
+        if registry.for_step(path) is None:
+            return function
+        return lambda *arguments: (respond(path, arguments[-1].attempt) or function)(*arguments)
+
+    return replace if faults is not None or registry.has_steps else None
 
 
 def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> Exception | None:
@@ -39,42 +51,11 @@ def checkpoint_refusal(registry: StubRegistry, now: Callable[[], datetime]) -> E
     return None if fault is None else refusal(fault)
 
 
-def _stubbed(
-    registry: StubRegistry,
-    respond: Callable[[str, int], Callable[..., Any] | None],
-    path: str,
-    function: Callable[..., Any],
-) -> Callable[..., Any]:
-    if registry.for_step(path) is None:
-        return function
-
-    def stubbed(*arguments: Any) -> Any:
-        replacement = respond(path, arguments[-1].attempt)
-        return (replacement or function)(*arguments)
-
-    return stubbed
-
-
-def _response(
-    registry: StubRegistry, time_out: Callable[[], NoReturn], arn: str, path: str, attempt: int
-) -> Callable[..., Any] | None:
-    """The stub's response to this attempt of a step; None if the step's own function has to run."""
-    stub = registry.for_step(path)
-    response = None if stub is None else stub.respond(StepCall(path, attempt, arn))
-    return (lambda *_: time_out()) if response is timing_out else response
-
-
-def invoke_decision(registry: StubRegistry) -> Decide:
-    """A function that decides how stubbed chained invokes end."""
-
-    def decide(invoke: StubbedInvoke) -> StubbedEnd | None:
-        stub = stub_for(registry, invoke.target)
-        if stub is None:
-            return None
-        end = stub.respond(InvokeCall(invoke.target, decode(invoke.payload, None), invoke.arn))
-        return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
-
-    return decide
+def stubbed_end(registry: StubRegistry, arn: str, target: str, payload: str | None) -> StubbedEnd | None:
+    """The end of a chained invoke, of the execution with that ARN, by its stub; None if no stub replaces it."""
+    stub = stub_for(registry, target)
+    end = None if stub is None else stub.respond(InvokeCall(target, decode(payload, None), arn))
+    return None if end is None else StubbedEnd(end.status, end.after, end.result, end.error)
 
 
 def stub_for(registry: StubRegistry, target: str) -> InvokeStub | None:
@@ -86,42 +67,29 @@ def stub_for(registry: StubRegistry, target: str) -> InvokeStub | None:
     return None if found is None else stubs[found[0]]
 
 
-_NOTHING = "nothing was executed"
-
-
 def unused(registry: StubRegistry, histories: Sequence[History]) -> str | None:
     """The unused stubs, each with the reason that the histories of all executions give; None if all were used."""
-    steps = [_unused(stub, _why_step(stub, histories)) for stub in registry.steps.values() if _is_unused(stub)]
-    invokes = [_unused(stub, _why_invoke(stub, histories)) for stub in registry.invokes.values() if _is_unused(stub)]
-    checkpoints = registry.checkpoints
-    refused = checkpoints is None or not checkpoints.is_unused
-    others = [] if refused else [f"{checkpoints} was never used: {_why_no_checkpoint(histories)}"]
-    return "\n\n".join(steps + invokes + others) or None
+    complaints = [f"{stub} was never used: {_why(stub, histories)}" for stub in registry.all() if stub.is_unused]
+    return "\n\n".join(complaints) or None
 
 
-def _why_no_checkpoint(histories: Sequence[History]) -> str:
+def _why(stub: StepStub | InvokeStub | CheckpointStub, histories: Sequence[History]) -> str:
     if not histories:
-        return _NOTHING
+        return "nothing was executed"
+    if isinstance(stub, StepStub):
+        return _why_step(stub, histories)
+    if isinstance(stub, InvokeStub):
+        return _why_invoke(stub, histories)
     return (
         "no checkpoint was refused; say what happens to them before self.execute(...), .throttled(times=3) for "
         "example, and let no more be accepted before than the workflow sends"
     )
 
 
-def _is_unused(stub: StepStub | InvokeStub) -> bool:
-    return not stub.received and not stub.optional
-
-
-def _unused(stub: StepStub | InvokeStub, why: str) -> str:
-    return f"{stub} was never used: {why}"
-
-
 # --- steps ---
 
 
 def _why_step(stub: StepStub, histories: Sequence[History]) -> str:
-    if not histories:
-        return _NOTHING
     namesakes = [
         (history, record) for history in histories for record in history.operations if means(history, record, stub.name)
     ]
@@ -151,7 +119,8 @@ _REMEDIES = {
 
 
 def _no_such_step(stub: StepStub, histories: Sequence[History]) -> str:
-    paths = list(dict.fromkeys(history.path_of(record) for history in histories for record in _steps(history)))
+    steps = [(history, one) for history in histories for one in history.operations if one.type is OperationType.STEP]
+    paths = list(dict.fromkeys(history.path_of(record) for history, record in steps if record.name))
     near = nearest(stub.name, [*(path.rsplit("/", 1)[-1] for path in paths), *paths])
     return (
         f"no step has that name{near}\n"
@@ -160,16 +129,10 @@ def _no_such_step(stub: StepStub, histories: Sequence[History]) -> str:
     )
 
 
-def _steps(history: History) -> list[OperationRecord]:
-    return [record for record in history.operations if record.type is OperationType.STEP and record.name]
-
-
 # --- chained invokes ---
 
 
 def _why_invoke(stub: InvokeStub, histories: Sequence[History]) -> str:
-    if not histories:
-        return _NOTHING
     invokes = [record for history in histories for record in history.operations if record.function_name]
     functions = list(dict.fromkeys(str(record.function_name) for record in invokes))
     if any(split_name(function)[0] == split_name(stub.name)[0] for function in functions):

@@ -19,7 +19,7 @@ from durabletest.local.call_queue import CallQueue, Post
 from durabletest.local.handler_threads import current_frames, has_queued_work
 from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
-from durabletest.patches import Patches
+from durabletest.patches import PatchGroup
 
 SAMPLE_SECONDS = 0.002
 """Real seconds between two looks at the threads of a handler of which one sleeps."""
@@ -75,7 +75,6 @@ class Sleepers:
         """Whether the running invocation was at rest when it was last looked at."""
 
     def __bool__(self) -> bool:
-        """Whether a thread sleeps."""
         return bool(self._asleep)
 
     def sleep(self, seconds: float) -> None:
@@ -172,7 +171,7 @@ class Sleepers:
         return [thread for thread in threads if thread not in known and thread is not self._calls.invoker.thread]
 
 
-class VirtualSleep:
+class VirtualSleep(PatchGroup):
     """Replaces ``time.sleep``, also where modules hold it under a name of their own.
 
     In those threads for which ``applies`` returns true it sleeps by ``sleep``, in all others as ever. In those threads
@@ -186,7 +185,7 @@ class VirtualSleep:
         self._sleep = sleep
         self._applies = applies
         self._passed = passed
-        self._patches = Patches()
+        super().__init__()
         self._replaced: list[tuple[Any, Any]] = []
 
     @property
@@ -205,7 +204,7 @@ class VirtualSleep:
             self._patches.replace(module, name, replacement)
 
     def remove(self) -> None:
-        self._patches.undo()
+        super().remove()
         # Modules that were imported since have taken the replacements from those that were patched.
         for module, name, real in _holders([(replacement, real) for real, replacement in self._replaced]):
             setattr(module, name, real)

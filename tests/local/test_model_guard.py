@@ -132,7 +132,7 @@ class FailingTests(unittest.TestCase):
         class Swallowing(unittest.TestCase):
             def runTest(self) -> None:
                 execution = Harness().start()
-                checkpoints = execution.harness.server._executions.get(execution.arn, "Invoke").checkpoints
+                checkpoints = execution.harness.server._executions.get(execution.arn).checkpoints
                 with suppress(AssertionError):
                     checkpoints.journal.record("StepStarted", {"Colour": "red"})
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from durabletest.local.server.announcements import Announcements, CallbackCreated, TimerKind
 from durabletest.local.server.identifiers import IdSource
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 TIMEOUTS = {
     TimerKind.CALLBACK_TIMEOUT: {"ErrorType": "Callback.Timeout", "ErrorMessage": "Callback timed out"},
@@ -58,32 +58,27 @@ class CallbackRegistry:
         self._announcements.callback_created(arn, created)
         return record
 
-    def open(self, callback_id: str, api_operation: str) -> CallbackRecord:
+    def open(self, callback_id: str) -> CallbackRecord:
         """The callback that still waits for its answer; any other is refused with the service's own error."""
         record = self._records.get(callback_id)
         if record is None:
-            raise modelled_error("ResourceNotFoundException", f"Callback not found: {callback_id}", api_operation)
+            raise RefusedError("ResourceNotFoundException", f"Callback not found: {callback_id}")
         if record.closed is not None:
-            raise modelled_error(
-                "CallbackTimeoutException",
-                f"Callback {callback_id} takes no answer any more: {record.closed}",
-                api_operation,
-            )
+            text = f"Callback {callback_id} takes no answer any more: {record.closed}"
+            raise RefusedError("CallbackTimeoutException", text)
         return record
 
     def heartbeat(self, callback_id: str) -> None:
         """Restart the heartbeat timeout; the callback's own timeout runs on."""
-        record = self.open(callback_id, "SendDurableExecutionCallbackHeartbeat")
+        record = self.open(callback_id)
         record.heartbeats += 1
         self._arm(record, TimerKind.HEARTBEAT_TIMEOUT, record.heartbeat_timeout)
 
     def heartbeats(self, callback_id: str) -> int:
-        """The number of heartbeats that a callback was sent."""
         return self._records[callback_id].heartbeats
 
     @property
     def has_open(self) -> bool:
-        """Whether any callback waits for an answer."""
         return any(record.closed is None for record in self._records.values())
 
     def close(self, callback_id: str, how: str) -> None:
@@ -94,13 +89,11 @@ class CallbackRegistry:
             self._announcements.timer_cancelled(record.arn, kind, record.operation_id)
 
     def close_all(self, arn: str, how: str) -> None:
-        """Close the open callbacks of an execution that is over."""
         for record in self._of_execution.get(arn, ()):
             if record.closed is None:
                 self.close(record.callback_id, how)
 
     def drop(self, arn: str) -> None:
-        """Forget the callbacks of an execution."""
         for record in self._of_execution.pop(arn, ()):
             del self._records[record.callback_id]
 

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Concatenate, TypeAlias
 
 from botocore.utils import parse_to_aware_datetime
 
 from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
-from durabletest.local.server.checkpoints import DEFAULT_ITEMS, list_page
-from durabletest.local.server.execution_state import DurableExecution, Pause, PauseManager, StartRequest
+from durabletest.local.server.checkpoints import DEFAULT_ITEMS, invalid_token, list_page
+from durabletest.local.server.execution_state import DurableExecution, StartRequest, conflict
 from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.function_invokes import Decide, FunctionDirectory, InvokeManager, PlainInvoke
 from durabletest.local.server.identifiers import (
@@ -25,7 +25,24 @@ from durabletest.local.server.identifiers import (
 )
 from durabletest.local.server.journal import ErrorObject, Operation, copied, without_execution_data
 from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, callback_result, check_error_size, check_input_size
-from durabletest.local.server.service_model import modelled_error, service_model, validate_request
+from durabletest.local.server.service_model import RefusedError, refusals_of, service_model, validate_request
+
+ApiMethod: TypeAlias = "Callable[Concatenate[CheckpointServer, ...], dict[str, Any]]"
+
+
+def api_operation(name: str) -> Callable[[ApiMethod], ApiMethod]:
+    """A method that answers an operation of the API: requests are validated first, and refused as by boto3."""
+
+    def decorate(method: ApiMethod) -> ApiMethod:
+        def answer(server: CheckpointServer, /, **request: Any) -> dict[str, Any]:
+            validate_request(name, request)
+            with refusals_of(name):
+                return method(server, **request)
+
+        answer.__name__, answer.__doc__ = method.__name__, method.__doc__
+        return answer
+
+    return decorate
 
 
 class CheckpointServer:
@@ -40,39 +57,35 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announcements)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announcements)
         self._now = now
-        self._pauses = PauseManager(self._executions.arm_timeout, now, announcements)
-        self._executions.begin_pause = self._pauses.begin
         self._invokes = InvokeManager(self._executions, self._directories, now, announcements)
 
     # --- the API ---
 
+    @api_operation("CheckpointDurableExecution")
     def checkpoint_durable_execution(self, **request: Any) -> dict[str, Any]:
-        """Record a batch of operation updates."""
-        validate_request("CheckpointDurableExecution", request)
-        execution = self._token_holder(request["DurableExecutionArn"], "CheckpointDurableExecution")
+        execution = self._token_holder(request["DurableExecutionArn"])
         return execution.checkpoints.checkpoint(
             request["CheckpointToken"], request.get("Updates", ()), request.get("ClientToken")
         )
 
+    @api_operation("GetDurableExecutionState")
     def get_durable_execution_state(self, **request: Any) -> dict[str, Any]:
-        """One page of the operations."""
-        validate_request("GetDurableExecutionState", request)
-        execution = self._token_holder(request["DurableExecutionArn"], "GetDurableExecutionState")
+        execution = self._token_holder(request["DurableExecutionArn"])
         return execution.checkpoints.state(
             request["CheckpointToken"], request.get("Marker"), request.get("MaxItems") or DEFAULT_ITEMS
         )
 
-    def _token_holder(self, arn: str, api_operation: str) -> DurableExecution:
+    def _token_holder(self, arn: str) -> DurableExecution:
         """The execution; an unknown ARN is a wrong token, as the model has no ResourceNotFoundException here."""
         execution = self._executions.find(arn)
         if execution is None:
-            raise modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+            raise invalid_token()
         return execution
 
+    @api_operation("GetDurableExecution")
     def get_durable_execution(self, **request: Any) -> dict[str, Any]:
         """The execution: its status, input, result or error."""
-        validate_request("GetDurableExecution", request)
-        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecution")
+        execution = self._executions.get(request["DurableExecutionArn"])
         included = request.get("IncludeExecutionData", True)
         answer = {
             **_summary(execution),
@@ -85,102 +98,91 @@ class CheckpointServer:
         }
         if execution.running and _has_expected_timeout():
             answer["ExpectedExecutionTimeoutTimestamp"] = execution.times_out_at
-        if execution.pause is not None:
-            answer["PauseDetails"] = _pause_details(execution.pause)
+        if (pause := execution.pause) is not None:
+            details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
+            answer["PauseDetails"] = details | ({} if pause.reason is None else {"Reason": pause.reason})
         if included:
-            data = {
-                "InputPayload": execution.request.payload,
-                "Result": execution.result,
-                "Error": execution.error,
-            }
+            data = {"InputPayload": execution.request.payload, "Result": execution.result, "Error": execution.error}
             answer |= {key: value for key, value in data.items() if value is not None}
         return answer
 
+    @api_operation("GetDurableExecutionHistory")
     def get_durable_execution_history(self, **request: Any) -> dict[str, Any]:
         """One page of the history; payloads only with ``IncludeExecutionData``."""
-        validate_request("GetDurableExecutionHistory", request)
-        execution = self._executions.get(request["DurableExecutionArn"], "GetDurableExecutionHistory")
+        execution = self._executions.get(request["DurableExecutionArn"])
         history, backwards = execution.checkpoints.journal.events, bool(request.get("ReverseOrder"))
-        events, more = list_page(history, backwards, request, "GetDurableExecutionHistory")
+        events, more = list_page(history, backwards, request)
         if not request.get("IncludeExecutionData"):
             events = [without_execution_data(event) for event in events]
         return {"Events": [copied(event) for event in events], **more}
 
+    @api_operation("ListDurableExecutionsByFunction")
     def list_durable_executions_by_function(self, **request: Any) -> dict[str, Any]:
         """The executions of one function, filtered by qualifier, name, status and start time; the newest first.
 
         With ``ReverseOrder`` the oldest comes first.
         """
-        validate_request("ListDurableExecutionsByFunction", request)
         name, qualifier = split_name(request["FunctionName"])
         matches = _filter(request, request.get("Qualifier", qualifier))
         executions = self._executions.of_function(name)
         if not executions and not any(directory.has(name) for directory in self._directories.values()):
-            raise modelled_error(
-                "ResourceNotFoundException", f"Function not found: {name}", "ListDurableExecutionsByFunction"
-            )
+            raise RefusedError("ResourceNotFoundException", f"Function not found: {name}")
         newest_first = not request.get("ReverseOrder")
-        found, more = list_page(executions, newest_first, request, "ListDurableExecutionsByFunction", matches)
+        found, more = list_page(executions, newest_first, request, matches)
         return {"DurableExecutions": [_summary(execution) for execution in found], **more}
 
+    @api_operation("StopDurableExecution")
     def stop_durable_execution(self, **request: Any) -> dict[str, Any]:
         """End a running execution with STOPPED; one that has ended stays as it is."""
-        validate_request("StopDurableExecution", request)
-        execution = self._executions.get(request["DurableExecutionArn"], "StopDurableExecution")
-        check_error_size(request.get("Error"), "StopDurableExecution")
+        execution = self._executions.get(request["DurableExecutionArn"])
+        check_error_size(request.get("Error", {}))
         if execution.running:
             self._executions.stop(execution, request.get("Error"))
         return {"StopTimestamp": execution.ended_at}
 
+    @api_operation("PauseDurableExecution")
     def pause_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Pause a running execution; see :class:`PauseManager`."""
-        validate_request("PauseDurableExecution", request)
-        self._pauses.pause(self._executions.get(request["DurableExecutionArn"], "PauseDurableExecution"), request)
+        self._executions.pauses.pause(self._executions.get(request["DurableExecutionArn"]), request)
         return {}
 
+    @api_operation("ResumeDurableExecution")
     def resume_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Resume a paused execution, or cancel a pause that has not begun."""
-        validate_request("ResumeDurableExecution", request)
-        self._pauses.resume(self._executions.get(request["DurableExecutionArn"], "ResumeDurableExecution"), request)
+        self._executions.pauses.resume(self._executions.get(request["DurableExecutionArn"]), request)
         return {}
 
+    @api_operation("DeleteDurableExecution")
     def delete_durable_execution(self, **request: Any) -> dict[str, Any]:
         """Forget an execution that has ended; the service takes a while (DELETING), here it is done by the answer."""
-        validate_request("DeleteDurableExecution", request)
-        execution = self._executions.get(request["DurableExecutionArn"], "DeleteDurableExecution")
+        execution = self._executions.get(request["DurableExecutionArn"])
         if execution.running:
-            raise modelled_error(
-                "ResourceConflictException",
-                f"Durable execution {execution.name!r} is {execution.status}: it must have ended",
-                "DeleteDurableExecution",
-            )
+            raise conflict(execution, "it must have ended")
         self._drop(execution.arn)
         return {"DeletionRequestTimestamp": self._now()}
 
     def _drop(self, arn: str) -> None:
-        for owner in (self._executions, self._invokes, self._pauses):
-            owner.drop(arn)
+        self._executions.drop(arn)
+        self._invokes.drop(arn)
 
+    @api_operation("SendDurableExecutionCallbackSuccess")
     def send_durable_execution_callback_success(self, **request: Any) -> dict[str, Any]:
         """Complete a callback; ``Result`` is bytes, and reaches the handler as text."""
-        validate_request("SendDurableExecutionCallbackSuccess", request)
         result = callback_result(request.get("Result"))
-        callback = self._callbacks.open(request["CallbackId"], "SendDurableExecutionCallbackSuccess")
+        callback = self._callbacks.open(request["CallbackId"])
         self._executions.change(callback.arn, callback.operation_id, "SUCCEED", result)
         return {}
 
+    @api_operation("SendDurableExecutionCallbackFailure")
     def send_durable_execution_callback_failure(self, **request: Any) -> dict[str, Any]:
-        """Fail a callback with ``Error``."""
-        validate_request("SendDurableExecutionCallbackFailure", request)
         error = request.get("Error", {})
-        check_error_size(error, "SendDurableExecutionCallbackFailure")
-        callback = self._callbacks.open(request["CallbackId"], "SendDurableExecutionCallbackFailure")
+        check_error_size(error)
+        callback = self._callbacks.open(request["CallbackId"])
         self._executions.change(callback.arn, callback.operation_id, "FAIL", error=error)
         return {}
 
+    @api_operation("SendDurableExecutionCallbackHeartbeat")
     def send_durable_execution_callback_heartbeat(self, **request: Any) -> dict[str, Any]:
-        """Restart the callback's heartbeat timeout."""
-        validate_request("SendDurableExecutionCallbackHeartbeat", request)
         self._callbacks.heartbeat(request["CallbackId"])
         return {}
 
@@ -229,6 +231,7 @@ class CheckpointServer:
 
     # --- executions ---
 
+    @refusals_of("Invoke")
     def start(
         self,
         deployment: int,
@@ -291,7 +294,6 @@ class CheckpointServer:
             execution.checkpoints.revoke()
 
     def request_id(self) -> str:
-        """The request id for one call of a plain function."""
         return self._ids.request()
 
     def function_answered(self, arn: str, operation_id: str, result: str | None, error: ErrorObject | None) -> None:
@@ -315,16 +317,15 @@ class CheckpointServer:
         parent = self._executions.get(arn).request.parent
         return None if parent is None else parent[0]
 
+    @refusals_of("GetDurableExecutionHistory")
     def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
         """The history's events after that one."""
-        return self._executions.get(arn, "GetDurableExecutionHistory").checkpoints.journal.events[event_id:]
+        return self._executions.get(arn).checkpoints.journal.events[event_id:]
 
     def has_open_callbacks(self) -> bool:
-        """Whether a callback of any execution waits for an answer."""
         return self._callbacks.has_open
 
     def heartbeats(self, callback_id: str) -> int:
-        """The number of heartbeats that a callback was sent."""
         return self._callbacks.heartbeats(callback_id)
 
 
@@ -333,11 +334,6 @@ def _has_expected_timeout() -> bool:
     """Whether the installed botocore knows this member, which is newer than the rest."""
     operation: Any = service_model().operation_model("GetDurableExecution")
     return "ExpectedExecutionTimeoutTimestamp" in operation.output_shape.members
-
-
-def _pause_details(pause: Pause) -> dict[str, Any]:
-    details = {"PauseRequestTimestamp": pause.requested_at, "ExecutionTimeoutPaused": pause.timeout_paused}
-    return details if pause.reason is None else {**details, "Reason": pause.reason}
 
 
 def _summary(execution: DurableExecution) -> dict[str, Any]:
@@ -352,7 +348,6 @@ def _summary(execution: DurableExecution) -> dict[str, Any]:
 
 
 def _filter(request: Mapping[str, Any], qualifier: str | None) -> Callable[[DurableExecution], bool]:
-    """The condition that the request sets on executions."""
     name, statuses = request.get("DurableExecutionName"), request.get("Statuses")
     after, before = (
         parse_to_aware_datetime(request[key]) if key in request else None for key in ("StartedAfter", "StartedBefore")

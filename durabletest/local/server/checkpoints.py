@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError
-
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import DETAILS, ErrorObject, Operation, OperationCache, Update, error_of
 from durabletest.local.server.operation_changes import OperationChanges, check_batch
-from durabletest.local.server.quotas import SERVICE_QUOTAS, Quotas, Usage, size
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.quotas import Usage, size
+from durabletest.local.server.service_model import RefusedError
 
 if TYPE_CHECKING:
+    from durabletest.local.server.execution_state import StartRequest
     from durabletest.local.server.function_invokes import InvokeManager
 
 PAGE_BYTES = 5_000_000
@@ -42,17 +41,15 @@ class StatePages:
         """Invalidate all markers, at the start of an invocation."""
         self._rest.clear()
 
-    def first(self, operations: Sequence[Operation], max_items: int | None = None) -> dict[str, Any]:
-        """The first page: ``{"Operations": [...]}`` and ``NextMarker`` if there is more."""
-        return self._page(operations, 0, max_items)
-
     def next(self, marker: str, max_items: int | None) -> dict[str, Any]:
         """The marker's page, which can be fetched again, as by a repeated request."""
         if marker not in self._rest:
-            raise _invalid_marker(marker, "GetDurableExecutionState")
-        return self._page(*self._rest[marker], max_items)
+            raise _invalid_marker(marker)
+        operations, start = self._rest[marker]
+        return self.page(operations, max_items, start)
 
-    def _page(self, operations: Sequence[Operation], start: int, max_items: int | None) -> dict[str, Any]:
+    def page(self, operations: Sequence[Operation], max_items: int | None = None, start: int = 0) -> dict[str, Any]:
+        """The page that begins there: ``{"Operations": [...]}``, and ``NextMarker`` if there is more."""
         end = self._end_of_page(operations, start, max_items)
         page: dict[str, Any] = {"Operations": list(operations[start:end])}
         if end < len(operations):
@@ -83,14 +80,13 @@ def list_page(
     items: Sequence[ItemT],
     backwards: bool,
     request: Mapping[str, Any],
-    api_operation: str,
     wanted: Callable[[ItemT], bool] = lambda _: True,
 ) -> tuple[list[ItemT], dict[str, str]]:
     """The wanted items of the requested page, and ``{"NextMarker": ...}`` if there are more.
 
     The marker is the index of an item: items are only ever added at the end, so that it stays valid.
     """
-    start = _index_of(request.get("Marker"), api_operation)
+    start = _index_of(request.get("Marker"))
     last = len(items) - 1
     indexes = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
     count = request.get("MaxItems") or DEFAULT_ITEMS
@@ -98,17 +94,17 @@ def list_page(
     return [items[index] for index in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
 
 
-def _index_of(marker: str | None, api_operation: str) -> int | None:
+def _index_of(marker: str | None) -> int | None:
     if not marker:
         return None
     prefix, _, number = marker.partition("-")
     if prefix != "item" or not number.isdecimal():
-        raise _invalid_marker(marker, api_operation)
+        raise _invalid_marker(marker)
     return int(number)
 
 
-def _invalid_marker(marker: str, api_operation: str) -> ClientError:
-    return modelled_error("InvalidParameterValueException", f"Invalid marker: {marker}", api_operation)
+def _invalid_marker(marker: str) -> RefusedError:
+    return RefusedError("InvalidParameterValueException", f"Invalid marker: {marker}")
 
 
 _CONCURRENT = frozenset({"Map", "Parallel"})
@@ -152,19 +148,17 @@ class CheckpointManager:
     def __init__(
         self,
         execution_id: str,
+        request: StartRequest,
         changes: OperationChanges,
         invokes: InvokeManager,
         ids: IdSource,
-        page_size: int | None = None,
-        invocation_type: str = "Event",
-        quotas: Quotas = SERVICE_QUOTAS,
     ) -> None:
         self._execution_id = execution_id
-        self._invocation_type = invocation_type
+        self._invocation_type = request.invocation_type
         self._invokes = invokes
         self._ids = ids
         self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
-        self._pages = StatePages(page_size)
+        self._pages = StatePages(request.page_size)
         self._token: str | None = None
         self._released_token: str | None = None
         self._answered: dict[str, AnsweredRequest] = {}
@@ -176,7 +170,7 @@ class CheckpointManager:
         """The parents (None for the execution) of delivered changes that their branch has not acted upon."""
         self.changes = changes
         self.journal = changes.journal
-        self.usage = Usage(quotas, self.journal)
+        self.usage = Usage(request.quotas, self.journal)
         self.invocation: ActiveInvocation | None = None
         self.ends_with_next_checkpoint = False
         """Whether the invocation may write no more after its next checkpoint, whose answer has no token."""
@@ -200,7 +194,7 @@ class CheckpointManager:
         return {
             "DurableExecutionArn": self._arn,
             "CheckpointToken": self._renew_token(),
-            "InitialExecutionState": {"NextMarker": "", **self._pages.first(list(self.journal.operations.values()))},
+            "InitialExecutionState": {"NextMarker": "", **self._pages.page(list(self.journal.operations.values()))},
             "UpdatedOperationIds": updated,
             "RequestId": self.invocation.request_id,
         }
@@ -244,7 +238,7 @@ class CheckpointManager:
             return repeated
         if self._token is None and token == self._released_token:
             return {"NewExecutionState": {"Operations": []}}
-        self._check_token(token, "CheckpointDurableExecution")
+        self._check_token(token)
         check_batch(self.journal.operations, updates, self._invocation_type)
         error = self.usage.checkpointed(updates)
         if error is not None:
@@ -270,21 +264,18 @@ class CheckpointManager:
         if first is None or self._now() - first.at > CLIENT_TOKEN_LIFE:
             return None
         if token not in (first.token, self._token):
-            raise _invalid_token("CheckpointDurableExecution")
+            raise invalid_token()
         if updates != first.updates:
-            raise modelled_error(
-                "InvalidParameterValueException",
-                f"ClientToken {client_token!r} was used for other updates",
-                "CheckpointDurableExecution",
-            )
+            text = f"ClientToken {client_token!r} was used for other updates"
+            raise RefusedError("InvalidParameterValueException", text)
         return first.answer
 
     def state(self, token: str, marker: str | None, max_items: int | None) -> dict[str, Any]:
         """One page of the state; without a marker the first one."""
-        self._check_token(token, "GetDurableExecutionState")
+        self._check_token(token)
         if marker:
             return self._pages.next(marker, max_items)
-        return self._pages.first(list(self.journal.operations.values()), max_items)
+        return self._pages.page(list(self.journal.operations.values()), max_items)
 
     def _apply(self, update: Update) -> None:
         if update["Type"] == "EXECUTION":
@@ -311,7 +302,7 @@ class CheckpointManager:
         self._unconsumed |= {self.journal.operations[key].get("ParentId") for key in self._undelivered}
         self._updated = {key: None for key in self._updated if key not in self._undelivered}
         self._undelivered.clear()
-        page = self._pages.first(self.journal.take_changed())
+        page = self._pages.page(self.journal.take_changed())
         if self.outcome is not None or self.ends_with_next_checkpoint:
             self._token = None
             return {"NewExecutionState": page}
@@ -321,9 +312,9 @@ class CheckpointManager:
         self._token = self._ids.token(self._execution_id)
         return self._token
 
-    def _check_token(self, token: str, api_operation: str) -> None:
+    def _check_token(self, token: str) -> None:
         if self._token is None or token != self._token:
-            raise _invalid_token(api_operation)
+            raise invalid_token()
 
     # --- changes from outside ---
 
@@ -341,5 +332,5 @@ class CheckpointManager:
             self.exceeded(error)
 
 
-def _invalid_token(api_operation: str) -> ClientError:
-    return modelled_error("InvalidParameterValueException", "Invalid checkpoint token", api_operation)
+def invalid_token() -> RefusedError:
+    return RefusedError("InvalidParameterValueException", "Invalid checkpoint token")

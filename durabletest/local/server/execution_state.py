@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from durabletest.local.server.announcements import Announcements
 from durabletest.local.server.checkpoints import CLIENT_TOKEN_LIFE, CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec
-from durabletest.local.server.journal import ErrorObject
+from durabletest.local.server.journal import ErrorObject, result_of
 from durabletest.local.server.quotas import SERVICE_QUOTAS, InvokeTree, Quotas
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 LONGEST_TIMEOUTS = {"Event": 31_622_400, "RequestResponse": 900}
 """Seconds (366 days, 15 minutes): the longest that the service lets an execution run, by how it was started."""
@@ -55,12 +55,22 @@ class Pause:
     invocation_due: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TakenRequest:
+    """A request that carried a client token, and when it was taken."""
+
+    api_operation: str
+    request: Mapping[str, Any]
+    at: datetime
+
+
 @dataclass(slots=True, eq=False)
 class DurableExecution:
     """One durable execution; ``failures`` counts failed invocations in a row, ``empty_pendings`` refused PENDINGs.
 
     ``pause`` is there while it is PAUSING or PAUSED; ``interrupted`` is true while an invocation runs to its end that a
-    pause allows to write no more; ``time_paused`` extends its timeout.
+    pause allows to write no more; ``time_paused`` extends its timeout. ``pause_requests`` are those that were taken, by
+    their client tokens.
     """
 
     execution_id: str
@@ -75,6 +85,7 @@ class DurableExecution:
     pause: Pause | None = None
     interrupted: bool = False
     time_paused: timedelta = timedelta(0)
+    pause_requests: dict[str, TakenRequest] = field(default_factory=dict)
     result: str | None = None
     error: ErrorObject | None = None
     ended_at: datetime | None = None
@@ -103,15 +114,6 @@ class DurableExecution:
 # --- pauses ---
 
 
-@dataclass(frozen=True, slots=True)
-class TakenRequest:
-    """A request that carried a client token, and when it was taken."""
-
-    api_operation: str
-    request: Mapping[str, Any]
-    at: datetime
-
-
 class PauseManager:
     """Pauses and resumes executions.
 
@@ -127,14 +129,13 @@ class PauseManager:
         self._arm_timeout = arm_timeout
         self._now = now
         self._announcements = announcements
-        self._taken: dict[tuple[str, str], TakenRequest] = {}
 
     def pause(self, execution: DurableExecution, request: Mapping[str, Any]) -> None:
         """Pause a RUNNING execution; one with another status is refused."""
         if self._is_repeated(execution, "PauseDurableExecution", request):
             return
         if execution.status != "RUNNING":
-            _refuse(execution, "RUNNING", "PauseDurableExecution")
+            raise conflict(execution, "it must be RUNNING")
         self._remember(execution, "PauseDurableExecution", request)
         execution.pause = Pause(self._now(), request.get("Reason"), request.get("ExecutionTimeoutPaused", True))
         execution.status = "PAUSING"
@@ -163,7 +164,7 @@ class PauseManager:
             return
         pause, execution.pause = execution.pause, None
         if pause is None:
-            _refuse(execution, "PAUSED or PAUSING", "ResumeDurableExecution")
+            raise conflict(execution, "it must be PAUSED or PAUSING")
         execution.status = "RUNNING"
         self._remember(execution, "ResumeDurableExecution", request)
         if pause.began_at is None:
@@ -176,35 +177,27 @@ class PauseManager:
         if pause.invocation_due:
             self._announcements.invocation_due(execution.arn)
 
-    def drop(self, arn: str) -> None:
-        """Forget the requests for an execution."""
-        for key in [key for key in self._taken if key[0] == arn]:
-            del self._taken[key]
-
     def _record(
         self, execution: DurableExecution, event_type: str, details: dict[str, Any], reason: str | None
     ) -> None:
         if reason is not None:
-            details["Reason"] = {"Payload": reason, "Truncated": False}
+            details["Reason"] = result_of(reason)
         execution.checkpoints.journal.record(event_type, details)
         self._announcements.changed(execution.arn)
 
     def _is_repeated(self, execution: DurableExecution, api_operation: str, request: Mapping[str, Any]) -> bool:
         """Whether this very request was taken before, by its client token."""
-        taken = self._taken.get((execution.arn, request.get("ClientToken", "")))
+        taken = execution.pause_requests.get(request.get("ClientToken", ""))
         if taken is None or self._now() - taken.at > CLIENT_TOKEN_LIFE:
             return False
         return (taken.api_operation, taken.request) == (api_operation, request)
 
     def _remember(self, execution: DurableExecution, api_operation: str, request: Mapping[str, Any]) -> None:
         if "ClientToken" in request:
-            taken = TakenRequest(api_operation, request, self._now())
-            self._taken[execution.arn, request["ClientToken"]] = taken
+            execution.pause_requests[request["ClientToken"]] = TakenRequest(api_operation, request, self._now())
 
 
-def _refuse(execution: DurableExecution, allowed: str, api_operation: str) -> NoReturn:
-    raise modelled_error(
-        "ResourceConflictException",
-        f"Durable execution {execution.name!r} is {execution.status}: it must be {allowed}",
-        api_operation,
-    )
+def conflict(execution: DurableExecution, rule: str) -> RefusedError:
+    """The refusal of a request that an execution of this status does not allow."""
+    text = f"Durable execution {execution.name!r} is {execution.status}: {rule}"
+    return RefusedError("ResourceConflictException", text)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
-from durabletest.local.server.execution_state import DurableExecution, StartRequest
+from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest
 from durabletest.local.server.identifiers import IdSource
 from durabletest.local.server.journal import ErrorObject, Journal
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 if TYPE_CHECKING:
     from durabletest.local.server.function_invokes import InvokeManager
@@ -40,16 +40,11 @@ class ExecutionManager:
 
     invokes: InvokeManager
     """Set by that manager itself, which needs this one."""
-    begin_pause: Callable[[DurableExecution], None]
-    """``PauseManager.begin``: called when the invocation of an execution that is PAUSING has ended."""
 
     def __init__(
-        self,
-        callbacks: CallbackRegistry,
-        ids: IdSource,
-        now: Callable[[], datetime],
-        announcements: Announcements,
+        self, callbacks: CallbackRegistry, ids: IdSource, now: Callable[[], datetime], announcements: Announcements
     ) -> None:
+        self.pauses = PauseManager(self.arm_timeout, now, announcements)
         self._callbacks = callbacks
         self._ids = ids
         self._now = now
@@ -58,11 +53,11 @@ class ExecutionManager:
         self._by_name: dict[tuple[int, str, str], DurableExecution] = {}
         self._by_function: defaultdict[str, dict[str, DurableExecution]] = defaultdict(dict)
 
-    def get(self, arn: str, api_operation: str = "Invoke") -> DurableExecution:
+    def get(self, arn: str) -> DurableExecution:
         """The execution of that ARN; an unknown one is refused with the service's own error."""
         execution = self.find(arn)
         if execution is None:
-            raise modelled_error("ResourceNotFoundException", f"Durable execution not found: {arn}", api_operation)
+            raise RefusedError("ResourceNotFoundException", f"Durable execution not found: {arn}")
         return execution
 
     def find(self, arn: str) -> DurableExecution | None:
@@ -77,7 +72,6 @@ class ExecutionManager:
         return [arn for arn, execution in self._by_arn.items() if execution.request.deployment == deployment]
 
     def drop(self, arn: str) -> None:
-        """Forget an execution and its callbacks."""
         execution = self._by_arn.pop(arn)
         del self._by_function[execution.request.function.name][arn]
         del self._by_name[execution.request.identity(execution.name)]
@@ -91,11 +85,8 @@ class ExecutionManager:
         if existing is not None:
             if existing.request.payload == request.payload:
                 return existing
-            raise modelled_error(
-                "DurableExecutionAlreadyStartedException",
-                f"Durable execution {existing.name!r} was already started with another input",
-                "Invoke",
-            )
+            text = f"Durable execution {existing.name!r} was already started with another input"
+            raise RefusedError("DurableExecutionAlreadyStartedException", text)
         execution = self._create(request)
         self._by_arn[execution.arn] = self._by_name[request.identity(execution.name)] = execution
         self._by_function[request.function.name][execution.arn] = execution
@@ -115,15 +106,7 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announcements)
-        checkpoints = CheckpointManager(
-            execution_id,
-            changes,
-            self.invokes,
-            self._ids,
-            request.page_size,
-            request.invocation_type,
-            request.quotas,
-        )
+        checkpoints = CheckpointManager(execution_id, request, changes, self.invokes, self._ids)
         checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
         checkpoints.interrupted = lambda: self._interrupt(self._by_arn[arn])
         parent = None if request.parent is None else self._by_arn[request.parent[0]]
@@ -151,12 +134,7 @@ class ExecutionManager:
     # --- changes from outside the handler ---
 
     def change(
-        self,
-        arn: str,
-        operation_id: str,
-        action: str,
-        result: str | None = None,
-        error: ErrorObject | None = None,
+        self, arn: str, operation_id: str, action: str, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
         """Change an operation that is pending; one that was cancelled, or of an ended execution, stays as it is."""
         execution = self.find(arn)
@@ -170,7 +148,7 @@ class ExecutionManager:
 
     def fire(self, arn: str, kind: TimerKind, operation_id: str | None) -> None:
         """Do what is due; nothing, if its execution has ended."""
-        execution = self.get(arn, "CheckpointDurableExecution")
+        execution = self.get(arn)
         change = partial(self.change, arn, operation_id or "")
         match kind:
             case TimerKind.WAIT:
@@ -247,7 +225,7 @@ class ExecutionManager:
 
     def _interrupt(self, execution: DurableExecution) -> None:
         execution.interrupted = True
-        self.begin_pause(execution)
+        self.pauses.begin(execution)
 
     def _repeat(self, execution: DurableExecution, error: ErrorObject | None = None) -> None:
         """An invocation has ended that a pause had interrupted: another one is due, at the latest after the pause."""
@@ -257,7 +235,7 @@ class ExecutionManager:
 
     def _pause_after_invocation(self, execution: DurableExecution) -> None:
         if execution.status == "PAUSING":
-            self.begin_pause(execution)
+            self.pauses.begin(execution)
 
     def _suspend(self, execution: DurableExecution) -> None:
         checkpoints = execution.checkpoints

@@ -15,23 +15,13 @@ from durabletest.local.server.executions import ExecutionManager
 from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, executed_version, split_name
 from durabletest.local.server.journal import ErrorObject, Update
 from durabletest.local.server.quotas import MAX_PAYLOAD, SERVICE_QUOTAS, Quotas, check_input_size, too_large_result
-from durabletest.local.server.service_model import modelled_error, validate_request
+from durabletest.local.server.service_model import RefusedError, refusals_of, validate_request
 
 ACCEPTED, NO_CONTENT = 202, 204
 _DRY_RUN = "DryRun"
 _REGISTER = ". Register it with register_durable_function({!r}, handler)"
 _SUPPORTED = frozenset({"FunctionName", "InvocationType", "DurableExecutionName", "Payload", "Qualifier", "TenantId"})
 _ACTIONS = {"SUCCEEDED": "SUCCEED", "FAILED": "FAIL", "TIMED_OUT": "TIME_OUT", "STOPPED": "STOP"}
-
-
-@dataclass(frozen=True, slots=True)
-class StubbedInvoke:
-    """A chained invoke as its stub sees it; ``payload`` is JSON text."""
-
-    arn: str
-    operation_id: str
-    target: str
-    payload: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +34,8 @@ class StubbedEnd:
     error: ErrorObject | None
 
 
-Decide: TypeAlias = Callable[[StubbedInvoke], StubbedEnd | None]
-"""Returns the end of an invoke, or None if no stub replaces it."""
+Decide: TypeAlias = Callable[[str, str, str | None], StubbedEnd | None]
+"""Returns the end of an invoke by its execution's ARN, target and payload (JSON text); None if no stub replaces it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +49,7 @@ class FunctionDirectory:
     own: FunctionSpec | None = None
     page_size: int | None = None
     quotas: Quotas = SERVICE_QUOTAS
-    decide: Decide = lambda _invoke: None
+    decide: Decide = lambda *_invoke: None
     _registered: dict[str, FunctionSpec] = field(default_factory=dict)
 
     def register(self, name: str, *, durable: bool, timeout: int | None = None) -> None:
@@ -96,14 +86,6 @@ class PlainInvoke:
     tenant_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What ``Invoke`` names: its registered name, None for the runner's own function, and the version that runs."""
-
-    registered: str | None
-    spec: FunctionSpec
-
-
 class InvokeManager:
     """Starts the targets of invokes; completes those that are no executions: of plain functions, and stubbed ones."""
 
@@ -130,7 +112,7 @@ class InvokeManager:
         target, tenant_id = options["FunctionName"], options.get("TenantId")
         version = executed_version(split_name(target)[1])
         directory = self._directories[execution.request.deployment]
-        end = directory.decide(StubbedInvoke(arn, operation_id, target, payload))
+        end = directory.decide(arn, target, payload)
         found = directory.find(target)
         apply = execution.checkpoints.changes.apply
         if end is not None:
@@ -139,7 +121,9 @@ class InvokeManager:
             self._announcements.timer_armed(arn, TimerKind.STUBBED_INVOKE, self._now() + end.after, operation_id)
         elif found is None:
             apply(update)
-            self._executions.change(arn, operation_id, "FAIL", error=_unknown(target))
+            # the type of this error is not documented, so the API's own is taken
+            error = {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
+            self._executions.change(arn, operation_id, "FAIL", error=error)
             self._announcements.function_unknown(arn, target)
         elif found[1].durable:
             child = self._start_child(execution, update, found[0], replace(found[1], version=version))
@@ -177,7 +161,6 @@ class InvokeManager:
         self._executions.change(arn, operation_id, action, None if error else result, error)
 
     def end_stubbed(self, arn: str, operation_id: str) -> None:
-        """Complete a stubbed invoke, which is due."""
         end = self._stubbed_ends.pop((arn, operation_id))
         if end.status == "SUCCEEDED":
             self.function_answered(arn, operation_id, end.result, None)
@@ -186,54 +169,76 @@ class InvokeManager:
             self._executions.change(arn, operation_id, action, error=end.error)
 
     def drop(self, arn: str) -> None:
-        """Forget the stubbed invokes of an execution."""
         for key in [key for key in self._stubbed_ends if key[0] == arn]:
             del self._stubbed_ends[key]
 
     # --- the API's Invoke ---
 
+    @refusals_of("Invoke")
     def invoke(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``Invoke`` of a durable function with the type ``Event``, in the shape of the API.
 
         The service invokes plain functions too, and waits for the result of a ``RequestResponse``. Neither fits a test:
         the caller, a step perhaps, would have to end before another function can run. Both are refused.
         """
-        target = self._target(deployment, request, _REGISTER)
-        _check_event(request, target.spec)
-        return self._begin(deployment, request, target)
+        registered, spec = self._target(deployment, request, _REGISTER)
+        if (kind := _kind(request)) != "Event":
+            raise NotAvailableError(
+                f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a "
+                "function that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
+            )
+        if not spec.durable:
+            raise NotAvailableError(
+                f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, "
+                "or register it with register_durable_function if it is durable"
+            )
+        return self._begin(deployment, request, registered, spec)
 
+    @refusals_of("Invoke")
     def invoke_from_outside(self, deployment: int, request: Mapping[str, Any]) -> dict[str, Any] | PlainInvoke:
         """Answer ``Invoke`` for a caller that can wait, as no execution waits for it.
 
         Of a ``RequestResponse`` the answer is that of the start, with the ARN of the execution to wait for; of a plain
         function it is what to call; a ``DryRun`` only checks the request.
         """
-        target, kind = self._target(deployment, request), _kind(request)
-        if kind != _DRY_RUN and target.spec.durable:
-            return self._begin(deployment, request, target)
+        (registered, spec), kind = self._target(deployment, request), _kind(request)
+        if kind != _DRY_RUN and spec.durable:
+            return self._begin(deployment, request, registered, spec)
         payload = _payload(request.get("Payload"), kind)
         if kind == _DRY_RUN:
             return {"StatusCode": NO_CONTENT, "Payload": b""}
-        return PlainInvoke(target.registered or "", target.spec, payload, request.get("TenantId"))
+        return PlainInvoke(registered or "", spec, payload, request.get("TenantId"))
 
-    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> _Target:
-        """What the request names; ``remedy``, with a place for the name, ends the refusal of a name that is unknown."""
+    def _target(self, deployment: int, request: Mapping[str, Any], remedy: str = "") -> tuple[str | None, FunctionSpec]:
+        """The registered name of the function, None for the runner's own, and the version of it that runs.
+
+        ``remedy``, with a place for the name, ends the refusal of a name that is unknown.
+        """
         validate_request("Invoke", request)
-        _check_supported(request)
+        left_over = sorted(name for name in set(request) - _SUPPORTED if (name, request[name]) != ("LogType", "None"))
+        if left_over:
+            raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
         name, written = split_name(request["FunctionName"])
-        qualifier = request.get("Qualifier", written)
-        registered, spec = _find(self._directories[deployment], name, qualifier, remedy.format(name))
+        qualifier, directory = request.get("Qualifier", written), self._directories[deployment]
+        found: tuple[str | None, FunctionSpec] | None
+        found = directory.find(f"{name}:{qualifier}" if qualifier else name)
+        if found is None and directory.own is not None and directory.own.name == name:
+            found = None, directory.own
+        if found is None:
+            raise RefusedError("ResourceNotFoundException", f"Function not found: {name}{remedy.format(name)}")
+        registered, spec = found
         if spec.durable and qualifier is None:
-            raise modelled_error(
+            raise RefusedError(
                 "InvalidParameterValueException",
                 f"You cannot invoke a durable function using an unqualified ARN: write '{spec.name}:$LATEST', or a "
                 "version or alias",
-                "Invoke",
             )
-        return _Target(registered, replace(spec, version=executed_version(qualifier)))
+        return registered, replace(spec, version=executed_version(qualifier))
 
-    def _begin(self, deployment: int, request: Mapping[str, Any], target: _Target) -> dict[str, Any]:
-        directory, spec, kind = self._directories[deployment], target.spec, _kind(request)
+    def _begin(
+        self, deployment: int, request: Mapping[str, Any], registered: str | None, spec: FunctionSpec
+    ) -> dict[str, Any]:
+        directory, kind = self._directories[deployment], _kind(request)
         execution = self._executions.start(
             StartRequest(
                 FunctionSpec(spec.name, version=spec.version),
@@ -242,7 +247,7 @@ class InvokeManager:
                 spec.timeout,
                 request.get("TenantId"),
                 page_size=directory.page_size,
-                target=target.registered,
+                target=registered,
                 deployment=deployment,
                 invocation_type=kind,
                 quotas=directory.quotas,
@@ -256,49 +261,9 @@ class InvokeManager:
         }
 
 
-def _unknown(target: str) -> ErrorObject:
-    """The error of a chained invoke without a target; its type is not documented, so the API's own is taken."""
-    return {"ErrorType": "ResourceNotFoundException", "ErrorMessage": f"Function not found: {target}"}
-
-
-def _find(
-    directory: FunctionDirectory, name: str, qualifier: str | None, remedy: str
-) -> tuple[str | None, FunctionSpec]:
-    """The registered name, None for the runner's own function, and the function."""
-    found = directory.find(f"{name}:{qualifier}" if qualifier else name)
-    if found is not None:
-        return found
-    if directory.own is not None and name == directory.own.name:
-        return None, directory.own
-    raise modelled_error(
-        "ResourceNotFoundException",
-        f"Function not found: {name}{remedy}",
-        "Invoke",
-    )
-
-
-def _check_supported(request: Mapping[str, Any]) -> None:
-    left_over = sorted(name for name in set(request) - _SUPPORTED if (name, request[name]) != ("LogType", "None"))
-    if left_over:
-        raise NotAvailableError(f"invoke(...) with {', '.join(left_over)} is not answered locally: leave it out")
-
-
 def _kind(request: Mapping[str, Any]) -> str:
     kind: str = request.get("InvocationType", "RequestResponse")
     return kind
-
-
-def _check_event(request: Mapping[str, Any], spec: FunctionSpec) -> None:
-    if (kind := _kind(request)) != "Event":
-        raise NotAvailableError(
-            f"invoke(...) with InvocationType={kind!r} is not answered locally: the caller would wait for a function "
-            "that runs after it. Write InvocationType='Event', or context.invoke to wait for a result"
-        )
-    if not spec.durable:
-        raise NotAvailableError(
-            f"invoke(...) of {spec.name!r}, a plain function, is not answered locally: call it by context.invoke, or "
-            "register it with register_durable_function if it is durable"
-        )
 
 
 def _payload(raw: Any, invocation_type: str) -> str | None:
@@ -310,8 +275,7 @@ def _payload(raw: Any, invocation_type: str) -> str | None:
         text: str = raw if isinstance(raw, str) else bytes(raw).decode()
         json.loads(text)
     except ValueError as error:
-        raise modelled_error(
-            "InvalidRequestContentException", f"Could not parse request body into json: {error}", "Invoke"
-        ) from error
+        text = f"Could not parse request body into json: {error}"
+        raise RefusedError("InvalidRequestContentException", text) from error
     check_input_size(text, invocation_type)
     return text

@@ -32,7 +32,6 @@ class FunctionSpec:
 
     @property
     def qualified_arn(self) -> str:
-        """The function's ARN with its version, as execution ARNs begin."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}:{self.version}"
 
 
@@ -71,7 +70,6 @@ class IdSource:
         return str(UUID(int=_EXECUTION_SPACE + next(self._executions)))
 
     def request(self) -> str:
-        """The request id of one invocation."""
         return str(UUID(int=_REQUEST_SPACE + next(self._requests)))
 
     def callback(self, arn: str, operation_id: str) -> str:
@@ -80,7 +78,6 @@ class IdSource:
         return _base64(f"callback/{execution}/{operation_id}")
 
     def token(self, execution_id: str) -> str:
-        """A checkpoint token; base64, as the model asks for."""
         return _base64(f"{execution_id}/{next(self._tokens)}")
 
 

@@ -17,7 +17,7 @@ from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import CallbackRegistry
 from durabletest.local.server.journal import TERMINAL, Journal, Operation, Update, error_of, new_operation, result_of
 from durabletest.local.server.quotas import MAX_ERROR, MAX_EXECUTION_PAYLOADS, MAX_PAYLOAD, REMEDY, error_size, size
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 Details: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 """The details that a change gives its operation, and those of its event."""
@@ -111,21 +111,11 @@ class OperationChanges:
         details = {"CallbackId": callback.callback_id}
         return details, details | {name: seconds for name, seconds in timeouts.items() if seconds is not None}
 
-    def answer_callback(self, operation: Operation, update: Update) -> Details:
-        status = CHANGES["CALLBACK", update["Action"]].status
-        self._close(operation, f"it has {status}, and the first answer stands")
-        return self.outcome(operation, update)
-
-    def time_out_callback(self, operation: Operation, update: Update) -> Details:
-        self._close(operation, "it has timed out")
-        return self.outcome(operation, update)
-
-    def cancel_callback(self, operation: Operation, _update: Update) -> Details:
-        self._close(operation, "it was cancelled")
-        return {}, {}
-
-    def _close(self, operation: Operation, how: str) -> None:
+    def end_callback(self, operation: Operation, update: Update) -> Details:
+        answered = f"it has {CHANGES['CALLBACK', update['Action']].status}, and the first answer stands"
+        how = {"TIME_OUT": "it has timed out", "CANCEL": "it was cancelled"}.get(update["Action"], answered)
         self.callbacks.close(operation["CallbackDetails"]["CallbackId"], how)
+        return self.outcome(operation, update)
 
     def start_invoke(self, _operation: Operation, update: Update) -> Details:
         options = update["ChainedInvokeOptions"]
@@ -167,10 +157,10 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("WAIT", "SUCCEED"): Change("SUCCEEDED", "WaitSucceeded", OperationChanges.end_wait),
     ("WAIT", "CANCEL"): Change("CANCELLED", "WaitCancelled", OperationChanges.cancel_wait),
     ("CALLBACK", "START"): Change("STARTED", "CallbackStarted", OperationChanges.start_callback),
-    ("CALLBACK", "SUCCEED"): Change("SUCCEEDED", "CallbackSucceeded", OperationChanges.answer_callback),
-    ("CALLBACK", "FAIL"): Change("FAILED", "CallbackFailed", OperationChanges.answer_callback),
-    ("CALLBACK", "TIME_OUT"): Change("TIMED_OUT", "CallbackTimedOut", OperationChanges.time_out_callback),
-    ("CALLBACK", "CANCEL"): Change("CANCELLED", None, OperationChanges.cancel_callback),
+    ("CALLBACK", "SUCCEED"): Change("SUCCEEDED", "CallbackSucceeded", OperationChanges.end_callback),
+    ("CALLBACK", "FAIL"): Change("FAILED", "CallbackFailed", OperationChanges.end_callback),
+    ("CALLBACK", "TIME_OUT"): Change("TIMED_OUT", "CallbackTimedOut", OperationChanges.end_callback),
+    ("CALLBACK", "CANCEL"): Change("CANCELLED", None, OperationChanges.end_callback),
     ("CHAINED_INVOKE", "START"): Change("STARTED", "ChainedInvokeStarted", OperationChanges.start_invoke),
     ("CHAINED_INVOKE", "SUCCEED"): Change("SUCCEEDED", "ChainedInvokeSucceeded", OperationChanges.outcome),
     ("CHAINED_INVOKE", "FAIL"): Change("FAILED", "ChainedInvokeFailed", OperationChanges.outcome),
@@ -311,8 +301,5 @@ def _check_repetition(update: Update, earlier: Update | None) -> None:
 
 def _refuse(update: Update, rule: str) -> NoReturn:
     name = f" {update['Name']!r}" if "Name" in update else ""
-    raise modelled_error(
-        "InvalidParameterValueException",
-        f"{update['Action']} of {update['Type']}{name} (id {update['Id']}): {rule}",
-        "CheckpointDurableExecution",
-    )
+    text = f"{update['Action']} of {update['Type']}{name} (id {update['Id']}): {rule}"
+    raise RefusedError("InvalidParameterValueException", text)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from durabletest.local.server.journal import ErrorObject, Journal, Operation, Update
-from durabletest.local.server.service_model import modelled_error
+from durabletest.local.server.service_model import RefusedError
 
 # --- sizes of payloads ---
 
@@ -38,25 +38,19 @@ def error_size(error: Mapping[str, Any]) -> int:
 
 
 def check_input_size(payload: str | None, invocation_type: str) -> None:
-    """Refuse an execution's input that is larger than this type of invocation allows."""
     quota = MAX_EXECUTION_PAYLOADS[invocation_type]
     if payload is not None and size(payload) > quota:
-        raise modelled_error(
+        raise RefusedError(
             "RequestTooLargeException",
             f"the payload has {size(payload)} bytes: an execution's input may have {quota} if it is started with "
             f"InvocationType {invocation_type!r}",
-            "Invoke",
         )
 
 
-def check_error_size(error: Mapping[str, Any] | None, api_operation: str) -> None:
-    """Refuse an error object of more than 1 MB."""
-    if error is not None and (found := error_size(error)) > MAX_ERROR:
-        raise modelled_error(
-            "InvalidParameterValueException",
-            f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}",
-            api_operation,
-        )
+def check_error_size(error: Mapping[str, Any]) -> None:
+    if (found := error_size(error)) > MAX_ERROR:
+        text = f"Error has {found} bytes in its fields together: an error may have {MAX_ERROR}"
+        raise RefusedError("InvalidParameterValueException", text)
 
 
 def too_large_result(result: str, quota: int) -> dict[str, str] | None:
@@ -78,17 +72,14 @@ def callback_result(raw: Any) -> str | None:
         try:
             raw = raw.decode()
         except UnicodeDecodeError as error:
-            _refuse_result(f"it must be UTF-8, {error}")
+            raise RefusedError(
+                "InvalidParameterValueException", f"Result is refused: it must be UTF-8, {error}"
+            ) from error
     if raw is not None and size(raw) > MAX_PAYLOAD:
-        _refuse_result(f"it has {size(raw)} bytes, and a callback's result may have {MAX_PAYLOAD}")
+        reason = f"it has {size(raw)} bytes, and a callback's result may have {MAX_PAYLOAD}"
+        raise RefusedError("InvalidParameterValueException", f"Result is refused: {reason}")
     text: str | None = raw or None
     return text
-
-
-def _refuse_result(reason: str) -> NoReturn:
-    raise modelled_error(
-        "InvalidParameterValueException", f"Result is refused: {reason}", "SendDurableExecutionCallbackSuccess"
-    )
 
 
 # --- quotas of one execution ---

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -60,6 +61,23 @@ def modelled_error(code: str, message: str, api_operation: str) -> ClientError:
     return error
 
 
+class RefusedError(Exception):
+    """The service refuses a request, with one of the model's error codes."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+
+@contextmanager
+def refusals_of(api_operation: str) -> Iterator[None]:
+    """Raise what is refused in the block as boto3 does for that operation."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise modelled_error(refused.code, refused.message, api_operation) from refused.__cause__
+
+
 @cache
 def _error_shapes() -> dict[str, Any]:
     model: Any = service_model()
@@ -91,18 +109,15 @@ def _input_shape(api_operation: str) -> Shape | None:
 
 
 def response_findings(api_operation: str, response: Mapping[str, Any]) -> list[str]:
-    """The violations of an answer; an empty list if there are none."""
     operation: Any = service_model().operation_model(api_operation)
     return findings(operation.output_shape, response)
 
 
 def event_findings(event: Mapping[str, Any]) -> list[str]:
-    """The violations of one event of a history; an empty list if there are none."""
     return findings(service_model().shape_for("Event"), event)
 
 
 def error_findings(error: object) -> list[str]:
-    """The violations of an error object, such as a handler answers with; an empty list if there are none."""
     return findings(service_model().shape_for("ErrorObject"), error)
 
 

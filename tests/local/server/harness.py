@@ -203,7 +203,7 @@ class Started:
 
     def kept(self) -> dict[str, dict[str, Any]]:
         """The operations by id, as the server keeps them; for executions whose token is gone."""
-        return dict(self.harness.server._executions.get(self.arn, "Invoke").checkpoints.journal.operations)
+        return dict(self.harness.server._executions.get(self.arn).checkpoints.journal.operations)
 
     def history(self, **request: Any) -> list[dict[str, Any]]:
         """The events, with execution data."""
