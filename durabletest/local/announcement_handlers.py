@@ -23,7 +23,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
-from durabletest.local.waiters import Waiters
+from durabletest.local.waiting import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
 from durabletest.serialisers import ValueNotes
 

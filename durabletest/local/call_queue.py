@@ -37,7 +37,7 @@ MakeCall: TypeAlias = Callable[[], RunningCall | None]
 
 
 class Post(Protocol):
-    """Puts a message in the orchestrator's inbox, as :meth:`durabletest.local.inbox.Inbox.post`."""
+    """Puts a message in the orchestrator's inbox, as :meth:`durabletest.local.waiting.Inbox.post`."""
 
     def __call__(self, message: Callable[[], None], here: bool = False) -> None: ...
 

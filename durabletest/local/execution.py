@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -40,17 +41,26 @@ class LocalExecution:
         self._clock = environment.clock
         self.exact_time = isinstance(self._clock, VirtualClock)
         self._faults = session.deployment.faults
-        self._history = History()
+        self._ended = False
+        self._seen = 0
         self._logs = self._orchestrator.calls.logs.entries(arn)
         self._lock = Lock()
 
+    @cached_property
+    def _history(self) -> History:
+        """What is kept of the history: ``_seen`` events, which are all if the execution has ``_ended``."""
+        return History()
+
     def history(self) -> History:
         with self._lock:
-            if not self._history.execution.ended:
-                seen = len(self._history.events)
+            if not self._ended:
                 with self._lease.use():
-                    self._history.extend(self._server.call(CheckpointServer.events_after, self.arn, seen))
+                    self._keep(self._server.call(CheckpointServer.events_after, self.arn, self._seen))
             return self._history
+
+    def _keep(self, events: list[dict[str, Any]]) -> None:
+        self._history.extend(events)
+        self._seen, self._ended = len(self._history.events), self._history.execution.ended
 
     def logs(self) -> list[LogEntry]:
         return self._logs
@@ -97,18 +107,17 @@ class LocalExecution:
 
     def wait_until_ended(self, timeout: float | None) -> None:
         """Wait for the end; virtual time moves meanwhile."""
-        if self._history.execution.ended:
+        if self._ended:
             self._orchestrator.raise_if_aborted(self.arn)
             return
-        seen = len(self._history.events)
-        with self._waiting("result() (or execute(), or run())", self.arn, seen=seen) as future:
+        with self._waiting("result() (or execute(), or run())", self.arn, seen=self._seen) as future:
             try:
                 events = future.result(timeout)
             except FutureTimeoutError:
                 title, operations = execution_title(self.arn), listing(self.history())
                 raise WaitTimeoutError(f"{title} did not end within {timeout:g} real seconds\n{operations}") from None
         with self._lock:
-            self._history.extend(events)
+            self._keep(events)
 
     def stop(self, error: Mapping[str, Any]) -> None:
         self.client.stop_durable_execution(DurableExecutionArn=self.arn, **({"Error": error} if error else {}))

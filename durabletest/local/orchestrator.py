@@ -17,7 +17,6 @@ from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.handler_threads import invoker_thread_of
-from durabletest.local.inbox import Inbox
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.run_errors import RunErrors, called_by_handler
 from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
@@ -25,7 +24,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
-from durabletest.local.waiters import Wait, Waiters, Watchdog, again, answer, run_for
+from durabletest.local.waiting import Inbox, Wait, Waiters, Watchdog, again, answer, run_for
 from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
 from durabletest.serialisers import ValueNotes

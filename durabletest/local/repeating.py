@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,9 +60,7 @@ class RepeatingRunner(Runner):
         self._environment.check_clock()
         self._environment.orchestrator.await_rest(self._deployment.lease.use())
         with self._deployment.lease.use():
-            arn = self._environment.server.call(
-                CheckpointServer.start, name=name, tenant_id=tenant_id, **self._request(encode(payload))
-            )
+            arn = self._start(encode(payload), name, tenant_id)
             self._last = execution = LocalExecution(arn, self._session)
             if self._deployment.faults is not None:
                 self._faulty[arn] = execution
@@ -99,9 +97,7 @@ class RepeatingRunner(Runner):
         self._check_open()
         recorded = RecordedReplay(self._environment.crash, history=history, may_fail=may_fail)
         with self._deployment.intercepted(recorded) as replay:
-            request = self._request(history.execution.input)
-            restore = partial(CheckpointServer.restore, operations=recorded_operations(history))
-            arn: str = self._environment.server.call(restore, **request)
+            arn = self._start(history.execution.input, operations=recorded_operations(history))
             self._restored.add(arn)
             Execution(LocalExecution(arn, self._session)).result()
         return replay.difference
@@ -185,16 +181,26 @@ class RepeatingRunner(Runner):
         workflow = workflow_name(self._deployment.handler, self._given_name)
         return endings.Ending(workflow, function, views, self, noted)
 
-    def _request(self, payload: str | None) -> dict[str, Any]:
-        """The arguments of ``CheckpointServer.start`` for an execution of this runner."""
-        return {
-            "deployment": self._deployment.number,
-            "function": self._function_name,
-            "payload": payload,
-            "timeout": self._timeout,
-            "page_size": self._deployment.page_size,
-            "invocation_type": self._invocation_type,
-        }
+    def _start(
+        self,
+        payload: str | None,
+        name: str | None = None,
+        tenant_id: str | None = None,
+        operations: Sequence[dict[str, Any]] = (),
+    ) -> str:
+        """Have the server start an execution, which has recorded ``operations`` already; returns its ARN."""
+        return self._environment.server.call(
+            CheckpointServer.start,
+            self._deployment.number,
+            self._function_name,
+            payload,
+            name,
+            self._timeout,
+            tenant_id,
+            self._deployment.page_size,
+            self._invocation_type,
+            operations,
+        )
 
     def _decide_invokes(self) -> None:
         """Have the stubs of this runner decide its chained invokes."""

@@ -17,7 +17,7 @@ from durabletest.local.invocations import ExternalHandler, LambdaContext
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import PlainInvoke
-from durabletest.local.waiters import answer
+from durabletest.local.waiting import answer
 
 AnswerT = TypeVar("AnswerT")
 

@@ -28,7 +28,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import Journal
 from durabletest.local.server.quotas import Quotas
-from durabletest.local.waiters import Wait, Waiters
+from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch

@@ -23,7 +23,7 @@ from durabletest import (
     UsageError,
     WaitingStatus,
 )
-from durabletest.local.waiters import Wait, Waiters
+from durabletest.local.waiting import Wait, Waiters
 from tests.acceptance.workflows import ONCE
 from tests.sdk_versions import needs_turns
 

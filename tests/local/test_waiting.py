@@ -11,7 +11,7 @@ from unittest import mock
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import DurableTestCase, ExecutionStuckError, WaitingStatus
-from durabletest.local.waiters import Wait, Waiters
+from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.wait_for_data import Watch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

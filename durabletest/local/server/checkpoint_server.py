@@ -242,8 +242,12 @@ class CheckpointServer:
         tenant_id: str | None = None,
         page_size: int | None = None,
         invocation_type: str = "Event",
+        operations: Sequence[Operation] = (),
     ) -> str:
-        """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state."""
+        """Start an execution and return its ARN; ``page_size`` bounds the operations in one page of its state.
+
+        It has the given ``operations`` already.
+        """
         check_input_size(payload, invocation_type)
         given = {"FunctionName": function, "DurableExecutionName": name, "TenantId": tenant_id}
         validate_request("Invoke", {key: value for key, value in given.items() if value is not None})
@@ -261,14 +265,9 @@ class CheckpointServer:
             invocation_type=invocation_type,
             quotas=self._directories[deployment].quotas,
         )
-        return self._executions.start(request).arn
-
-    def restore(self, operations: Sequence[Operation], **request: Any) -> str:
-        """Start an execution as ``start`` does, which has these operations already."""
-        arn = self.start(**request)
-        journal = self._executions.get(arn).checkpoints.journal
-        journal.operations.update((operation["Id"], operation) for operation in operations)
-        return arn
+        execution = self._executions.start(request)
+        execution.checkpoints.journal.operations.update((operation["Id"], operation) for operation in operations)
+        return execution.arn
 
     def begin_invocation(self, arn: str) -> dict[str, Any] | None:
         """See :meth:`ExecutionManager.begin_invocation`."""

@@ -17,6 +17,7 @@ from durabletest.local.server.service_model import RefusedError
 
 if TYPE_CHECKING:
     from durabletest.local.server.execution_state import StartRequest
+    from durabletest.local.server.function_invokes import InvokeManager
 
 PAGE_BYTES = 5_000_000
 """The first page of an invocation's state holds up to 5 MB (service behaviour)."""
@@ -149,12 +150,12 @@ class CheckpointManager:
         execution_id: str,
         request: StartRequest,
         changes: OperationChanges,
-        start_invoke: Callable[[str, Update], None],
+        invokes: InvokeManager,
         ids: IdSource,
     ) -> None:
         self._execution_id = execution_id
         self._invocation_type = request.invocation_type
-        self._start_invoke = start_invoke
+        self._invokes = invokes
         self._ids = ids
         self._arn, self._now, self._announcements = changes.arn, changes.now, changes.announcements
         self._pages = StatePages(request.page_size)
@@ -281,7 +282,7 @@ class CheckpointManager:
             self.outcome = update
             return
         if update["Type"] == "CHAINED_INVOKE" and update["Action"] == "START":
-            self._start_invoke(self._arn, update)
+            self._invokes.start(self._arn, update)
         else:
             self.changes.apply(update)
         if self._unconsumed:

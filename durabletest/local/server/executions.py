@@ -7,17 +7,20 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durabletest.local.server.announcements import Announcements, TimerKind
 from durabletest.local.server.callback_registry import TIMEOUTS, CallbackRegistry
 from durabletest.local.server.checkpoints import CheckpointManager
 from durabletest.local.server.execution_state import DurableExecution, PauseManager, StartRequest
 from durabletest.local.server.identifiers import IdSource
-from durabletest.local.server.journal import ErrorObject, Journal, Update
+from durabletest.local.server.journal import ErrorObject, Journal
 from durabletest.local.server.operation_changes import OperationChanges
 from durabletest.local.server.quotas import MAX_EXECUTION_PAYLOADS, InvokeTree, too_large_result
 from durabletest.local.server.service_model import RefusedError
+
+if TYPE_CHECKING:
+    from durabletest.local.server.function_invokes import InvokeManager
 
 LONGEST_BACKOFF = 300
 """Seconds between two attempts of an invocation."""
@@ -35,8 +38,8 @@ class ExecutionManager:
     as the runner says, the execution fails. The service documents neither figure; both are chosen here, once.
     """
 
-    start_invoke: Callable[[str, Update], None]
-    """``InvokeManager.start``: called with an execution's ARN and the update that starts a chained invoke."""
+    invokes: InvokeManager
+    """Set by that manager itself, which needs this one."""
 
     def __init__(
         self, callbacks: CallbackRegistry, ids: IdSource, now: Callable[[], datetime], announcements: Announcements
@@ -103,7 +106,7 @@ class ExecutionManager:
         name = request.name or self._new_name(request)
         arn = f"{request.function.qualified_arn}/durable-execution/{name}/{execution_id}"
         changes = OperationChanges(arn, Journal(self._now), self._callbacks, self._now, self._announcements)
-        checkpoints = CheckpointManager(execution_id, request, changes, self.start_invoke, self._ids)
+        checkpoints = CheckpointManager(execution_id, request, changes, self.invokes, self._ids)
         checkpoints.exceeded = lambda error: self._end(self._by_arn[arn], "FAIL", error=error)
         checkpoints.interrupted = lambda: self._interrupt(self._by_arn[arn])
         parent = None if request.parent is None else self._by_arn[request.parent[0]]

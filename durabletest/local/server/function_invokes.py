@@ -96,7 +96,7 @@ class InvokeManager:
         now: Callable[[], datetime],
         announcements: Announcements,
     ) -> None:
-        executions.start_invoke = self.start
+        executions.invokes = self
         self._executions = executions
         self._directories = directories
         self._now = now
