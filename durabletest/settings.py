@@ -52,9 +52,10 @@ class DurableSettings:
     clock: str = FREEZEGUN
     """The tool that shows virtual time to code: ``"freezegun"`` or ``"time-machine"``; ``DURABLETEST_CLOCK`` wins."""
     execution_timeout: Duration | None = None
-    """The execution's timeout in virtual time; None is the service's maximum of 366 days.
+    """The execution's timeout in virtual time; None is the longest that the service allows.
 
-    The maximum ends executions that go on, but time does not move to it for a callback that nobody answers."""
+    That is 366 days, or 15 minutes with ``invocation_type = "RequestResponse"``. It ends executions that go on, but
+    time does not move to it for a callback that nobody answers."""
     function_timeout: Duration = MAX_FUNCTION_TIMEOUT
     """The timeout of one invocation of the function, in virtual time; Lambda's own default is 3 seconds."""
     invocation_attempts: int = INVOCATION_ATTEMPTS

@@ -17,6 +17,8 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import CloudDurableTestRunner, ConfigurationError, DurableTestCase, LocalDurableTestRunner
+from durabletest.local.server.quotas import LONGEST_TIMEOUTS
+from durabletest.value_checks import MAX_EXECUTION_TIMEOUT, MAX_SYNCHRONOUS_TIMEOUT
 from tests.acceptance.workflows import approval, double, order
 
 
@@ -382,3 +384,9 @@ class RunnerArgumentTests(unittest.TestCase):
             self.assertRaisesRegex(ConfigurationError, "time is shared by all runners of a process"),
         ):
             LocalDurableTestRunner(order, skip_time=False)
+
+
+class LongestTimeoutTests(unittest.TestCase):
+    def test_settings_are_checked_against_what_the_server_allows(self) -> None:
+        longest = {"Event": MAX_EXECUTION_TIMEOUT, "RequestResponse": MAX_SYNCHRONOUS_TIMEOUT}
+        self.assertEqual({kind: timeout.total_seconds() for kind, timeout in longest.items()}, LONGEST_TIMEOUTS)

@@ -100,7 +100,10 @@ class OperationFacts:
 
 
 class OperationChecks(OutcomeSubject[OperationFacts]):
-    """One operation, or each or any of several. A check that has no meaning for the operation's type fails."""
+    """One operation, or each or any of several. A check that has no meaning for the operation's type fails.
+
+    Its message lists those that have one, from ``_CHECKS_OF``.
+    """
 
     def cancelled(self) -> Self:
         """It was CANCELLED."""

@@ -33,7 +33,7 @@ class RunningCall:
 
 
 MakeCall: TypeAlias = Callable[[], RunningCall | None]
-"""Makes a call when its turn has come; None if it is not wanted any more."""
+"""Makes a call when its turn has come, for ``CallQueue.begin_next``; None if it is not wanted any more."""
 
 
 class Post(Protocol):

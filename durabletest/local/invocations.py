@@ -61,7 +61,10 @@ class ExternalHandler(ABC):
 
 
 class Call(Protocol):
-    """A call of the author's code, which runs when no other one does."""
+    """A call of the author's code, which runs when no other one does.
+
+    It is a :class:`HandlerInvocation`, a :class:`FunctionCall`, or an answer to a callback, a ``ScriptedAction``.
+    """
 
     @property
     def arn(self) -> str:

@@ -24,6 +24,7 @@ from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.turns import Turns
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
+from durabletest.local.virtual_time import VirtualTime
 from durabletest.local.waiting import Inbox, Wait, Waiters, Watchdog, again, answer, run_for
 from durabletest.model.history import History, as_written, title
 from durabletest.model.wait_for_data import Watch
@@ -42,8 +43,8 @@ class TestExecutionOrchestrator:
 
     All of it happens in the thread in charge of the server, between two requests, driven by messages: announcements of
     the server, the ends of invocations, and calls of test threads. Invocations run one at a time, in the order in which
-    they came due. Time moves only when no message is left, nothing runs, and a thread waits; then exactly to the
-    earliest due timer. An invocation all of whose threads sleep in virtual time counts as one that does not run.
+    they came due. :class:`VirtualTime` may move time only when no message is left and nothing runs. An invocation all
+    of whose threads sleep in virtual time counts as one that does not run.
     """
 
     __test__ = False
@@ -90,6 +91,8 @@ class TestExecutionOrchestrator:
                 self._turns,
             )
         )
+        parts = scheduler, self._service_timeouts, self._waiters, self.sleepers, self._run_errors
+        self.virtual_time = None if self._virtual is None else VirtualTime(self._virtual, *parts)
         self.at_rest: list[Callable[[], None]] = []
         """Called by the thread in charge, one by one, once everything has come to rest."""
         self._closed: list[Callable[[], None]] = []
@@ -292,42 +295,15 @@ class TestExecutionOrchestrator:
         if rests or too_late:
             waiters.notify()
 
-    # --- time ---
-
     def _try_to_move_time(self) -> bool:
+        """Go on to the next instant at which something is due; tell whether there was one."""
+        if self.virtual_time is None:
+            return self._scheduler.run_due()
         try:
-            return self._move_time()
+            return self.virtual_time.move_if_awaited()
         except ForeignClockError as error:
             self._waiters.refuse(error)
             return False
-
-    def _move_time(self) -> bool:
-        """Move on to the next instant at which something is due, if the rule allows it; tell whether it did."""
-        if self._virtual is None:
-            return self._scheduler.run_due()
-        if not self._waiters:
-            return False
-        if self.sleepers.all_asleep:
-            with self.sleepers.held() as held:
-                return held and self.move_virtual_time()
-        return self.move_virtual_time()
-
-    def move_virtual_time(self) -> bool:
-        """Move to the next instant at which something is due or awaited; tell whether there was one."""
-        assert self._virtual is not None
-        goal, due, timeout = self._waiters.next_goal(), self._scheduler.next_due(), self._service_timeouts.next_due()
-        destination = min((instant for instant in (goal, due) if instant is not None), default=None)
-        if timeout is not None and destination is not None and timeout < destination:
-            return self._service_timeouts.run_due()
-        if goal is not None and (due is None or goal < due):
-            self._virtual.move_to(max(goal, self._virtual.now()))
-            self._waiters.reach(self._virtual.now())
-            return True
-        if due is None:
-            if self._waiters.all_blocked:
-                self._waiters.give_up(self._run_errors.stuck)
-            return False
-        return self._scheduler.run_due()
 
     # --- the threads of an invocation ---
 

@@ -172,8 +172,9 @@ class Waiters:
         self._histories: dict[str, History] = {}
         self._ended: dict[str, Exception | None] = {}
 
-    def __bool__(self) -> bool:
-        """Whether a thread waits, so that time may move.
+    @property
+    def time_may_move(self) -> bool:
+        """Whether a thread waits for what only time can bring.
 
         A thread that is blocked by a future of the model counts while its watch is open, not until it has woken up.
         """
@@ -377,7 +378,7 @@ class Watchdog:
 
     def _may_be_stuck(self) -> bool:
         """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
-        return bool(self.waiters) or not (self.calls.idle or self.sleepers.all_asleep)
+        return self.waiters.time_may_move or not (self.calls.idle or self.sleepers.all_asleep)
 
     def _idle_seconds_allowed(self) -> float:
         """The real seconds that may pass without progress."""

@@ -15,7 +15,7 @@ from durabletest.model.records import ErrorDetails, Injected, LogEntry, Operatio
 
 
 class ExecutionView(Protocol):
-    """One execution, running or ended."""
+    """One execution, running or ended: a ``LocalExecution`` or a ``CloudExecution``."""
 
     @property
     def arn(self) -> str: ...

@@ -117,7 +117,9 @@ class ServedRunner(LocalDurableTestRunner):
         moved.set_running_or_notify_cancel()  # an event loop that stops waiting for it must not cancel it
 
         def begin(server: CheckpointServer) -> None:
-            move = lambda: not unless(server) and orchestrator.move_virtual_time()  # noqa: E731
+            virtual_time = orchestrator.virtual_time
+            assert virtual_time is not None, "what is served runs in virtual time"
+            move = lambda: not unless(server) and virtual_time.move()  # noqa: E731
             orchestrator.at_rest.append(partial(answer, moved, move))
 
         with self._session.use():

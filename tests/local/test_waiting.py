@@ -30,17 +30,17 @@ class WaitersTests(unittest.TestCase):
         self.waiters = Waiters(server)
 
     def test_nobody_waits_at_first(self) -> None:
-        self.assertFalse(self.waiters)
+        self.assertFalse(self.waiters.time_may_move)
 
     def test_who_waits_for_an_end_or_an_instant_counts_until_it_is_there(self) -> None:
         thread = current_thread()
         self.waiters.add(Wait(DEPLOYMENT, ARN, thread))
         self.waiters.add(Wait(DEPLOYMENT, None, thread, START))
-        self.assertTrue(self.waiters)
+        self.assertTrue(self.waiters.time_may_move)
         self.waiters.reach(START)
-        self.assertTrue(self.waiters)
+        self.assertTrue(self.waiters.time_may_move)
         self.waiters.end(ARN, None)
-        self.assertFalse(self.waiters)
+        self.assertFalse(self.waiters.time_may_move)
 
     def test_an_end_settles_the_waits_for_that_execution_which_were_not_withdrawn(self) -> None:
         first, second, withdrawn, other = [Wait(DEPLOYMENT, arn, current_thread()) for arn in (ARN, ARN, ARN, "other")]
@@ -58,12 +58,12 @@ class WaitersTests(unittest.TestCase):
         watch = Watch("wait")
         self.waiters.add_watch(DEPLOYMENT, ARN, watch, current_thread())
         self.waiters.add(Wait(DEPLOYMENT, None, current_thread()))
-        self.assertTrue(self.waiters)
+        self.assertTrue(self.waiters.time_may_move)
         self.events.append(event(2, "WaitStarted", Id="1", Name="wait", SubType="Wait"))
         self.waiters.note(ARN)
         self.waiters.notify()
         self.assertTrue(watch.future.done())
-        self.assertFalse(self.waiters)
+        self.assertFalse(self.waiters.time_may_move)
 
     def test_one_who_comes_later_is_told_of_what_has_been(self) -> None:
         first, second = Watch("later"), Watch("wait")
@@ -75,7 +75,7 @@ class WaitersTests(unittest.TestCase):
         third = Watch("wait", 1)
         self.waiters.add_watch(DEPLOYMENT, ARN, third, current_thread())
         self.assertEqual((first.future.done(), third.future.done()), (True, False))
-        self.assertTrue(self.waiters)
+        self.assertTrue(self.waiters.time_may_move)
 
 
 @durable_execution

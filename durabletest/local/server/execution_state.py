@@ -11,11 +11,8 @@ from durabletest.local.server.announcements import Announcements
 from durabletest.local.server.checkpoints import CLIENT_TOKEN_LIFE, CheckpointManager
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import ErrorObject, result_of
-from durabletest.local.server.quotas import SERVICE_QUOTAS, InvokeTree, Quotas
+from durabletest.local.server.quotas import LONGEST_TIMEOUTS, SERVICE_QUOTAS, InvokeTree, Quotas
 from durabletest.local.server.service_model import RefusedError
-
-LONGEST_TIMEOUTS = {"Event": 31_622_400, "RequestResponse": 900}
-"""Seconds (366 days, 15 minutes): the longest that the service lets an execution run, by how it was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ class Journal:
     """Operations and events, which others read; ``put`` and ``record`` alone change them.
 
     ``operations`` are in the order in which they started, by id. An operation that changes is replaced by a new
-    dictionary. ``events`` are in the order in which things happened, as ``get_durable_execution_history`` answers them;
-    an event never changes. ``pending`` are the ids of operations that wait for something from outside the handler.
+    dictionary. ``events`` are in the order in which things happened, as ``get_durable_execution_history`` answers them,
+    and ``CheckpointServer.events_after`` hands them to the model; an event never changes. ``pending`` are the ids of
+    operations that wait for something from outside the handler.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:

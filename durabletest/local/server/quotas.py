@@ -1,6 +1,6 @@
-"""Limits: sizes of payloads, the quotas of one execution, and how many executions may come of one.
+"""Limits: sizes of payloads, the longest executions, the quotas of one, and how many executions may come of one.
 
-The timeouts of functions and executions stand in :mod:`durabletest.value_checks`.
+:mod:`durabletest.value_checks` checks the settings of a test against the same numbers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ MAX_ERROR = _MB
 MAX_EXECUTION_PAYLOADS: Mapping[str, int] = {"Event": _MB, "RequestResponse": 6 * _MB, "DryRun": 6 * _MB}
 """Bytes of an execution's input and of its result, by the type of the invocation that started it (API model 1.44,
 ``InputPayload`` and ``Result`` of ``GetDurableExecution``)."""
+LONGEST_TIMEOUTS: Mapping[str, int] = {"Event": 31_622_400, "RequestResponse": 900}
+"""Seconds (366 days, 15 minutes): the longest that the service lets an execution run, by how it was started."""
 REMEDY = "Keep what is larger elsewhere, in S3 for example, and hand on where it is"
 
 
