@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from durabletest.crashes import PAIRS, CrashMatrix, CrashRun, Injections, Run, observed, written
 from durabletest.errors import UsageError
@@ -23,6 +23,9 @@ from durabletest.local.replays import compared_replays
 from durabletest.local.runner import LocalDurableTestRunner
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects
+
+if TYPE_CHECKING:
+    from durabletest.cloud.runner import CloudDurableTestRunner
 
 __unittest = True
 __tracebackhide__ = True
@@ -43,7 +46,7 @@ class DurabilityTestCase(ExploredTestCase):
     The copy uses the runner of the test, which begins again for each.
     """
 
-    runner: Any
+    runner: LocalDurableTestRunner | CloudDurableTestRunner
     _durable_shared: LocalDurableTestRunner | None = None
     """The runner of the test whose copy this is; None if it is no copy."""
     check_determinism: bool
@@ -180,7 +183,7 @@ class DurabilityTestCase(ExploredTestCase):
 
     def __observed_run(self, execute: Callable[[], TestResult], injections: Injections) -> CrashRun:
         self.__effects.clear()
-        run = observed(self.runner, execute, injections)
+        run = observed(self.__local_runner(), execute, injections)
         return replace(run, effects=self.__effects.counts(), complaints=self.__effects.complaints())
 
     # --- determinism ---
@@ -280,6 +283,7 @@ class DurabilityTestCase(ExploredTestCase):
 def _complaint_of_copy(payload: Any, modes: tuple[bool, ...], test: DurabilityTestCase) -> str | None:
     """Executions with forced replays, one for each of the modes, in a copy of a test: the first complaint."""
     runner = test.runner
+    assert isinstance(runner, LocalDurableTestRunner), "only local runs are repeated"
     for number, each in enumerate(modes):
         if number:
             runner.rewind()

@@ -15,9 +15,9 @@ from durabletest.configuration import OF_RUNNERS, NoFunctions, own_attributes, v
 from durabletest.errors import ConfigurationError
 from durabletest.local.deployment import FunctionSettings, SettingsOfTarget, workflow_name
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.local.scheduler import DEFAULT_START
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS
+from durabletest.local.timers import DEFAULT_START
 from durabletest.model.times import Duration
 from durabletest.template.functions import TemplateFunction
 from durabletest.template.handlers import import_handler

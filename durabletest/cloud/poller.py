@@ -172,7 +172,7 @@ class Poller:
                 try:
                     self._poll()
                     self._outage = None
-                    self._pause()
+                    self._sleep_until_next_poll()
                 except (BotoCoreError, ClientError) as error:
                     if not is_outage(error):
                         raise
@@ -220,7 +220,7 @@ class Poller:
         elif self._idle_polls and self._idle_polls % IDLE_POLLS == 0:
             self._check_status()
 
-    def _pause(self) -> None:
+    def _sleep_until_next_poll(self) -> None:
         """Wait for the next poll; scripted answers that become due and new watches interrupt the wait."""
         end = real_seconds() + self._interval
         while not self.ended.is_set() and (now := real_seconds()) < end:

@@ -15,13 +15,13 @@ from durabletest.local.call_queue import CallQueue, Post, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
 from durabletest.local.invocations import function_call, handler_invocation
-from durabletest.local.invoker import Answered, Raised
+from durabletest.local.invoker_thread import Answered, Raised
 from durabletest.local.run_errors import RunErrors, not_registered, without_end
-from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.server.announcements import Announcements, CallbackCreated, FunctionCallDue, TimerKind
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.timers import Clock, Scheduler
 from durabletest.local.turns import Turns
 from durabletest.local.waiting import Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
@@ -35,7 +35,7 @@ It must not raise."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """The parts of an orchestrator that the event handlers use.
+    """The parts of an orchestrator that the handlers of announcements use.
 
     ``service_timeouts`` end executions without a timeout of their own: time stops at one on its way to a later timer,
     but never moves for its sake. ``abort`` ends the run that an execution belongs to; ``turns`` makes the turns of a

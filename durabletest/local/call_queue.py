@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeAlias
 
 from durabletest.local.deployment import Deployment
 from durabletest.local.invocations import Call
-from durabletest.local.invoker import Answered, Invoker, Raised
+from durabletest.local.invoker_thread import Answered, Invoker, Raised
 from durabletest.local.logs import LogCapture
 from durabletest.local.process_exit import InvocationTimedOut
-from durabletest.local.scheduler import Scheduler, TimerScheduler, monotonic
+from durabletest.local.timers import Scheduler, TimerScheduler, monotonic
 from durabletest.local.turns import Turns
 
 GRACE_SECONDS = 1.0

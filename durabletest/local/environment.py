@@ -22,7 +22,10 @@ from durabletest.local.invocations import HandlerInvocation
 from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.primitives import Primitives
 from durabletest.local.process_exit import ExitGuard
-from durabletest.local.scheduler import (
+from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
+from durabletest.local.stubbing import step_replacement
+from durabletest.local.timers import (
     DEFAULT_START,
     Clock,
     QueueScheduler,
@@ -32,9 +35,6 @@ from durabletest.local.scheduler import (
     VirtualClock,
     monotonic,
 )
-from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
-from durabletest.local.stubbing import step_replacement
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
 from durabletest.patches import PatchGroup

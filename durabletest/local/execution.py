@@ -13,9 +13,9 @@ from typing import Any
 
 from durabletest.errors import NotAvailableError, UsageError, WaitTimeoutError
 from durabletest.local.process_environment import RunnerSession
-from durabletest.local.scheduler import VirtualClock
 from durabletest.local.schedules import written
 from durabletest.local.server.checkpoint_server import CheckpointServer
+from durabletest.local.timers import VirtualClock
 from durabletest.model.history import History, execution_title
 from durabletest.model.lookup import listing
 from durabletest.model.records import ErrorDetails, Injected, LogEntry, OperationRecord, WaitingStatus

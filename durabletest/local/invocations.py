@@ -18,7 +18,7 @@ from durabletest.local.client import InvocationClient, LocalLambdaClient
 from durabletest.local.deployment import Deployment, FunctionSettings, name_of
 from durabletest.local.faults import FaultInjector
 from durabletest.local.fresh_modules import can_be_fresh, freshly_imported
-from durabletest.local.invoker import Answered, Raised
+from durabletest.local.invoker_thread import Answered, Raised
 from durabletest.local.process_exit import InvocationTimedOut, exit_status
 from durabletest.local.replays import ReplayForced
 from durabletest.local.server.announcements import FunctionCallDue

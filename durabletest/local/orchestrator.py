@@ -19,9 +19,9 @@ from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.handler_threads import invoker_thread_of
 from durabletest.local.logs import LogCapture, logs_are_live
 from durabletest.local.run_errors import RunErrors, called_by_handler
-from durabletest.local.scheduler import Clock, Scheduler, VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.server.worker import CheckpointWorkerManager, Companion
+from durabletest.local.timers import Clock, Scheduler, VirtualClock
 from durabletest.local.turns import Turns
 from durabletest.local.virtual_sleep import SAMPLE_SECONDS, Sleepers
 from durabletest.local.virtual_time import VirtualTime
@@ -38,7 +38,7 @@ Reason: TypeAlias = Callable[[str], Exception]
 """Makes the error for a thread that waits in vain for the execution with that ARN."""
 
 
-class TestExecutionOrchestrator:
+class TestExecutionOrchestrator(Companion):
     """Runs executions from start to end (R16, R18): invokes handlers, fires timers, moves time, settles waits.
 
     All of it happens in the thread in charge of the server, between two requests, driven by messages: announcements of
@@ -76,23 +76,26 @@ class TestExecutionOrchestrator:
         )
         self.announcement_handlers = AnnouncementHandlers(
             Parts(
-                self._inbox.post,
-                server,
-                client,
-                scheduler,
-                self._service_timeouts,
-                clock,
-                self._deployments,
-                self._waiters,
-                self._run_errors,
-                self.calls,
-                self.values,
-                self._abort,
-                self._turns,
+                post=self._inbox.post,
+                server=server,
+                client=client,
+                scheduler=scheduler,
+                service_timeouts=self._service_timeouts,
+                clock=clock,
+                deployments=self._deployments,
+                waiters=self._waiters,
+                run_errors=self._run_errors,
+                calls=self.calls,
+                values=self.values,
+                abort=self._abort,
+                turns=self._turns,
             )
         )
-        parts = scheduler, self._service_timeouts, self._waiters, self.sleepers, self._run_errors
-        self.virtual_time = None if self._virtual is None else VirtualTime(self._virtual, *parts)
+        self.virtual_time: VirtualTime | None = None
+        if self._virtual is not None:
+            self.virtual_time = VirtualTime(
+                self._virtual, scheduler, self._service_timeouts, self._waiters, self.sleepers, self._run_errors
+            )
         self.at_rest: list[Callable[[], None]] = []
         """Called by the thread in charge, one by one, once everything has come to rest."""
         self._closed: list[Callable[[], None]] = []

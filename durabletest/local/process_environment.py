@@ -15,7 +15,7 @@ from durabletest.errors import ConfigurationError, EnvironmentAlreadySetUpError,
 from durabletest.local.deployment import Deployment, Origin
 from durabletest.local.environment import EnvironmentSettings, LocalEnvironment
 from durabletest.local.handler_threads import invoker_thread_of, unmark
-from durabletest.local.invoker import forget_pools
+from durabletest.local.invoker_thread import forget_pools
 
 WAIT_SECONDS = 60.0
 """Real seconds that a thread waits for the end of another thread's environment in which nothing happens."""

@@ -50,7 +50,9 @@ class RunErrors:
         deployment = self._deployments.of(arn)
         if deployment is None:
             return RunnerClosedError(f"{execution_title(arn)} does not exist any more: its runner was closed or reset")
-        return stuck(arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch)
+        return stuck_execution(
+            arn, History(self._server.call(CheckpointServer.events_after, arn, 0)), deployment, watch
+        )
 
     def forget(self, arn: str) -> None:
         self._aborted.pop(arn, None)
@@ -59,7 +61,9 @@ class RunErrors:
 _WAITED_FOR = (OperationType.CALLBACK, OperationType.CHAINED_INVOKE, OperationType.WAIT)
 
 
-def stuck(arn: str, history: History, deployment: Deployment, watch: Watch | None = None) -> ExecutionStuckError:
+def stuck_execution(
+    arn: str, history: History, deployment: Deployment, watch: Watch | None = None
+) -> ExecutionStuckError:
     """The error for an execution that nothing can move; with a ``watch``, for a wait for one of its operations."""
     waiting = [one for one in history.operations if one.type in _WAITED_FOR and not one.status.is_terminal]
     lines = [_waiting_for(record, history, deployment) for record in waiting]

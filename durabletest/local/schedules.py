@@ -10,8 +10,8 @@ from typing import Any, Protocol, cast
 
 from durabletest import sdk_threads
 from durabletest.errors import UsageError
-from durabletest.local.scheduler import Scheduled
 from durabletest.local.tasks import Task, current_task
+from durabletest.local.timers import Scheduled
 from durabletest.model.history import execution_title
 
 _JITTERS = (0.0, 0.999999)

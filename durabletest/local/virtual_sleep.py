@@ -17,8 +17,8 @@ from durabletest import sdk
 from durabletest.local.blocking import pool_threads, sight_of, waits_for_a_thread
 from durabletest.local.call_queue import CallQueue, Post
 from durabletest.local.handler_threads import current_frames, has_queued_work
-from durabletest.local.scheduler import Clock, Scheduler
 from durabletest.local.tasks import Task, current_task
+from durabletest.local.timers import Clock, Scheduler
 from durabletest.patches import PatchGroup
 
 SAMPLE_SECONDS = 0.002

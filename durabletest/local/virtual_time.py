@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durabletest.local.run_errors import RunErrors
-from durabletest.local.scheduler import Scheduler, VirtualClock
+from durabletest.local.timers import Scheduler, VirtualClock
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.local.waiting import Waiters
 

@@ -17,9 +17,9 @@ from durabletest.local.call_queue import GRACE_SECONDS, CallQueue, RunningCall
 from durabletest.local.deployment import Deployment, Deployments
 from durabletest.local.handler_threads import stacks_of
 from durabletest.local.run_errors import RunErrors, stuck_handler
-from durabletest.local.scheduler import monotonic
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
+from durabletest.local.timers import monotonic
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -60,7 +60,7 @@ class Inbox:
         self._closed = Event()
         self._cause: BaseException | None = None
         self.messages: deque[Callable[[], None]] = deque()
-        """Those that have arrived; the thread in charge takes them from the left."""
+        """Those that have arrived; the thread in charge takes them from the left, in ``work`` of the orchestrator."""
 
     @property
     def closed(self) -> bool:

@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _start_time(text: str | None) -> datetime:
-    from durabletest.local.scheduler import real_now
+    from durabletest.local.timers import real_now
 
     if text is None:
         return real_now()

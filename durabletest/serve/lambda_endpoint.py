@@ -17,7 +17,7 @@ from botocore import xform_name
 
 from durabletest.errors import ConfigurationError, DurableTestError, NotAvailableError
 from durabletest.local.invocations import LambdaContext, invocation_error
-from durabletest.local.invoker import Raised
+from durabletest.local.invoker_thread import Raised
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.function_invokes import ACCEPTED, PlainInvoke
 from durabletest.local.server.service_model import modelled_error

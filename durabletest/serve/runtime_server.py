@@ -23,8 +23,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from durabletest.errors import ConfigurationError
-from durabletest.local.scheduler import real_now
 from durabletest.local.server.identifiers import REGION
+from durabletest.local.timers import real_now
 from durabletest.serve.app import check_origin
 from durabletest.serve.loopback import LOOPBACK, listen
 from durabletest.serve.rest_json import RequestRefusedError

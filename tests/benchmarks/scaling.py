@@ -23,11 +23,11 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import LocalDurableTestRunner, WaitingStatus, assertions
 from durabletest.assertions import CurrentTest, SoftScope
-from durabletest.local.scheduler import QueueScheduler, VirtualClock
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import FunctionSpec
 from durabletest.local.server.journal import Journal
 from durabletest.local.server.quotas import Quotas
+from durabletest.local.timers import QueueScheduler, VirtualClock
 from durabletest.local.waiting import Wait, Waiters
 from durabletest.model.comparison import canonical, differences
 from durabletest.model.history import History

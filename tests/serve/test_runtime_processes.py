@@ -25,7 +25,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from durabletest import ExecutionStatus, HandlerStuckError, LocalDurableTestRunner, TestResult
 from durabletest.__main__ import main
 from durabletest.errors import ConfigurationError
-from durabletest.local.scheduler import real_now
+from durabletest.local.timers import real_now
 from durabletest.serve import serving
 from durabletest.serve.runtime_api import PATH, ForeignFunction
 from durabletest.serve.runtime_server import RuntimeProcess, RuntimeServer, RuntimeSpec, defaults

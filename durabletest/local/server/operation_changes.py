@@ -37,10 +37,10 @@ class OperationChanges:
         """Change the operation as the table says; ``recorded`` are further details of the event."""
         if update["Action"] == "RETRY" and "Error" not in update:
             update = {**update, "Action": "POLL"}
-        status, event_type, details_of = CHANGES[update["Type"], update["Action"]]
+        status, event_type, make_details = CHANGES[update["Type"], update["Action"]]
         now = self.now()
         operation = self.journal.operations.get(update["Id"]) or new_operation(update, now)
-        details, event = details_of(self, operation, update)
+        details, event = make_details(self, operation, update)
         operation = self.journal.put(operation, status, details, now if status in TERMINAL else None)
         if event_type is not None:
             shown = None if update["Type"] == "EXECUTION" else operation

@@ -63,7 +63,10 @@ class PromisedReply:
 
 
 class Companion(Protocol):
-    """Other work, done between two requests in the server's place: it can use the server without waiting for it."""
+    """Other work, done between two requests in the server's place: it can use the server without waiting for it.
+
+    ``TestExecutionOrchestrator`` is the one.
+    """
 
     def work(self) -> float | None:
         """Do all work that is due. Return the real seconds until there is more without a request; None if never."""

@@ -1,4 +1,4 @@
-"""The clocks, virtual and real, and the queue of timers for each."""
+"""The queue of timers, for a virtual clock and for the real one, and the two clocks."""
 
 from __future__ import annotations
 

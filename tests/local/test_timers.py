@@ -6,7 +6,7 @@ import unittest
 from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
-from durabletest.local.scheduler import QueueScheduler, VirtualClock
+from durabletest.local.timers import QueueScheduler, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

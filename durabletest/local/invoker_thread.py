@@ -1,4 +1,4 @@
-"""Calls handlers in a daemon thread, catches the ways in which they end, and ends those that were given up."""
+"""The daemon thread in which handlers are called: how their calls end there, and how those that were given up do."""
 
 from __future__ import annotations
 
