@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 from botocore.exceptions import ClientError
 
 from durabletest.errors import DurableTestError, FunctionNotRegisteredError, UsageError
-from durabletest.local.call_queue import CallQueue, Post, RunningCall
+from durabletest.local.call_queue import CallQueue, RunningCall
 from durabletest.local.client import LocalLambdaClient
 from durabletest.local.deployment import Deployment, Deployments, FunctionSettings, name_of
 from durabletest.local.invocations import function_call, handler_invocation
@@ -23,7 +23,7 @@ from durabletest.local.server.journal import OperationCache
 from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.timers import Clock, Scheduler
 from durabletest.local.turns import Turns
-from durabletest.local.waiting import Waiters
+from durabletest.local.waiting import Inbox, Waiters
 from durabletest.scripts import Action, ScriptedCallback, Use
 from durabletest.serialisers import ValueNotes
 
@@ -42,7 +42,7 @@ class Parts:
     new invocation.
     """
 
-    post: Post
+    inbox: Inbox
     server: CheckpointWorkerManager
     client: LocalLambdaClient
     scheduler: Scheduler
@@ -71,7 +71,7 @@ def _deferred(
             if arn not in self._forgotten:
                 act(self, arn, *args, **kwargs)
 
-        self._parts.post(message)
+        self._parts.inbox.post(message)
 
     return announced
 

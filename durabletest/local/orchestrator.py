@@ -76,7 +76,7 @@ class TestExecutionOrchestrator(Companion):
         )
         self.announcement_handlers = AnnouncementHandlers(
             Parts(
-                post=self._inbox.post,
+                inbox=self._inbox,
                 server=server,
                 client=client,
                 scheduler=scheduler,

@@ -135,7 +135,7 @@ class Wait:
     """A thread's wait for the end of an execution, for an instant, or for ``followed``, a future of the model.
 
     ``deployment`` is that of the runner through which it waits. The future's result is None, or the execution's events
-    after the first ``seen`` ones; its exception says why the wait is in vain.
+    after the first ``seen`` ones, for ``LocalExecution.wait_until_ended``; its exception says why the wait is in vain.
     """
 
     deployment: Deployment

@@ -108,7 +108,7 @@ class AnnouncementTests(unittest.TestCase):
 
     def setUp(self) -> None:
         self.messages: list[Any] = []
-        self.parts = MagicMock(post=self.messages.append)
+        self.parts = MagicMock(**{"inbox.post": self.messages.append})
         self.handlers = AnnouncementHandlers(self.parts)
 
     def calls_put(self) -> list[str]:
