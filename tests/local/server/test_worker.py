@@ -112,7 +112,7 @@ class TakingTheServersPlaceTests(TestCase):
     def take(self, method: object, *arguments: object) -> object:
         return self.server.receive(self.server.take(method, *arguments))
 
-    def test_a_request_that_finds_the_server_at_rest_is_answered_where_it_is_asked(self) -> None:
+    def test_r13_1_a_request_that_finds_the_server_at_rest_is_answered_where_it_is_asked(self) -> None:
         self.until_at_rest()
         self.assertIs(self.take(Desk.come, "ann"), current_thread())
         self.assertIs(self.notes.worked[-1], current_thread())
@@ -145,7 +145,7 @@ class TakingTheServersPlaceTests(TestCase):
         self.assertIs(self.server.receive(asked), self.server.thread)
         self.assertEqual([name for name, _ in self.desk.came], ["first", "second", "third"])
 
-    def test_threads_that_take_the_place_and_threads_that_ask_do_not_lose_anything(self) -> None:
+    def test_r13_3_threads_that_take_the_place_and_threads_that_ask_do_not_lose_anything(self) -> None:
         askers, times = 4, 50
         together = Barrier(askers)
 
@@ -175,7 +175,7 @@ class TakingTheServersPlaceTests(TestCase):
         self.assertIs(caught.exception, refusal)
         self.assertIs(self.take(Desk.come, "ann"), current_thread())
 
-    def test_what_ends_the_thread_ends_it_wherever_it_is_raised(self) -> None:
+    def test_r13_4_what_ends_the_thread_ends_it_wherever_it_is_raised(self) -> None:
         self.until_at_rest()
         for ask in (self.take, self.server.call):
             with self.assertRaisesRegex(CheckpointServerError, r"died of SystemExit\('out of memory'\)") as caught:
