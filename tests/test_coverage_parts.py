@@ -104,6 +104,7 @@ class TogetherTests(ProcessTestCase):
         )
 
 
+@needs_turns
 class MergingTests(ProcessTestCase):
     """Two processes of one run, each for one example, and this process for both."""
 
@@ -121,7 +122,6 @@ class MergingTests(ProcessTestCase):
             for module in ("test_order", "test_approval")
         }
 
-    @needs_turns
     def test_two_processes_give_what_one_gives(self) -> None:
         alone = {module: Coverage() for module in ("test_order", "test_approval")}
         for module, coverage in alone.items():

@@ -236,6 +236,8 @@ class TestExecutionOrchestrator(Companion):
                 while messages:
                     self.calls.progressed()
                     messages.popleft()()
+                if self._inbox.closed:
+                    return None  # what is due does not begin any more
                 if not self._inbox.has_mail:
                     self._settle()
                     self._notify()

@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -15,6 +16,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import HandlerStuckError, LocalDurableTestRunner
 from durabletest.local.handler_threads import invoker_thread_of
+from durabletest.local.server.checkpoint_server import CheckpointServer
 
 ROUNDS = 60
 
@@ -74,4 +76,27 @@ class NothingLeftTests(unittest.TestCase):
         before = handler_threads()
         with LocalDurableTestRunner(busy) as runner:
             runner.start()
+        self.assertLessEqual(handler_threads(), before)
+
+    def test_what_is_due_when_the_environment_ends_does_not_begin(self) -> None:
+        began: list[Any] = []
+        sleeps = Event()
+
+        @durable_execution
+        def sleeping(event: Any, context: DurableContext) -> None:
+            began.append(event)
+            sleeps.set()
+            time.sleep(3600)
+
+        before = handler_threads()
+        with LocalDurableTestRunner(sleeping, skip_sleep=True) as runner:
+            runner.start(1)
+            runner.start(2)
+            self.assertTrue(sleeps.wait(5))
+            environment = runner._session.environment
+            orchestrator, server = environment.orchestrator, environment.server
+            # As ``stop`` does, but that nothing else arrives before the orchestrator looks what is due.
+            server.post_here(partial(orchestrator._inbox.messages.append, orchestrator._stop))
+            server.call(CheckpointServer.executions_of, 1)
+        self.assertEqual(began, [1])
         self.assertLessEqual(handler_threads(), before)

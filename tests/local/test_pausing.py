@@ -13,6 +13,7 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from durabletest import DurableTestCase, Execution, ExecutionStuckError, LocalDurableTestRunner, NotAvailableError, sdk
 from durabletest.local.server import service_model
 from tests.local.server.test_pauses import needs_pauses
+from tests.sdk_versions import needs_turns
 
 HOUR = timedelta(hours=1)
 CALLS: list[str] = []
@@ -134,6 +135,7 @@ class SuspendedTests(PauseCase):
 class RunningTests(PauseCase):
     """A step asks for the pause, as an operator might while it runs."""
 
+    @needs_turns
     def test_the_invocation_ends_with_its_next_checkpoint_and_is_repeated_after_the_pause(self) -> None:
         self.stub_step("pack").calls(lambda _: self.only_execution().pause("now"))
         execution = self.start()
