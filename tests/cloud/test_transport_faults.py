@@ -169,12 +169,12 @@ class TransportFaultTests(EndpointTestCase):
             str(caught.exception),
             "'forgotten:live' was invoked, and no execution 'hung' appeared within 0.2 seconds",
         )
-        self.assertEqual(
-            caught.exception.__notes__,
-            [
-                "these executions may still run, because they could not be stopped:\n"
-                "  execution 'hung' of 'forgotten:live': Invoke has not said its ARN"
-            ],
+        [note] = caught.exception.__notes__
+        # On a busy machine the thread that waits for the ARN may say so a moment too late.
+        self.assertRegex(
+            note,
+            "^these executions may still run, because they could not be stopped:\n"
+            "  execution 'hung' of 'forgotten:live': (Invoke has not said its ARN|its stop takes too long)$",
         )
         held.release()
         self.endpoint.log.wait_for(STOP, 1)
