@@ -236,8 +236,6 @@ class TestExecutionOrchestrator(Companion):
                 while messages:
                     self.calls.progressed()
                     messages.popleft()()
-                if self._inbox.closed:
-                    return None  # what is due does not begin any more
                 if not self._inbox.has_mail:
                     self._settle()
                     self._notify()
@@ -271,8 +269,8 @@ class TestExecutionOrchestrator(Companion):
         return min((seconds for seconds in waits if seconds is not None), default=None)
 
     def _settle(self) -> None:
-        """Go on until a call runs, a message is there, or nothing is left to do but wait."""
-        while self._nothing_runs() and not self._inbox.has_mail:
+        """Go on until a call runs, a message is there, or nothing is left to do but wait; after the end not at all."""
+        while not self._inbox.closed and self._nothing_runs() and not self._inbox.has_mail:
             if self.calls.idle and self.calls.begin_next():
                 continue
             if self._waiters.notify():
