@@ -104,8 +104,10 @@ class Task:
 
 
 def ended() -> None:
-    """Takes the place of what a task has run, which holds much that holds the task: nothing of it has to be found by
-    the garbage collector then."""
+    """What a task has to run once it has ended: nothing.
+
+    What it has run refers back to the task, so that only the garbage collector would free the two.
+    """
 
 
 class Sender(Task):
@@ -151,7 +153,7 @@ def may_serve() -> bool:
 
 
 def has_stack() -> bool:
-    """Whether the calling thread can call that much without a ``RecursionError``."""
+    """Whether the calling thread has room for ``_STACK`` more frames before a ``RecursionError``."""
     try:
         sys._getframe(max(sys.getrecursionlimit() - _STACK, 0))
     except ValueError:  # the stack is not that deep

@@ -65,7 +65,7 @@ class PromisedReply:
 class Companion(Protocol):
     """Other work, done between two requests in the server's place: it can use the server without waiting for it.
 
-    ``TestExecutionOrchestrator`` is the one.
+    ``TestExecutionOrchestrator`` implements it.
     """
 
     def work(self) -> float | None:
@@ -239,7 +239,7 @@ class CheckpointWorkerManager:
     def take(
         self, method: Callable[Concatenate[CheckpointServer, P], Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Request:
-        """As ``send``; if nothing else is to be done, the calling thread is in charge until ``receive`` returns."""
+        """As ``send``; if nothing else is to be done, the caller is in charge until ``receive``, which must follow."""
         if self._take_charge():
             return Request(method, args, kwargs, None)
         return self.send(method, *args, **kwargs)
@@ -372,7 +372,7 @@ def _raise(error: BaseException) -> None:
 
 
 def _look_again() -> None:
-    """A message that only wakes the server's thread: it has to look sooner than it would."""
+    """A message that only wakes the server's thread, which would otherwise wait for too long."""
 
 
 class RequestInstant:
