@@ -33,6 +33,7 @@ CASES: list[tuple[str, Callable[..., Any], Any, int]] = [
     ("a year, waited for by the month", workflows.a_year, None, 7),
     ("a callback that the test answers", workflows.approved, None, 15),
     ("a map over 100", workflows.map_over, 100, 5),
+    ("a map over 100 with a step for each", workflows.map_of_steps, 100, 5),
     ("1000 steps", workflows.many_steps, 1000, 3),
     ("200 branches that wait differently", workflows.waits_that_differ, 200, 1),
 ]
@@ -132,8 +133,12 @@ def row(title: str, handler: Callable[..., Any], payload: Any, rounds: int) -> l
         title,
         f"{ours * 1000:.1f} ms",
         "" if sdk is None else f"{ours / sdk:.2f} x",
-        "" if aws is None else f"{aws / ours:.0f} x",
+        "" if aws is None else times(aws / ours),
     ]
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.0f} x" if ratio >= 10 else f"{ratio:.1f} x"
 
 
 def thousand_methods() -> float:

@@ -67,6 +67,11 @@ def a_year(event: Any, context: DurableContext) -> Any:
 
 @durable_execution
 def map_over(event: Any, context: DurableContext) -> Any:
+    return len(context.map(list(range(event)), lambda _, number, *__: number, name="map").get_results())
+
+
+@durable_execution
+def map_of_steps(event: Any, context: DurableContext) -> Any:
     def item(child: DurableContext, number: int, *_: Any) -> Any:
         return child.step(lambda _: number, name="step")
 
