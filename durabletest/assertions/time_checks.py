@@ -148,7 +148,8 @@ def lasted(check: str, facts: Timed, expected: object, actual: timedelta | None,
     story = facts.story if actual is None else f"{check} {span(actual)}: {facts.story}"
     instead = facts.instead if actual is None else f".{check}({arguments_of(actual)})"
     if leeway is None or not isinstance(expected, timedelta):
-        return Claim(bool(expected == actual), f"{check} {duration_text(expected)}", story, instead, facts.remedy)
+        holds = actual is not None and bool(expected == actual)  # a matcher may be equal to None
+        return Claim(holds, f"{check} {duration_text(expected)}", story, instead, facts.remedy)
     holds = actual is not None and actual + leeway >= expected
     return Claim(holds, f"{check} at least {span(expected)} (real time)", story, instead, facts.remedy)
 

@@ -143,6 +143,8 @@ class AskedTests(scenarios.Asked):
     def test_a_callback_that_is_waited_for(self) -> None:
         self.arrange()
         self.assertOperation("approval").started().never.succeeded().callback_id().heartbeats(0)
+        self.assertOperation("approval").never.took(mock.ANY).never.waited(mock.ANY).never.ended_at(mock.ANY)
+        self.assertExecution().never.took(mock.ANY).started_at(mock.ANY)
 
 
 class StoppedTests(scenarios.Stopped):
