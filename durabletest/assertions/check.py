@@ -277,8 +277,10 @@ def _never_entered() -> NoReturn:
 
 # --- values, counts and checks as text for messages, the same in every run ---
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-_LONGEST = 2000
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=[>;]|, file | \w+=| \()")
+"""An address as reprs of objects have it, rather than a text that speaks of one."""
+LONGEST_VALUE = 2000
+"""The most characters of a value that are shown."""
 _LONGEST_CODE = 60
 
 
@@ -288,7 +290,7 @@ def show(value: object) -> str:
         text = _ADDRESS.sub("", repr(plain(value)))
     except Exception as error:
         return f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"
 
 
 def short_type(recorded: str) -> str:

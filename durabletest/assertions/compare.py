@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import zip_longest
 from typing import Any
 
-from durabletest.assertions.check import Claim, LazyText, call, counted, shortened, show
+from durabletest.assertions.check import LONGEST_VALUE, Claim, LazyText, call, counted, shortened, show
 from durabletest.execution_handle import Pending
 from durabletest.model import records
 
@@ -28,6 +28,8 @@ RECORDS: tuple[type, ...] = (
 """The public dataclasses for which ``assertEqual`` uses :func:`record_difference`."""
 
 _ABSENT: Any = object()
+_BEFORE, _AROUND = 40, 200
+"""The characters that are shown before the first difference of two long texts, and in all."""
 _PARTS_DIFFER = (
     "If that is right, change the expected value; where it may vary, put unittest.mock.ANY or another matcher."
 )
@@ -103,9 +105,18 @@ def _field_differences(expected: Any, actual: Any, path: str) -> list[Difference
 
 def _whole(expected: Any, actual: Any, path: str) -> Difference:
     one, other = show(expected), show(actual)
-    if one == other:
+    if type(expected) is type(actual) is str and one[:LONGEST_VALUE] == other[:LONGEST_VALUE]:
+        pairs = enumerate(zip_longest(expected, actual))
+        start = max(0, next(place for place, (ours, theirs) in pairs if ours != theirs) - _BEFORE)
+        one, other = (_part(text, start) for text in (expected, actual))
+    elif one == other:
         one, other = f"{one} ({_class_of(expected)})", f"{other} ({_class_of(actual)}, not equal)"
     return Difference(path, f"== {one}", f"== {other}")
+
+
+def _part(text: str, start: int) -> str:
+    part = text[start : start + _AROUND]
+    return f"{part!r} (characters {start + 1} to {start + len(part)} of {len(text)})"
 
 
 def _equal_as_a_whole(expected: Any, actual: Any) -> bool:

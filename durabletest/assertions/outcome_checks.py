@@ -136,7 +136,7 @@ def error_check(check: str, error: ErrorDetails | None) -> str:
     """A check that takes an error, with this one as its arguments: ``.failed('CardDeclined', 'card expired')``."""
     error = error or ErrorDetails()
     type_ = None if error.type is None else short_type(error.type)
-    if error.message is None:
+    if not error.message:  # an empty one is contained in every message
         return call(check) if type_ is None else call(check, type_)
     return call(check, type_, error.message)
 

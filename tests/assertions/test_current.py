@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 import unittest
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest import mock
 
 from durabletest import DurableTestCase, UsageError, assertions
 from durabletest.assertions import CurrentTest, SoftScope
+from durabletest.assertions.check import show
 from durabletest.assertions.compare import differences
 from tests.assertions import scenarios
 from tests.assertions.nearest_histories import NearView, going_on, shop
@@ -85,6 +88,33 @@ class MessageTests(unittest.TestCase):
         found = list(differences(Parcel("a", 1, 7), Parcel("b", 2, 7), "result"))
         self.assertEqual([difference.path for difference in found], ["result.name"])
         self.assertEqual(list(differences(Parcel("a", 1, 7), Parcel("a", 2, 7), "result")), [])
+
+    def test_of_long_texts_the_part_is_shown_in_which_they_differ(self) -> None:
+        start = "a" * 3000
+        for expected, actual, wanted, shown in (
+            ("c", "b", f"{'a' * 40 + 'c'!r} (characters 2961 to 3001 of 3001)", f"{'a' * 40 + 'b'!r} (characters 2961"),
+            (
+                "",
+                "b",
+                f"{'a' * 40!r} (characters 2961 to 3000 of 3000)",
+                f"{'a' * 40 + 'b'!r} (characters 2961 to 3001",
+            ),
+        ):
+            [difference] = differences([start + expected], [start + actual], "result")
+            self.assertEqual(difference.expected, f"== {wanted}")
+            self.assertTrue(difference.actual.startswith(f"== {shown}"), difference.actual)
+        [difference] = differences("c" + start, "b" + start, "result")
+        self.assertRegex(difference.actual, r"^== 'ba{1998}\.\.\. \(3003 characters\)$")
+
+    def test_addresses_are_left_out_of_objects_and_not_of_texts(self) -> None:
+        for text in ("loaded at 0x10", "at 0x10, then at 0x20", "<b>at 0x10</b>"):
+            self.assertIn(text, show(text))
+        for value in (object(), lambda: None, [Parcel.__init__], weakref.ref(Parcel), sys._getframe()):
+            self.assertNotRegex(show(value), " at 0x")
+
+    def test_texts_that_look_alike_without_addresses_are_shown_with_them(self) -> None:
+        [difference] = differences("<Card at 0x10>", "<Card at 0x20>", "result")
+        self.assertEqual(difference.expected, "== '<Card at 0x10>' (characters 1 to 14 of 14)")
 
 
 @dataclass(frozen=True)

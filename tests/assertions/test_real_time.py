@@ -91,11 +91,13 @@ class CurrentTestTests(unittest.TestCase):
         script = Script().op("StepStarted", "1", name="a").op("StepFailed", "1")
         script.op("StepStarted", "2", name="b").op("StepFailed", "2", {"Error": error(None)})
         script.op("StepStarted", "3", name="c").op("StepFailed", "3", {"Error": error(message=None)})
+        script.op("StepStarted", "4", name="d").op("StepFailed", "4", {"Error": error(message="")})
         view = RealTimeView(script.succeeded("null"))
         for name, remedy in (
             ("a", r"failed\(\)"),
             ("b", r"failed\(None, 'card expired'\)"),
             ("c", r"failed\('PaymentDeclined'\)"),
+            ("d", r"failed\('PaymentDeclined'\)"),
         ):
             with self.subTest(name):
                 operation(view, CurrentTest(), name).failed().never.failed("ValueError")
