@@ -25,6 +25,7 @@ from durabletest.local.faults import (
     read_fault,
     read_injections,
 )
+from durabletest.model.comparison import same_value
 from durabletest.model.history import History, execution_name, title, word_for
 from durabletest.model.lookup import listed, nearest
 from durabletest.model.records import SIDE_BY_SIDE, ExecutionStatus, OperationRecord
@@ -260,7 +261,7 @@ class CrashMatrix:
         if run.status != clean.status:
             told = f" with {run.value}" if run.status != "SUCCEEDED" else ""
             yield f"the execution is {run.status}{told} instead of {clean.status}"
-        elif self._key(run.value) != self._key(clean.value):
+        elif not same_value(self._key(clean.value), self._key(run.value)):
             yield f"the value is {run.value!r} instead of {clean.value!r}"
         yield from _operation_differences(clean.history, run.history)
         yield from _repeated_steps(run.trace.steps)

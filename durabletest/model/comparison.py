@@ -3,6 +3,7 @@ snapshot leaves out (the arguments ``without`` and ``ignore`` of a comparison)."
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -179,8 +180,20 @@ def _value_differences(expected: Any, actual: Any, path: str) -> Iterator[tuple[
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
             yield from _value_differences(one, other, f"{path}[{index}]")
-    elif expected != actual or isinstance(expected, bool) is not isinstance(actual, bool):
+    elif not _is_same(expected, actual):
         yield path, expected, actual
+
+
+def _is_same(expected: Any, actual: Any) -> bool:
+    """Whether two values that are not looked into are the same: True is not 1, and NaN is NaN."""
+    if isinstance(expected, float) and isinstance(actual, float) and math.isnan(expected):
+        return math.isnan(actual)
+    return bool(expected == actual) and isinstance(expected, bool) is isinstance(actual, bool)
+
+
+def same_value(expected: Any, actual: Any) -> bool:
+    """Whether two values are equal; NaN, which does not equal itself, is the same at the same place."""
+    return bool(expected == actual) or not any(_value_differences(expected, actual, ""))
 
 
 def _shown(value: Any) -> str:

@@ -71,6 +71,13 @@ class ReportTests(unittest.TestCase):
         same = report(not_idempotent, lambda t: t.assertSurvivesCrashes({}, key=lambda value: value > 0))
         self.assertEqual(same, "")
 
+    def test_nan_is_the_same_in_each_run(self) -> None:
+        @durable_execution
+        def mean(event: Any, context: DurableContext) -> float:
+            return context.step(lambda _: float("nan"), name="mean")
+
+        self.assertEqual(report(mean, lambda test: test.assertSurvivesCrashes({})), "")
+
     def test_misuse_is_told(self) -> None:
         cases: dict[str, Any] = {
             "did you mean 'answer lost'": lambda t: t.assertSurvivesCrashes({}, faults="answer lots"),

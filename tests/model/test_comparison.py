@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from durabletest.model.comparison import Canonical, bare_name, canonical, differences
+from durabletest.model.comparison import Canonical, bare_name, canonical, differences, same_value
 from durabletest.model.payloads import json_or_text
 from tests.model.histories import Script, error, history_of, order, payload, retry, seconds
 
@@ -213,6 +213,14 @@ class DifferencesTests(unittest.TestCase):
 
     def test_true_is_not_one(self) -> None:
         self.assertDifferences(run(result=1), run(result=True), "execution: result: True instead of 1")
+
+    def test_nan_is_nan(self) -> None:
+        nan, other = float("nan"), float("nan")
+        self.assertDifferences(run(result={"mean": [nan]}), run(result={"mean": [other]}))
+        self.assertDifferences(run(result=[nan]), run(result=[1.0]), "execution: result[0]: 1.0 instead of nan")
+        self.assertDifferences(run(result=[1.0]), run(result=[nan]), "execution: result[0]: nan instead of 1.0")
+        self.assertTrue(same_value([nan, 1], [other, 1]))
+        self.assertFalse(same_value([nan, 1], [other, 2]))
 
     def test_a_new_operation_does_not_make_the_others_differ(self) -> None:
         self.assertDifferences(
