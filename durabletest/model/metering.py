@@ -96,7 +96,8 @@ def cost_of(
 
     Each invocation is billed by the millisecond, and at least for one.
     """
-    durations = [invocation_duration or one.ended_at - one.started_at for one in history.invocations]
+    recorded = [one.duration for one in history.invocations]
+    durations = recorded if invocation_duration is None else [invocation_duration] * len(recorded)
     milliseconds = sum(max(1, math.ceil(duration / _MILLISECOND)) for duration in durations)
     written = sum(_bytes(history))
     started_at = history.events[0]["EventTimestamp"]

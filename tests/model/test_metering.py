@@ -153,6 +153,8 @@ class CostTests(unittest.TestCase):
         assumed = cost(script, memory=2048, invocation_duration=0.25)
         self.assertEqual(assumed.gb_seconds, 1)
         self.assertEqual(assumed.amounts["compute"], Decimal("0.0000166667"))
+        for nothing in (0, timedelta(0)):
+            self.assertEqual(cost(script, memory=1024, invocation_duration=nothing).gb_seconds, Decimal("0.002"))
 
     def test_prices_can_be_replaced(self) -> None:
         script = Script().step("1").invocation(0)
