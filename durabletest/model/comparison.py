@@ -99,10 +99,13 @@ def _known(**facts: Any) -> Canonical:
 def _jsonable(value: Any) -> Any:
     """Convert the SDK's batch results field by field, and other values that are not JSON to their ``repr``.
 
-    So ``Decimal('1')`` and ``'1'`` remain different.
+    So ``Decimal('1')`` and ``'1'`` remain different. A set is in the order of its items' texts: its own differs between
+    two processes.
     """
     if isinstance(value, Enum):
-        return value.value
+        return _jsonable(value.value)
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(repr(plain(item)) for item in value))}}}"
     if isinstance(value, dict):
         return {str(key): _jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

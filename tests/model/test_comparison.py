@@ -142,6 +142,17 @@ class CanonicalTests(unittest.TestCase):
         self.assertEqual(first["result"], ["Decimal('1')", "1"])
         self.assertEqual(second["result"], {"colour": "red"})
 
+    def test_values_of_any_kind_are_the_same_in_every_process_and_survive_json(self) -> None:
+        class Size(Enum):
+            SMALL = (Decimal(1), 2)
+
+        values: dict[str | None, Any] = {"1": Size.SMALL, "2": {"c", "a", "b"}, "3": frozenset({Decimal(2), 1})}
+        script = Script().step("1", "1").step("2", "2").step("3", "3")
+        found = canonical(history_of(script), lambda text, _: values.get(text))
+        results = [operation["result"] for operation in found["operations"]]
+        self.assertEqual(results, [["Decimal('1')", 2], "{'a', 'b', 'c'}", "{1, Decimal('2')}"])
+        self.assertEqual(differences(json.loads(json.dumps(found)), found), [])
+
     def test_the_decoder_is_told_whose_payload_it_is(self) -> None:
         names: list[str | None] = []
         script = Script().step("1", "1", name="charge").succeeded("2")
