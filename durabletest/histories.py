@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from durabletest.errors import UsageError
 from durabletest.local.server.journal import DETAILS
 from durabletest.model.history import History
-from durabletest.model.payloads import error_object
+from durabletest.model.payloads import error_object, readable_json
 from durabletest.model.records import ExecutionStatus, OperationRecord, OperationStatus, OperationType
 from durabletest.sdk_operations import is_summary
 
@@ -31,9 +31,9 @@ KEEP = (
 
 def write_history(path: str | os.PathLike[str], events: Sequence[Event]) -> None:
     """Write events as the API's GetDurableExecutionHistory answers them: ``{"Events": [...]}``, times in ISO 8601."""
-    text = json.dumps({"Events": list(events)}, indent=2, ensure_ascii=False, default=_iso)
+    text = readable_json({"Events": list(events)}, _iso)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(f"{text}\n", encoding="utf-8")
+    Path(path).write_text(text, encoding="utf-8")
 
 
 def _iso(value: object) -> str:

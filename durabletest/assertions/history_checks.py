@@ -19,6 +19,7 @@ from durabletest.model.comparison import Canonical, Omission, canonical, differe
 from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, title
 from durabletest.model.lookup import closest, not_found, unknown
+from durabletest.model.payloads import readable_json
 from durabletest.model.records import event_types
 from durabletest.model.times import stamp
 from durabletest.value_checks import is_set
@@ -228,7 +229,7 @@ def _matches(view: ExecutionView, name: str, path: Path, omission: Omission) -> 
     if write:
         _refuse_unused(view, omission)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(readable_json(now), encoding="utf-8")
         return Claim(True, expected, "it was written")
     before = omission.left(_read(name, path))
     _refuse_unused(view, omission)

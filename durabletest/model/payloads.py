@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
@@ -37,6 +38,7 @@ _SEND_INSTEAD: tuple[tuple[type, str, str], ...] = (
     (Coroutine, "coroutine", "what it returns: handlers and steps are plain functions, written with def"),
 )
 _SCALARS = (str, int, bool, type(None))
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TruncatedPayload(str):
@@ -57,6 +59,15 @@ def encode(value: Any, what: str = "payload") -> str:
     except (TypeError, ValueError) as error:
         reason = next(_faults(value, what, ()), None) or f"{what} cannot be written as JSON: {error}"
         raise PayloadError(reason) from None
+
+
+def readable_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """JSON for people, as a file has it; ``default`` is that of ``json.dumps``.
+
+    What UTF-8 has no bytes for, as a name of a file that was not UTF-8 itself, is escaped.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=default)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def result_argument(value: Any) -> dict[str, bytes]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+
 from tests.assertions import scenarios
 
 Json = dict[str, Any]
@@ -66,6 +68,22 @@ class FileTests(SnapshotTests):
         self.assertTrue(written.endswith("\n}\n"))
         self.assertEqual(self.matches(name="deep/inside/order.json"), "")
         self.assertEqual((self.folder / "deep/inside/order.json").read_text(encoding="utf-8"), written)
+
+    def test_a_text_that_utf_8_has_no_bytes_for(self) -> None:
+        @durable_execution
+        def unreadable(event: Any, context: DurableContext) -> str:
+            raise OSError("caf\udce9.txt")  # a file's name in Latin-1, as os.fsdecode gives it
+
+        class Unreadable(scenarios.Scenario):
+            handler = unreadable
+
+            def arrange(self) -> None:
+                self.execute({})
+
+        for _ in ("written", "compared"):
+            self.assertEqual(self.matches(Unreadable), "")
+        content = (self.folder / "order.json").read_text(encoding="utf-8")
+        self.assertEqual(json.loads(content)["error"]["message"], "caf\udce9.txt")
 
     def test_a_name_is_that_of_a_file_next_to_the_test(self) -> None:
         beside = Path(__file__).with_name("beside.json")

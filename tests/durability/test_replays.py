@@ -14,6 +14,7 @@ from aws_durable_execution_sdk_python.config import ChildConfig, CompletionConfi
 from durabletest import LocalDurableTestRunner, UsageError
 from durabletest.histories import breaks, read_history
 from durabletest.model.history import History, title
+from durabletest.model.records import ErrorDetails
 from tests.durability.case import report
 from tests.durability.changes import COMPATIBLE, INCOMPATIBLE, OLD, Break, Line, inner, parallel, step, wait, workflow
 from tests.durability.correct import CORRECT, nothing_but_steps
@@ -162,6 +163,13 @@ class FileTests(unittest.TestCase):
         path = self.save(nothing_but_steps)
         with LocalDurableTestRunner(nothing_but_steps) as runner:
             self.assertEqual(History(read_history(Path(path))).events, runner.run({"order": 42}).history)
+
+    def test_a_text_that_utf_8_has_no_bytes_for(self) -> None:
+        def unreadable(context: DurableContext) -> None:
+            raise OSError("caf\udce9.txt")
+
+        history = read_history(Path(self.save(workflow(unreadable))))
+        self.assertEqual(History(history).execution.error, ErrorDetails("OSError", "caf\udce9.txt"))
 
     def test_the_report(self) -> None:
         path = self.save(workflow(step("one"), step("two")))
