@@ -52,12 +52,12 @@ def record(tests: Iterable[DurableTestCase], mode: Mode) -> dict[str, Recording]
     outcomes = _Outcomes(progress)
     suite = unittest.TestSuite()
     for test in tests:
-        _watch(test, outcomes.of(test.id()))
+        _watch(test, outcomes.of(test))
         suite.addTest(test)
     with in_mode(mode), progress.shown():
         suite.run(outcomes)
     progress.summarise(counted(len(outcomes.recordings), "test"))
-    outcomes.spread_class_outcomes()
+    outcomes.spread_fixture_outcomes()
     return outcomes.recordings
 
 
@@ -84,15 +84,24 @@ def in_mode(mode: Mode) -> AbstractContextManager[object]:
 
 
 class _Outcomes(unittest.TestResult):
-    """Records the outcome of each test; the outcome of a class fixture counts for all tests of the class."""
+    """Records the outcome of each test; the outcome of a fixture counts for all tests of its class or module."""
 
     def __init__(self, progress: ProgressLine) -> None:
         super().__init__()
         self.recordings: dict[str, Recording] = {}
-        self._of_classes: dict[str, Recording] = {}
+        self._of_fixtures: dict[str, Recording] = {}
+        self._fixtures: dict[str, tuple[str, ...]] = {}
         self._progress = progress
 
-    def of(self, test_id: str) -> Recording:
+    def of(self, test: unittest.TestCase) -> Recording:
+        test_id, module = test.id(), type(test).__module__
+        cls = test_id.rpartition(".")[0]
+        self._fixtures[test_id] = (
+            f"setUpModule ({module})",
+            f"setUpClass ({cls})",
+            f"tearDownClass ({cls})",
+            f"tearDownModule ({module})",
+        )
         return self.recordings.setdefault(test_id, Recording())
 
     def startTest(self, test: unittest.TestCase) -> None:
@@ -122,17 +131,19 @@ class _Outcomes(unittest.TestResult):
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         self._at(test).failure = "it was expected to fail, and has succeeded"
 
-    def spread_class_outcomes(self) -> None:
-        """Copy the outcomes of ``setUpClass (module.Class)`` to all tests of the class."""
+    def spread_fixture_outcomes(self) -> None:
+        """Copy the outcomes of fixtures, ``setUpClass (module.Class)``, to all tests of the class or module."""
         for test_id, recording in self.recordings.items():
-            of_class = self._of_classes.get(f"setUpClass ({test_id.rpartition('.')[0]})")
-            if of_class is not None:
-                recording.failure, recording.skipped = of_class.failure, of_class.skipped
+            for name in self._fixtures[test_id]:
+                outcome = self._of_fixtures.get(name, Recording())
+                if outcome.failure is not None and recording.failure is None:
+                    recording.failure = f"{name.partition(' ')[0]}: {outcome.failure}"
+                recording.skipped = outcome.skipped or recording.skipped
 
     def _at(self, test: unittest.TestCase) -> Recording:
         """unittest reports class and module fixtures as if they were tests, with ids of another form."""
         known = self.recordings.get(test.id())
-        return self._of_classes.setdefault(test.id(), Recording()) if known is None else known
+        return self._of_fixtures.setdefault(test.id(), Recording()) if known is None else known
 
 
 class Parity(Enum):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import types
 import unittest
 from typing import Any
 from unittest import mock
@@ -18,6 +20,14 @@ from durabletest.parity import Comparison, Parity, Recording, compare, in_mode, 
 @durable_execution
 def double(event: int, context: DurableContext) -> int:
     return context.step(lambda _: event * 2, name="double")
+
+
+def twice(test: DurableTestCase) -> None:
+    test.assertEqual(test.execute(1).get_result(), 2)
+
+
+STEP = {"name": "double", "type": "STEP", "sub_type": "Step", "status": "SUCCEEDED", "attempts": 1, "result": 2}
+DOUBLED = {"status": "SUCCEEDED", "input": 1, "result": 2, "operations": [STEP]}
 
 
 class Suites:
@@ -88,11 +98,45 @@ class RecordingTests(unittest.TestCase):
         self.assertEqual(found["test_left_out"], Recording(skipped="not today"))
 
     def test_what_becomes_of_a_class_becomes_of_its_tests(self) -> None:
-        self.assertEqual(recordings(Suites.Broken), {"test_never": Recording(failure="ConnectionError: no database")})
+        self.assertEqual(
+            recordings(Suites.Broken), {"test_never": Recording(failure="setUpClass: ConnectionError: no database")}
+        )
         self.assertEqual(
             recordings(Suites.Local, Mode.CLOUD),
             {"test_here": Recording(skipped="local only: DURABLETEST_MODE or the class says cloud")},
         )
+
+    def test_what_becomes_of_a_module_becomes_of_its_tests(self) -> None:
+        def fail() -> None:
+            raise ConnectionError("no database")
+
+        def skip() -> None:
+            raise unittest.SkipTest("not today")
+
+        for fixture, function, outcome in (
+            ("setUpModule", fail, Recording(failure="setUpModule: ConnectionError: no database")),
+            ("setUpModule", skip, Recording(skipped="not today")),
+            ("tearDownModule", fail, Recording([DOUBLED], failure="tearDownModule: ConnectionError: no database")),
+        ):
+            module = types.ModuleType("tests.parity.fixtures")
+            cls = type(
+                "Doubling", (DurableTestCase,), {"__module__": module.__name__, "handler": double, "test": twice}
+            )
+            setattr(module, fixture, function)
+            with self.subTest(fixture), mock.patch.dict(sys.modules, {module.__name__: module}):
+                self.assertEqual(recordings(cls), {"test": outcome})
+
+    def test_a_class_that_does_not_clean_up_has_failed(self) -> None:
+        class Untidy(DurableTestCase):
+            handler = double
+            test = twice
+
+            @classmethod
+            def tearDownClass(cls) -> None:
+                raise ConnectionError("no database")
+
+        failure = "tearDownClass: ConnectionError: no database"
+        self.assertEqual(recordings(Untidy), {"test": Recording([DOUBLED], failure=failure)})
 
     def test_the_mode_is_given_back(self) -> None:
         before = os.environ.get("DURABLETEST_MODE")
