@@ -38,7 +38,9 @@ _ENDINGS = {
     ExecutionStatus.STOPPED: "was STOPPED",
 }
 _FRAME = re.compile(r'^  File "(?P<file>[^"\n]+)", line \d+, in .*\n(?:    .*\n)*', re.MULTILINE)
-_FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|durabletest|concurrent[\\/]futures)[\\/]")
+_FRAMEWORK = re.compile(r"[\\/](?:aws_durable_execution_sdk_python|concurrent[\\/]futures)[\\/]")
+_OURS = f"{Path(__file__).parent}{os.sep}"
+"""The folder of this package; a folder of the author's may have the same name."""
 
 
 class OperationGetters:
@@ -246,5 +248,5 @@ def logged_trace(logs: Sequence[LogEntry] | None, error: ErrorDetails) -> tuple[
 def own_frames(traceback: str) -> Iterator[str]:
     """The frames in the text of a traceback that belong neither to the SDK nor to this package."""
     for frame in _FRAME.finditer(traceback):
-        if _FRAMEWORK.search(frame["file"]) is None:
+        if not frame["file"].startswith(_OURS) and _FRAMEWORK.search(frame["file"]) is None:
             yield frame[0].rstrip()

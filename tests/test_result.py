@@ -8,6 +8,7 @@ from typing import Any
 
 from freezegun import freeze_time
 
+from durabletest import sdk
 from durabletest.errors import (
     ExecutionFailedError,
     ExecutionNotCompletedError,
@@ -198,7 +199,7 @@ class LogsTest(unittest.TestCase):
 
 
 SDK = '  File "/lib/aws_durable_execution_sdk_python/execution.py", line 297, in invoke_handler\n    result = func()\n'
-OURS = '  File "/src/durabletest/sdk.py", line 182, in watched\n    return wrapped()\n'
+OURS = f'  File "{sdk.__file__}", line 182, in watched\n    return wrapped()\n'
 HANDLER = '  File "/src/orders.py", line 7, in handler\n    context.step(charge)\n'
 STEP = '  File "/src/orders.py", line 3, in charge\n    raise CardDeclined("no")\n'
 
@@ -214,6 +215,10 @@ def entry(text: str | None, invocation: int = 1) -> LogEntry:
 class TraceTests(unittest.TestCase):
     def test_frames_of_the_machinery_are_left_out(self) -> None:
         self.assertEqual(list(own_frames(traceback(SDK, OURS, HANDLER, STEP))), [HANDLER.rstrip(), STEP.rstrip()])
+
+    def test_a_project_may_have_the_name_of_the_package(self) -> None:
+        frame = '  File "/home/ann/durabletest/orders.py", line 7, in handler\n    context.step(charge)\n'
+        self.assertEqual(list(own_frames(traceback(OURS, frame))), [frame.rstrip()])
 
     def test_frames_without_source_are_kept(self) -> None:
         frame = '  File "<string>", line 1, in handler\n'
