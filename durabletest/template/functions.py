@@ -99,7 +99,10 @@ class TemplateFunction:
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Its environment variables, with those that are ``given`` in place of the template's."""
-        variables = (self.properties.get("Environment") or {}).get("Variables") or {}
+        environment = self.properties.get("Environment") or {}
+        variables = environment.get("Variables", environment) or {}
+        if "Fn::If" in variables:
+            return dict(given) or self._conditional(variables)
         found = {name: self._variable(name, node) for name, node in variables.items() if name not in given}
         return {**{name: text for name, text in found.items() if text is not None}, **given}
 
@@ -117,6 +120,16 @@ class TemplateFunction:
             ) from None
         return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
+    def _conditional(self, variables: Any) -> dict[str, str]:
+        """Raise the error for environment variables under a condition that depends on the deployment."""
+        try:
+            return dict(self.template.values.of(variables))
+        except UnknownValueError as error:
+            raise ConfigurationError(
+                f"the environment variables of {self} are not known before it is deployed, as {error}: write "
+                "environment = {...} in the test class"
+            ) from None
+
     def _number(self, name: str, node: Any, default: int, setting: str) -> int:
         value = None
         try:
@@ -130,7 +143,9 @@ class TemplateFunction:
 
     def _durable_config(self, name: str) -> Any:
         config = self.properties.get("DurableConfig")
-        return config.get(name) if isinstance(config, dict) else None
+        if not isinstance(config, dict):
+            return None
+        return config if "Fn::If" in config else config.get(name)
 
     def _known(self, node: Any) -> str | None:
         try:
@@ -146,11 +161,15 @@ class Template:
     def __init__(self, document: Document) -> None:
         self.file = document.file
         self.stack = document.stack
-        self.outputs: Mapping[str, Any] = document.body.get("Outputs") or {}
-        self._resources: Mapping[str, Any] = document.body.get("Resources") or {}
-        self.values = Values(document.body, self._reference)
-        defaults = ((document.body.get("Globals") or {}).get("Function")) or {}
+        self.outputs = _without_loops(document.body.get("Outputs"))
+        self._resources: Mapping[str, Any] = {}
         self._by_id: dict[str, TemplateFunction] = {}
+        self.values = Values(document.body, self._reference)
+        self._resources = {
+            name: {**one, "Properties": self.values.chosen(one.get("Properties") or {})}
+            for name, one in _without_loops(document.body.get("Resources")).items()
+        }
+        defaults = self.values.chosen(((document.body.get("Globals") or {}).get("Function")) or {})
         for logical_id, resource in self._resources.items():
             if resource.get("Type") in (SAM, LAMBDA):
                 own = resource.get("Properties") or {}
@@ -191,7 +210,9 @@ class Template:
         for resource in self._resources.values():
             properties = resource.get("Properties") or {}
             if resource.get("Type") == _ALIAS and self._function_of(properties) is function:
-                yield str(self.values.of(properties.get("Name")))
+                name = function._known(properties.get("Name"))
+                if name is not None:
+                    yield name
 
     def _function_of(self, properties: Mapping[str, Any]) -> TemplateFunction | None:
         """The function that an alias or a version belongs to."""
@@ -219,6 +240,11 @@ class Template:
             return None
         qualifier = str(self.values.of(properties.get("Name"))) if resource["Type"] == _ALIAS else "$LATEST"
         return {"": f"{owner.arn}:{qualifier}", "Version": "$LATEST"}.get(attribute)
+
+
+def _without_loops(section: Any) -> dict[str, Any]:
+    """A section of a template without ``Fn::ForEach``, lists that CloudFormation alone evaluates."""
+    return {name: one for name, one in (section or {}).items() if isinstance(one, Mapping)}
 
 
 def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,26 @@ class Values:
         value = self._of(node)
         return None if value is _NOTHING else value
 
+    def chosen(self, node: Any) -> Any:
+        """The node with the chosen branch in place of each ``Fn::If``; what ``AWS::NoValue`` takes away is gone.
+
+        Nothing else is evaluated. An ``Fn::If`` whose condition depends on the deployment stays.
+        """
+        if isinstance(node, list):
+            return [value for item in node if (value := self.chosen(item)) is not _NOTHING]
+        if not isinstance(node, dict):
+            return node
+        if node == {"Ref": "AWS::NoValue"}:
+            return _NOTHING
+        if list(node) == ["Fn::If"]:
+            condition, then, otherwise = node["Fn::If"]
+            try:
+                return self.chosen(then if self._condition(condition) else otherwise)
+            except UnknownValueError:
+                return node
+        values = {key: self.chosen(value) for key, value in node.items()}
+        return {key: value for key, value in values.items() if value is not _NOTHING}
+
     def _of(self, node: Any) -> Any:
         if isinstance(node, list):
             return [value for item in node if (value := self._of(item)) is not _NOTHING]
@@ -113,7 +133,10 @@ class Values:
 
     def _select(self, argument: Any) -> Any:
         index, values = self._of(argument)
-        return values[int(index)]
+        try:
+            return values[int(index)]
+        except IndexError:
+            raise UnknownValueError(f"Fn::Select finds no item {index} in {values}") from None
 
     def _base64(self, argument: Any) -> str:
         return base64.b64encode(_text(self._of(argument)).encode()).decode()

@@ -169,6 +169,7 @@ class ValueTests(unittest.TestCase):
             ({"Fn::Cidr": ["10.0.0.0/16", 6, 5]}, "Fn::Cidr is evaluated by CloudFormation only"),
             ({"Fn::FindInMap": ["Hosts", "dev", "name"]}, "the mapping 'Hosts' has nothing for 'dev' and 'name'"),
             ({"Fn::If": ["Live", "a", "b"]}, "there is no condition 'Live'"),
+            ({"Fn::Select": [1, {"Fn::Split": ["-", "x"]}]}, "Fn::Select finds no item 1 in ['x']"),
         ):
             with self.subTest(node):
                 order = function({"Environment": {"Variables": {"X": node}}}, Parameters=parameters)
@@ -180,6 +181,55 @@ class ValueTests(unittest.TestCase):
                     f"{reason}: write environment = {{'X': '...'}} in the test class",
                 )
                 self.assertEqual(order.environment({"X": "given"}), {"X": "given"})
+
+    def test_what_a_condition_chooses(self) -> None:
+        live, other = {"ExecutionTimeout": 600, "RetentionPeriodInDays": 7}, {"ExecutionTimeout": 60}
+        nothing = {"Ref": "AWS::NoValue"}
+        policies = [{"Fn::If": ["Live", {"LambdaInvokePolicy": {"FunctionName": {"Ref": "Order"}}}, nothing]}]
+        properties = {
+            "DurableConfig": {"Fn::If": ["Live", live, {"Fn::If": ["Test", other, nothing]}]},
+            "Environment": {"Fn::If": ["Live", {"Variables": {"TABLE": "orders"}}, nothing]},
+            "Policies": policies,
+        }
+        parameters = {"Stage": {"Type": "String"}}
+        conditions = {name: {"Fn::Equals": [{"Ref": "Stage"}, name.lower()]} for name in ("Live", "Test")}
+        for stage, durable, timeout, days, environment in (
+            ("live", True, 600, 7, {"TABLE": "orders"}),
+            ("test", True, 60, 14, {}),
+            ("dev", False, None, 14, {}),
+        ):
+            with self.subTest(stage):
+                known = {"Stage": {**parameters["Stage"], "Default": stage}}
+                order = function(properties, Parameters=known, Conditions=conditions)
+                self.assertEqual(
+                    (order.durable, order.execution_timeout, order.retention_days), (durable, timeout, days)
+                )
+                self.assertEqual(order.environment({}), environment)
+                self.assertEqual(list(order.targets()), ["Order"] * (stage == "live"))
+        order = function(properties, Parameters=parameters, Conditions=conditions)
+        reason = "of Order of template.yaml (is|are) not known before it is deployed, as the parameter 'Stage' has no"
+        with self.assertRaisesRegex(ConfigurationError, f"^ExecutionTimeout {reason}"):
+            _ = order.execution_timeout
+        with self.assertRaisesRegex(ConfigurationError, rf"^the environment variables {reason} .* environment = \{{"):
+            order.environment({})
+        self.assertEqual(order.environment({"TABLE": "given"}), {"TABLE": "given"})
+
+    def test_loops_are_for_cloudformation(self) -> None:
+        loop = ["Name", ["a", "b"], {"${Name}Topic": {"Type": "AWS::SNS::Topic"}}]
+        order = {"Type": SAM, "Properties": {"DurableConfig": {}}}
+        found = template({"Fn::ForEach::Topics": loop, "Order": order}, Outputs={"Fn::ForEach::Outputs": loop})
+        self.assertEqual([one.logical_id for one in found.functions], ["Order"])
+        self.assertEqual(list(found.outputs_of(found.functions[0])), [])
+
+    def test_an_alias_whose_name_is_not_known(self) -> None:
+        alias = {"FunctionName": {"Ref": "Order"}, "Name": {"Ref": "Stage"}}
+        resources = {
+            "Order": {"Type": "AWS::Lambda::Function", "Properties": {}},
+            "Stage": {"Type": "AWS::Lambda::Alias", "Properties": {**alias, "Name": "live"}},
+            "Alias": {"Type": "AWS::Lambda::Alias", "Properties": alias},
+        }
+        found = template(resources, Parameters={"Stage": {"Type": "String"}})
+        self.assertEqual(found.functions[0].aliases, ["live"])
 
     def test_numbers(self) -> None:
         parameters = {"Seconds": {"Type": "Number", "Default": "30"}, "Megabytes": {"Type": "Number"}}
