@@ -28,7 +28,7 @@ from durabletest.model.records import (
     OperationStatus,
 )
 from durabletest.model.times import Duration, delay
-from durabletest.report.table import operation_table, width_of
+from durabletest.report.table import operation_table, printable, width_of
 from durabletest.report.timeline import glyphs_for, timeline
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, DEFAULT_RETENTION_DAYS, check_memory_size, check_retention
 
@@ -170,7 +170,8 @@ class TestResult(OperationGetters):
         """
         history = self._view.history()
         width = width_of(sys.stdout)
-        print(operation_table(history.operations, columns, width=width, start=history.execution.started_at))
+        table = operation_table(history.operations, columns, width=width, start=history.execution.started_at)
+        print(printable(table, sys.stdout))
 
     def timeline(self) -> str:
         """A timeline as text: one line an operation, contexts before the operations in them.

@@ -174,6 +174,20 @@ class PrintTest(unittest.TestCase):
             "  charge                       SUCCEEDED",
         ])  # fmt: skip
 
+    def test_what_stdout_cannot_show_is_shown_as_its_code(self) -> None:
+        script = Script().op("StepStarted", "1", name="a")
+        result = result_of(script.op("StepFailed", "1", {"Error": error("Declined", "é 日 \udce9")}))
+        for encoding, shown in (
+            ("ascii", r"Declined: \xe9 \u65e5 \udce9"),
+            ("latin-1", r"Declined: é \u65e5 \udce9"),
+            ("utf-8", r"Declined: é 日 \udce9"),
+        ):
+            written = io.BytesIO()
+            stdout = io.TextIOWrapper(written, encoding, write_through=True)
+            with contextlib.redirect_stdout(stdout):
+                result.print(["error"])
+            self.assertEqual(written.getvalue().decode(encoding).splitlines()[-1], shown)
+
 
 class LogsTest(unittest.TestCase):
     def test_what_was_logged_so_far(self) -> None:

@@ -9,7 +9,7 @@ from durabletest.model.execution_view import Child
 from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationRecord, OperationStatus
 from durabletest.model.times import stamp
-from durabletest.report.table import report_table, shortened, width_of, wrapped
+from durabletest.report.table import report_table, shortened, visible, width_of, wrapped
 from durabletest.report.timeline import glyphs_for, timeline
 
 MOST_OPERATIONS = 60
@@ -92,7 +92,7 @@ def _errors(history: History, title: str, shown: Sequence[OperationRecord], widt
     paths: dict[str, list[str]] = {}
     for record in shown:
         if record.error is not None and not _is_passed_on(history, record):
-            text = shortened(" ".join(str(record.error).split()), _LONGEST_ERROR)
+            text = shortened(visible(" ".join(str(record.error).split())), _LONGEST_ERROR)
             paths.setdefault(text, []).append(history.path_of(record))
     lines = []
     for error, where in paths.items():
@@ -113,7 +113,7 @@ def _log(title: str, logs: Sequence[LogEntry], width: int) -> str:
     lines = [f"Log of {title}{some}, #n is the invocation"]
     for entry in shown:
         head = f"{entry.time:%Y-%m-%d %H:%M:%S} #{entry.invocation} {entry.level} {entry.logger}"
-        lines += wrapped(f"{head}: {' '.join(entry.message.split())}", width)
+        lines += wrapped(f"{head}: {visible(' '.join(entry.message.split()))}", width)
         if entry.traceback is not None:  # its last line is the exception
-            lines += wrapped(f"    {entry.traceback.rstrip().splitlines()[-1]}", width)
+            lines += wrapped(f"    {visible(entry.traceback.rstrip().splitlines()[-1])}", width)
     return "\n".join(lines)

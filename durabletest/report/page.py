@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,11 @@ from durabletest.model.history import History, execution_title
 from durabletest.model.records import LogEntry, OperationStatus
 from durabletest.model.times import span, stamp
 from durabletest.report.lanes import FAULT, PAUSED, Recorded, Scale, css, lanes
-from durabletest.report.table import error_text
+from durabletest.report.table import error_text, visible
 from durabletest.report.timeline import BOX, attempts_of, end_of, pauses_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "critical"}
-_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, marks that change the direction of the text around them, and halves of surrogate pairs."""
 
 
 def recorded(view: ExecutionView) -> list[Recorded]:
@@ -117,11 +114,6 @@ def _environment() -> Any:
     environment.globals |= {"style": Markup(style), "script": Markup(script), "script_hash": f"sha256-{digest}"}
     environment.globals["counted"] = counted
     return environment
-
-
-def visible(text: str) -> str:
-    """A text without characters that would change how the text around it is shown: each is written as its code."""
-    return _NOT_SHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def counted(number: int, what: str) -> str:

@@ -22,6 +22,8 @@ _NARROWEST = 60
 _WIDEST_NAME = 60
 _BOUNDARY = re.compile(r"(?<=[\s/_.,:;-])(?=\S)|(?=\s)")
 """Where a text may be cut: around blanks, and after the punctuation that joins the parts of a name."""
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Control characters, marks that change the direction of the text around them, and halves of surrogate pairs."""
 
 
 def width_of(stream: TextIO | None) -> int:
@@ -48,6 +50,17 @@ def shortened(text: str, room: int) -> str:
     ends = [match.start() for match in _BOUNDARY.finditer(text[: most + 1]) if match.start() <= most]
     end = ends[-1] if ends and ends[-1] >= room / 3 else most
     return f"{text[:end].rstrip()}..."
+
+
+def visible(text: str) -> str:
+    """A text without characters that would change how the text around it is shown: each is written as its code."""
+    return _NOT_SHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def printable(text: str, stream: TextIO) -> str:
+    """A text with codes in place of the characters that the stream's encoding does not have."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def one_line(text: str | None, room: int = _WIDEST_NAME) -> str:
@@ -124,7 +137,7 @@ def error_text(error: ErrorDetails | None) -> str:
         return ""
     dotted = all(part.isidentifier() for part in (error.type or "").split("."))
     bare = replace(error, type=(error.type or "").rpartition(".")[2]) if dotted else error
-    return " ".join(str(bare).split())
+    return visible(" ".join(str(bare).split()))
 
 
 _CELLS: dict[str, Callable[[Row, _Times], str]] = {

@@ -13,8 +13,8 @@ from durabletest.execution_handle import Execution
 from durabletest.local.execution import LocalExecution
 from durabletest.model.history import History, as_written, execution_name
 from durabletest.model.records import OperationType
-from durabletest.report.page import page_of, recorded, visible
-from durabletest.report.table import error_text
+from durabletest.report.page import page_of, recorded
+from durabletest.report.table import error_text, visible
 from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
 
 SHOWN = 100

@@ -95,6 +95,15 @@ class FailureReportTests(unittest.TestCase):
             "\n".join(self.report(script).splitlines()[-2:]), r"^charge: PaymentDeclined:\n    x{280}\.\.\.$"
         )
 
+    def test_errors_and_logs_do_not_rule_the_terminal(self) -> None:
+        script = Script().op("StepStarted", "1", name="charge")
+        script.op("StepFailed", "1", {"Error": error(message="\x1b[2Jred")})
+        logs = [LogEntry(1, "INFO", "shop", "\x1b[2Jgreen", START, "Traceback ...\nValueError: \x1b[2Jblue")]
+        report = self.report(script, logs)
+        self.assertNotIn("\x1b", report)
+        for colour in ("red", "green", "blue"):
+            self.assertIn(rf"\u001b[2J{colour}", report)
+
     def test_no_errors_where_nothing_failed(self) -> None:
         self.assertNotIn("Errors of", self.report(Script().step("1", name="a")))
 

@@ -20,7 +20,8 @@ from durabletest.model.outcomes import Noted
 from durabletest.model.records import Injected, LogEntry
 from durabletest.report import page
 from durabletest.report.lanes import Field, Recorded, Scale, lanes
-from durabletest.report.page import page_of, recorded, visible
+from durabletest.report.page import page_of, recorded
+from durabletest.report.table import visible
 from durabletest.result import TestResult
 from tests.effort import examples
 from tests.model.histories import ARN, START, Script, View, error, history_of, order, payload, retry

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from durabletest import DurableTestCase
 from durabletest.report.lanes import Recorded
-from durabletest.report.page import page_of, visible
+from durabletest.report.page import page_of
+from durabletest.report.table import visible
 from durabletest.result import TestResult
 from tests.cloud.test_examples import example_suites
 from tests.effort import examples

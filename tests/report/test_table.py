@@ -50,6 +50,12 @@ class DefaultTableTest(unittest.TestCase):
             self.assertTrue(lines[-1].endswith(end), lines[-1])
             self.assertLessEqual(len(lines[-1].partition("Declined")[2]), max(width - 88, width // 2))
 
+    def test_errors_do_not_rule_the_terminal(self) -> None:
+        script = Script().op("StepStarted", "1", name="a")
+        script.op("StepFailed", "1", {"Error": error("Declined", "\x1b[31mno \u202efunds\x1b[0m")})
+        table = operation_table(history_of(script).operations, ["error"])
+        self.assertEqual(table.splitlines()[-1], r"Declined: \u001b[31mno \u202efunds\u001b[0m")
+
     def test_the_time_after_the_start_of_the_execution(self) -> None:
         operations = history_of(Script().at(60).step("1", name="a").at(90).step("2", name="b")).operations
         for start, after in ((START, ["1m", "1m 30s"]), (None, ["0s", "30s"])):
