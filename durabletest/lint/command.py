@@ -126,7 +126,7 @@ def _text(findings: Sequence[Violation]) -> str:
 
 
 def _json(findings: Sequence[Violation]) -> str:
-    return json.dumps([asdict(one) for one in findings], indent=2, ensure_ascii=False) + "\n"
+    return json.dumps([asdict(one) for one in findings], indent=2) + "\n"  # in ASCII, for terminals of any encoding
 
 
 def _github(findings: Sequence[Violation]) -> str:

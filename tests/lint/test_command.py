@@ -61,6 +61,21 @@ class FormatTests(LintTestCase):
         [found] = json.loads(text)
         self.assertEqual((found["path"], found["line"], found["column"], found["rule"]), ("app.py", 6, 16, "uuid"))
 
+    def test_stdout_of_any_encoding(self) -> None:
+        self.write("grüße.py", ORDER.format(comment=""))
+        for given, path in (((), "gr\\xfc\\xdfe.py:6"), (("--format", "github"), "file=gr\\xfc\\xdfe.py,")):
+            self.assertIn(path, self.in_ascii("grüße.py", *given))
+        [found] = json.loads(self.in_ascii("grüße.py", "--format=json"))
+        self.assertEqual(found["path"], "grüße.py")
+
+    def in_ascii(self, *arguments: str) -> str:
+        written = BytesIO()
+        out = TextIOWrapper(written, "ascii")
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main(["lint", *arguments]), 1)
+        out.flush()
+        return written.getvalue().decode("ascii")
+
     def test_json_without_findings_is_an_empty_list(self) -> None:
         self.write("clean.py", "x = 1\n")
         self.assertEqual(self.lint("clean.py", "--format=json"), (0, "[]\n", ""))
