@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from numbers import Number
 from typing import Generic, Protocol, Self, TypeVar
 
 from durabletest.assertions.check import Claim, Subject, arguments_of, show
@@ -110,7 +111,7 @@ def given_duration(check: str, duration: object, **units: Unit) -> object:
             f"{check}() takes one duration: a timedelta, a number of seconds, or some of days=, hours=, minutes=, "
             "seconds="
         )
-    if isinstance(duration, str | bytes | int | float):
+    if isinstance(duration, str | bytes | Number):
         return times.duration(duration, f"the duration of {check}()")
     return _sum_of(check, given) if duration is None else duration
 
@@ -129,6 +130,8 @@ def given_delays(delays: Sequence[object], **units: Units) -> list[object]:
             "retried_after() takes either timedeltas or units: retried_after(minutes=5) for one delay, "
             "retried_after(minutes=[1, 2, 4]) for several"
         )
+    if [] in map(list, series.values()):
+        raise UsageError("retried_after() was given no delay: of a step that was never retried claim .attempts(1)")
     for unit, values in series.items():
         return [_sum_of("retried_after", {unit: value}) for value in values]
     single = {unit: value for unit, value in given.items() if not isinstance(value, Sequence)}
