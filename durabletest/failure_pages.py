@@ -34,6 +34,7 @@ RECORDED = "__durable_recorded__"
 """The attribute of an error with the executions of an assertion that say why it has failed."""
 COVERAGE_PAGE = "coverage.html"
 _LONGEST_NAME = 120
+"""Bytes of a test's name in that of its file; most systems take 255 in all."""
 _LONGEST_SUMMARY = 300
 _HEAD = re.compile(
     r'<meta name="generator" content="durabletest">\s*<meta name="description" content="(?P<summary>[^"]*)">\s*'
@@ -197,10 +198,10 @@ def _folder(value: str) -> Path:
 
 def _file_name(test: str) -> str:
     """A name that is the same in every run, and differs from that of every other test."""
-    name = re.sub(r"[^\w.-]+", "_", test)
-    if name == test and len(name) <= _LONGEST_NAME:
-        return f"{name}.html"
-    return f"{name[-_LONGEST_NAME:]}-{hashlib.sha256(test.encode()).hexdigest()[:8]}.html"
+    kept = re.sub(r"[^\w.-]+", "_", test).encode()[-_LONGEST_NAME:].decode(errors="ignore")
+    if kept == test:
+        return f"{kept}.html"
+    return f"{kept}-{hashlib.sha256(test.encode()).hexdigest()[:8]}.html"
 
 
 def _summary(error: BaseException) -> str:

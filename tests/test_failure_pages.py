@@ -10,6 +10,7 @@ import unittest
 from html import unescape
 from pathlib import Path
 from unittest import mock
+from urllib.parse import unquote
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
@@ -282,10 +283,11 @@ class FolderTests(unittest.TestCase):
     def test_names_of_tests_that_are_no_names_of_files(self) -> None:
         long = type("Long" * 60, (Suites.Failing,), {"__module__": __name__})
         odd = type("Odd/../<x>", (Suites.Failing,), {"__module__": __name__})
-        for cls in (long, odd):
+        wide = type("日本語" * 40, (Suites.Failing,), {"__module__": __name__})
+        for cls in (long, odd, wide):
             self.run_test(cls)
-        self.assertEqual(len(self.pages.listed()), 2)
-        for name in self.pages.listed():
+        self.assertEqual(len(self.pages.listed()), 3)
+        for name in map(unquote, self.pages.listed()):
             self.assertRegex(name, r"^[\w.-]{1,140}-[0-9a-f]{8}\.html$")
             self.assertTrue((self.pages.folder / name).exists())
 
