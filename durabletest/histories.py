@@ -27,6 +27,7 @@ KEEP = (
     "version that they began with"
 )
 """What to do about executions that would break."""
+_NEEDED = {"EventId", "EventType", "EventTimestamp"}
 
 
 def write_history(path: str | os.PathLike[str], events: Sequence[Event]) -> None:
@@ -46,12 +47,18 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     """The events of a file that ``write_history`` or the AWS CLI has written, the latter with execution data."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{path} is no history: {error}") from None
     events = found.get("Events") if isinstance(found, dict) else None
-    if not events or not all(isinstance(event, dict) and "EventType" in event for event in events):
+    if not events or not all(isinstance(event, dict) and event.keys() >= _NEEDED for event in events):
         raise UsageError(f"{path} is no history: it has to hold an object with Events, as save_history writes it")
-    return complete(sorted((_timed(event) for event in events), key=lambda event: int(event["EventId"])), str(path))
+    try:
+        ordered = sorted((_timed(event) for event in events), key=lambda event: int(event["EventId"]))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no history: {error}") from None
+    return complete(ordered, str(path))
 
 
 def complete(events: Sequence[dict[str, Any]], what: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -194,11 +195,15 @@ class FileTests(unittest.TestCase):
         self.assertIn("tests/durability; record one with result.save_history(path)", text)
 
     def test_files_that_are_no_histories(self) -> None:
-        started = {"EventType": "ExecutionStarted", "EventId": 1, "ExecutionStartedDetails": {}}
+        at = {"EventTimestamp": "2026-01-01T00:00:00+00:00"}
+        started = {"EventType": "ExecutionStarted", "EventId": 1, **at, "ExecutionStartedDetails": {}}
         cases: dict[str, Any] = {
             "is no history: Expecting": "{",
             "has to hold an object with Events": [],
-            "does not begin with ExecutionStarted": {"Events": [{"EventType": "StepStarted", "EventId": 4}]},
+            "does not begin with ExecutionStarted": {"Events": [{"EventType": "StepStarted", "EventId": 4, **at}]},
+            "Events, as save_history writes it": {"Events": [{"EventType": "ExecutionStarted", **at}]},
+            "is no history: Invalid timestamp": {"Events": [{**started, "EventTimestamp": "yesterday"}]},
+            "is no history: invalid literal": {"Events": [{**started, "EventId": "first"}]},
             "lacks payloads (event 1, ExecutionStarted)": {
                 "Events": [{**started, "ExecutionStartedDetails": {"Input": {"Truncated": True}}}]
             },
@@ -209,6 +214,8 @@ class FileTests(unittest.TestCase):
                 path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
                 with self.assertRaisesRegex(UsageError, words.replace("(", r"\(").replace(")", r"\)")):
                     read_history(path)
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(str(self.folder))} cannot be read: Is a directory$"):
+            read_history(self.folder)
 
     def test_events_of_the_command_line(self) -> None:
         path = Path(self.save(nothing_but_steps))
