@@ -245,7 +245,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     from durabletest import endings
 
     with ExitStack() as around:
-        around.enter_context(endings.in_suite(item.nodeid.rpartition("::")[0]))
+        suite = "" if item.parent is None else item.parent.nodeid
+        around.enter_context(endings.in_suite(suite))
         page = _page_of(item)
         if page is not None:
             item.stash[_PAGE] = page

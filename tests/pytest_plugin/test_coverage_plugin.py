@@ -14,7 +14,7 @@ from tests.subprocesses import ROOT
 pytest_plugins = ["pytester"]
 
 TESTS = """
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", [0, 1, 2, 3, "Order::4"])
 def test_fixture(durable, number):
     durable(order_handler).execute({"order": number})
 
