@@ -229,7 +229,12 @@ def _verify_parity(options: argparse.Namespace) -> int:
 
 def _import_module(name: str) -> ModuleType:
     """Import a module by its dotted name, or by its file below the current directory."""
-    dotted = ".".join(Path(name).with_suffix("").parts) if name.endswith(".py") else name
+    dotted = name
+    if name.endswith(".py"):
+        parts = Path(os.path.relpath(name)).with_suffix("").parts
+        if parts[0] == os.pardir:
+            raise ConfigurationError(f"the file {name!r} is not below {Path.cwd()}: go to the folder of its imports")
+        dotted = ".".join(parts)
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

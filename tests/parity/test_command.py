@@ -169,6 +169,19 @@ class UsageTests(unittest.TestCase):
         )
         self.assertUsage(f"there is no module 'nowhere.tests', seen from {self.folder}", "nowhere.tests")
 
+    def test_a_file_by_any_path(self) -> None:
+        self.write("test_shop_g.py", "import unittest\n")
+        for path in (self.folder / "test_shop_g.py", f"./../{self.folder.name}/test_shop_g.py"):
+            self.assertUsage(
+                "test_shop_g has no tests of a DurableTestCase: name the module with the test case classes whose "
+                "handlers are deployed",
+                str(path),
+            )
+        self.assertUsage(
+            f"the file '../test_shop.py' is not below {self.folder}: go to the folder of its imports",
+            "../test_shop.py",
+        )
+
     def test_a_module_that_cannot_be_imported(self) -> None:
         self.write("test_shop_b.py", "import nowhere_at_all\n")
         self.assertUsage(
