@@ -15,7 +15,8 @@ from durabletest import sdk
 from durabletest.errors import ConfigurationError
 from durabletest.model.lookup import nearest
 
-_TARGET = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<module>[^=:]+?)(?::(?P<attribute>\w+))?")
+_DRIVE = r"(?:[A-Za-z]:(?=[\\/]))?"
+_TARGET = re.compile(rf"(?:(?P<name>[^=:/]+)=)?(?P<module>{_DRIVE}[^=:]+?)(?::(?P<attribute>\w+))?")
 
 
 def joined(

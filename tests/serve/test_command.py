@@ -110,6 +110,7 @@ class CommandTests(unittest.TestCase):
         blocking, port = str(self.folder / "blocking.py"), ("--port", "0")
         for arguments, complaint in (
             (("nowhere.py",), r"there is no file 'nowhere.py'"),
+            ((r"orders=C:\nowhere\app.py:handler",), r"there is no file 'C:.*app.py', seen from"),
             (("no.such.module:handler",), r"cannot be imported: ModuleNotFoundError"),
             ((str(self.folder / "broken.py"),), r"cannot be imported: ModuleNotFoundError: .*nothing_of_that_name"),
             ((str(self.folder / "empty.py"),), r"defines no durable function; write .*empty.py:FUNCTION"),
