@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 from durabletest import __version__, coverage_command, deploy_check, parity, serve, show
 from durabletest.errors import UsageError
@@ -22,8 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (parity, show, deploy_check, coverage_command, lint, serve):
         command.add_to(commands)
     options = parser.parse_args(arguments)
-    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding does not have is written as its code
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(options.run(options))
     except UsageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from durabletest.coverage import Coverage, outcomes_of_place, title_of
 from durabletest.errors import ConfigurationError
 from durabletest.model.lookup import listed, nearest
+from durabletest.report.table import printable
 
 COVERED, BELOW = 0, 1
 
@@ -49,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
             Path(options.output).write_text(coverage.report(), encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(f"{options.output!r} cannot be written: {error.strerror}") from error
-    print("\n".join([*_tables(coverage), coverage.text()]))
+    print(printable("\n".join([*_tables(coverage), coverage.text()]), sys.stdout))
     reached, count = coverage.share()
     if coverage.percent < options.fail_under:
         print(f"This is below --fail-under {options.fail_under:g}: {reached} of {count} are {coverage.percent:.2f}%.")

@@ -12,6 +12,7 @@ from durabletest.errors import CloudServiceError, ConfigurationError, UsageError
 from durabletest.histories import KEEP, complete, write_history
 from durabletest.model.history import History
 from durabletest.model.times import utc
+from durabletest.report.table import printable
 
 READY, BREAKS, NOT_CHECKED = 0, 1, 2
 _STATUS_HELP = "executions of this status; may be repeated. By default those that go on: RUNNING, PAUSING, PAUSED"
@@ -142,4 +143,4 @@ def _counted(number: int) -> str:
 
 
 def _print(*lines: object) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.writelines(printable(f"{line}\n", sys.stdout) for line in lines)

@@ -31,6 +31,7 @@ from durabletest.execution_handle import Execution
 from durabletest.model.comparison import Canonical, canonical, differences
 from durabletest.model.lookup import nearest
 from durabletest.progress import ProgressLine
+from durabletest.report.table import printable
 
 _DOES_NOT_COUNT = ("function",)
 """A function may be deployed under another name; that the right one was invoked shows in its result."""
@@ -222,7 +223,7 @@ def _verify_parity(options: argparse.Namespace) -> int:
     local = record(tests, Mode.LOCAL)
     cloud = record(tests_in(module), Mode.CLOUD)
     comparisons = [compare(test_id, local[test_id], cloud[test_id]) for test_id in local]
-    print("\n".join(_report(comparisons)))
+    print(printable("\n".join(_report(comparisons)), sys.stdout))
     verdicts = {comparison.verdict for comparison in comparisons}
     return AGREE if Parity.AGREES in verdicts and not verdicts & {Parity.DIFFERS, Parity.FAILED} else DISAGREE
 

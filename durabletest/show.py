@@ -13,6 +13,7 @@ from typing import Any
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.history import History
 from durabletest.model.times import utc
+from durabletest.report.table import printable
 
 _STDIN = "-"
 _NEEDED: Mapping[str, tuple[type, ...]] = {"EventId": (int,), "EventType": (str,), "EventTimestamp": (str, int, float)}
@@ -47,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
         page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"the page {str(page)!r} cannot be written: {error.strerror}") from error
-    print(page)
+    print(printable(str(page), sys.stdout))
     return 0
 
 

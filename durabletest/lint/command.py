@@ -17,6 +17,7 @@ from typing import Any
 from durabletest.errors import UsageError
 from durabletest.lint.rules import RULES, Violation, findings_in
 from durabletest.model.lookup import listed, nearest
+from durabletest.report.table import printable
 
 CLEAN, COMPLAINS, UNREADABLE = 0, 1, 2
 _COMMENT = re.compile(r"#\s*durabletest:\s*ignore\b\s*(?:\[(?P<rules>[^\]]*)\])?")
@@ -54,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
             continue
         findings += found
         handlers += number
-    sys.stdout.write(_FORMATS[options.format](findings))
+    sys.stdout.write(printable(_FORMATS[options.format](findings), sys.stdout))
     if options.format == "text":
         sys.stdout.write(f"{_summary(len(findings), handlers, len(set(files)) - len(unreadable))}\n")
     sys.stderr.writelines(f"durabletest: {text}\n" for text in unreadable)
