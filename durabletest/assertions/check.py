@@ -17,6 +17,7 @@ from typing import Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 from durabletest.assertions.failing import CurrentTest, FailedClaim
 from durabletest.errors import UsageError
 from durabletest.model.execution_view import ExecutionView
+from durabletest.model.payloads import with_real_names
 from durabletest.model.records import ErrorDetails
 from durabletest.model.times import plain, units_of
 
@@ -287,7 +288,7 @@ _LONGEST_CODE = 60
 def show(value: object) -> str:
     """The ``repr``, without memory addresses and freezegun's datetimes. One that raises must not hide the failure."""
     try:
-        text = _ADDRESS.sub("", repr(plain(value)))
+        text = _ADDRESS.sub("", with_real_names(repr(plain(value))))  # objects with fields are not made anew
     except Exception as error:
         return f"<{type(value).__qualname__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"

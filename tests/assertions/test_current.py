@@ -8,7 +8,10 @@ import unittest
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from unittest import mock
+
+from freezegun import freeze_time
 
 from durabletest import DurableTestCase, UsageError, assertions
 from durabletest.assertions import CurrentTest, SoftScope
@@ -111,6 +114,15 @@ class MessageTests(unittest.TestCase):
             self.assertIn(text, show(text))
         for value in (object(), lambda: None, [Parcel.__init__], weakref.ref(Parcel), sys._getframe()):
             self.assertNotRegex(show(value), " at 0x")
+
+    def test_datetimes_of_freezegun_are_shown_as_datetimes_wherever_they_are(self) -> None:
+        with freeze_time("2026-01-01"):
+            parcel = Parcel("a", datetime(2026, 1, 1, tzinfo=UTC), [date(2026, 1, 1)])  # type: ignore[arg-type]
+        self.assertEqual(
+            show([parcel]),
+            "[Parcel(name='a', weighed_at=datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), "
+            "weight=[date(2026, 1, 1)])]",
+        )
 
     def test_texts_that_look_alike_without_addresses_are_shown_with_them(self) -> None:
         [difference] = differences("<Card at 0x10>", "<Card at 0x20>", "result")
