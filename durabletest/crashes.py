@@ -313,8 +313,8 @@ class _Tried:
 
 def _effect_differences(clean: CrashRun, run: CrashRun) -> Iterator[str]:
     """The side effects that happened less often than in the clean run, or more often outside of any step."""
-    for name, (count, outside) in run.effects.items():
-        expected, expected_outside = clean.effects.get(name, (0, 0))
+    for name in {**clean.effects, **run.effects}:  # a recorder may be made when it is first called
+        (count, outside), (expected, expected_outside) = (one.effects.get(name, (0, 0)) for one in (run, clean))
         if count < expected:
             yield f"side effect {name!r} happened {count} times instead of {expected}"
         if outside > expected_outside:

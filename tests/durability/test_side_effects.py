@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unittest
+from contextlib import suppress
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, StepContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
+from aws_durable_execution_sdk_python.retries import RetryPresets
 
 from durabletest import DurableTestCase
 from tests.durability.bugs import EFFECTS, charge, charge_in_the_body, charged_twice, key_of_the_attempt, world
@@ -106,6 +108,30 @@ class ClaimTests(unittest.TestCase):
     def test_by_the_same_key_it_has_happened_once(self) -> None:
         self.assertEqual(report(two_in_a_step, self.body(lambda effect: effect.happened(2), keyed=True)), "")
         self.assertIn("happened 3 times", report(two_in_a_step, self.body(lambda effect: effect.happened(2))))
+
+    def test_what_does_not_happen_after_a_crash_is_told(self) -> None:
+        once = StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=RetryPresets.none())
+
+        @durable_execution
+        def forgiving(event: Any, context: DurableContext) -> str:
+            with suppress(Exception):
+                context.step(lambda _: charge(key="order-42"), name="charge", config=once)
+            return "ok"
+
+        def early(test: DurableTestCase) -> None:
+            effect = test.side_effect("charge-card")
+            test.stub_step("charge").calls(lambda _: effect())
+            test.assertSurvivesCrashes({})
+
+        def late(test: DurableTestCase) -> None:
+            test.stub_step("charge").calls(lambda _: test.side_effect("charge-card")())
+            test.assertSurvivesCrashes({})
+
+        for body in (early, late):
+            with self.subTest(body.__name__):
+                text = report(forgiving, body)
+                self.assertIn("does not survive 2 of 10 faults", text)
+                self.assertIn("  - side effect 'charge-card' happened 0 times instead of 1\n", text)
 
     def test_rules_are_checked_at_the_end_of_a_test(self) -> None:
         def body(test: DurableTestCase) -> None:
