@@ -20,7 +20,7 @@ from durabletest.model.execution_view import ExecutionView
 from durabletest.model.history import History, title
 from durabletest.model.lookup import closest, not_found, unknown
 from durabletest.model.payloads import readable_json
-from durabletest.model.records import event_types
+from durabletest.model.records import OperationType, event_types
 from durabletest.model.times import stamp
 from durabletest.value_checks import is_set
 
@@ -262,6 +262,8 @@ def _fault(title: str, found: object, required: tuple[str, ...]) -> str | None:
     missing = [name for name in required if not isinstance(found.get(name), str)]
     if missing:
         return f"{title} has no {missing[0]}"
+    if "type" in required and found["type"] not in tuple(OperationType):
+        return f"{title} has the type {found['type']!r}"
     operations = found.get("operations", [])
     if not isinstance(operations, list):
         return f"the operations of {title} are {operations!r}"

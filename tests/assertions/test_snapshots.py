@@ -134,6 +134,10 @@ Run the test once where CI is not set, look at the file that it writes, and comm
                 '{"status": "SUCCEEDED", "operations": [{"status": "FAILED"}]}',
                 "operation 0 of the execution has no type",
             ),
+            (
+                '{"status": "SUCCEEDED", "operations": [{"status": "FAILED", "type": "STEPP"}]}',
+                "operation 0 of the execution has the type 'STEPP'",
+            ),
         ):
             with self.subTest(content):
                 (self.folder / "order.json").write_text(content)
