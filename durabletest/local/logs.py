@@ -133,4 +133,8 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:
-        return f"{record.msg!r} with arguments {record.args!r} (no message: {type(error).__name__}: {error})"
+        reason = error
+    try:
+        return f"{record.msg!r} with arguments {record.args!r} (no message: {type(reason).__name__}: {reason})"
+    except Exception:  # arguments without a repr must not fail the handler that logs them
+        return f"(no message, and arguments that cannot be shown: {type(reason).__name__})"

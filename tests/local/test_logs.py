@@ -147,6 +147,21 @@ class LogsOfAnExecutionTests(DurableTestCase):
             [entry] = runner.run().logs
         self.assertRegex(entry.message, r"^'%d items' with arguments \('many',\) \(no message: TypeError: ")
 
+    def test_a_record_of_something_without_a_repr_fails_no_handler(self) -> None:
+        class Broken:
+            def __repr__(self) -> str:
+                raise RuntimeError("no repr")
+
+        @durable_execution
+        def careless(event: Any, context: DurableContext) -> None:
+            LOG.warning("about %s", Broken())
+
+        with mock.patch.object(LOG, "propagate", False), LocalDurableTestRunner(careless) as runner:
+            result = runner.run()
+        self.assertEqual(result.get_status(), "SUCCEEDED")
+        [entry] = result.logs
+        self.assertEqual(entry.message, "(no message, and arguments that cannot be shown: RuntimeError)")
+
 
 class LogsOfOthersTests(DurableTestCase):
     handler = parent
