@@ -76,7 +76,10 @@ def result_argument(value: Any) -> dict[str, bytes]:
         return {}
     if isinstance(value, bytes | bytearray):
         return {"Result": bytes(value)}
-    return {"Result": (value if isinstance(value, str) else encode(value, "result")).encode()}
+    try:
+        return {"Result": (value if isinstance(value, str) else encode(value, "result")).encode()}
+    except UnicodeEncodeError as error:
+        raise PayloadError(f"result cannot be sent: {error}") from None
 
 
 def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: ARG001 - the signature of decoders

@@ -108,6 +108,16 @@ class ScriptTests(DurableTestCase):
         with self.assertRaisesRegex(UsageError, r"^on_callback\(''\): give the name of a callback"):
             self.execute({"timeout": 60})
 
+    def test_an_answer_in_place_of_a_function_is_refused(self) -> None:
+        script = self.on_callback("approval", optional=True)
+        with self.assertRaisesRegex(
+            UsageError,
+            r"^on_callback\('approval'\)\.call\('yes'\): give a function of the callback; for an answer write "
+            r"on_callback\('approval'\)\.succeed\(\.\.\.\)$",
+        ):
+            script.call("yes")  # type: ignore[arg-type]
+        self.assertEqual(script.answers, [])
+
     def test_a_function_that_exits_is_an_error_that_names_it(self) -> None:
         def decide(_: ScriptedCallback) -> None:
             raise SystemExit(2)

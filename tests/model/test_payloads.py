@@ -122,6 +122,9 @@ class EncodeCallbackResultTest(unittest.TestCase):
 
     def test_not_json(self) -> None:
         with self.assertRaises(PayloadError) as raised:
+            result_argument("caf\udce9")
+        self.assertIn("result cannot be sent: 'utf-8' codec can't encode", str(raised.exception))
+        with self.assertRaises(PayloadError) as raised:
             result_argument({"when": datetime(2026, 1, 1, tzinfo=UTC)})
         self.assertEqual(
             str(raised.exception), "result['when'] is a datetime; JSON has no such type: send its isoformat()"
