@@ -113,7 +113,9 @@ def not_registered(function: str, deployment: Deployment) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listing = ", ".join(map(repr, known)) or "none"
     stub = stub_for(deployment.stubs, function)
-    used_up = "" if stub is None else f". The stub {stub} is there, and used up or silent"
+    used_up = ""
+    if stub is not None:
+        used_up = f". The stub {stub} is there, and {'says nothing' if stub.is_silent else 'used up'}"
     return (
         f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
         f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "
