@@ -90,7 +90,8 @@ class HistorySubject(Subject[ExecutionView]):
         """
         if len(event_types) < 2:
             given = ", ".join(map(repr, event_types))
-            raise UsageError(f"in_order({given}) orders nothing; give at least two event types")
+            example = "in_order('StepStarted', 'StepSucceeded')"
+            raise UsageError(f"in_order({given}) orders nothing; give at least two event types, {example}")
         for event_type in event_types:
             _known(event_type)
         return self._check(lambda view: _in_order(view, event_types))

@@ -249,7 +249,8 @@ class OperationsSubject(Subject[OperationSetFacts]):
         The order of parallel branches at the same instant is undecided, and a claim about it fails.
         """
         if len(names) < 2:
-            raise UsageError(f"in_order({', '.join(map(repr, names))}) orders nothing; give at least two names")
+            given = ", ".join(map(repr, names))
+            raise UsageError(f"in_order({given}) orders nothing; give at least two names, in_order('charge', 'ship')")
         return self._check(lambda facts: _in_order(facts, names))
 
     def _members(self, quantifier: Literal["each", "any"]) -> EachOperation:
