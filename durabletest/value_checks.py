@@ -95,6 +95,8 @@ def check_environment(value: object, where: str) -> None:
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
+        if not name or "=" in name or "\0" in name + text:
+            raise ConfigurationError(f"{where}[{name!r}] is {text!r}: the system takes no such environment variable")
 
 
 def _check(accepts: Callable[[Any], bool], remedy: str) -> Check:
