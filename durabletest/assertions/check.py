@@ -224,8 +224,8 @@ class Subject(Generic[FactsT]):
 
 
 def valid_number(check: str, number: object) -> object:
-    """The number of things that a check was given, or a matcher for it; a bool or a negative number is an error."""
-    if isinstance(number, bool) or (isinstance(number, int) and number < 0):
+    """The number of things that a check was given, or a matcher for it; a bool, text or negative number is an error."""
+    if isinstance(number, bool | str) or (isinstance(number, int) and number < 0):
         raise UsageError(f"{check}({number!r}) is no number of anything: give 0, 1, 2, ...")
     return number
 
