@@ -41,8 +41,9 @@ def is_count(value: object, least: int = 1, most: float = math.inf) -> bool:
 
 
 def check_handler(value: object, where: str) -> None:
-    """A callable ``(event, context)``; a class or an async function is none."""
+    """A callable ``(event, context)``; a class or an async function is none, nor is what decorates one."""
     _check_callable(value, where, "the function decorated with @durable_execution")
+    _check_plain(getattr(value, "__wrapped__", None), where)
 
 
 def check_functions(value: object, where: str) -> None:
@@ -64,6 +65,10 @@ def _check_callable(value: Any, where: str, what: str) -> None:
         raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give {what}")
     if inspect.isclass(value):
         raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
+    _check_plain(value, where)
+
+
+def _check_plain(value: Any, where: str) -> None:
     if inspect.iscoroutinefunction(value):
         raise ConfigurationError(
             f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
