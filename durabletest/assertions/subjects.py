@@ -42,7 +42,7 @@ __unittest = True
 __tracebackhide__ = True
 
 _NO_CHILD = (
-    "Only durable functions run as executions of their own; of plain ones claim .invoked(name, payload) and .result()."
+    "Only durable functions run as executions of their own; of others claim .invoked(name, payload) and .result()."
 )
 
 
@@ -157,7 +157,7 @@ def _child_of(facts: OperationFacts) -> ExecutionView | Missing:
     if record.type is not OperationType.CHAINED_INVOKE:
         return Missing(wrong_type(facts, "a CHAINED_INVOKE, which starts a child execution"))
     if record.child_arn is None:
-        story = f"{record.function_name!r} is a plain function: {facts.story}"
+        story = f"{record.function_name!r} is a plain function, or a stub: {facts.story}"
         return Missing(unmet("started a child execution", story, _NO_CHILD))
     return facts.view.sibling(record.child_arn)
 
