@@ -14,6 +14,7 @@ import durabletest
 from durabletest import (
     CallbackCompletedError,
     CallbackNotReadyError,
+    ConfigurationError,
     DurableTestError,
     EnvironmentAlreadySetUpError,
     EnvironmentNotSetUpError,
@@ -335,6 +336,18 @@ class CallbackTests(MisuseTests):
             lambda: callback.send_callback_failure(404),  # type: ignore[arg-type]
             "404 is no error type: give its name, an exception, or an exception class",
         )
+
+
+class RegistrationTests(MisuseTests):
+    def test_a_durable_function_as_a_plain_one(self) -> None:
+        message = (
+            "the function registered as 'order' is decorated with @durable_execution: give it as a durable one, by "
+            "durable_functions = {...}, register_durable_function(...) or DurableConfig in its template"
+        )
+        runner = self.runner(order)
+        self.refused(ConfigurationError, lambda: runner.register_function("order", order), message)
+        self.refused(ConfigurationError, lambda: LocalDurableTestRunner(order, functions={"order": order}), message)
+        runner.register_function("order", lambda event, context: order(event, context))
 
 
 class LifecycleTests(MisuseTests):
