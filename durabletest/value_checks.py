@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.model.times import duration
+from durabletest.model.times import duration, plain
 
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
@@ -85,6 +85,7 @@ def is_set(variable: str, advice: str) -> bool:
 
 def check_start_time(value: object, where: str) -> None:
     """An aware datetime, from which virtual time can move on for centuries."""
+    value = plain(value)
     if not isinstance(value, datetime):
         raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
     if value.tzinfo is None:

@@ -375,6 +375,22 @@ class LifecycleTests(MisuseTests):
         self.assertEqual(result.get_result(), {"order": 42, "receipt": "receipt"})
         self.assertEqual(runner.get_operation("charge").status, "SUCCEEDED")
 
+    def test_a_runner_that_cannot_join_the_others(self) -> None:
+        """Time is frozen where the message is made: it shows plain datetimes all the same."""
+        self.runner(order)
+        with self.assertRaises(ConfigurationError) as caught:
+            LocalDurableTestRunner(order, start_time=datetime(2030, 1, 1, tzinfo=UTC))
+        self.assertIn(
+            "a runner with start_time=datetime.datetime(2030, 1, 1, 0, 0, tzinfo=datetime.timezone.utc) cannot join "
+            "the environment with start_time=datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc): time",
+            str(caught.exception),
+        )
+        self.refused(
+            ConfigurationError,
+            lambda: LocalDurableTestRunner(order, start_time=datetime(2030, 1, 1)),  # noqa: DTZ001
+            "start_time is datetime.datetime(2030, 1, 1, 0, 0), without a time zone: write datetime(..., tzinfo=UTC)",
+        )
+
     def test_the_environment_is_set_up_twice(self) -> None:
         LocalDurableTestRunner.setup_test_environment()
         self.addCleanup(LocalDurableTestRunner.teardown_test_environment)
