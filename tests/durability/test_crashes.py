@@ -47,6 +47,8 @@ class CorpusTests(unittest.TestCase):
             with self.subTest(handler.__name__):
                 survives = partial(DurableTestCase.assertSurvivesCrashes, payload={}, faults="request lost")
                 self.assertEqual(report(handler, survives), "")
+                verify = partial(LocalDurableTestRunner.verify_crashes, payload={}, faults="request lost")
+                self.assertEqual(report(handler, lambda test, verify=verify: verify(test.runner)), "")
         text = report(mutated_closure, lambda test: test.assertSurvivesCrashes({"order": 42}, faults="answer lost"))
         self.assertIn("AssertionError: the workflow does not survive", text)
 
