@@ -88,7 +88,8 @@ class OperationSubject(OperationChecks):
         context.test.claimed(self)
         facts = self._facts
         if isinstance(facts, OperationFacts):
-            check(context, Claim(False, "never started", lambda: facts.story, lambda: facts.instead))
+            subject = f"assertOperation({facts.view.history().path_of(facts.record)!r})"
+            check(context, Claim(False, "never started", lambda: facts.story, lambda: subject + facts.instead))
         elif isinstance(facts, Ambiguous):
             remedy = f"If that is right, claim something of them: assertOperations(name={facts.path!r})"
             check(context, Claim(False, "never started", facts.claim.actual, remedy=remedy))
