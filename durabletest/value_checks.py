@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from durabletest import sdk
 from durabletest.errors import ConfigurationError, UsageError
 from durabletest.model.times import duration, plain
 
@@ -41,9 +42,9 @@ def is_count(value: object, least: int = 1, most: float = math.inf) -> bool:
 
 
 def check_handler(value: object, where: str) -> None:
-    """A callable ``(event, context)``; a class or an async function is none, nor is what decorates one."""
+    """A callable ``(event, context)``; a class or an async function is none, decorated or not."""
     _check_callable(value, where, "the function decorated with @durable_execution")
-    _check_plain(getattr(value, "__wrapped__", None), where)
+    _check_plain(sdk.decorated(value), where)
 
 
 def check_functions(value: object, where: str) -> None:
