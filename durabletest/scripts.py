@@ -115,7 +115,6 @@ class CallbackScript:
 
         An assertion that fails in it fails the test, and so do a value that is not JSON and a wrong use of durabletest.
         """
-
         if not callable(decide):
             raise UsageError(
                 f"{self}.call({decide!r}): give a function of the callback; for an answer write {self}.succeed(...)"

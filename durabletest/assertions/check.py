@@ -325,9 +325,18 @@ def listed(texts: Sequence[str]) -> str:
 def call(check: str, *arguments: object) -> str:
     """A check as code, ``.failed('CardDeclined', 'card expired')``; long arguments become ``...``."""
     texts = [show(argument) for argument in arguments]
-    while len(", ".join(texts)) > _LONGEST_CODE:
+    while not _fit(texts):
         texts[-1:] = [] if texts[-1] == "..." else ["..."]
     return f".{check}({', '.join(texts)})"
+
+
+def are_short(*arguments: object) -> bool:
+    """Whether none of these becomes ``...`` in the code of a check."""
+    return _fit([show(argument) for argument in arguments])
+
+
+def _fit(texts: Sequence[str]) -> bool:
+    return len(", ".join(texts)) <= _LONGEST_CODE
 
 
 def arguments_of(duration: timedelta) -> str:

@@ -189,9 +189,9 @@ class TargetTests(unittest.TestCase):
                 ({"memory_size": True}, "memory_size is True"),
                 ({"function_timeout": 0}, "function_timeout is 0"),
                 ({"environment": {"STAGE": 1}}, r"environment\['STAGE'\] is 1: environment variables are strings"),
-                ({"environment": {"": "x"}}, r"environment\[''\] is 'x': the system takes no empty name"),
-                ({"environment": {"A=B": "x"}}, r"environment\['A=B'\] is 'x': the system takes .* no '=' in a name"),
-                ({"environment": {"A": "x\0"}}, r"environment\['A'\] is 'x\\x00': the system takes .* and no '\\0'"),
+                ({"environment": {"STAGE=1": ""}}, r"environment\['STAGE=1'\] is '': the system takes no such"),
+                ({"environment": {"": "1"}}, r"environment\[''\] is '1': the system takes no such"),
+                ({"environment": {"STAGE": "\0"}}, r"environment\['STAGE'\] is '\\x00': the system takes no such"),
                 ({"environment": ["STAGE"]}, r"environment is \['STAGE'\]: write a dictionary of strings"),
             ):
                 with self.assertRaisesRegex(ConfigurationError, f"^{message}"):
