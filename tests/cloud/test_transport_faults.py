@@ -143,7 +143,9 @@ class TransportFaultTests(EndpointTestCase):
         self.addCleanup(held.release)
         self.endpoint.faults.always(STOP, held)
         self.enterContext(mock.patch("durabletest.cloud.runner.MIN_STOP_SECONDS", 0.1))
-        runner = self.new_runner("forgotten:live", timeout=0.1)
+        client = boto3.client("lambda", config=Config(read_timeout=5, retries={"total_max_attempts": 1}))
+        self.addCleanup(client.close)
+        runner = self.new_runner("forgotten:live", client=client, timeout=0.1)
         execution = runner.start()
         with self.assertRaises(CloudServiceError) as caught:
             runner.close()
