@@ -13,10 +13,11 @@ import socket
 import sys
 import tempfile
 import unittest
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -204,6 +205,26 @@ class ProcessTests(unittest.TestCase):
         server = self.server()
         server.close()
         result = self.runner(server, invocation_attempts=1).run({"todo": "answer"})
+        crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
+        self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
+
+    def test_one_that_comes_when_the_server_takes_no_more_fails_too(self) -> None:
+        """It is handed to the event loop, which is closed before it gets to it."""
+        server, close = self.server(), asyncio.SelectorEventLoop.close
+        runner = self.runner(server, invocation_attempts=1, watchdog=2)
+        runs: list[Future[TestResult]] = []
+        with ThreadPoolExecutor() as pool:
+
+            def closing(loop: Any) -> None:
+                handed_over, hand_over = Event(), loop.call_soon_threadsafe
+                loop.call_soon_threadsafe = lambda *call: (hand_over(*call), handed_over.set())
+                runs.append(pool.submit(runner.run, {"todo": "answer"}))
+                handed_over.wait(BOUND)
+                close(loop)
+
+            with mock.patch("asyncio.SelectorEventLoop.close", closing):
+                server.close()
+            result = runs[0].result(BOUND)
         crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
         self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
 
