@@ -103,22 +103,21 @@ class LoopbackServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
-    with _terminating(), contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listening])
-        server.check_started()
-
-
 @contextlib.contextmanager
-def _terminating() -> Iterator[None]:
-    """In the block SIGTERM, which uvicorn sends to the process again at its end, raises ``SystemExit``."""
+def until_interrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, after which the caller goes on, or the process ends with status 0.
+
+    uvicorn sends itself again the signals that have ended it. Once SIGTERM has come, a second one does not keep from
+    being undone what was begun in the block.
+    """
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(0)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -31,9 +31,10 @@ from durabletest.serve import serving
 from durabletest.serve.runtime_api import PATH, ForeignFunction
 from durabletest.serve.runtime_server import RuntimeProcess, RuntimeServer, RuntimeSpec, defaults
 from tests.effort import LONG
+from tests.forks import started
 from tests.serve.processes import is_running
 from tests.serve.runtime_client import BOUND, RuntimeClient
-from tests.serve.served import Served, client_of
+from tests.serve.served import ROOT, Served, client_of
 
 RUNTIME = str(Path(__file__).with_name("raw_runtime.py"))
 LOGGER = logging.getLogger("durabletest.serve")
@@ -349,6 +350,30 @@ class CommandTests(unittest.TestCase):
                     self.assertIsNone(served.process.poll())
                 self.assertEqual(served.end(by), (0, ""))
                 self.assertFalse(is_running(int(memory.read_text())))
+
+    def assertEndsWith(self, script: str) -> None:
+        """The command ends by a signal of its runtime, a shell script that knows it as its parent, and takes it along.
+
+        The script writes its process id to ``$0``.
+        """
+        pid = Path(self.enterContext(tempfile.TemporaryDirectory()), "pid")
+        runtime = shlex.join(("sh", "-c", script, str(pid)))
+        command = ("durabletest", "serve", "--port", "0", "--runtime", f"orders={runtime}")
+        with tempfile.TemporaryFile("w+") as said:
+            process = started(command, ROOT, {**os.environ, "PYTHONPATH": str(ROOT)}, said, said)
+            self.assertEqual(process.wait(BOUND), 0)
+            said.seek(0)
+            self.assertNotIn("Traceback", said.read())
+        self.assertFalse(is_running(int(pid.read_text())))
+
+    def test_a_signal_that_comes_as_the_process_begins_ends_that_too(self) -> None:
+        for by in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(by):
+                self.assertEndsWith(f"echo $$ > $0; kill -{by.value} $PPID; exec sleep 20")
+
+    @unittest.skipUnless(LONG, "it takes the two seconds that a process has to end; DURABLETEST_LONG_TESTS=1")
+    def test_a_second_sigterm_does_not_leave_it_running(self) -> None:
+        self.assertEndsWith("echo $$ > $0; trap 'kill $PPID' TERM; kill $PPID; for _ in $(seq 99); do sleep 0.1; done")
 
     def test_a_runtime_is_served_for_a_block_of_code(self) -> None:
         with serving({"parent": parent}, runtimes={"child": shlex.join(PYTHON)}) as url:
