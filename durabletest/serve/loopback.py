@@ -85,11 +85,12 @@ class LoopbackServer(uvicorn.Server):
 
         thread = Thread(target=run, name="durabletest-serve", daemon=True)
         thread.start()
-        begun.wait()
         try:
+            begun.wait()
             self.check_started()
             yield
         finally:
+            begun.wait()  # an interrupt may come before the thread can be told to end
             self.should_exit = True
             thread.join()
 
