@@ -26,7 +26,8 @@ _clock = [monotonic]
 class HistoryQuota:
     """A limit of ``rate`` requests in any ``seconds``; further ones wait, in the order in which they were asked for.
 
-    Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions.
+    Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions. For
+    them it is a limit in any one second, as executions have to be stopped in time.
     """
 
     def __init__(self, rate: int, seconds: float = 1.0) -> None:
@@ -45,7 +46,7 @@ class HistoryQuota:
             try:
                 while not cancelled():
                     first = min(self._waiting) == turn
-                    delay = self._delay() if first else None
+                    delay = self._delay(1.0 if urgent else self._seconds) if first else None
                     if delay == 0:
                         self._sent.append(_clock[0]())
                         return True
@@ -60,11 +61,11 @@ class HistoryQuota:
         with self._changed:
             self._changed.notify_all()
 
-    def _delay(self) -> float:
+    def _delay(self, seconds: float) -> float:
         """The seconds until the next request."""
         if len(self._sent) < self.rate:
             return 0.0
-        return max(0.0, self._sent[0] + self._seconds - _clock[0]())
+        return max(0.0, self._sent[0] + seconds - _clock[0]())
 
 
 def history_quota(client: Any) -> HistoryQuota | None:

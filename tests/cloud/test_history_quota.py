@@ -232,10 +232,10 @@ class SharedQuotaTests(TestCase):
         with patched(time):
             quota = self.quota(AWS, PYTEST_XDIST_WORKER_COUNT="32", DURABLETEST_HISTORY_RATE="8")
             assert quota is not None
-            for _ in range(3):
-                quota.wait(lambda: False, urgent=False)
+            for urgent in (False, False, False, True, False):
+                quota.wait(lambda: False, urgent=urgent)
                 sent.append(time.clock() - 1.0)
-        self.assertEqual(sent, [0.0, 4.0, 8.0])
+        self.assertEqual(sent, [0.0, 4.0, 8.0, 9.0, 13.0])
 
     def test_what_is_no_number_is_refused_before_anything_starts(self) -> None:
         for value in ("0", "-1", "many", "1.5"):
