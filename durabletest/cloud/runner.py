@@ -95,7 +95,7 @@ class CloudDurableTestRunner(Runner):
     def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Invoke the function with a JSON-able payload and wait until the execution ends (R8.2, R8.3).
 
-        An error or an interruption of the wait stops the execution.
+        An error or an interruption of the wait stops it, and whatever else this runner has started and still runs.
         """
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
