@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import index
 from threading import Event, Thread, current_thread
 from types import ModuleType
 from typing import Any
@@ -27,6 +28,8 @@ SAMPLE_SECONDS = 0.002
 _MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
 """The monotonic clocks of :mod:`time`, and how many of their units a second has."""
 _SLEEP = "sleep"
+_LONGEST_SLEEP = 2**63 / 10**9
+"""Seconds: ``time.sleep`` refuses to sleep longer, as it counts nanoseconds in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,8 +215,9 @@ class VirtualSleep(PatchGroup):
 
     def _patched_sleep(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
-            if seconds > 0 and self._applies():
-                self._sleep(seconds)
+            length = seconds if isinstance(seconds, float) else index(seconds)  # what the real one takes
+            if 0 < length <= _LONGEST_SLEEP and self._applies():
+                self._sleep(length)
             else:
                 real(seconds)
 
