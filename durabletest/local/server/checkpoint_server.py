@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any, Concatenate, TypeAlias
 
 from botocore.utils import parse_to_aware_datetime
@@ -111,7 +112,7 @@ class CheckpointServer:
         """One page of the history; payloads only with ``IncludeExecutionData``."""
         execution = self._executions.get(request["DurableExecutionArn"])
         history, backwards = execution.checkpoints.journal.events, bool(request.get("ReverseOrder"))
-        events, more = list_page(history, backwards, request)
+        events, more = list_page(history, backwards, request, itemgetter("EventId"))
         if not request.get("IncludeExecutionData"):
             events = [without_execution_data(event) for event in events]
         return {"Events": [copied(event) for event in events], **more}
@@ -128,7 +129,7 @@ class CheckpointServer:
         if not executions and not any(directory.has(name) for directory in self._directories.values()):
             raise RefusedError("ResourceNotFoundException", f"Function not found: {name}")
         newest_first = not request.get("ReverseOrder")
-        found, more = list_page(executions, newest_first, request, matches)
+        found, more = list_page(executions, newest_first, request, attrgetter("number"), matches)
         return {"DurableExecutions": [_summary(execution) for execution in found], **more}
 
     @api_operation("StopDurableExecution")
