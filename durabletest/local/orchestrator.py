@@ -150,6 +150,7 @@ class TestExecutionOrchestrator(Companion):
         self._forget(deployment, reason, Future())
         self._scheduler.choose = None
         self._deployments.remove(deployment)
+        self._server.call(CheckpointServer.undeploy, deployment.number)
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import unittest
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +15,7 @@ from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
+from botocore.exceptions import ClientError
 
 from durabletest import (
     DurableTestCase,
@@ -122,6 +125,31 @@ class HandleTests(EnvironmentTestCase):
         for use in (execution.result, lambda: runner.run(1)):
             with self.assertRaisesRegex(RunnerClosedError, message):
                 use()
+
+
+class ClosedRunnerTests(EnvironmentTestCase):
+    def test_nothing_is_left_of_it_once_the_next_one_is_open(self) -> None:
+        """An environment that was set up lasts for a whole suite: what each of its tests leaves would add up."""
+
+        class Data:
+            """What a test holds; it is big."""
+
+        data = Data()
+        with LocalDurableTestRunner(waiting, durable_functions={"billing": waiting}) as runner:
+            runner.stub_invoke("shipping", optional=True).succeeds()
+            runner.stub_step("first", optional=True).returns(data)
+            self.assertEqual(executions_of("billing", runner), [])
+        freed = weakref.ref(data)
+        del runner, data
+        with LocalDurableTestRunner(waiting) as later:
+            gc.collect()
+            self.assertIsNone(freed())
+            with self.assertRaisesRegex(ClientError, "Function not found: billing"):
+                executions_of("billing", later)
+
+
+def executions_of(function: str, runner: LocalDurableTestRunner) -> Any:
+    return runner.client.list_durable_executions_by_function(FunctionName=function)["DurableExecutions"]
 
 
 class WaitTests(EnvironmentTestCase):

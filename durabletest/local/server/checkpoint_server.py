@@ -226,6 +226,10 @@ class CheckpointServer:
             self._drop(arn)
         return arns
 
+    def undeploy(self, deployment: int) -> None:
+        """Forget the functions and stubs of a runner, whose executions have been forgotten before."""
+        self._directories.pop(deployment, None)
+
     def restart_ids(self) -> None:
         """Number executions, requests and tokens from the beginning again."""
         self._ids.restart()
