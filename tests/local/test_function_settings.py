@@ -13,12 +13,15 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import (
     CheckpointServerError,
+    ClockWarning,
     ConfigurationError,
     DurableTestCase,
+    FunctionNotRegisteredError,
     HandlerStuckError,
     LocalDurableTestRunner,
     value_checks,
 )
+from durabletest.local.environment import LocalEnvironment
 from durabletest.local.server import quotas
 from durabletest.local.server.checkpoint_server import CheckpointServer
 
@@ -169,6 +172,28 @@ class TargetTests(unittest.TestCase):
                 runner.register_function("plain", plain)
                 self.assertEqual(runner.run().get_result()[1], BARE)
             self.assertEqual(runner.run().get_result()[1], {**BARE, "stage": "b"})
+
+    def test_a_function_that_an_error_keeps_from_being_registered_is_not_there(self) -> None:
+        warned = mock.patch.object(LocalEnvironment, "tell_of_references", side_effect=ClockWarning("as an error"))
+        for word in ("register_durable_function", "register_function"):
+            with self.subTest(word), LocalDurableTestRunner(asking) as runner:
+                with warned, self.assertRaises(ClockWarning):
+                    getattr(runner, word)("durable", looking)
+                with self.assertRaisesRegex(FunctionNotRegisteredError, "Registered: none"):
+                    runner.run()
+
+    def test_a_function_can_be_invoked_as_soon_as_the_server_knows_it(self) -> None:
+        """An execution that runs meanwhile may do so before the test's thread goes on."""
+        for word in ("register_durable_function", "register_function"):
+            with self.subTest(word), LocalDurableTestRunner(looking) as runner:
+                deployment = runner._deployment
+
+                def known(*_registered: Any, deployment: Any = deployment) -> None:
+                    self.assertIs({**deployment.durable_functions, **deployment.functions}["late"], looking)
+
+                with mock.patch.object(CheckpointServer, "register", side_effect=known) as register:
+                    getattr(runner, word)("late", looking)
+                register.assert_called_once()
 
     def test_how_long_executions_are_kept(self) -> None:
         self.assertEqual(quotas.RETENTION_DAYS, value_checks.DEFAULT_RETENTION_DAYS)
