@@ -131,7 +131,7 @@ class CrashTests(DurableTestCase):
                 )
 
     def test_the_exit_status_is_that_of_a_process(self) -> None:
-        for code, status in ((None, 0), (0, 0), (7, 7), ("no such order", 1)):
+        for code, status in ((None, 0), (0, 0), (7, 7), (-1, 255), (256, 0), ("no such order", 1)):
             with self.subTest(code=code), mock.patch.dict(ENDS, {"sys.exit": lambda code=code: sys.exit(code)}):
                 CALLS.clear()
                 result = self.execute({"crashes": 1, "end": "sys.exit"})
