@@ -173,6 +173,19 @@ class TargetTests(unittest.TestCase):
                 self.assertEqual(runner.run().get_result()[1], BARE)
             self.assertEqual(runner.run().get_result()[1], {**BARE, "stage": "b"})
 
+    def test_functions_are_registered_as_before_after_a_block_of_afresh(self) -> None:
+        plain_then = {"functions": {"plain": plain, "durable": plain}}
+        for options, error in ((plain_then, None), ({"functions": {"plain": plain}}, FunctionNotRegisteredError)):
+            with self.subTest(error=error), LocalDurableTestRunner(asking, **options) as runner:
+                with runner.afresh():
+                    runner.register_durable_function("durable", looking)
+                    self.assertEqual(len(runner.run().get_result()[0]), 2)
+                if error is None:
+                    self.assertEqual(runner.run().get_result()[:2], [BARE, BARE])
+                else:
+                    with self.assertRaisesRegex(error, "invokes 'durable', which is not registered"):
+                        runner.run()
+
     def test_a_function_that_an_error_keeps_from_being_registered_is_not_there(self) -> None:
         warned = mock.patch.object(LocalEnvironment, "tell_of_references", side_effect=ClockWarning("as an error"))
         for word in ("register_durable_function", "register_function"):

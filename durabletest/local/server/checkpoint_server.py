@@ -211,6 +211,14 @@ class CheckpointServer:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
 
+    def registered(self, deployment: int) -> Mapping[str, FunctionSpec]:
+        """The functions that are registered for a runner, for ``restore``."""
+        return dict(self._directories[deployment].registered)
+
+    def restore(self, deployment: int, functions: Mapping[str, FunctionSpec]) -> None:
+        """Have these functions registered for a runner, and no others."""
+        self._directories[deployment].registered = dict(functions)
+
     def stub_invokes(self, deployment: int, decide: Decide) -> None:
         """Call this function, before each chained invoke of a runner."""
         self._directories[deployment].decide = decide
