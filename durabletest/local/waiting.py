@@ -19,7 +19,7 @@ from durabletest.local.handler_threads import stacks_of
 from durabletest.local.run_errors import RunErrors, stuck_handler
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.timers import monotonic
+from durabletest.local.timers import Scheduler, monotonic
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -353,6 +353,7 @@ class Watchdog:
     """
 
     calls: CallQueue
+    scheduler: Scheduler
     sleepers: Sleepers
     waiters: Waiters
     deployments: Deployments
@@ -377,8 +378,13 @@ class Watchdog:
             self.abort(running, HandlerStuckError(stuck_handler(running.call, running.deployment, stacks)))
 
     def _may_be_stuck(self) -> bool:
-        """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
-        return self.waiters.time_may_move or not (self.calls.idle or self.sleepers.all_asleep)
+        """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time.
+
+        While nothing runs, the next timer will make something happen, at its real time.
+        """
+        if self.calls.idle:
+            return self.waiters.time_may_move and not self.scheduler.has_scheduled_function()
+        return self.waiters.time_may_move or not self.sleepers.all_asleep
 
     def _idle_seconds_allowed(self) -> float:
         """The real seconds that may pass without progress."""
