@@ -252,6 +252,8 @@ class CheckpointManager:
             return {"NewExecutionState": {"Operations": []}}
         for update in updates:
             self._apply(update)
+            if self._token is None:  # what it led to has exceeded a quota
+                return {"NewExecutionState": {"Operations": []}}
         if updates:
             self._announcements.changed(self._arn)
         answer = self._answer()
