@@ -173,7 +173,7 @@ class TestExecutionOrchestrator(Companion):
         The result for the end of an execution are the events that come after the first ``seen`` ones.
         """
         wait = Wait(deployment, arn, current_thread(), until, followed, seen)
-        self._inbox.send(partial(self._waiters.add, wait), wait.future)
+        self._inbox.send(partial(run_for, wait.future, partial(self._waiters.add, wait)), wait.future)
         return wait
 
     def withdraw(self, wait: Wait) -> None:

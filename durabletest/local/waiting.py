@@ -194,9 +194,10 @@ class Waiters:
         return all(thread in blocked for thread in watchers if thread.is_alive())
 
     def add(self, wait: Wait) -> None:
-        """Begin to wait; the end of an execution that has ended settles the wait at once."""
-        if wait.arn in self._ended:
-            self._settle_wait(wait, self._ended[wait.arn])
+        """Begin to wait; settled at once for an execution that has ended, the server's error for an unknown one."""
+        arn = wait.arn
+        if arn in self._ended or (arn and self._server.call(CheckpointServer.deployment_of, arn) is None):
+            self._settle_wait(wait, self._ended.get(arn or ""))
         else:
             self._waits[wait] = None
             self._waits_by_arn.setdefault(wait.arn, {})[wait] = None
@@ -299,6 +300,10 @@ class Waiters:
         for wait in self._take_of(arn):
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
+        self.drop(arn)
+
+    def drop(self, arn: str) -> None:
+        """Keep nothing of an execution for which no thread waits; its ARN may be used again."""
         self._news.pop(arn, None)
         self._followed.discard(arn)
         self._histories.pop(arn, None)

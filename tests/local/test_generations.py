@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 import unittest
 import weakref
@@ -28,6 +29,7 @@ from durabletest import (
 )
 from durabletest.local.waiting import Wait, Waiters
 from tests.acceptance.workflows import ONCE
+from tests.local.server.test_pauses import needs_pauses
 from tests.sdk_versions import needs_turns
 
 
@@ -146,6 +148,56 @@ class ClosedRunnerTests(EnvironmentTestCase):
             self.assertIsNone(freed())
             with self.assertRaisesRegex(ClientError, "Function not found: billing"):
                 executions_of("billing", later)
+
+
+@needs_pauses
+class DeletedTests(EnvironmentTestCase):
+    """What was deleted by the API has an ARN that the next runner's executions have again."""
+
+    def delete(self, runner: LocalDurableTestRunner) -> Execution:
+        execution = runner.start(1)
+        runner.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        return execution
+
+    def test_what_comes_later_runs_to_its_own_end(self) -> None:
+        for way in WAYS_TO_END:
+            before = self.runner(waiting)
+            deleted = self.delete(before)
+            successor = self.successor(way, before, waiting)
+            later = successor.start(2)
+            self.assertEqual(later.arn, deleted.arn)
+            self.assertEqual(later.result().get_result(), 2)
+            successor.close()
+
+    def test_nothing_that_it_logged_is_among_what_comes_later_logs(self) -> None:
+        @durable_execution
+        def logging_once(event: Any, context: DurableContext) -> None:
+            logging.getLogger("order").warning("order %s", event)
+
+        runner = self.runner(logging_once)
+        runner.client.delete_durable_execution(DurableExecutionArn=runner.run(1).arn)
+        runner.reset()
+        self.assertEqual([entry.message for entry in runner.run(2).logs], ["order 2"])
+
+    def test_a_handle_on_it_is_told_so_and_does_no_harm(self) -> None:
+        runner = self.runner(waiting)
+        deleted = self.delete(runner)
+        for ask in (
+            lambda: deleted.result(timeout=5),
+            lambda: deleted.status,
+            lambda: deleted.operation("first").wait_for_data(WaitingStatus.STARTED).result(timeout=5),
+        ):
+            with self.assertRaisesRegex(ClientError, "Durable execution not found"):
+                ask()
+        self.assertEqual(runner.run(2).get_result(), 2)
+
+    def test_what_was_read_before_is_kept(self) -> None:
+        runner = self.runner(waiting)
+        execution = runner.start(1)
+        self.assertEqual(execution.result().get_result(), 1)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        self.assertEqual(execution.result().get_result(), 1)
 
 
 def executions_of(function: str, runner: LocalDurableTestRunner) -> Any:

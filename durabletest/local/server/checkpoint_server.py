@@ -58,6 +58,7 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announcements)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announcements)
         self._now = now
+        self._announcements = announcements
         self._invokes = InvokeManager(self._executions, self._directories, now, announcements)
 
     # --- the API ---
@@ -160,6 +161,7 @@ class CheckpointServer:
         if execution.running:
             raise conflict(execution, "it must have ended")
         self._drop(execution.arn)
+        self._announcements.deleted(execution.arn)
         return {"DeletionRequestTimestamp": self._now()}
 
     def _drop(self, arn: str) -> None:
