@@ -187,6 +187,9 @@ class AnnouncementHandlers(Announcements):
 
     @_deferred
     def deleted(self, arn: str, /) -> None:
+        calls = self._parts.calls
+        if calls.running is not None and calls.running.call.arn == arn:
+            calls.abandon()
         self._parts.waiters.drop(arn)
         self._forget_notes(arn)
 

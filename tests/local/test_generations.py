@@ -192,6 +192,24 @@ class DeletedTests(EnvironmentTestCase):
                 ask()
         self.assertEqual(runner.run(2).get_result(), 2)
 
+    def test_an_invocation_that_still_runs_is_given_up(self) -> None:
+        entered, released = Event(), Event()
+        self.addCleanup(released.set)
+
+        @durable_execution
+        def blocked(event: Any, context: DurableContext) -> Any:
+            if event:
+                context.step(lambda _: entered.set() or released.wait(5), name="blocked")
+            return event
+
+        runner = self.runner(blocked)
+        execution = runner.start(1)
+        entered.wait(5)
+        runner.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        released.set()
+        self.assertIsNone(runner.run().get_result())
+
     def test_what_was_read_before_is_kept(self) -> None:
         runner = self.runner(waiting)
         execution = runner.start(1)
