@@ -15,13 +15,14 @@ from typing import Any
 from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import CompletionConfig, Duration, ParallelConfig
 from botocore.exceptions import ClientError
 
 from durabletest import (
     DurableTestCase,
     Execution,
     ExecutionStuckError,
+    FunctionNotRegisteredError,
     LocalDurableTestRunner,
     RunnerClosedError,
     UsageError,
@@ -148,6 +149,45 @@ class ClosedRunnerTests(EnvironmentTestCase):
             self.assertIsNone(freed())
             with self.assertRaisesRegex(ClientError, "Function not found: billing"):
                 executions_of("billing", later)
+
+
+@durable_execution
+def later(event: Any, context: DurableContext) -> Any:
+    context.wait(Duration.from_hours(2), name="wait")
+    return context.invoke("nobody", None, name="invoke")
+
+
+@durable_execution
+def leaving(event: Any, context: DurableContext) -> Any:
+    """It does not wait for the end of what it has invoked."""
+
+    def quick(branch: DurableContext) -> str:
+        branch.wait(Duration.from_hours(1))
+        return "quick"
+
+    config = ParallelConfig(completion_config=CompletionConfig.first_successful())
+    context.parallel([lambda branch: branch.invoke("later", None, name="later"), quick], config=config)
+
+
+class LeftBehindTests(EnvironmentTestCase):
+    """A child that goes on when its parent has ended: an error that ends it is told where it is waited for."""
+
+    def child(self, delete: bool) -> Execution:
+        runner = self.runner(leaving, durable_functions={"later": later})
+        parent = runner.run()
+        (child,) = executions_of("later", runner)
+        if delete:
+            runner.client.delete_durable_execution(DurableExecutionArn=parent.arn)
+        return runner.execution(child["DurableExecutionArn"])
+
+    def test_its_parent_has_ended(self) -> None:
+        with self.assertRaisesRegex(FunctionNotRegisteredError, "invokes 'nobody'"):
+            self.child(delete=False).result()
+
+    @needs_pauses
+    def test_its_parent_was_deleted(self) -> None:
+        with self.assertRaisesRegex(FunctionNotRegisteredError, "invokes 'nobody'"):
+            self.child(delete=True).result()
 
 
 @needs_pauses

@@ -327,9 +327,9 @@ class CheckpointServer:
         return None if execution is None else execution.request.deployment
 
     def parent_of(self, arn: str) -> str | None:
-        """The ARN of the execution that invoked this one, if one did."""
+        """The ARN of the execution that invoked this one, if one did that was not deleted."""
         parent = self._executions.get(arn).request.parent
-        return None if parent is None else parent[0]
+        return None if parent is None or self._executions.find(parent[0]) is None else parent[0]
 
     @refusals_of("GetDurableExecutionHistory")
     def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:
