@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 import unittest
@@ -13,7 +14,9 @@ from decimal import Decimal
 from fractions import Fraction
 from threading import Event, Thread
 from time import sleep as imported_by_name
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import Duration, StepConfig
@@ -244,6 +247,24 @@ class RestoredTests(unittest.TestCase):
             self.assertIsNot(time.sleep, real)
         self.assertIs(time.sleep, real)
         self.assertIs(imported_by_name, real)
+
+    def test_a_module_whose_attributes_cannot_be_set_sleeps_virtually_too(self) -> None:
+        class ReadOnly(ModuleType):
+            def __setattr__(self, name: str, value: object) -> None:
+                raise AttributeError(name)
+
+        module, real = ReadOnly("read_only"), [time.sleep]
+        vars(module)["nap"] = time.sleep
+
+        @durable_execution
+        def napping(_event: Any, context: DurableContext) -> None:
+            context.step(lambda _: module.nap(60), name="nap")
+
+        known = patch.dict(sys.modules, {"read_only": module})
+        with known, LocalDurableTestRunner(napping, skip_sleep=True) as runner:
+            self.assertEqual(runner.run().get_operation("nap").duration, MINUTE)
+        self.assertIs(module.nap, real[0])
+        self.assertIs(time.sleep, real[0])
 
     def test_timed_waits_of_the_standard_library_keep_the_real_clock(self) -> None:
         seen: list[float] = []
