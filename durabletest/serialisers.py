@@ -24,6 +24,8 @@ from durabletest.patches import PatchGroup
 _NAMES = {"serialize": True, "deserialize": False}
 """The SDK's two functions that call serialisers, and whether they write."""
 _PARAMETERS = {"serdes", "operation_id", "durable_execution_arn"}
+_MEMBERS_OF_ENVELOPE = 2
+"""The tag of a type, and the value."""
 
 
 # --- payloads ---------------------------------------------------------------------------------------------------------
@@ -58,12 +60,12 @@ def decode_result(payload: str) -> Any:
         value = json.loads(payload)
     except ValueError:
         return payload
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or len(value) != _MEMBERS_OF_ENVELOPE:
         return value
     serdes = sdk.module("serdes")
     try:
         return serdes.EXTENDED_TYPES_SERDES.deserialize(payload, None)
-    except (sdk.module("exceptions").SerDesError, sdk.module("exceptions").DurableExecutionsError):
+    except Exception:  # whatever the SDK's codecs raise for an object of the user's that looks like an envelope
         return value
 
 

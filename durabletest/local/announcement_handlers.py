@@ -93,9 +93,8 @@ class AnnouncementHandlers(Announcements):
         """Give the execution up; ``reason`` makes the error for threads that wait for it."""
         self._forgotten.add(arn)
         self._drop(arn)
-        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values):
-            part.forget(arn)
         self._parts.waiters.forget(arn, reason)
+        self._forget_notes(arn)
 
     def all_forgotten(self) -> None:
         """All announcements of forgotten executions have arrived: their ARNs may be used again."""
@@ -185,6 +184,18 @@ class AnnouncementHandlers(Announcements):
         self._drop(arn)
         self._parts.waiters.end(arn, self._parts.run_errors.of(arn))
         self._observe(arn, ended=True)
+
+    @_deferred
+    def deleted(self, arn: str, /) -> None:
+        calls = self._parts.calls
+        if calls.running is not None and calls.running.call.arn == arn:
+            calls.abandon()
+        self._parts.waiters.drop(arn)
+        self._forget_notes(arn)
+
+    def _forget_notes(self, arn: str) -> None:
+        for part in (self._parts.run_errors, self._parts.calls.logs, self._parts.values):
+            part.forget(arn)
 
     def _observe(self, arn: str, ended: bool) -> None:
         for observe in self.observers:

@@ -275,7 +275,7 @@ class Router:
         parsed: dict[str, Any]
         try:
             parsed = _copied(model.output_shape, method(**_copied(model.input_shape, context[_MEMBERS])))
-            status = parsed.get("StatusCode", 200)
+            status = parsed.get("StatusCode", model.http.get("responseCode", 200))
             if model.has_streaming_output:
                 member = model.output_shape.serialization["payload"]
                 parsed[member] = StreamingBody(BytesIO(parsed[member]), len(parsed[member]))

@@ -135,11 +135,14 @@ def _names_of(module: ModuleType) -> _Names:
 
 
 def _replace(module: ModuleType, names: Iterable[str], others: Mapping[int, Any]) -> None:
-    """Let each of the names hold the other one of what it holds, by its id; some may be gone."""
+    """Let each of the names hold the other one of what it holds, by its id; some may be gone.
+
+    A module may refuse that its attributes are set, and do more than that when they are.
+    """
     for name in names:
         value = vars(module).get(name)
         if id(value) in others:
-            setattr(module, name, others[id(value)])
+            vars(module)[name] = others[id(value)]
 
 
 class _Readings(freezegun.api.FrozenDateTimeFactory):

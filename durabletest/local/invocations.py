@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
+from unittest.util import safe_repr
 
 from durabletest import sdk
 from durabletest.errors import DurableTestError, HandlerNotDurableError, PayloadError, UsageError
@@ -30,7 +31,7 @@ from durabletest.local.server.worker import CheckpointWorkerManager
 from durabletest.local.stubbing import checkpoint_refusal
 from durabletest.local.tasks import set_current_turns
 from durabletest.local.turns import Turns
-from durabletest.model.payloads import encode, with_real_names
+from durabletest.model.payloads import encode, with_real_names, words_of
 from durabletest.value_checks import DEFAULT_MEMORY_SIZE, MAX_FUNCTION_TIMEOUT
 
 _STATUSES = ("SUCCEEDED", "FAILED", "PENDING")
@@ -192,13 +193,14 @@ class HandlerInvocation:
                 "Status: wrap its handler with the AWS Durable Execution SDK of its language"
             )
         return HandlerNotDurableError(
-            f"{self.name} answered {value!r} instead of what @durable_execution answers with, "
+            f"{self.name} answered {safe_repr(value)} instead of what @durable_execution answers with, "
             "a dictionary with Status: whatever is wrapped around it must "
             f"{'pass its answer' if self.event.entered else 'call it, and pass its answer'} on"
         )
 
     def _not_durable(self, outcome: Answered | Raised) -> HandlerNotDurableError:
-        what = f"returned {outcome.value!r}" if isinstance(outcome, Answered) else f"raised {outcome.error!r}"
+        word, subject = ("returned", outcome.value) if isinstance(outcome, Answered) else ("raised", outcome.error)
+        what = f"{word} {safe_repr(subject)}"
         error = HandlerNotDurableError(
             f"{self.name} {what}, and @durable_execution was not reached: decorate it with "
             "aws_durable_execution_sdk_python.durable_execution, or register it with register_function if it is plain; "
@@ -334,7 +336,7 @@ def invocation_error(outcome: Raised, context: LambdaContext) -> dict[str, Any]:
     lines = traceback.format_tb(outcome.error.__traceback__)
     return {
         "ErrorType": type(outcome.error).__name__,
-        "ErrorMessage": str(outcome.error),
+        "ErrorMessage": words_of(outcome.error),
         "StackTrace": [line.rstrip("\n") for line in lines],
     }
 

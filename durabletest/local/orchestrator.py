@@ -71,9 +71,8 @@ class TestExecutionOrchestrator(Companion):
         self.sleepers = Sleepers(self._inbox.post, scheduler, clock, self.calls)
         self.calls.abandoned = self.sleepers.wake_all
         self.values = ValueNotes(lambda: None if (running := self.calls.current()) is None else running.call.arn)
-        self._watchdog = Watchdog(
-            self.calls, self.sleepers, self._waiters, self._deployments, self._run_errors, self._abort_running
-        )
+        waits = self.calls, scheduler, self.sleepers, self._waiters
+        self._watchdog = Watchdog(*waits, self._deployments, self._run_errors, self._abort_running)
         self.announcement_handlers = AnnouncementHandlers(
             Parts(
                 inbox=self._inbox,
@@ -150,6 +149,7 @@ class TestExecutionOrchestrator(Companion):
         self._forget(deployment, reason, Future())
         self._scheduler.choose = None
         self._deployments.remove(deployment)
+        self._server.call(CheckpointServer.undeploy, deployment.number)
 
     def refuse_handlers(self, call: str) -> None:
         """If handler code makes that call, raise :class:`UsageError` and end the run: it would wait for itself."""
@@ -173,7 +173,7 @@ class TestExecutionOrchestrator(Companion):
         The result for the end of an execution are the events that come after the first ``seen`` ones.
         """
         wait = Wait(deployment, arn, current_thread(), until, followed, seen)
-        self._inbox.send(partial(self._waiters.add, wait), wait.future)
+        self._inbox.send(partial(run_for, wait.future, partial(self._waiters.add, wait)), wait.future)
         return wait
 
     def withdraw(self, wait: Wait) -> None:
@@ -251,7 +251,7 @@ class TestExecutionOrchestrator(Companion):
         """No request has come for as long as ``work`` said."""
         try:
             if self._virtual is None:
-                self._scheduler.run_due()
+                self._run_due()
             self._watchdog.check()
         except BaseException as error:
             self._inbox.die(error)
@@ -261,7 +261,8 @@ class TestExecutionOrchestrator(Companion):
         self._inbox.die(self._server.failure)
 
     def _seconds_to_wait(self) -> float | None:
-        waits = [self._scheduler.seconds_until_next(), self._watchdog.seconds_left()]
+        schedulers = (self._scheduler, self._service_timeouts)
+        waits = [self._watchdog.seconds_left(), *(one.seconds_until_next() for one in schedulers)]
         if self.sleepers and not self.calls.idle and not self.sleepers.all_asleep:
             waits.append(SAMPLE_SECONDS)
         if self._waiters.must_notify:
@@ -301,12 +302,19 @@ class TestExecutionOrchestrator(Companion):
     def _try_to_move_time(self) -> bool:
         """Go on to the next instant at which something is due; tell whether there was one."""
         if self.virtual_time is None:
-            return self._scheduler.run_due()
+            return self._run_due()
         try:
             return self.virtual_time.move_if_awaited()
         except ForeignClockError as error:
             self._waiters.refuse(error)
             return False
+
+    def _run_due(self) -> bool:
+        """Do what is due in real time; tell whether there was anything."""
+        ran = [scheduler.run_due() for scheduler in (self._scheduler, self._service_timeouts)]
+        if any(ran):
+            self.calls.progressed()
+        return any(ran)
 
     # --- the threads of an invocation ---
 

@@ -224,10 +224,10 @@ class TurnFuture:
         self._done.set()
 
     def await_end(self) -> None:
-        """Return when it is done; a task that has not begun is run here and now."""
+        """Return when it is done."""
         if current_task() is None:
             watch_until(self._turns, self._done.wait)
-        elif self.task is None or not self._turns.run_here(self.task):
+        else:
             self._done.wait()
 
     def result(self) -> Any:

@@ -20,10 +20,11 @@ class InvocationTimedOut(SystemExit):
 
 
 def exit_status(error: BaseException) -> int:
+    """The exit status of a process that ends by the error: a byte, so that it is 255 for -1."""
     if isinstance(error, SystemExit):
         if error.code is None:
             return 0
-        return error.code if isinstance(error.code, int) else 1
+        return error.code & 0xFF if isinstance(error.code, int) else 1
     return 130
 
 

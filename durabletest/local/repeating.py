@@ -149,14 +149,20 @@ class RepeatingRunner(Runner):
 
     @contextmanager
     def afresh(self) -> Iterator[None]:
-        """In the block there are no executions, scripts and stubs; afterwards scripts and stubs are as they were."""
+        """In the block there are no executions, scripts and stubs.
+
+        Afterwards scripts, stubs and registered functions are as they were.
+        """
         self._forget()
+        server, number = self._environment.server, self._deployment.number
+        registered = server.call(CheckpointServer.registered, number)
         with self._deployment.set_aside():
             self._decide_invokes()
             try:
                 yield
             finally:
                 self._forget()
+                server.call(CheckpointServer.restore, number, registered)
         self._decide_invokes()
 
     def rewind(self) -> None:

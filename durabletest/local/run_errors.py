@@ -35,12 +35,15 @@ class RunErrors:
         self._aborted: dict[str, Exception] = {}
 
     def abort(self, arn: str, error: Exception) -> None:
-        """End the whole run that this execution belongs to; the error is raised in every thread that waits for it."""
-        while (parent := self._server.call(CheckpointServer.parent_of, arn)) is not None:
-            self._client.stop_durable_execution(DurableExecutionArn=arn)
-            arn = parent
-        self._aborted[arn] = error
-        self._client.stop_durable_execution(DurableExecutionArn=arn)
+        """End the whole run that this execution belongs to.
+
+        The error is raised in every thread that waits for the execution, or for one that has invoked it.
+        """
+        ancestor: str | None = arn
+        while ancestor is not None:
+            self._aborted[ancestor] = error
+            self._client.stop_durable_execution(DurableExecutionArn=ancestor)
+            ancestor = self._server.call(CheckpointServer.parent_of, ancestor)
 
     def of(self, arn: str) -> Exception | None:
         return self._aborted.get(arn)

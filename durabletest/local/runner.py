@@ -20,7 +20,7 @@ from durabletest.local.process_environment import process_environment
 from durabletest.local.repeating import RepeatingRunner, timeout_seconds
 from durabletest.local.schedules import Schedule
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.identifiers import FunctionSpec, split_name
+from durabletest.local.server.identifiers import FunctionSpec, check_durable_name, split_name
 from durabletest.local.server.quotas import INVOCATION_ATTEMPTS, Quotas
 from durabletest.local.stubbing import unused
 from durabletest.model.times import Duration
@@ -228,12 +228,10 @@ class LocalDurableTestRunner(RepeatingRunner):
         ``memory_size`` and ``environment`` are as for the runner's own handler.
         """
         self._register(name, handler, settings, durable=True, timeout=execution_timeout)
-        self._deployment.durable_functions[name] = handler
 
     def register_function(self, name: str, handler: Callable[..., Any], **settings: Unpack[SettingsOfTarget]) -> None:
         """Register a plain function ``handler(event, context)`` as a target of ``context.invoke`` (R7.2)."""
         self._register(name, handler, settings, durable=False, timeout=None)
-        self._deployment.functions[name] = handler
 
     def _note_missing(self, name: str, reason: str) -> None:
         """Say why a function is not registered, for the error that comes if the workflow invokes it."""
@@ -308,7 +306,11 @@ class LocalDurableTestRunner(RepeatingRunner):
                 "by durable_functions = {...}, register_durable_function(...) or DurableConfig in its template"
             )
         value_checks.check_execution_timeout(timeout, "execution_timeout")
-        self._deployment.settings_of[name] = FunctionSettings(**given)
-        deployment, seconds = self._deployment.number, timeout_seconds(timeout)
-        self._environment.server.call(CheckpointServer.register, deployment, name, durable, seconds)
+        if durable:
+            check_durable_name(split_name(name)[0])
+        deployment, function, seconds = self._deployment, FunctionSettings(**given), timeout_seconds(timeout)
         self._environment.tell_of_references(handler)
+        deployment.settings_of[name] = function
+        (deployment.durable_functions if durable else deployment.functions)[name] = handler
+        # The server last: an execution that goes on meanwhile can invoke the function from then on.
+        self._environment.server.call(CheckpointServer.register, deployment.number, name, durable, seconds)

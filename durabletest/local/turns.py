@@ -97,17 +97,6 @@ class Turns:
             chosen = self._next_if_free()
         self._hand_to(chosen)
 
-    def run_here(self, task: Task) -> bool:
-        """Run the task in the calling thread, which has the turn; False if it has begun already."""
-        with self._lock:
-            if task.state is not TaskState.NEW or task is self.sender:
-                return False
-            task.state = TaskState.DONE
-            self._unfinished.discard(task)
-        task.run()
-        task.run = ended
-        return True
-
     def drop(self, tasks: list[Task]) -> None:
         """Take those of the tasks out of the queue that have not begun."""
         with self._lock:

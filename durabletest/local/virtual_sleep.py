@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import index
 from threading import Event, Thread, current_thread
 from types import ModuleType
 from typing import Any
@@ -27,6 +28,8 @@ SAMPLE_SECONDS = 0.002
 _MONOTONIC = {"monotonic": 1.0, "monotonic_ns": 10**9, "perf_counter": 1.0, "perf_counter_ns": 10**9}
 """The monotonic clocks of :mod:`time`, and how many of their units a second has."""
 _SLEEP = "sleep"
+_LONGEST_SLEEP = 2**63 / 10**9
+"""Seconds: ``time.sleep`` refuses to sleep longer, as it counts nanoseconds in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +190,7 @@ class VirtualSleep(PatchGroup):
         self._passed = passed
         super().__init__()
         self._replaced: list[tuple[Any, Any]] = []
+        self._patched: list[tuple[dict[str, Any], str]] = []
 
     @property
     def installed(self) -> bool:
@@ -201,19 +205,23 @@ class VirtualSleep(PatchGroup):
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
         for module, name, replacement in _holders(self._replaced):
-            self._patches.replace(module, name, replacement)
+            vars(module)[name] = replacement  # a module may refuse that its attributes are set
+            self._patched.append((vars(module), name))
 
     def remove(self) -> None:
-        super().remove()
+        reals = {id(replacement): real for real, replacement in self._replaced}
         # Modules that were imported since have taken the replacements from those that were patched.
-        for module, name, real in _holders([(replacement, real) for real, replacement in self._replaced]):
-            setattr(module, name, real)
-        self._replaced = []
+        late = _holders([(replacement, real) for real, replacement in self._replaced])
+        for names, name in (*self._patched, *((vars(module), name) for module, name, _ in late)):
+            if id(names.get(name)) in reals:
+                names[name] = reals[id(names[name])]
+        self._replaced, self._patched = [], []
 
     def _patched_sleep(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
-            if seconds > 0 and self._applies():
-                self._sleep(seconds)
+            length = seconds if isinstance(seconds, float) else index(seconds)  # what the real one takes
+            if 0 < length <= _LONGEST_SLEEP and self._applies():
+                self._sleep(length)
             else:
                 real(seconds)
 

@@ -19,7 +19,7 @@ from durabletest.local.handler_threads import stacks_of
 from durabletest.local.run_errors import RunErrors, stuck_handler
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.worker import CheckpointWorkerManager
-from durabletest.local.timers import monotonic
+from durabletest.local.timers import Scheduler, monotonic
 from durabletest.local.virtual_sleep import Sleepers
 from durabletest.model.history import History
 from durabletest.model.wait_for_data import OpenWatches, Watch
@@ -194,9 +194,10 @@ class Waiters:
         return all(thread in blocked for thread in watchers if thread.is_alive())
 
     def add(self, wait: Wait) -> None:
-        """Begin to wait; the end of an execution that has ended settles the wait at once."""
-        if wait.arn in self._ended:
-            self._settle_wait(wait, self._ended[wait.arn])
+        """Begin to wait; settled at once for an execution that has ended, the server's error for an unknown one."""
+        arn = wait.arn
+        if arn in self._ended or (arn and self._server.call(CheckpointServer.deployment_of, arn) is None):
+            self._settle_wait(wait, self._ended.get(arn or ""))
         else:
             self._waits[wait] = None
             self._waits_by_arn.setdefault(wait.arn, {})[wait] = None
@@ -299,6 +300,10 @@ class Waiters:
         for wait in self._take_of(arn):
             _settle(wait.future, reason(arn))
         self._fail_watches(arn, lambda arn, _watch: reason(arn))
+        self.drop(arn)
+
+    def drop(self, arn: str) -> None:
+        """Keep nothing of an execution for which no thread waits; its ARN may be used again."""
         self._news.pop(arn, None)
         self._followed.discard(arn)
         self._histories.pop(arn, None)
@@ -353,6 +358,7 @@ class Watchdog:
     """
 
     calls: CallQueue
+    scheduler: Scheduler
     sleepers: Sleepers
     waiters: Waiters
     deployments: Deployments
@@ -377,8 +383,13 @@ class Watchdog:
             self.abort(running, HandlerStuckError(stuck_handler(running.call, running.deployment, stacks)))
 
     def _may_be_stuck(self) -> bool:
-        """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time."""
-        return self.waiters.time_may_move or not (self.calls.idle or self.sleepers.all_asleep)
+        """Whether something should happen: a thread waits, or a call runs that does not sleep in virtual time.
+
+        While nothing runs, the next timer will make something happen, at its real time.
+        """
+        if self.calls.idle:
+            return self.waiters.time_may_move and not self.scheduler.has_scheduled_function()
+        return self.waiters.time_may_move or not self.sleepers.all_asleep
 
     def _idle_seconds_allowed(self) -> float:
         """The real seconds that may pass without progress."""

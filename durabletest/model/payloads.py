@@ -90,6 +90,14 @@ def json_or_text(payload: str | None, record: object = None) -> Any:  # noqa: AR
         return payload
 
 
+def words_of(error: BaseException) -> str:
+    """The message of an exception; if it fails to give one, what tracebacks show in its place."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"
+
+
 def error_object(
     error: object,
     message: str | None = None,
@@ -101,7 +109,7 @@ def error_object(
     Raises ``UsageError`` unless ``error`` is an ``ErrorSource``.
     """
     if isinstance(error, BaseException):
-        message = str(error) if message is None else message
+        message = words_of(error) if message is None else message
         stack_trace = traceback.format_tb(error.__traceback__) if stack_trace is None else stack_trace
         error = type(error)
     if isinstance(error, type) and issubclass(error, BaseException):

@@ -13,12 +13,15 @@ from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import (
     CheckpointServerError,
+    ClockWarning,
     ConfigurationError,
     DurableTestCase,
+    FunctionNotRegisteredError,
     HandlerStuckError,
     LocalDurableTestRunner,
     value_checks,
 )
+from durabletest.local.environment import LocalEnvironment
 from durabletest.local.server import quotas
 from durabletest.local.server.checkpoint_server import CheckpointServer
 
@@ -169,6 +172,41 @@ class TargetTests(unittest.TestCase):
                 runner.register_function("plain", plain)
                 self.assertEqual(runner.run().get_result()[1], BARE)
             self.assertEqual(runner.run().get_result()[1], {**BARE, "stage": "b"})
+
+    def test_functions_are_registered_as_before_after_a_block_of_afresh(self) -> None:
+        plain_then = {"functions": {"plain": plain, "durable": plain}}
+        for options, error in ((plain_then, None), ({"functions": {"plain": plain}}, FunctionNotRegisteredError)):
+            with self.subTest(error=error), LocalDurableTestRunner(asking, **options) as runner:
+                with runner.afresh():
+                    runner.register_durable_function("durable", looking)
+                    self.assertEqual(len(runner.run().get_result()[0]), 2)
+                if error is None:
+                    self.assertEqual(runner.run().get_result()[:2], [BARE, BARE])
+                else:
+                    with self.assertRaisesRegex(error, "invokes 'durable', which is not registered"):
+                        runner.run()
+
+    def test_a_function_that_an_error_keeps_from_being_registered_is_not_there(self) -> None:
+        warned = mock.patch.object(LocalEnvironment, "tell_of_references", side_effect=ClockWarning("as an error"))
+        for word, function in (("register_durable_function", looking), ("register_function", plain)):
+            with self.subTest(word), LocalDurableTestRunner(asking) as runner:
+                with warned, self.assertRaises(ClockWarning):
+                    getattr(runner, word)("durable", function)
+                with self.assertRaisesRegex(FunctionNotRegisteredError, "Registered: none"):
+                    runner.run()
+
+    def test_a_function_can_be_invoked_as_soon_as_the_server_knows_it(self) -> None:
+        """An execution that runs meanwhile may do so before the test's thread goes on."""
+        for word, function in (("register_durable_function", looking), ("register_function", plain)):
+            with self.subTest(word), LocalDurableTestRunner(looking) as runner:
+                deployment, seen = runner._deployment, list[Any]()
+
+                def known(*_registered: Any, deployment: Any = deployment, seen: list[Any] = seen) -> None:
+                    seen.append({**deployment.durable_functions, **deployment.functions}["late"])
+
+                with mock.patch.object(CheckpointServer, "register", side_effect=known):
+                    getattr(runner, word)("late", function)
+                self.assertEqual(seen, [function])
 
     def test_how_long_executions_are_kept(self) -> None:
         self.assertEqual(quotas.RETENTION_DAYS, value_checks.DEFAULT_RETENTION_DAYS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import time
 import unittest
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -12,12 +15,14 @@ from typing import Any
 from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import CompletionConfig, Duration, ParallelConfig
+from botocore.exceptions import ClientError
 
 from durabletest import (
     DurableTestCase,
     Execution,
     ExecutionStuckError,
+    FunctionNotRegisteredError,
     LocalDurableTestRunner,
     RunnerClosedError,
     UsageError,
@@ -25,6 +30,7 @@ from durabletest import (
 )
 from durabletest.local.waiting import Wait, Waiters
 from tests.acceptance.workflows import ONCE
+from tests.local.server.test_pauses import needs_pauses
 from tests.sdk_versions import needs_turns
 
 
@@ -122,6 +128,138 @@ class HandleTests(EnvironmentTestCase):
         for use in (execution.result, lambda: runner.run(1)):
             with self.assertRaisesRegex(RunnerClosedError, message):
                 use()
+
+
+class ClosedRunnerTests(EnvironmentTestCase):
+    def test_nothing_is_left_of_it_once_the_next_one_is_open(self) -> None:
+        """An environment that was set up lasts for a whole suite: what each of its tests leaves would add up."""
+
+        class Data:
+            """What a test holds; it is big."""
+
+        data = Data()
+        with LocalDurableTestRunner(waiting, durable_functions={"billing": waiting}) as runner:
+            runner.stub_invoke("shipping", optional=True).succeeds()
+            runner.stub_step("first", optional=True).returns(data)
+            self.assertEqual(executions_of("billing", runner), [])
+        freed = weakref.ref(data)
+        del runner, data
+        with LocalDurableTestRunner(waiting) as later:
+            gc.collect()
+            self.assertIsNone(freed())
+            with self.assertRaisesRegex(ClientError, "Function not found: billing"):
+                executions_of("billing", later)
+
+
+@durable_execution
+def later(event: Any, context: DurableContext) -> Any:
+    context.wait(Duration.from_hours(2), name="wait")
+    return context.invoke("nobody", None, name="invoke")
+
+
+@durable_execution
+def leaving(event: Any, context: DurableContext) -> Any:
+    """It does not wait for the end of what it has invoked."""
+
+    def quick(branch: DurableContext) -> str:
+        branch.wait(Duration.from_hours(1))
+        return "quick"
+
+    config = ParallelConfig(completion_config=CompletionConfig.first_successful())
+    context.parallel([lambda branch: branch.invoke("later", None, name="later"), quick], config=config)
+
+
+class LeftBehindTests(EnvironmentTestCase):
+    """A child that goes on when its parent has ended: an error that ends it is told where it is waited for."""
+
+    def child(self, delete: bool) -> Execution:
+        runner = self.runner(leaving, durable_functions={"later": later})
+        parent = runner.run()
+        (child,) = executions_of("later", runner)
+        if delete:
+            runner.client.delete_durable_execution(DurableExecutionArn=parent.arn)
+        return runner.execution(child["DurableExecutionArn"])
+
+    def test_its_parent_has_ended(self) -> None:
+        with self.assertRaisesRegex(FunctionNotRegisteredError, "invokes 'nobody'"):
+            self.child(delete=False).result()
+
+    @needs_pauses
+    def test_its_parent_was_deleted(self) -> None:
+        with self.assertRaisesRegex(FunctionNotRegisteredError, "invokes 'nobody'"):
+            self.child(delete=True).result()
+
+
+@needs_pauses
+class DeletedTests(EnvironmentTestCase):
+    """What was deleted by the API has an ARN that the next runner's executions have again."""
+
+    def delete(self, runner: LocalDurableTestRunner) -> Execution:
+        execution = runner.start(1)
+        runner.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        return execution
+
+    def test_what_comes_later_runs_to_its_own_end(self) -> None:
+        for way in WAYS_TO_END:
+            before = self.runner(waiting)
+            deleted = self.delete(before)
+            successor = self.successor(way, before, waiting)
+            later = successor.start(2)
+            self.assertEqual(later.arn, deleted.arn)
+            self.assertEqual(later.result().get_result(), 2)
+            successor.close()
+
+    def test_nothing_that_it_logged_is_among_what_comes_later_logs(self) -> None:
+        @durable_execution
+        def logging_once(event: Any, context: DurableContext) -> None:
+            logging.getLogger("order").warning("order %s", event)
+
+        runner = self.runner(logging_once)
+        runner.client.delete_durable_execution(DurableExecutionArn=runner.run(1).arn)
+        runner.reset()
+        self.assertEqual([entry.message for entry in runner.run(2).logs], ["order 2"])
+
+    def test_a_handle_on_it_is_told_so_and_does_no_harm(self) -> None:
+        runner = self.runner(waiting)
+        deleted = self.delete(runner)
+        for ask in (
+            lambda: deleted.result(timeout=5),
+            lambda: deleted.status,
+            lambda: deleted.operation("first").wait_for_data(WaitingStatus.STARTED).result(timeout=5),
+        ):
+            with self.assertRaisesRegex(ClientError, "Durable execution not found"):
+                ask()
+        self.assertEqual(runner.run(2).get_result(), 2)
+
+    def test_an_invocation_that_still_runs_is_given_up(self) -> None:
+        entered, released = Event(), Event()
+        self.addCleanup(released.set)
+
+        @durable_execution
+        def blocked(event: Any, context: DurableContext) -> Any:
+            if event:
+                context.step(lambda _: entered.set() or released.wait(5), name="blocked")
+            return event
+
+        runner = self.runner(blocked)
+        execution = runner.start(1)
+        entered.wait(5)
+        runner.client.stop_durable_execution(DurableExecutionArn=execution.arn)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        released.set()
+        self.assertIsNone(runner.run().get_result())
+
+    def test_what_was_read_before_is_kept(self) -> None:
+        runner = self.runner(waiting)
+        execution = runner.start(1)
+        self.assertEqual(execution.result().get_result(), 1)
+        runner.client.delete_durable_execution(DurableExecutionArn=execution.arn)
+        self.assertEqual(execution.result().get_result(), 1)
+
+
+def executions_of(function: str, runner: LocalDurableTestRunner) -> Any:
+    return runner.client.list_durable_executions_by_function(FunctionName=function)["DurableExecutions"]
 
 
 class WaitTests(EnvironmentTestCase):

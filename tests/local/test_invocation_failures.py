@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 from unittest import mock
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python import DurableContext, InvokeError, durable_execution
 from aws_durable_execution_sdk_python.config import Duration
 
 from durabletest import DurableTestCase, HandlerNotDurableError, LocalDurableTestRunner, TestResult
@@ -131,7 +131,7 @@ class CrashTests(DurableTestCase):
                 )
 
     def test_the_exit_status_is_that_of_a_process(self) -> None:
-        for code, status in ((None, 0), (0, 0), (7, 7), ("no such order", 1)):
+        for code, status in ((None, 0), (0, 0), (7, 7), (-1, 255), (256, 0), ("no such order", 1)):
             with self.subTest(code=code), mock.patch.dict(ENDS, {"sys.exit": lambda code=code: sys.exit(code)}):
                 CALLS.clear()
                 result = self.execute({"crashes": 1, "end": "sys.exit"})
@@ -257,3 +257,60 @@ class OtherAnswerTests(DurableTestCase):
             said = f"answered {{'Status': {status!r}}} instead of what @durable_execution answers with"
             with self.subTest(status), self.assertRaisesRegex(HandlerNotDurableError, said):
                 self.execute()
+
+
+class Mute(Exception):
+    """An error of the author's, whose class has a mistake."""
+
+    def __str__(self) -> str:
+        raise AttributeError("code")
+
+    def __repr__(self) -> str:
+        raise AttributeError("code")
+
+
+def failing(event: Any, context: Any) -> None:
+    raise Mute
+
+
+def answering_nonsense(event: Any, context: Any) -> Mute:
+    working(event, context)
+    return Mute()
+
+
+class NoWordsTests(unittest.TestCase):
+    """An author's object that fails to describe itself does no harm to what comes after it."""
+
+    def test_an_exception_that_escapes_from_a_plain_function(self) -> None:
+        @durable_execution
+        def calling(event: Any, context: DurableContext) -> str | None:
+            try:
+                context.invoke("failing", None)
+            except InvokeError as error:
+                return f"{error.error_type}: {error.message}"
+            return None
+
+        with LocalDurableTestRunner(calling, functions={"failing": failing}) as runner:
+            self.assertEqual(runner.run().get_result(), "Mute: <exception str() failed>")
+            self.assertEqual(runner.run().get_status(), "SUCCEEDED")
+
+    def test_an_exception_that_escapes_from_around_the_decorator(self) -> None:
+        def crashing(event: Any, context: Any) -> None:
+            answering_nonsense(event, context)
+            raise Mute
+
+        with LocalDurableTestRunner(crashing) as runner:
+            error = runner.run().get_error()
+        self.assertEqual((error.type, error.message), ("Mute", "<exception str() failed>"))
+
+    def test_what_is_no_answer_of_a_durable_function(self) -> None:
+        for handler, said in (
+            (failing, "raised <.*Mute object at .*>, and @durable_execution was not reached"),
+            (lambda _event, _context: Mute(), "returned <.*Mute object at .*>, and @durable_execution was not reached"),
+            (answering_nonsense, "answered <.*Mute object at .*> instead of what @durable_execution answers with"),
+        ):
+            with self.subTest(said), LocalDurableTestRunner(handler) as runner:
+                with self.assertRaisesRegex(HandlerNotDurableError, said):
+                    runner.run()
+                with self.assertRaises(HandlerNotDurableError):
+                    runner.run()

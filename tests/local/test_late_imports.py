@@ -223,6 +223,23 @@ class LateImportTests(LateModules):
         self.assertIs(type(time), ModuleType)
 
 
+class ReadOnlyModule(ModuleType):
+    """A module whose attributes cannot be set, as some that load what they have when it is asked for."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{self.__name__} is read-only")
+
+
+class ReadOnlyTests(LateModules):
+    def test_it_shows_virtual_time_too_and_is_in_nobodys_way(self) -> None:
+        module = ReadOnlyModule("read_only")
+        vars(module)["seconds"] = time.time
+        with patch.dict(sys.modules, {"read_only": module}):
+            self.assertEqual(self.in_a_step(lambda: module.seconds()), NEW_YEAR.timestamp())
+        self.assertIs(module.seconds, time.time)
+        self.assertLess(abs(module.seconds() - REAL.now(UTC).timestamp()), 60)
+
+
 class LeftOutTests(LateModules):
     """What freezegun is told to leave alone by its own configuration, and nothing that only begins like it."""
 

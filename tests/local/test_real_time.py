@@ -7,6 +7,7 @@ import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import time_machine
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
@@ -20,7 +21,8 @@ from aws_durable_execution_sdk_python.config import (
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from freezegun import freeze_time
 
-from durabletest import DurableTestCase, Execution, LocalDurableTestRunner, NotAvailableError
+from durabletest import DurableTestCase, Execution, ExecutionStuckError, LocalDurableTestRunner, NotAvailableError
+from durabletest.local.server.execution_state import DurableExecution
 
 SECOND = timedelta(seconds=1)
 LATE = timedelta(seconds=10)
@@ -132,6 +134,32 @@ class RealSuiteTests(Suite, DurableTestCase):
         with self.assertRaisesRegex(NotAvailableError, "with skip_time = False time passes by itself"):
             execution.advance(SECOND)
         execution.stop()
+
+
+@durable_execution
+def patient(event: Any, context: DurableContext) -> Any:
+    return context.create_callback(name="answer").result()
+
+
+class LongWaitTests(unittest.TestCase):
+    def test_while_a_timer_is_armed_nothing_is_stuck(self) -> None:
+        with LocalDurableTestRunner(patient, skip_time=False, watchdog=0.02) as runner:
+            runner.on_callback("answer").succeed("at last", after=SECOND / 10)
+            self.assertEqual(runner.run().get_result(), "at last")
+
+    def test_without_one_a_run_is_stuck_after_the_time_of_the_watchdog(self) -> None:
+        with (
+            LocalDurableTestRunner(patient, skip_time=False, watchdog=0.02) as runner,
+            self.assertRaisesRegex(ExecutionStuckError, "no timer is left"),
+        ):
+            runner.run()
+
+    def test_an_execution_that_was_started_synchronously_ends_after_its_longest_time(self) -> None:
+        with (
+            mock.patch.object(DurableExecution, "times_out_at", property(lambda one: one.started_at + SECOND / 50)),
+            LocalDurableTestRunner(patient, skip_time=False, invocation_type="RequestResponse", watchdog=5) as runner,
+        ):
+            self.assertEqual(runner.run().get_status(), "TIMED_OUT")
 
 
 class RealClockTests(unittest.TestCase):

@@ -25,6 +25,7 @@ from durabletest import (
 )
 from durabletest.local import client as local_client
 from tests.local.over_boto3 import NoNetwork, WentToAws
+from tests.local.server.test_pauses import needs_pauses
 
 HOSTILE = {
     "AWS_PROFILE": "missing",
@@ -103,6 +104,19 @@ class CodeUnderTestTests(DurableTestCase):
 
     def setUp(self) -> None:
         durabletest.route(CLIENT)
+
+    @needs_pauses
+    def test_answers_have_the_http_status_of_their_operation(self) -> None:
+        execution, _ = self.open_callback()
+        for api_operation, status in (
+            ("get_durable_execution", 200),
+            ("pause_durable_execution", 202),
+            ("resume_durable_execution", 202),
+            ("stop_durable_execution", 200),
+            ("delete_durable_execution", 202),
+        ):
+            answer = getattr(CLIENT, api_operation)(DurableExecutionArn=execution.arn)
+            self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], status, api_operation)
 
     def open_callback(self) -> tuple[durabletest.Execution, str]:
         """An execution that waits for its callback, and the callback's id."""

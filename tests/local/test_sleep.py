@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 import unittest
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from threading import Event, Thread
 from time import sleep as imported_by_name
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import Duration
+from aws_durable_execution_sdk_python.config import Duration, StepConfig
+from aws_durable_execution_sdk_python.retries import RetryDecision
 
-from durabletest import DurableTestCase, HandlerStuckError, LocalDurableTestRunner, WaitingStatus
+from durabletest import DurableTestCase, HandlerStuckError, LocalDurableTestRunner, TestResult, WaitingStatus
 from tests.sdk_versions import needs_turns
 
 perf_counter = [time.perf_counter]
 MINUTE = timedelta(minutes=1)
+
+
+class Minutes:
+    """A whole number that is no ``int``, as those of numpy are."""
+
+    def __init__(self, minutes: int) -> None:
+        self._minutes = minutes
+
+    def __index__(self) -> int:
+        return 60 * self._minutes
+
+
+def never(_error: Exception, _attempt: int) -> RetryDecision:
+    return RetryDecision.no_retry()
 
 
 def now() -> str:
@@ -59,6 +79,30 @@ class SequentialTests(DurableTestCase):
         step = result.get_operation("doze")
         self.assertEqual(step.started_at, self.start_time + MINUTE)
         self.assertEqual(step.duration, timedelta(seconds=90))
+
+    def test_it_takes_whole_numbers_of_any_kind_as_the_real_one_does(self) -> None:
+        result = self.run_sleeping(Minutes(2))
+        self.assertEqual(result.get_operation("doze").duration, 2 * MINUTE)
+
+    def test_what_the_real_one_refuses_is_refused_in_its_words_and_harms_no_later_run(self) -> None:
+        for refused in (Decimal("1.5"), Fraction(1, 2), "1", float("inf"), float("nan"), 10**10, 1e300, -1):
+            with self.subTest(refused=refused):
+                with self.assertRaises(Exception) as real:
+                    time.sleep(refused)  # type: ignore[arg-type]
+                error = self.run_sleeping(refused).get_operation("doze").error
+                assert error is not None
+                self.assertEqual((error.type, error.message), (type(real.exception).__name__, str(real.exception)))
+        self.assertEqual(self.run_sleeping(60).get_status(), "SUCCEEDED")
+
+    def run_sleeping(self, length: Any) -> TestResult:
+        """The run of a handler whose only step sleeps for so long."""
+
+        @durable_execution
+        def sleeping(_event: Any, context: DurableContext) -> None:
+            context.step(lambda _: time.sleep(length), name="doze", config=StepConfig(retry_strategy=never))
+
+        with LocalDurableTestRunner(sleeping, skip_sleep=True) as runner:
+            return runner.run()
 
     def test_it_stands_still_until_somebody_waits(self) -> None:
         execution = self.start()
@@ -203,6 +247,24 @@ class RestoredTests(unittest.TestCase):
             self.assertIsNot(time.sleep, real)
         self.assertIs(time.sleep, real)
         self.assertIs(imported_by_name, real)
+
+    def test_a_module_whose_attributes_cannot_be_set_sleeps_virtually_too(self) -> None:
+        class ReadOnly(ModuleType):
+            def __setattr__(self, name: str, value: object) -> None:
+                raise AttributeError(name)
+
+        module, real = ReadOnly("read_only"), [time.sleep]
+        vars(module)["nap"] = time.sleep
+
+        @durable_execution
+        def napping(_event: Any, context: DurableContext) -> None:
+            context.step(lambda _: module.nap(60), name="nap")
+
+        known = patch.dict(sys.modules, {"read_only": module})
+        with known, LocalDurableTestRunner(napping, skip_sleep=True) as runner:
+            self.assertEqual(runner.run().get_operation("nap").duration, MINUTE)
+        self.assertIs(module.nap, real[0])
+        self.assertIs(time.sleep, real[0])
 
     def test_timed_waits_of_the_standard_library_keep_the_real_clock(self) -> None:
         seen: list[float] = []

@@ -8,7 +8,9 @@ from threading import Event, Thread
 from unittest.mock import patch
 
 from durabletest.local import tasks
+from durabletest.local.primitives import TurnPool
 from durabletest.local.tasks import TaskThread
+from durabletest.local.turns import Turns
 
 
 class TaskThreadTests(unittest.TestCase):
@@ -43,6 +45,20 @@ class TaskThreadTests(unittest.TestCase):
             thread.join(5)
         self.assertNotIsInstance(vars(thread)["_started"], tasks._Begun)
         self.assertFalse(thread.is_alive())
+
+
+class AwaitedTaskTests(unittest.TestCase):
+    def test_a_task_that_another_one_waits_for_before_it_has_begun_leaves_no_turn_behind(self) -> None:
+        turns = Turns(lambda: 0.0)
+        pool = TurnPool(turns)
+        ran: list[str] = []
+
+        def outer() -> tuple[int, bool]:
+            return pool.submit(lambda: ran.append("inner") or 5).result(), turns.contended
+
+        self.assertEqual(pool.submit(outer).result(), (5, False))
+        turns.join()
+        self.assertEqual(ran, ["inner"])
 
 
 if __name__ == "__main__":

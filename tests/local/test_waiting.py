@@ -26,7 +26,7 @@ def event(number: int, event_type: str, **more: Any) -> dict[str, Any]:
 class WaitersTests(unittest.TestCase):
     def setUp(self) -> None:
         self.events = [event(1, "ExecutionStarted")]
-        server: Any = mock.Mock(call=lambda _method, _arn, seen: self.events[seen:])
+        server: Any = mock.Mock(call=lambda _method, _arn, seen=0: self.events[seen:])
         self.waiters = Waiters(server)
 
     def test_nobody_waits_at_first(self) -> None:

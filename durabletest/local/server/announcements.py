@@ -90,3 +90,7 @@ class Announcements(Protocol):
     def ended(self, arn: str, /) -> None:
         """It has reached a terminal status; all of its timers are void."""
         ...
+
+    def deleted(self, arn: str, /) -> None:
+        """It was deleted after its end, and is unknown from now on; its ARN may be used again."""
+        ...

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any, Concatenate, TypeAlias
 
 from botocore.utils import parse_to_aware_datetime
@@ -57,6 +58,7 @@ class CheckpointServer:
         self._callbacks = CallbackRegistry(self._ids, now, announcements)
         self._executions = ExecutionManager(self._callbacks, self._ids, now, announcements)
         self._now = now
+        self._announcements = announcements
         self._invokes = InvokeManager(self._executions, self._directories, now, announcements)
 
     # --- the API ---
@@ -111,7 +113,7 @@ class CheckpointServer:
         """One page of the history; payloads only with ``IncludeExecutionData``."""
         execution = self._executions.get(request["DurableExecutionArn"])
         history, backwards = execution.checkpoints.journal.events, bool(request.get("ReverseOrder"))
-        events, more = list_page(history, backwards, request)
+        events, more = list_page(history, backwards, request, itemgetter("EventId"))
         if not request.get("IncludeExecutionData"):
             events = [without_execution_data(event) for event in events]
         return {"Events": [copied(event) for event in events], **more}
@@ -128,7 +130,7 @@ class CheckpointServer:
         if not executions and not any(directory.has(name) for directory in self._directories.values()):
             raise RefusedError("ResourceNotFoundException", f"Function not found: {name}")
         newest_first = not request.get("ReverseOrder")
-        found, more = list_page(executions, newest_first, request, matches)
+        found, more = list_page(executions, newest_first, request, attrgetter("number"), matches)
         return {"DurableExecutions": [_summary(execution) for execution in found], **more}
 
     @api_operation("StopDurableExecution")
@@ -159,6 +161,7 @@ class CheckpointServer:
         if execution.running:
             raise conflict(execution, "it must have ended")
         self._drop(execution.arn)
+        self._announcements.deleted(execution.arn)
         return {"DeletionRequestTimestamp": self._now()}
 
     def _drop(self, arn: str) -> None:
@@ -210,6 +213,14 @@ class CheckpointServer:
         """Register a function for a runner; ``timeout`` is its executions', in seconds."""
         self._directories[deployment].register(name, durable=durable, timeout=timeout)
 
+    def registered(self, deployment: int) -> Mapping[str, FunctionSpec]:
+        """The functions that are registered for a runner, for ``restore``."""
+        return dict(self._directories[deployment].registered)
+
+    def restore(self, deployment: int, functions: Mapping[str, FunctionSpec]) -> None:
+        """Have these functions registered for a runner, and no others."""
+        self._directories[deployment].registered = dict(functions)
+
     def stub_invokes(self, deployment: int, decide: Decide) -> None:
         """Call this function, before each chained invoke of a runner."""
         self._directories[deployment].decide = decide
@@ -224,6 +235,10 @@ class CheckpointServer:
         for arn in arns:
             self._drop(arn)
         return arns
+
+    def undeploy(self, deployment: int) -> None:
+        """Forget the functions and stubs of a runner, whose executions have been forgotten before."""
+        self._directories.pop(deployment, None)
 
     def restart_ids(self) -> None:
         """Number executions, requests and tokens from the beginning again."""
@@ -312,9 +327,9 @@ class CheckpointServer:
         return None if execution is None else execution.request.deployment
 
     def parent_of(self, arn: str) -> str | None:
-        """The ARN of the execution that invoked this one, if one did."""
+        """The ARN of the execution that invoked this one, if one did that was not deleted."""
         parent = self._executions.get(arn).request.parent
-        return None if parent is None else parent[0]
+        return None if parent is None or self._executions.find(parent[0]) is None else parent[0]
 
     @refusals_of("GetDurableExecutionHistory")
     def events_after(self, arn: str, event_id: int) -> list[dict[str, Any]]:

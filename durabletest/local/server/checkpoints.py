@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,21 +81,26 @@ def list_page(
     items: Sequence[ItemT],
     backwards: bool,
     request: Mapping[str, Any],
+    number: Callable[[ItemT], int],
     wanted: Callable[[ItemT], bool] = lambda _: True,
 ) -> tuple[list[ItemT], dict[str, str]]:
     """The wanted items of the requested page, and ``{"NextMarker": ...}`` if there are more.
 
-    The marker is the index of an item: items are only ever added at the end, so that it stays valid.
+    The marker has the number of the next item; they are in the order of their numbers. So it stays valid when others
+    come and go.
     """
-    start = _index_of(request.get("Marker"))
-    last = len(items) - 1
-    indexes = range(last if start is None else min(start, last), -1, -1) if backwards else range(start or 0, last + 1)
+    start = _number_in(request.get("Marker"))
+    if backwards:
+        end = len(items) if start is None else bisect_right(items, start, key=number)
+        indexes = range(end - 1, -1, -1)
+    else:
+        indexes = range(0 if start is None else bisect_left(items, start, key=number), len(items))
     count = request.get("MaxItems") or DEFAULT_ITEMS
-    found = list(islice((index for index in indexes if wanted(items[index])), count + 1))
-    return [items[index] for index in found[:count]], {"NextMarker": f"item-{found[-1]}"} if found[count:] else {}
+    found = list(islice((item for item in map(items.__getitem__, indexes) if wanted(item)), count + 1))
+    return found[:count], {"NextMarker": f"item-{number(found[-1])}"} if found[count:] else {}
 
 
-def _index_of(marker: str | None) -> int | None:
+def _number_in(marker: str | None) -> int | None:
     if not marker:
         return None
     prefix, _, number = marker.partition("-")
@@ -246,6 +252,8 @@ class CheckpointManager:
             return {"NewExecutionState": {"Operations": []}}
         for update in updates:
             self._apply(update)
+            if self._token is None:  # what it led to has exceeded a quota
+                return {"NewExecutionState": {"Operations": []}}
         if updates:
             self._announcements.changed(self._arn)
         answer = self._answer()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from durabletest.local.server.announcements import Announcements
 from durabletest.local.server.checkpoints import CLIENT_TOKEN_LIFE, CheckpointManager
@@ -89,6 +90,11 @@ class DurableExecution:
     failures: int = 0
     empty_pendings: int = 0
     children: list[str] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """Grows from each execution to the next one that is started."""
+        return UUID(self.execution_id).int
 
     @property
     def running(self) -> bool:

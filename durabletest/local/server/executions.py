@@ -232,6 +232,7 @@ class ExecutionManager:
         execution.interrupted = False
         execution.checkpoints.end_invocation(error)
         self._announcements.invocation_due(execution.arn)
+        self._pause_after_invocation(execution)
 
     def _pause_after_invocation(self, execution: DurableExecution) -> None:
         if execution.status == "PAUSING":

@@ -40,7 +40,7 @@ Decide: TypeAlias = Callable[[str, str, str | None], StubbedEnd | None]
 
 @dataclass(slots=True, eq=False)
 class FunctionDirectory:
-    """The functions of one runner: its ``own``, and those registered, by the name they were registered with.
+    """The functions of one runner: its ``own``, and those ``registered``, by the name they were registered with.
 
     ``page_size`` bounds the operations in a page of state of executions that the API's ``Invoke`` starts; each of the
     runner's executions has these ``quotas``; ``decide`` is asked about each chained invoke first.
@@ -50,27 +50,27 @@ class FunctionDirectory:
     page_size: int | None = None
     quotas: Quotas = SERVICE_QUOTAS
     decide: Decide = lambda *_invoke: None
-    _registered: dict[str, FunctionSpec] = field(default_factory=dict)
+    registered: dict[str, FunctionSpec] = field(default_factory=dict)
 
     def register(self, name: str, *, durable: bool, timeout: int | None = None) -> None:
         """Register a function, in place of one with the same name."""
         bare, qualifier = split_name(name)
         if durable:
             check_durable_name(bare)
-        self._registered[name] = FunctionSpec(bare, durable, timeout, executed_version(qualifier))
+        self.registered[name] = FunctionSpec(bare, durable, timeout, executed_version(qualifier))
 
     def has(self, bare: str) -> bool:
         """Whether there is a function of that bare name, with whatever qualifier."""
-        known = self._registered.values() if self.own is None else (self.own, *self._registered.values())
+        known = self.registered.values() if self.own is None else (self.own, *self.registered.values())
         return any(spec.name == bare for spec in known)
 
     def find(self, target: str) -> tuple[str, FunctionSpec] | None:
         """The registered name and function for ``target``: as written, else with its qualifier, else the bare name."""
         bare, qualifier = split_name(target)
         for candidate in (target, f"{bare}:{qualifier}", bare):
-            if candidate in self._registered:
-                return candidate, self._registered[candidate]
-        for name, spec in self._registered.items():
+            if candidate in self.registered:
+                return candidate, self.registered[candidate]
+        for name, spec in self.registered.items():
             if spec.name == bare and split_name(name)[1] in (None, qualifier):
                 return name, spec
         return None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -54,12 +55,11 @@ class PromisedReply:
         self._future = future
 
     def put(self, reply: Reply) -> None:
-        if self._future.done():
-            return
-        if reply.error is not None:
-            self._future.set_exception(reply.error)
-        else:
-            self._future.set_result(reply.value)
+        with suppress(InvalidStateError):  # two threads may fail what is pending when the server's has died
+            if reply.error is not None:
+                self._future.set_exception(reply.error)
+            else:
+                self._future.set_result(reply.value)
 
 
 class Companion(Protocol):

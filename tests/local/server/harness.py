@@ -79,6 +79,9 @@ class Recorder(Announcements):
     def changed(self, arn: str, /) -> None:
         self.all.append(("changed", arn))
 
+    def deleted(self, arn: str, /) -> None:
+        self.all.append(("deleted", arn))
+
     def ended(self, arn: str, /) -> None:
         self.all.append(("ended", arn))
         self.ends.append(arn)

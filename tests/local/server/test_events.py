@@ -191,8 +191,8 @@ class EveryEventTests(unittest.TestCase):
     def test_only_what_is_on_the_page_is_made_ready(self) -> None:
         for request, ids in [
             ({}, [1, 2]),
-            ({"Marker": "item-3"}, [4, 5]),
-            ({"ReverseOrder": True, "Marker": "item-3"}, [4, 3]),
+            ({"Marker": "item-4"}, [4, 5]),
+            ({"ReverseOrder": True, "Marker": "item-4"}, [4, 3]),
         ]:
             stripping = mock.patch.object(checkpoint_server, "without_execution_data", side_effect=dict)
             copying = mock.patch.object(checkpoint_server, "copied", side_effect=dict)

@@ -11,7 +11,18 @@ from botocore.exceptions import ClientError
 from durabletest.errors import ConfigurationError
 from durabletest.local.server.function_invokes import FunctionDirectory
 from durabletest.local.server.identifiers import split_name
-from tests.local.server.harness import START, Harness, Started, cancel, code_of, response_members, retry, start, succeed
+from tests.local.server.harness import (
+    KNOWN_OPERATIONS,
+    START,
+    Harness,
+    Started,
+    cancel,
+    code_of,
+    response_members,
+    retry,
+    start,
+    succeed,
+)
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 
@@ -176,6 +187,25 @@ class ListTests(unittest.TestCase):
         names = [[found["DurableExecutionName"] for found in page["DurableExecutions"]] for page in pages]
         self.assertEqual(names, [["fifth", "fourth"], ["third", "first"]])
         self.assertNotIn("NextMarker", pages[1])
+
+    @unittest.skipUnless("DeleteDurableExecution" in KNOWN_OPERATIONS, "this botocore does not know the operation")
+    def test_pages_go_on_where_they_were_when_executions_are_deleted_meanwhile(self) -> None:
+        for order, names, all_but_one in (
+            ({}, ["third", "second"], ["first"]),
+            ({"ReverseOrder": True}, ["first", "second"], ["third"]),
+        ):
+            for victims in (names, names[:1], all_but_one):
+                with self.subTest(order, deleted=victims):
+                    self.setUp()
+                    self.started[2].answer("SUCCEEDED", Result="1")
+                    request = {"FunctionName": "orders", "MaxItems": 2, **order}
+                    first = self.harness.server.list_durable_executions_by_function(**request)
+                    self.assertEqual([one["DurableExecutionName"] for one in first["DurableExecutions"]], names)
+                    for one in self.started:
+                        if one.description()["DurableExecutionName"] in victims:
+                            self.harness.api.delete_durable_execution(DurableExecutionArn=one.arn)
+                    rest = [] if victims == all_but_one else all_but_one
+                    self.assertEqual(self.names(Marker=first["NextMarker"], **order), rest)
 
     def test_those_that_were_forgotten_are_not_listed(self) -> None:
         self.harness.server.forget(1)

@@ -52,6 +52,18 @@ class FailedInvocationTests(unittest.TestCase):
         self.execution.crash()
         self.assertEqual(self.execution.status, "FAILED")
 
+    def test_an_execution_that_a_part_of_a_batch_ends_by_a_quota_takes_nothing_of_the_rest(self) -> None:
+        """A chained invoke of a function that is unknown fails at once, and its error counts as written."""
+        self.harness.server.deploy(1, FunctionSpec("orders"), quotas=Quotas(storage=10))
+        self.execution = self.harness.start()
+        answer = self.execution.checkpoint(
+            start("CHAINED_INVOKE", "i", ChainedInvokeOptions={"FunctionName": "nobody"}), start("WAIT", "w")
+        )
+        self.assertEqual(answer, {"NewExecutionState": {"Operations": []}})
+        self.assertEqual(self.execution.status, "FAILED")
+        self.assertEqual(self.execution.event_types()[-2:], ["InvocationCompleted", "ExecutionFailed"])
+        self.assertEqual(self.harness.timers(), {})
+
     def completions(self) -> list[dict[str, Any]]:
         return [event for event in self.execution.history() if event["EventType"] == "InvocationCompleted"]
 

@@ -191,6 +191,25 @@ class RunningTests(PauseCase):
         self.execution.answer("PENDING")
         self.assertEqual(self.invocations_due(), 1)
 
+    def test_if_it_is_paused_again_by_then_the_pause_begins_with_the_end_of_that_invocation(self) -> None:
+        for end in (lambda execution: execution.answer("PENDING"), lambda execution: execution.crash()):
+            self.setUp()
+            self.pause()
+            self.execution.checkpoint(succeed("STEP", "s"))
+            self.resume()
+            self.pause()
+            self.assertEqual(self.execution.status, "PAUSING")
+            end(self.execution)
+            self.assertEqual(self.execution.status, "PAUSED")
+            self.assertEqual(
+                self.execution.event_types()[-4:],
+                ["ExecutionPaused", "ExecutionResumed", "InvocationCompleted", "ExecutionPaused"],
+            )
+            self.assertIsNone(self.begin())
+            self.invocations_due()
+            self.resume()
+            self.assertEqual(self.invocations_due(), 1)
+
     def test_an_invocation_that_ends_before_its_next_checkpoint(self) -> None:
         self.execution.checkpoint(start("WAIT", "w"))
         self.pause()

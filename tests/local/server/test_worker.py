@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event, Thread, current_thread
 from unittest import TestCase, mock
 
 from durabletest import CheckpointServerError, UsageError
 from durabletest.local.server.checkpoint_server import CheckpointServer
-from durabletest.local.server.worker import CheckpointWorkerManager, RequestInstant
+from durabletest.local.server.worker import CheckpointWorkerManager, PromisedReply, Reply, RequestInstant
 from tests.local.server.harness import Recorder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class PromisedReplyTests(TestCase):
+    def test_of_two_threads_that_settle_it_at_once_the_first_counts(self) -> None:
+        """The other one looks whether it is done, and goes on when it is."""
+
+        class Meanwhile(Future[int]):
+            def done(self) -> bool:
+                before = super().done()
+                if not before:
+                    self.set_result(1)
+                return before
+
+        for second in (Reply(2), Reply(error=CheckpointServerError("it has died"))):
+            future = Meanwhile()
+            promised = PromisedReply(future)
+            promised.put(Reply(1))
+            promised.put(second)
+            self.assertEqual(future.result(timeout=0), 1)
 
 
 class RequestInstantTests(TestCase):
