@@ -377,6 +377,7 @@ class Primitives:
         """A thread comes to the SDK: a task whose turn was taken while it waited elsewhere gets in line."""
         task = current_task()
         if task is not None:
+            task.check_stack(more=5)  # before the SDK queues what it then waits for
             task.turns.enter(task)
             task.note(doing)
 

@@ -124,6 +124,7 @@ class Turns:
 
         Called by the task's thread. Raises :class:`Unwound` when the invocation is over.
         """
+        task.check_stack()
         with self._lock:
             if task.permit and not self.over:
                 task.permit = False
