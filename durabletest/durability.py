@@ -21,7 +21,6 @@ from durabletest.failure_pages import RECORDED
 from durabletest.histories import files_of, replay_report
 from durabletest.local.replays import compared_replays
 from durabletest.local.runner import LocalDurableTestRunner
-from durabletest.local.schedules import SameChoices
 from durabletest.result import TestResult
 from durabletest.side_effects import SideEffect, SideEffects
 
@@ -142,15 +141,11 @@ class DurabilityTestCase(ExploredTestCase):
 
         def again(injections: Injections) -> CrashRun:
             begin_again()
-            with same_choices.run():
-                return self.__observed_run(partial(runner.run, payload), injections)
+            return self.__observed_run(partial(runner.run, payload), injections)
 
-        schedule = self._durable_schedule
-        same_choices = SameChoices(schedule, 0 if schedule is None else len(schedule.choices))
         self.__report_crashes(matrix, again, msg)
         begin_again()
-        with same_choices.run():
-            return self.__execute(payload)
+        return self.__execute(payload)
 
     def __compare_copies(
         self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, msg: Any
@@ -159,18 +154,15 @@ class DurabilityTestCase(ExploredTestCase):
 
         def again(injections: Injections) -> CrashRun:
             if not injections:
-                with same_choices.run():
-                    return self.__observed_run(lambda: self.__execute(payload), ())
+                return self.__observed_run(lambda: self.__execute(payload), ())
 
             def task(copy: DurabilityTestCase) -> CrashRun:
                 return copy.__observed_run(partial(copy.runner.run, payload), injections)
 
             target: _Target = "assertion", self.__counts["assertion"], task
-            with same_choices.run():
-                run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
+            run: CrashRun = self.__observe_copy(runner, target, f" with the fault {written(injections)!r}")
             return run
 
-        same_choices = SameChoices(self._durable_schedule)  # a copy runs the whole test
         self.__report_crashes(matrix, again, msg)
         assert matrix.clean.result is not None, "without an outcome there is no matrix"
         return matrix.clean.result

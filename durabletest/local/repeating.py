@@ -20,7 +20,6 @@ from durabletest.local.faults import FaultInjector, read_injections
 from durabletest.local.fresh_modules import place_of
 from durabletest.local.process_environment import RunnerSession, process_environment
 from durabletest.local.replays import ReplayProbe
-from durabletest.local.schedules import SameChoices
 from durabletest.local.server.checkpoint_server import CheckpointServer
 from durabletest.local.server.identifiers import split_name
 from durabletest.local.stubbing import stubbed_end
@@ -122,11 +121,8 @@ class RepeatingRunner(Runner):
         def again(injections: Injections) -> CrashRun:
             self.rewind()
             reset()
-            with same_choices.run():
-                return observed(self, partial(self.run, payload), injections)
+            return observed(self, partial(self.run, payload), injections)
 
-        schedule = self._deployment.schedule
-        same_choices = SameChoices(schedule, 0 if schedule is None else len(schedule.choices))
         with self.cold(cold):
             complaint = matrix.complaint(again)
         if complaint is not None:

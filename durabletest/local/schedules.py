@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, cast
@@ -210,43 +209,6 @@ class Schedule:
     def stories(self) -> list[str]:
         """The choices that differ from the default, in words."""
         return [choice.tell() for choice in self.choices if choice.tell is not None]
-
-
-class SameChoices:
-    """Has runs that are compared choose alike, so that an explored test compares the same order with itself.
-
-    The first ``run`` goes on by the schedule. Each later one begins with the choices that were made by its end, from
-    the ``since``-th one on, and goes on by default; its own choices are not those of the schedule.
-    """
-
-    def __init__(self, schedule: Schedule | None, since: int = 0) -> None:
-        self._schedule = schedule
-        self._since = since
-        self._made: list[Choice] | None = None
-
-    @contextmanager
-    def run(self) -> Iterator[None]:
-        """One run, in the block."""
-        schedule = self._schedule
-        if schedule is None:
-            yield
-        elif self._made is None:
-            yield
-            self._made = schedule.choices[self._since :]
-        else:
-            again = Schedule({position: choice.chosen for position, choice in enumerate(self._made)})
-            kept = [(name, getattr(schedule, name)) for name in _CHOSEN]
-            for name in _CHOSEN:
-                setattr(schedule, name, getattr(again, name))
-            try:
-                yield
-            finally:
-                for name, value in kept:
-                    setattr(schedule, name, value)
-
-
-_CHOSEN = ("differences", "policy", "choices", "_slow", "_turns")
-"""The attributes of a schedule that decide and keep what is chosen."""
 
 
 def written(differences: Mapping[int, int]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import unittest
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from durabletest import DurableTestCase, LocalDurableTestRunner, NotAvailableError, TestResult, UsageError, explore
+from durabletest import DurableTestCase, LocalDurableTestRunner, NotAvailableError, UsageError
 from durabletest.local.faults import Fault
 from tests.durability.bugs import CRASHES, mutated_closure, not_idempotent, world
 from tests.durability.case import report
@@ -169,65 +168,6 @@ class RunTests(unittest.TestCase):
         result = unittest.TestResult()
         unittest.TestSuite([Tests("test")]).run(result)
         self.assertEqual((result.errors, result.failures), ([], []))
-
-    def test_an_explored_test_compares_runs_of_one_schedule(self) -> None:
-        @durable_execution
-        def sides(event: Any, context: DurableContext) -> Any:
-            def side(name: str) -> Callable[[DurableContext], str]:
-                return lambda branch: branch.step(lambda _: name, name=name)
-
-            return context.parallel([side("left"), side("right")]).get_results()
-
-        class Tests(DurableTestCase):
-            handler = sides
-
-            def check(self, result: TestResult) -> None:
-                names = [event.get("Name") for event in result.history if event["EventType"] == "StepStarted"]
-                self.assertEqual(names, ["right", "left"])
-
-            @explore(schedule="1:1")
-            def test_copies(self) -> None:
-                self.check(self.assertSurvivesCrashes(faults="killed"))
-
-            @explore(schedule="12:1")
-            def test_resets(self) -> None:
-                self.execute()
-                self.check(self.assertSurvivesCrashes(faults="killed", reset=lambda: None))
-
-            @explore(schedule="1:1")
-            def test_runner(self) -> None:
-                self.runner.verify_crashes(faults="killed")
-
-        result = unittest.TestResult()
-        unittest.defaultTestLoader.loadTestsFromTestCase(Tests).run(result)
-        self.assertEqual((result.errors, result.failures, result.testsRun), ([], [], 3))
-
-    def test_a_crash_that_only_another_schedule_shows_is_found(self) -> None:
-        @durable_execution
-        def forgetful(event: Any, context: DurableContext) -> None:
-            seen: list[str] = []
-
-            def looks(branch: DurableContext) -> None:
-                if seen:
-                    branch.step(lambda _: None, name="tell")
-
-            def leaves(branch: DurableContext) -> None:
-                branch.step(lambda _: seen.append("mark"), name="leave a mark")
-
-            context.parallel([looks, leaves]).throw_if_error()
-
-        class Tests(DurableTestCase):
-            handler = forgetful
-
-            @explore(schedules=20)
-            def test(self) -> None:
-                self.assertSurvivesCrashes(faults="killed")
-
-        result = unittest.TestResult()
-        Tests("test").run(result)
-        ((_, text),) = result.failures
-        self.assertRegex(text, "passes by the default schedule")
-        self.assertRegex(text, "step 'parallel-branch-0/tell'")
 
     def test_an_async_test_needs_reset(self) -> None:
         class Tests(DurableTestCase, unittest.IsolatedAsyncioTestCase):
