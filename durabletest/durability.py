@@ -143,7 +143,8 @@ class DurabilityTestCase(ExploredTestCase):
             begin_again()
             return self.__observed_run(partial(runner.run, payload), injections)
 
-        self.__report_crashes(matrix, again, msg)
+        if self.__is_by_default:
+            self.__report_crashes(matrix, again, msg)
         begin_again()
         return self.__execute(payload)
 
@@ -151,6 +152,8 @@ class DurabilityTestCase(ExploredTestCase):
         self, matrix: CrashMatrix, runner: LocalDurableTestRunner, payload: Any, msg: Any
     ) -> TestResult:
         """The clean run is that of this test, whose fakes are as it has made them; all others are those of copies."""
+        if not self.__is_by_default:
+            return self.__execute(payload)
 
         def again(injections: Injections) -> CrashRun:
             if not injections:
@@ -166,6 +169,11 @@ class DurabilityTestCase(ExploredTestCase):
         self.__report_crashes(matrix, again, msg)
         assert matrix.clean.result is not None, "without an outcome there is no matrix"
         return matrix.clean.result
+
+    @property
+    def __is_by_default(self) -> bool:
+        """Whether the test runs by the default schedule: the places of another one are those of a single execution."""
+        return self._durable_schedule is None or self._durable_schedule.is_default
 
     def __report_crashes(self, matrix: CrashMatrix, run: Run, msg: Any) -> None:
         complaint = matrix.complaint(run)

@@ -31,6 +31,9 @@ _ENVIRONMENT = ("skip_time", "start_time", "clock")
 class DurableTest(DurableMethods):
     """One test of a durable function in any framework: the methods of ``DurableTestCase``, without unittest.
 
+    Not among them are ``assertSurvivesCrashes``, ``assertDeterministic``, ``assertReplays`` and ``side_effect``: most
+    run a test case again. ``runner.verify_crashes`` tries crashes.
+
     ``handler`` and the settings are those of :class:`durabletest.DurableTestCase`, as arguments. ``module`` is the name
     of the test's module, next to which snapshots are kept; without one it is that of the caller. ``test_id`` is what
     the names of executions in the cloud begin with.

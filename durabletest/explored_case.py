@@ -94,17 +94,23 @@ def explore(
     if not isinstance(same_result, bool):
         raise UsageError(f"@explore(same_result={same_result!r}): give True or False")
     if method is not None and not callable(method):
-        raise UsageError(f"@explore({method!r}): write @explore(schedules=200) above a test method")
+        raise _no_test_method(repr(method))
     cases = checked_strategies(payloads, answers, failures, crashes)
     if cases is not None and (schedule is not None or not same_result):
         raise UsageError("@explore(payloads=...) takes neither schedule= nor same_result=: each case has its own")
     options = ExploreOptions(schedules, seed, None if schedule is None else read(schedule), same_result, cases=cases)
 
     def mark(function: Any) -> Any:
+        if isinstance(function, type):
+            raise _no_test_method(f"class {function.__name__}")
         setattr(function, _MARK, options)
         return function
 
     return mark if method is None else mark(method)
+
+
+def _no_test_method(given: str) -> UsageError:
+    return UsageError(f"@explore({given}): write @explore(schedules=200) above a test method")
 
 
 def options_of(method: object) -> ExploreOptions | None:

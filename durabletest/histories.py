@@ -86,17 +86,23 @@ def _is_truncated(value: Any) -> bool:
 
 
 def files_of(pattern: str | os.PathLike[str], folder: Path | None) -> list[Path]:
-    """The files of a pattern; ``folder`` is the directory of the test's module. No file is an error."""
+    """The files of a pattern; ``folder`` is the directory of the test's module. No file and a folder are errors.
+
+    Folders that a pattern with wildcards matches are left out.
+    """
     if not isinstance(pattern, str | os.PathLike):
         raise UsageError(f"assertReplays({pattern!r}): give a path or pattern, 'histories/*.json'")
-    found = sorted(glob.glob(os.fspath(pattern), root_dir=folder, recursive=True))
+    where = Path.cwd() if folder is None else folder
+    if (where / pattern).is_dir():
+        raise UsageError(f"assertReplays({os.fspath(pattern)!r}) is a folder: write '{Path(pattern) / '*.json'}'")
+    names = glob.glob(os.fspath(pattern), root_dir=folder, recursive=True)
+    found = [name for name in names if (where / name).is_file()]
     if not found:
-        where = Path.cwd() if folder is None else folder
         raise UsageError(
             f"assertReplays({os.fspath(pattern)!r}): no file matches in {where}; record one with "
             "result.save_history(path)"
         )
-    return [(folder or Path()) / name for name in found]
+    return [(folder or Path()) / name for name in sorted(found)]
 
 
 def recorded_operations(history: History) -> list[dict[str, Any]]:

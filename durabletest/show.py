@@ -19,7 +19,7 @@ _NEEDED: Mapping[str, tuple[type, ...]] = {"EventId": (int,), "EventType": (str,
 _HOW_TO_RECORD = """\
 record one with:
   aws lambda get-durable-execution-history --durable-execution-arn ARN --include-execution-data > history.json
-or in a test, with: json.dump(result.history, file, default=str)"""
+or in a test, with: result.save_history('history.json')"""
 
 
 def add_to(commands: Any) -> None:

@@ -54,6 +54,11 @@ class ResponseQueue(Generic[ResponseT]):
         self._since: datetime | None = None
         self._lock = Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no response was ever given, so that none can be taken."""
+        return not self._phases and not self._first
+
     def begin(self, response: ResponseT, times: int | None, lasting: timedelta | None = None) -> None:
         """Forget all responses but this one."""
         phase = _Phase(response, self.checked(times), lasting)
@@ -131,6 +136,11 @@ class Stub(Generic[CallT, ResponseT]):
         """Forget the calls so far: the next one gets the first response."""
         self._responses.rewind()
         self.received.clear()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has no response, as nothing was said after ``stub_step(name)`` or ``stub_invoke(name)``."""
+        return self._responses.is_empty
 
     @property
     def is_unused(self) -> bool:

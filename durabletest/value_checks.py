@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from durabletest import sdk
 from durabletest.errors import ConfigurationError, UsageError
-from durabletest.model.times import duration
+from durabletest.model.times import duration, plain
 
 FREEZEGUN, TIME_MACHINE = "freezegun", "time-machine"
 EVENT, REQUEST_RESPONSE = "Event", "RequestResponse"
@@ -41,8 +42,9 @@ def is_count(value: object, least: int = 1, most: float = math.inf) -> bool:
 
 
 def check_handler(value: object, where: str) -> None:
-    """A callable ``(event, context)``; a class or an async function is none."""
+    """A callable ``(event, context)``; a class or an async function is none, decorated or not."""
     _check_callable(value, where, "the function decorated with @durable_execution")
+    _check_plain(sdk.decorated(value), where)
 
 
 def check_functions(value: object, where: str) -> None:
@@ -64,6 +66,10 @@ def _check_callable(value: Any, where: str, what: str) -> None:
         raise ConfigurationError(f"{where} is {value!r}, which cannot be called: give {what}")
     if inspect.isclass(value):
         raise ConfigurationError(f"{where} is the class {value.__qualname__}: give a function, or an object of it")
+    _check_plain(value, where)
+
+
+def _check_plain(value: Any, where: str) -> None:
     if inspect.iscoroutinefunction(value):
         raise ConfigurationError(
             f"{where} is {value.__qualname__}, an async function: Lambda calls plain functions, so write it with def"
@@ -80,6 +86,7 @@ def is_set(variable: str, advice: str) -> bool:
 
 def check_start_time(value: object, where: str) -> None:
     """An aware datetime, from which virtual time can move on for centuries."""
+    value = plain(value)
     if not isinstance(value, datetime):
         raise ConfigurationError(f"{where} is {value!r}: give a datetime, like datetime(2026, 1, 1, tzinfo=UTC)")
     if value.tzinfo is None:
@@ -95,6 +102,8 @@ def check_environment(value: object, where: str) -> None:
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ConfigurationError(f"{where}[{name!r}] is {text!r}: environment variables are strings")
+        if not name or "=" in name or "\0" in name + text:
+            raise ConfigurationError(f"{where}[{name!r}] is {text!r}: the system takes no such environment variable")
 
 
 def _check(accepts: Callable[[Any], bool], remedy: str) -> Check:

@@ -54,7 +54,10 @@ class Handler:
 WRONG: list[tuple[str, Any, str]] = [
     ("handler", "order", "'order', which cannot be called: give the function decorated with @durable_execution"),
     ("handler", Handler, "the class Handler: give a function, or an object of it"),
-    ("handler", asynchronous, "asynchronous, an async function: Lambda calls plain functions, so write it with def"),
+    *(
+        ("handler", handler, "asynchronous, an async function: Lambda calls plain functions, so write it with def")
+        for handler in (asynchronous, durable_execution(asynchronous))
+    ),
     ("durable_functions", [order], f"[{order!r}]: write a dictionary, {{'function-name': function}}"),
     ("durable_functions", None, "None: write a dictionary, {'function-name': function}"),
     ("functions", "double", "'double': write a dictionary, {'function-name': function}"),

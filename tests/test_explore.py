@@ -339,6 +339,11 @@ class ArgumentTests(ExploreTestCase):
         with self.assertRaises(UsageError) as caught:
             explore(200)  # type: ignore[call-overload]
         self.assertEqual(str(caught.exception), "@explore(200): write @explore(schedules=200) above a test method")
+        for decorate in (explore, explore(schedules=3)):
+            with self.assertRaises(UsageError) as caught:
+                decorate(Sorted)
+            message = "@explore(class Sorted): write @explore(schedules=200) above a test method"
+            self.assertEqual(str(caught.exception), message)
 
     def test_bad_variables_are_errors_of_the_test(self) -> None:
         class Plain(Sorted):

@@ -225,8 +225,16 @@ class MisuseTests(DurableTestCase):
     def test_a_used_up_stub_of_a_function_that_is_not_registered(self) -> None:
         self.stub_invoke("charge-card").succeeds(1, times=1)
         self.execute({})
-        with self.assertRaisesRegex(FunctionNotRegisteredError, r"The stub stub_invoke\('charge-card'\) is there, and"):
+        with self.assertRaisesRegex(FunctionNotRegisteredError, r"stub_invoke\('charge-card'\) is there, and used up$"):
             self.execute({})
+
+    def test_a_stub_that_says_nothing_of_a_function_that_is_not_registered(self) -> None:
+        stub = self.stub_invoke("charge-card")
+        with self.assertRaisesRegex(FunctionNotRegisteredError, r"The stub .* is there, and says nothing$"):
+            self.execute({})
+        complaint = "stub_invoke('charge-card') was never used: it says nothing; write what happens, "
+        self.assertEqual(self.runner.unused(), complaint + "stub_invoke('charge-card').succeeds(...) for example")
+        stub.optional = True
 
     def test_an_unknown_function_can_be_stubbed(self) -> None:
         with self.assertRaisesRegex(FunctionNotRegisteredError, r"stub_invoke\('charge-card'\)\.succeeds\(\.\.\.\)$"):

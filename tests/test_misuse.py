@@ -14,6 +14,7 @@ import durabletest
 from durabletest import (
     CallbackCompletedError,
     CallbackNotReadyError,
+    ConfigurationError,
     DurableTestError,
     EnvironmentAlreadySetUpError,
     EnvironmentNotSetUpError,
@@ -337,6 +338,18 @@ class CallbackTests(MisuseTests):
         )
 
 
+class RegistrationTests(MisuseTests):
+    def test_a_durable_function_as_a_plain_one(self) -> None:
+        message = (
+            "the function registered as 'order' is decorated with @durable_execution: give it as a durable one, by "
+            "durable_functions = {...}, register_durable_function(...) or DurableConfig in its template"
+        )
+        runner = self.runner(order)
+        self.refused(ConfigurationError, lambda: runner.register_function("order", order), message)
+        self.refused(ConfigurationError, lambda: LocalDurableTestRunner(order, functions={"order": order}), message)
+        runner.register_function("order", lambda event, context: order(event, context))
+
+
 class LifecycleTests(MisuseTests):
     def test_a_closed_runner(self) -> None:
         with LocalDurableTestRunner(order) as runner:
@@ -361,6 +374,22 @@ class LifecycleTests(MisuseTests):
                 )
         self.assertEqual(result.get_result(), {"order": 42, "receipt": "receipt"})
         self.assertEqual(runner.get_operation("charge").status, "SUCCEEDED")
+
+    def test_a_runner_that_cannot_join_the_others(self) -> None:
+        """Time is frozen where the message is made: it shows plain datetimes all the same."""
+        self.runner(order)
+        with self.assertRaises(ConfigurationError) as caught:
+            LocalDurableTestRunner(order, start_time=datetime(2030, 1, 1, tzinfo=UTC))
+        self.assertIn(
+            "a runner with start_time=datetime.datetime(2030, 1, 1, 0, 0, tzinfo=datetime.timezone.utc) cannot join "
+            "the environment with start_time=datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc): time",
+            str(caught.exception),
+        )
+        self.refused(
+            ConfigurationError,
+            lambda: LocalDurableTestRunner(order, start_time=datetime(2030, 1, 1)),  # noqa: DTZ001
+            "start_time is datetime.datetime(2030, 1, 1, 0, 0), without a time zone: write datetime(..., tzinfo=UTC)",
+        )
 
     def test_the_environment_is_set_up_twice(self) -> None:
         LocalDurableTestRunner.setup_test_environment()

@@ -429,6 +429,16 @@ class UnusedStubTests(unittest.TestCase):
             self.complaint("charge", run=False), "stub_step('charge') was never used: nothing was executed"
         )
 
+    def test_a_stub_that_says_nothing(self) -> None:
+        with LocalDurableTestRunner(order) as runner:
+            runner.stub_step("charge")
+            runner.run()
+            complaint = "stub_step('charge') was never used: it says nothing; write what happens, "
+            self.assertEqual(runner.unused(), complaint + "stub_step('charge').returns(...) for example")
+            runner.stub_step("charge").first_raises(ValueError("no funds"))
+            self.assertIn("the step 'charge' ran before it was there", runner.unused() or "")
+            runner.reset()
+
     def test_leaving_the_with_block_complains(self) -> None:
         with self.assertRaisesRegex(NeverUsedError, "never used"), LocalDurableTestRunner(order) as runner:
             runner.stub_step("chrage").returns(1)

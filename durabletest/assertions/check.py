@@ -224,8 +224,8 @@ class Subject(Generic[FactsT]):
 
 
 def valid_number(check: str, number: object) -> object:
-    """The number of things that a check was given, or a matcher for it; a bool or a negative number is an error."""
-    if isinstance(number, bool) or (isinstance(number, int) and number < 0):
+    """The number of things that a check was given, or a matcher for it; a bool, text or negative number is an error."""
+    if isinstance(number, bool | str) or (isinstance(number, int) and number < 0):
         raise UsageError(f"{check}({number!r}) is no number of anything: give 0, 1, 2, ...")
     return number
 
@@ -322,9 +322,18 @@ def listed(texts: Sequence[str]) -> str:
 def call(check: str, *arguments: object) -> str:
     """A check as code, ``.failed('CardDeclined', 'card expired')``; long arguments become ``...``."""
     texts = [show(argument) for argument in arguments]
-    while len(", ".join(texts)) > _LONGEST_CODE:
+    while not _fit(texts):
         texts[-1:] = [] if texts[-1] == "..." else ["..."]
     return f".{check}({', '.join(texts)})"
+
+
+def are_short(*arguments: object) -> bool:
+    """Whether none of these becomes ``...`` in the code of a check."""
+    return _fit([show(argument) for argument in arguments])
+
+
+def _fit(texts: Sequence[str]) -> bool:
+    return len(", ".join(texts)) <= _LONGEST_CODE
 
 
 def arguments_of(duration: timedelta) -> str:

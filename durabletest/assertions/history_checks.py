@@ -90,7 +90,8 @@ class HistorySubject(Subject[ExecutionView]):
         """
         if len(event_types) < 2:
             given = ", ".join(map(repr, event_types))
-            raise UsageError(f"in_order({given}) orders nothing; give at least two event types")
+            example = "in_order('StepStarted', 'StepSucceeded')"
+            raise UsageError(f"in_order({given}) orders nothing; give at least two event types, {example}")
         for event_type in event_types:
             _known(event_type)
         return self._check(lambda view: _in_order(view, event_types))
@@ -113,6 +114,8 @@ class HistorySubject(Subject[ExecutionView]):
         if folder is None and not Path(file).is_absolute():
             raise UsageError(f"matches({str(file)!r}): the test's module is no file, so give an absolute path")
         path, omission = (folder or Path()) / file, Omission.given(without, ignore)
+        if path.is_dir():
+            raise UsageError(f"matches({str(file)!r}) names a folder: give the name of a file, matches('order.json')")
         return self._check(lambda view: _matches(view, str(file), path, omission))
 
 

@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
-from durabletest.assertions.check import Claim, LazyText, brief, call, counted, evaluate, short_type, shortened, show
+from durabletest.assertions.check import (
+    Claim,
+    LazyText,
+    are_short,
+    brief,
+    call,
+    counted,
+    evaluate,
+    short_type,
+    shortened,
+    show,
+)
 from durabletest.assertions.compare import equals
 from durabletest.assertions.time_checks import Timed, TimedSubject
 from durabletest.errors import UsageError
@@ -133,10 +144,13 @@ def status_check(status: str, error: ErrorDetails | None) -> str:
 
 
 def error_check(check: str, error: ErrorDetails | None) -> str:
-    """A check that takes an error, with this one as its arguments: ``.failed('CardDeclined', 'card expired')``."""
+    """A check that takes an error, with this one as its arguments: ``.failed('CardDeclined', 'card expired')``.
+
+    A message that is empty, or too long for the code, is left out, so that the check passes as it is written.
+    """
     error = error or ErrorDetails()
     type_ = None if error.type is None else short_type(error.type)
-    if error.message is None:
+    if not error.message or not are_short(type_, error.message):
         return call(check) if type_ is None else call(check, type_)
     return call(check, type_, error.message)
 

@@ -42,7 +42,7 @@ __unittest = True
 __tracebackhide__ = True
 
 _NO_CHILD = (
-    "Only durable functions run as executions of their own; of plain ones claim .invoked(name, payload) and .result()."
+    "Only durable functions run as executions of their own; of others claim .invoked(name, payload) and .result()."
 )
 
 
@@ -88,7 +88,8 @@ class OperationSubject(OperationChecks):
         context.test.claimed(self)
         facts = self._facts
         if isinstance(facts, OperationFacts):
-            check(context, Claim(False, "never started", lambda: facts.story, lambda: facts.instead))
+            subject = f"assertOperation({facts.view.history().path_of(facts.record)!r})"
+            check(context, Claim(False, "never started", lambda: facts.story, lambda: subject + facts.instead))
         elif isinstance(facts, Ambiguous):
             remedy = f"If that is right, claim something of them: assertOperations(name={facts.path!r})"
             check(context, Claim(False, "never started", facts.claim.actual, remedy=remedy))
@@ -157,7 +158,7 @@ def _child_of(facts: OperationFacts) -> ExecutionView | Missing:
     if record.type is not OperationType.CHAINED_INVOKE:
         return Missing(wrong_type(facts, "a CHAINED_INVOKE, which starts a child execution"))
     if record.child_arn is None:
-        story = f"{record.function_name!r} is a plain function: {facts.story}"
+        story = f"{record.function_name!r} is a plain function, or a stub: {facts.story}"
         return Missing(unmet("started a child execution", story, _NO_CHILD))
     return facts.view.sibling(record.child_arn)
 
@@ -249,7 +250,8 @@ class OperationsSubject(Subject[OperationSetFacts]):
         The order of parallel branches at the same instant is undecided, and a claim about it fails.
         """
         if len(names) < 2:
-            raise UsageError(f"in_order({', '.join(map(repr, names))}) orders nothing; give at least two names")
+            given = ", ".join(map(repr, names))
+            raise UsageError(f"in_order({given}) orders nothing; give at least two names, in_order('charge', 'ship')")
         return self._check(lambda facts: _in_order(facts, names))
 
     def _members(self, quantifier: Literal["each", "any"]) -> EachOperation:

@@ -110,7 +110,7 @@ def given_duration(check: str, duration: object, **units: Unit) -> object:
             f"{check}() takes one duration: a timedelta, a number of seconds, or some of days=, hours=, minutes=, "
             "seconds="
         )
-    if isinstance(duration, str | bytes | int | float):
+    if isinstance(duration, str | bytes | int | float) or hasattr(duration, "to_seconds"):  # the SDK's Duration
         return times.duration(duration, f"the duration of {check}()")
     return _sum_of(check, given) if duration is None else duration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
 from threading import current_thread
@@ -37,6 +37,7 @@ from durabletest.local.timers import (
 )
 from durabletest.local.virtual_sleep import VirtualSleep
 from durabletest.model.history import execution_title
+from durabletest.model.times import plain
 from durabletest.patches import PatchGroup
 from durabletest.sdk_operations import OperationListener, OperationPatches
 from durabletest.serialisers import SerialiserHooks
@@ -73,6 +74,11 @@ class EnvironmentSettings:
         if (skip_time, start_time, clock) == (None, None, None):
             return None
         return cls.checked(True if skip_time is None else skip_time, start_time, clock)
+
+    def unlike(self, other: Self) -> str:
+        """The settings that are not the same as those of another environment: ``clock='time-machine'``."""
+        names = [one.name for one in fields(self) if getattr(self, one.name) != getattr(other, one.name)]
+        return ", ".join(f"{name}={plain(getattr(self, name))!r}" for name in names)
 
 
 class LocalEnvironment:

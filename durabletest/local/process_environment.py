@@ -114,10 +114,11 @@ class ProcessEnvironment:
             environment = self._current or self._begin(settings or EnvironmentSettings())
             if settings is not None and settings != environment.settings:
                 open_now = f". Open: {self._holders()}" if self._runners() else ""
+                theirs = environment.settings
                 raise ConfigurationError(
-                    f"a runner with {settings} cannot join the environment with {environment.settings}: time is shared "
-                    f"by all runners of a process; give them the same settings, or close the others first"
-                    f"{open_now}"
+                    f"a runner with {settings.unlike(theirs)} cannot join the environment with "
+                    f"{theirs.unlike(settings)}: time is shared by all runners of a process; give them the same "
+                    f"settings, or close the others first{open_now}"
                 )
             try:
                 environment.open_runner(deployment)

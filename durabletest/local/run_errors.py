@@ -91,17 +91,23 @@ def _waiting_for(record: OperationRecord, history: History, deployment: Deployme
     line = f"callback {history.path_of(named)!r}, which has no timeout and no scripted answer"
     script = deployment.scripts.find((name,))
     if script is not None:
-        spent = f"its script's {len(script.answers)} answer(s) are used up"
-        line = f"callback {history.path_of(named)!r}: {_refusal(script, record) or spent}"
+        line = f"callback {history.path_of(named)!r}: {_why_open(script, record)}"
     return (
         f"{line}: write self.on_callback({name!r}).succeed(...) before the run, or start() it and call "
         "send_callback_success on its operation; on_callback(...).never() needs a timeout in the workflow"
     )
 
 
-def _refusal(script: CallbackScript, callback: OperationRecord) -> str | None:
-    uses = [use for use in script.uses if use.callback.callback_id == callback.callback_id]
-    return next((f"its script's answer was refused: {words}" for use in uses for _, words in use.refused), None)
+def _why_open(script: CallbackScript, callback: OperationRecord) -> str:
+    """Why a callback that has a script still waits."""
+    use = next((use for use in script.uses if use.callback.callback_id == callback.callback_id), None)
+    if use is None:
+        return "its script's answers are used up" if script.answers else "its script says nothing"
+    if use.refused:
+        return f"its script's answer was refused: {use.refused[0][1]}"
+    if use.answer.closed:
+        return "its script says .never(), and it has no timeout"
+    return "its script sends heartbeats and no answer"
 
 
 def not_registered(function: str, deployment: Deployment) -> str:
@@ -113,7 +119,9 @@ def not_registered(function: str, deployment: Deployment) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     listing = ", ".join(map(repr, known)) or "none"
     stub = stub_for(deployment.stubs, function)
-    used_up = "" if stub is None else f". The stub {stub} is there, and used up or silent"
+    used_up = ""
+    if stub is not None:
+        used_up = f". The stub {stub} is there, and {'says nothing' if stub.is_silent else 'used up'}"
     return (
         f"the workflow invokes {function!r}, which is not registered.{hint} Registered: {listing}. Write "
         f"durable_functions = {{{function!r}: handler}} or functions = {{{function!r}: handler}} on the test class, or "

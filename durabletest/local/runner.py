@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from durabletest import configuration, endings, routes, sdk, value_checks
 from durabletest.checkpoint_stubs import CheckpointStub
-from durabletest.errors import NotAvailableError
+from durabletest.errors import ConfigurationError, NotAvailableError
 from durabletest.execution_handle import Execution
 from durabletest.local.client import Router, RunnerClient
 from durabletest.local.deployment import Deployment, FunctionSettings, Origin, SettingsOfTarget
@@ -302,6 +302,11 @@ class LocalDurableTestRunner(RepeatingRunner):
         self._check_open()
         value_checks.check_name(name, "the name of a function")
         value_checks.check_function(handler, f"the function registered as {name!r}")
+        if not durable and sdk.is_decorated(handler):
+            raise ConfigurationError(
+                f"the function registered as {name!r} is decorated with @durable_execution: give it as a durable one, "
+                "by durable_functions = {...}, register_durable_function(...) or DurableConfig in its template"
+            )
         value_checks.check_execution_timeout(timeout, "execution_timeout")
         self._deployment.settings_of[name] = FunctionSettings(**given)
         deployment, seconds = self._deployment.number, timeout_seconds(timeout)

@@ -112,6 +112,11 @@ class Schedule:
     _slow: set[Task] = field(default_factory=set)
     _turns: list[tuple[Task, int]] = field(default_factory=list)
 
+    @property
+    def is_default(self) -> bool:
+        """Whether everything is as by default."""
+        return not self.differences and self.policy is None
+
     # --- what can be chosen ---
 
     def next_task(self, ready: list[Task], sender: Task | None) -> Task:

@@ -74,6 +74,9 @@ def unused(registry: StubRegistry, histories: Sequence[History]) -> str | None:
 
 
 def _why(stub: StepStub | InvokeStub | CheckpointStub, histories: Sequence[History]) -> str:
+    if not isinstance(stub, CheckpointStub) and stub.is_silent:
+        word = "returns" if isinstance(stub, StepStub) else "succeeds"
+        return f"it says nothing; write what happens, {stub}.{word}(...) for example"
     if not histories:
         return "nothing was executed"
     if isinstance(stub, StepStub):

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from aws_durable_execution_sdk_python.config import Duration
+
 from tests.assertions import scenarios
 
 PAGE = Path(__file__).with_name("failures.md")
@@ -86,7 +88,7 @@ class Case:
         names: dict[str, Any] = {
             **vars(mock), "mock": mock, "re": re, "UTC": UTC, "datetime": datetime, "timedelta": timedelta,
             "CardDeclined": scenarios.CardDeclined, "Between": Between, "Broken": Broken, "Raising": Raising,
-            "LooksLikeReceipt": LooksLikeReceipt,
+            "LooksLikeReceipt": LooksLikeReceipt, "Duration": Duration,
         }  # fmt: skip
 
         def run(test: scenarios.Scenario) -> None:

@@ -140,6 +140,10 @@ It has not ended yet: wait for it with execution.result(timeout=...) first.""") 
                 "UsageError: matches({'status': 'SUCCEEDED'}): give the name of a file next to the test, "
                 "matches('order.json')",
             ),
+            (
+                lambda test: test.assertHistory().matches(""),
+                "UsageError: matches('') names a folder: give the name of a file, matches('order.json')",
+            ),
         ):
             with self.subTest(text):
                 self.assertEqual(outcome(scenarios.Shipped, body), text)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unittest
 from functools import partial
 from typing import Any
 from unittest import mock
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from hypothesis import strategies as st
 
-from durabletest import DurableTestCase, LocalDurableTestRunner, NotAvailableError, UsageError
+from durabletest import DurableTestCase, LocalDurableTestRunner, NotAvailableError, UsageError, explore
 from durabletest.local.faults import Fault
 from tests.durability.bugs import CRASHES, mutated_closure, not_idempotent, world
 from tests.durability.case import report
@@ -38,6 +40,38 @@ class CorpusTests(unittest.TestCase):
             with self.subTest(handler.__name__, faults=faults):
                 survives = partial(DurableTestCase.assertSurvivesCrashes, payload={}, faults=faults)
                 self.assertEqual(report(handler, survives), "")
+
+    @mock.patch.dict(os.environ, DURABLETEST_SCHEDULES="20")
+    def test_there_is_no_false_alarm_where_the_test_is_explored_and_bugs_are_found_all_the_same(self) -> None:
+        for handler in (nothing_but_steps, nested):
+            with self.subTest(handler.__name__):
+                survives = partial(DurableTestCase.assertSurvivesCrashes, payload={}, faults="request lost")
+                self.assertEqual(report(handler, survives), "")
+                verify = partial(LocalDurableTestRunner.verify_crashes, payload={}, faults="request lost")
+                self.assertEqual(report(handler, lambda test, verify=verify: verify(test.runner)), "")
+        text = report(mutated_closure, lambda test: test.assertSurvivesCrashes({"order": 42}, faults="answer lost"))
+        self.assertIn("AssertionError: the workflow does not survive", text)
+
+    def test_faults_are_tried_with_every_generated_payload(self) -> None:
+        @durable_execution
+        def large_orders_are_lost(event: int, context: DurableContext) -> int:
+            sold: list[int] = []
+            receipt = context.step(lambda _: sold.append(event) or event, name="sell")
+            context.step(lambda _: None, name="note")
+            return sold[0] if event > 5 else receipt
+
+        class Tests(DurableTestCase):
+            handler = large_orders_are_lost
+
+            @explore(payloads=st.integers(0, 9), schedules=20, crashes=False)
+            def test(self, payload: int) -> None:
+                self.assertSurvivesCrashes(payload, faults="answer lost 1")
+
+        result = unittest.TestResult()
+        Tests("test").run(result)
+        [(_, text)] = result.failures
+        self.assertIn("self.test(6)", text)
+        self.assertIn("the workflow does not survive 1 of 1 faults", text)
 
     def test_state_that_comes_in_pages_may_fail_to_be_read(self) -> None:
         self.assertEqual(report(loop, lambda test: test.assertSurvivesCrashes({}), state_page_size=2), "")

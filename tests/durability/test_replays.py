@@ -185,6 +185,13 @@ class FileTests(unittest.TestCase):
         self.assertIn("UsageError: assertReplays('no/such/*.json'): no file matches in", text)
         self.assertIn("tests/durability; record one with result.save_history(path)", text)
 
+    def test_a_folder_is_no_pattern(self) -> None:
+        (self.folder / "v1.json").mkdir()
+        text = report(nothing_but_steps, lambda test: test.assertReplays(self.folder))
+        self.assertIn(f"UsageError: assertReplays('{self.folder}') is a folder: write '{self.folder}/*.json'", text)
+        text = report(nothing_but_steps, lambda test: test.assertReplays(self.folder / "*.json"))
+        self.assertIn("no file matches in", text)
+
     def test_files_that_are_no_histories(self) -> None:
         started = {"EventType": "ExecutionStarted", "EventId": 1, "ExecutionStartedDetails": {}}
         cases: dict[str, Any] = {

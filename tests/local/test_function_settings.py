@@ -189,6 +189,9 @@ class TargetTests(unittest.TestCase):
                 ({"memory_size": True}, "memory_size is True"),
                 ({"function_timeout": 0}, "function_timeout is 0"),
                 ({"environment": {"STAGE": 1}}, r"environment\['STAGE'\] is 1: environment variables are strings"),
+                ({"environment": {"STAGE=1": ""}}, r"environment\['STAGE=1'\] is '': the system takes no such"),
+                ({"environment": {"": "1"}}, r"environment\[''\] is '1': the system takes no such"),
+                ({"environment": {"STAGE": "\0"}}, r"environment\['STAGE'\] is '\\x00': the system takes no such"),
                 ({"environment": ["STAGE"]}, r"environment is \['STAGE'\]: write a dictionary of strings"),
             ):
                 with self.assertRaisesRegex(ConfigurationError, f"^{message}"):

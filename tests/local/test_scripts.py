@@ -254,7 +254,15 @@ class StuckTests(DurableTestCase):
     def test_a_script_that_is_used_up_is_named(self) -> None:
         self.on_callback("sign").succeed("first")
         self.execute()
-        with self.assertRaisesRegex(ExecutionStuckError, r"callback 'order/sign': its script's 1 answer\(s\) are used"):
+        with self.assertRaisesRegex(ExecutionStuckError, r"callback 'order/sign': its script's answers are used"):
+            self.execute()
+
+    def test_a_script_without_an_answer_is_told_as_such(self) -> None:
+        silent = self.on_callback("sign", optional=True)
+        with self.assertRaisesRegex(ExecutionStuckError, r"callback 'order/sign': its script says nothing: write"):
+            self.execute()
+        silent.heartbeat(every=60, times=2)
+        with self.assertRaisesRegex(ExecutionStuckError, r"its script sends heartbeats and no answer: write"):
             self.execute()
 
     def test_an_answer_that_was_refused_is_told_with_the_services_words(self) -> None:
@@ -267,7 +275,10 @@ class StuckTests(DurableTestCase):
 
     def test_never_without_a_timeout_cannot_end(self) -> None:
         self.on_callback("sign").never()
-        with self.assertRaisesRegex(ExecutionStuckError, r"never\(\) needs a timeout in the workflow"):
+        with self.assertRaisesRegex(
+            ExecutionStuckError,
+            r"'order/sign': its script says \.never\(\), and it has no timeout: .*never\(\) needs a timeout in the",
+        ):
             self.execute()
 
     def test_an_execution_that_is_stuck_can_still_be_answered(self) -> None:
