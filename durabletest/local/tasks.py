@@ -195,6 +195,13 @@ def current_turns() -> Turns | None:
     return task.turns if task is not None else getattr(_here, "turns", None)
 
 
+def enter() -> None:
+    """If the calling thread has lost its turn, return when it has it again."""
+    task = current_task()
+    if task is not None:
+        task.turns.enter(task)
+
+
 def set_current_task(task: Task | None) -> None:
     """The calling thread runs this task from now on."""
     _here.task = task
