@@ -162,6 +162,13 @@ def client_of(service: str) -> Any:
         return boto3.Session(botocore_session=session).client(service, config=Config(retries=retries))
     except (BotoCoreError, ClientError) as error:
         raise explained(error) from error
+    except ValueError as error:  # botocore's own conversions, and an endpoint of which it can make no URL
+        if session.get_config_variable("region") == "":
+            raise explained(botocore.NoRegionError()) from error
+        raise errors.CloudSetupError(
+            f"boto3 cannot read its settings ({error}): set AWS_MAX_ATTEMPTS to a number, and AWS_ENDPOINT_URL_LAMBDA "
+            "to a URL with its scheme, like http://127.0.0.1:9014; or leave them out"
+        ) from error
 
 
 lambda_client = partial(client_of, "lambda")

@@ -202,7 +202,8 @@ class CloudExecutions:
         end = real_seconds() + _JOIN_SECONDS
         for poller in pollers:
             poller.join(max(0.0, end - real_seconds()))
-        self._started.clear()
+            if poller in self._started:  # others may have been started since, as stopping can take long
+                self._started.remove(poller)
         return failures
 
     def not_stopped(self) -> list[str]:

@@ -24,13 +24,15 @@ _clock = [monotonic]
 
 
 class HistoryQuota:
-    """A limit of requests in any one second; further ones wait, in the order in which they were asked for.
+    """A limit of ``rate`` requests in any ``seconds``; further ones wait, in the order in which they were asked for.
 
-    Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions.
+    Those that are ``urgent`` go first: the further pages of a history, and what has to be known to stop executions. For
+    them it is a limit in any one second, as executions have to be stopped in time.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, seconds: float = 1.0) -> None:
         self.rate = rate
+        self._seconds = seconds
         self._changed = Condition()
         self._sent: deque[float] = deque(maxlen=rate)
         self._turns = count()
@@ -44,7 +46,7 @@ class HistoryQuota:
             try:
                 while not cancelled():
                     first = min(self._waiting) == turn
-                    delay = self._delay() if first else None
+                    delay = self._delay(1.0 if urgent else self._seconds) if first else None
                     if delay == 0:
                         self._sent.append(_clock[0]())
                         return True
@@ -59,11 +61,11 @@ class HistoryQuota:
         with self._changed:
             self._changed.notify_all()
 
-    def _delay(self) -> float:
+    def _delay(self, seconds: float) -> float:
         """The seconds until the next request."""
         if len(self._sent) < self.rate:
             return 0.0
-        return max(0.0, self._sent[0] + 1.0 - _clock[0]())
+        return max(0.0, self._sent[0] + seconds - _clock[0]())
 
 
 def history_quota(client: Any) -> HistoryQuota | None:
@@ -81,10 +83,10 @@ def history_quota(client: Any) -> HistoryQuota | None:
     url = str(getattr(getattr(client, "meta", None), "endpoint_url", ""))
     if not text and urlsplit(url).hostname in _LOOPBACK | {None}:
         return None
-    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
-    return _shared(url, max(1, int(text or REQUESTS_PER_SECOND) // workers))
+    rate, workers = int(text or REQUESTS_PER_SECOND), int(os.environ.get(_WORKERS_VARIABLE, "1"))
+    return _shared(url, max(1, rate // workers), max(1.0, workers / rate))
 
 
 @cache
-def _shared(url: str, rate: int) -> HistoryQuota:  # noqa: ARG001 - the key
-    return HistoryQuota(rate)
+def _shared(url: str, rate: int, seconds: float) -> HistoryQuota:  # noqa: ARG001 - the key
+    return HistoryQuota(rate, seconds)

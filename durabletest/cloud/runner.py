@@ -84,7 +84,7 @@ class CloudDurableTestRunner(Runner):
         self._executions = CloudExecutions(
             CloudContext(self._client, self._scripts, interval, limit, real, unavailable, self._logs)
         )
-        self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
+        self._longest_stop = self._stop_seconds = max(MIN_STOP_SECONDS, min(0.8 * limit, MAX_STOP_SECONDS))
         self._last = None
         self._told: list[CloudExecution] = []
         self._closed = False
@@ -95,7 +95,7 @@ class CloudDurableTestRunner(Runner):
     def run(self, payload: Any = None, *, name: str | None = None, tenant_id: str | None = None) -> TestResult:
         """Invoke the function with a JSON-able payload and wait until the execution ends (R8.2, R8.3).
 
-        An error or an interruption of the wait stops the execution.
+        An error or an interruption of the wait stops it, and whatever else this runner has started and still runs.
         """
         execution = self.start(payload, name=name, tenant_id=tenant_id)
         try:
@@ -132,9 +132,12 @@ class CloudDurableTestRunner(Runner):
         Raises :class:`CloudServiceError` with the ARNs of executions that could not be stopped.
         """
         self._check_open()
-        self._forget()
-        self._scripts.clear()
-        self._last = None
+        try:
+            self._forget()
+        finally:
+            self._scripts.clear()
+            self._last = None
+            self._stop_seconds = self._longest_stop
 
     def close(self) -> None:
         """Stop the executions that still run, and release the client. A second call does nothing.

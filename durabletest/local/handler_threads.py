@@ -161,7 +161,10 @@ def clock_read_by_author() -> bool:
 
 
 def is_authored(file: str) -> bool:
-    """Whether the file belongs to a user's project or its packages, and not to Python, the SDK or this package."""
+    """Whether the file belongs to a user's project or its packages, and not to Python, the SDK or this package.
+
+    Nor to the tools that show the clock: the SDK's threads are in their code whenever they read the time.
+    """
     return bool(file) and not _is_machinery(file) and not _is_standard_library(file)
 
 
@@ -170,7 +173,7 @@ def is_third_party(file: str) -> bool:
 
 
 def _is_machinery(file: str) -> bool:
-    return file.startswith((f"{_OURS}{sep}", f"{sdk.folder()}{sep}", "<frozen "))
+    return file.startswith((f"{_OURS}{sep}", f"{sdk.folder()}{sep}", *TOOLS, "<frozen "))
 
 
 def _is_standard_library(file: str) -> bool:

@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
     _require()
     from durabletest.serve.app import application
     from durabletest.serve.lambda_endpoint import LambdaEndpoint, Pace
-    from durabletest.serve.loopback import LoopbackServer, listen, serve_until_interrupted
+    from durabletest.serve.loopback import LoopbackServer, listen, until_interrupted
     from durabletest.serve.runtime_server import RuntimeServer, RuntimeSpec
     from durabletest.serve.served_runner import ServedRunner
     from durabletest.serve.targets import joined, load
@@ -128,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     start = None if pace is Pace.REAL else _start_time(options.start_time)
     runtimes = RuntimeServer(RuntimeSpec.parsed(text) for text in options.runtimes)
     functions = joined(load(options.targets), runtimes.functions)
-    with listen(options.port) as listening:
+    with until_interrupted(), listen(options.port) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         runner = ServedRunner.of(
             functions, skip_time=pace is not Pace.REAL, start_time=start, watchdog=options.watchdog
@@ -138,7 +138,8 @@ def _run(options: argparse.Namespace) -> int:
             with runtimes.running(url):
                 greeting = "\n".join([f"durabletest serves {', '.join(functions)} on {url}", *runtimes.by_hand()])
                 server = LoopbackServer(application(endpoint), endpoint, lambda: print(greeting, flush=True))
-                serve_until_interrupted(server, listening)
+                server.run(sockets=[listening])
+                server.check_started()
         finally:
             runner.close()
     return 0

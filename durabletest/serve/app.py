@@ -10,7 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +34,8 @@ _READ_AT_MOST = 8 * MAX_BODY
 """Bytes of a larger body that are read and thrown away, so that its sender gets to read the refusal."""
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 _FROM_HERE = frozenset({"same-origin", "none"})
+_ANSWERED = (RequestRefusedError, ClientError, DurableTestError, ClientDisconnect, Exception)
+"""Errors that have an answer; any other one, for which ``Exception`` stands, is logged by uvicorn as well."""
 
 
 def application(endpoint: LambdaEndpoint, routes: Iterable[BaseRoute] = ()) -> Starlette:
@@ -47,7 +49,7 @@ def application(endpoint: LambdaEndpoint, routes: Iterable[BaseRoute] = ()) -> S
     return Starlette(
         routes=[*pages.routes(endpoint), *routes, Route("/{path:path}", LambdaApi(endpoint))],
         middleware=[Middleware(Guard)],
-        exception_handlers=dict.fromkeys((RequestRefusedError, ClientError, DurableTestError, Exception), _refused),
+        exception_handlers=dict.fromkeys(_ANSWERED, _refused),
         lifespan=lifespan,
     )
 

@@ -85,11 +85,12 @@ class LoopbackServer(uvicorn.Server):
 
         thread = Thread(target=run, name="durabletest-serve", daemon=True)
         thread.start()
-        begun.wait()
         try:
+            begun.wait()
             self.check_started()
             yield
         finally:
+            begun.wait()  # an interrupt may come before the thread can be told to end
             self.should_exit = True
             thread.join()
 
@@ -103,22 +104,21 @@ class LoopbackServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve_until_interrupted(server: LoopbackServer, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM has come and what was begun has ended; the caller cleans up after either."""
-    with _terminating(), contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listening])
-        server.check_started()
-
-
 @contextlib.contextmanager
-def _terminating() -> Iterator[None]:
-    """In the block SIGTERM, which uvicorn sends to the process again at its end, raises ``SystemExit``."""
+def until_interrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, after which the caller goes on, or the process ends with status 0.
+
+    uvicorn sends itself again the signals that have ended it. Once SIGTERM has come, a second one does not keep from
+    being undone what was begun in the block.
+    """
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(0)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)

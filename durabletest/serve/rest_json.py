@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import cache, partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from botocore.exceptions import ClientError
 from botocore.utils import parse_timestamp
@@ -77,15 +77,15 @@ def decode(request: HttpRequest) -> ApiCall:
 
     Types are checked as far as the wire needs it; the rest is for the validation of the members.
     """
-    url = urlsplit(request.target)
+    path, _, query = request.target.partition("?")
     for method, pattern, model in _routes():
-        found = pattern.fullmatch(url.path)
+        found = pattern.fullmatch(path)
         if method == request.method and found:
-            return ApiCall(model.name, _members(model, found.groupdict(), url.query, request))
+            return ApiCall(model.name, _members(model, found.groupdict(), query, request))
     raise RequestRefusedError(
         404,
         "UnknownOperationException",
-        f"{request.method} {url.path} is no operation that is served here: of Lambda's API there is Invoke, and what "
+        f"{request.method} {path} is no operation that is served here: of Lambda's API there is Invoke, and what "
         "concerns durable executions",
     )
 
@@ -167,7 +167,16 @@ def _from_text(shape: Any, text: str) -> Any:
         return text == "true"
     if shape.type_name in ("integer", "long"):
         return int(text)
-    return parse_timestamp(text) if shape.type_name == "timestamp" else text
+    return _timestamp(text) if shape.type_name == "timestamp" else text
+
+
+def _timestamp(value: Any) -> datetime:
+    """What botocore makes of it; raises ``ValueError`` too for a number that no calendar has."""
+    try:
+        instant: datetime = parse_timestamp(value)
+    except (RuntimeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    return instant
 
 
 def _from_json(shape: Any, value: Any, path: str) -> Any:
@@ -187,7 +196,7 @@ def _from_json(shape: Any, value: Any, path: str) -> Any:
     try:
         if shape.type_name == "blob":
             return base64.b64decode(value, validate=True)
-        return parse_timestamp(value) if shape.type_name == "timestamp" else value
+        return _timestamp(value) if shape.type_name == "timestamp" else value
     except (ValueError, TypeError, binascii.Error) as error:
         raise _unreadable(f"{path} cannot be read: {error}") from error
 

@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -53,9 +54,9 @@ class RuntimeInvocation:
 class ForeignFunction(ExternalHandler):
     """A function whose handler runs in another process, its runtime, which asks for one invocation after the other.
 
-    ``now`` is the clock that the other process sees, the real one: its deadlines are by that clock. Apart from the call
-    and ``give_up``, everything belongs to the thread of the event loop that serves the routes. The hooks ``wanted`` and
-    ``given_up`` are called there, when an invocation waits for a runtime and when a runtime works in vain.
+    ``now`` is the clock that the other process sees, the real one: its deadlines are by that clock. What handler
+    threads call apart, everything belongs to the thread of the event loop that serves the routes. The hooks ``wanted``
+    and ``given_up`` are called there, when an invocation waits for a runtime and when a runtime works in vain.
 
     Every runtime is known to be alive if ``supervised``: then it gets the same invocation again if it asks for the next
     one instead of answering, as in Lambda. Else that is a new runtime, and the one before has crashed.
@@ -68,6 +69,7 @@ class ForeignFunction(ExternalHandler):
         self.given_up: Callable[[], None] = lambda: None
         self._now = now
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unanswered: set[RuntimeInvocation] = set()
         self._waiting: deque[RuntimeInvocation] = deque()
         self._polls: deque[asyncio.Future[RuntimeInvocation | None]] = deque()
         self._running: RuntimeInvocation | None = None
@@ -82,9 +84,17 @@ class ForeignFunction(ExternalHandler):
         """Hand the invocation to the runtime, and wait for the end of it."""
         headers = _headers(context, self._now())
         invocation = RuntimeInvocation(context.aws_request_id, headers, json.dumps(event).encode())
+        self._unanswered.add(invocation)
+        invocation.outcome.add_done_callback(lambda _: self._unanswered.discard(invocation))
         if not self._tell(self._offer, invocation):
-            invocation.exited(_SERVER_ENDED)
+            self.loop_closed()
         return invocation.outcome.result()
+
+    def loop_closed(self) -> None:
+        """Let all invocations fail that are left, such as those that the event loop has not got to any more."""
+        for invocation in list(self._unanswered):
+            with suppress(InvalidStateError):  # the invocation's own thread does it, too
+                invocation.exited(_SERVER_ENDED)
 
     def give_up(self, request_id: str) -> None:
         """Refuse a later answer, and have a runtime that is at it ended."""

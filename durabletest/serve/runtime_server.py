@@ -154,6 +154,9 @@ class RuntimeServer:
             if self._ready.done():
                 raise
             self._ready.set_exception(error)
+        finally:
+            for function in self.functions.values():
+                function.loop_closed()
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()

@@ -122,15 +122,28 @@ class ServedRunner(LocalDurableTestRunner):
             move = lambda: not unless(server) and virtual_time.move()  # noqa: E731
             orchestrator.at_rest.append(partial(answer, moved, move))
 
+        def fail(begun: Future[None]) -> None:
+            if (error := begun.exception()) is not None:
+                moved.set_exception(error)
+
         with self._session.use():
-            self._environment.server.ask(begin)
+            self._environment.server.ask(begin).add_done_callback(fail)
         return moved
 
     def move_time_to(self, instant: datetime) -> Future[None]:
         """Let virtual time pass until that instant; timers fire on the way."""
-        with self._session.use():
-            reached: Future[None] = self._environment.orchestrator.wait(self._deployment, None, until=instant).future
+        reached = Future[None]()
         reached.set_running_or_notify_cancel()
+
+        def settle(waited: Future[None]) -> None:
+            if (error := waited.exception()) is not None:
+                reached.set_exception(error)
+            else:
+                reached.set_result(None)
+
+        with self._session.use():
+            wait = self._environment.orchestrator.wait(self._deployment, None, until=instant)
+        wait.future.add_done_callback(settle)
         return reached
 
 

@@ -92,6 +92,29 @@ class SetupTests(RefusalTestCase):
             client=None,
         )
 
+    def test_a_region_that_is_empty_is_none(self) -> None:
+        """As in CI, from a variable that nobody has set there."""
+        self.without("AWS_ENDPOINT_URL_LAMBDA")
+        self.enterContext(mock.patch.dict(os.environ, AWS_DEFAULT_REGION=""))
+        self.assertRefused(
+            CloudRegionError,
+            "no AWS region is set: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one",
+            client=None,
+        )
+
+    def test_settings_that_boto3_cannot_read(self) -> None:
+        for name, value, reason in (
+            ("AWS_ENDPOINT_URL_LAMBDA", "localhost:5000", "Invalid endpoint: localhost:5000"),
+            ("AWS_MAX_ATTEMPTS", "many", "invalid literal for int() with base 10: 'many'"),
+        ):
+            with self.subTest(name), mock.patch.dict(os.environ, {name: value}):
+                self.assertRefused(
+                    CloudSetupError,
+                    f"boto3 cannot read its settings ({reason}): set AWS_MAX_ATTEMPTS to a number, and "
+                    "AWS_ENDPOINT_URL_LAMBDA to a URL with its scheme, like http://127.0.0.1:9014; or leave them out",
+                    client=None,
+                )
+
     def test_the_region_of_the_variable_that_boto3_does_not_know(self) -> None:
         """AWS_REGION is what Lambda and many other tools read; boto3 reads AWS_DEFAULT_REGION only."""
         self.without("AWS_DEFAULT_REGION")

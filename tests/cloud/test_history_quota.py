@@ -225,6 +225,18 @@ class SharedQuotaTests(TestCase):
         self.assertEqual(self.rate(AWS, PYTEST_XDIST_WORKER_COUNT="16"), 1)
         self.assertEqual(self.rate(AWS, PYTEST_XDIST_WORKER_COUNT="4", DURABLETEST_HISTORY_RATE="40"), 10)
 
+    def test_more_workers_than_requests_in_a_second_send_them_less_often(self) -> None:
+        time, sent = VirtualTime(), []
+        time.flow()
+        self.addCleanup(module._shared.cache_clear)
+        with patched(time):
+            quota = self.quota(AWS, PYTEST_XDIST_WORKER_COUNT="32", DURABLETEST_HISTORY_RATE="8")
+            assert quota is not None
+            for urgent in (False, False, False, True, False):
+                quota.wait(lambda: False, urgent=urgent)
+                sent.append(time.clock() - 1.0)
+        self.assertEqual(sent, [0.0, 4.0, 8.0, 9.0, 13.0])
+
     def test_what_is_no_number_is_refused_before_anything_starts(self) -> None:
         for value in ("0", "-1", "many", "1.5"):
             with self.subTest(value), mock.patch.dict(os.environ, DURABLETEST_HISTORY_RATE=value):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import unittest
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import StringIO
 from threading import Event, Timer
 from typing import Any
+from unittest import mock
 
 from durabletest import Execution, ExecutionStatus
+from durabletest.cloud.stopping import TEST_ENDED, stop_with_children
 from durabletest.serve.rest_json import ApiCall, HttpAnswer, HttpRequest
 from tests.cloud.killed import POLL_INTERVAL
 from tests.cloud.killed import kill as send_signal
@@ -242,3 +247,78 @@ class KillTests(EndpointTestCase):
 
     def test_there_was_something_to_stop(self) -> None:
         self.assertGreater(len(self.stopped), 2 * len(MOMENTS))
+
+
+@unittest.skipIf(sys.platform == "win32", "signals")
+class TerminationTests(EndpointTestCase):
+    """What SIGTERM does before it ends the process, in this one, which is not ended."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.endpoint.deploy("forgotten", forgotten)
+        cls.endpoint.deploy("parent", parent, durable_functions={"child": approval})
+
+    def setUp(self) -> None:
+        super().setUp()
+        for flag in ("_terminated", "_tried"):
+            self.enterContext(mock.patch(f"durabletest.cloud.stopping.{flag}", Event()))
+        self.left: list[str] | None = None
+        """What still runs when the process would end."""
+        self.ended = Event()
+        self.enterContext(mock.patch("os.kill", self.end))
+
+    def end(self, process: int, number: int) -> None:
+        self.left = self.endpoint.running()
+        self.ended.set()
+
+    def wait_for_end(self) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "durabletest-cloud-terminate":
+                thread.join(20)
+
+    def test_what_was_started_is_stopped(self) -> None:
+        execution = self.runner("forgotten:live").start()
+        self.assertEqual(self.endpoint.running(), [execution.arn])
+        signal.raise_signal(signal.SIGTERM)
+        self.wait_for_end()
+        self.assertEqual(self.left, [])
+
+    def test_what_was_started_by_an_invoke_without_an_answer_yet_is_stopped(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add("Invoke", lambda answering, closing: faults.served_before(held, answering, closing))
+        starting = threading.Thread(target=self.runner("forgotten:live").start)
+        starting.start()
+        self.addCleanup(starting.join)
+        held.reached.wait(20)
+        self.assertEqual(len(self.endpoint.running()), 1)
+        signal.raise_signal(signal.SIGTERM)
+        self.wait_for_end()
+        self.assertEqual(self.left, [])
+        held.release()
+
+    def test_what_was_invoked_is_stopped_although_nobody_has_seen_that(self) -> None:
+        execution = self.runner("parent:live").start()
+        execution.operation("ask the child").wait_for_data().result(timeout=20)
+        child = execution.operation("ask the child").get_invoke_details().child_arn
+        self.endpoint.faults.always(HISTORY, faults.Rewritten(without_stops))
+        self.assertEqual(stop_with_children(self.client, execution.arn, TEST_ENDED), {})
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [execution.arn, child])
+
+    def test_a_wait_for_a_lock_is_interrupted_so_that_what_cannot_be_stopped_is_reported(self) -> None:
+        execution = self.runner("forgotten:live").start()
+        self.endpoint.faults.add(STOP, faults.forbidden)
+        reported = Event()
+        main = mock.Mock(ident=threading.main_thread().ident, join=lambda _: reported.wait(10))
+        self.enterContext(mock.patch("durabletest.cloud.stopping.main_thread", return_value=main))
+        output = self.enterContext(redirect_stderr(StringIO()))
+        with self.assertRaises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+            self.ended.wait(20)
+        self.assertFalse(self.ended.is_set())
+        reported.set()
+        self.wait_for_end()
+        self.assertEqual(self.left, [execution.arn])
+        self.assertIn(f"could not be stopped:\n  {execution.arn}: ", output.getvalue())

@@ -143,7 +143,9 @@ class TransportFaultTests(EndpointTestCase):
         self.addCleanup(held.release)
         self.endpoint.faults.always(STOP, held)
         self.enterContext(mock.patch("durabletest.cloud.runner.MIN_STOP_SECONDS", 0.1))
-        runner = self.new_runner("forgotten:live", timeout=0.1)
+        client = boto3.client("lambda", config=Config(read_timeout=5, retries={"total_max_attempts": 1}))
+        self.addCleanup(client.close)
+        runner = self.new_runner("forgotten:live", client=client, timeout=0.1)
         execution = runner.start()
         with self.assertRaises(CloudServiceError) as caught:
             runner.close()
@@ -156,6 +158,26 @@ class TransportFaultTests(EndpointTestCase):
         for thread in threading.enumerate():
             if thread.name == "durabletest-cloud-request":  # after the stop it reads the history
                 thread.join(20)
+
+    def test_a_stop_that_hangs_does_no_harm_to_what_is_started_after_a_reset(self) -> None:
+        held = faults.Held()
+        self.addCleanup(held.release)
+        self.endpoint.faults.add(STOP, held)
+        runner = self.new_runner("forgotten:live")
+        first = runner.start()
+        runner._stop_seconds = 0.1
+        with self.assertRaises(CloudServiceError):
+            runner.reset()
+        second = runner.start()
+        held.release()
+        for thread in threading.enumerate():
+            if thread.name == "durabletest-cloud-request":  # that of the first stop
+                thread.join(20)
+        self.assertEqual(self.endpoint.running(), [second.arn])
+        runner.close()
+        self.assertEqual(self.endpoint.running(), [])
+        stopped = [request["DurableExecutionArn"] for request in self.endpoint.log.members(STOP)]
+        self.assertEqual(stopped, [first.arn, second.arn])
 
     def test_an_invoke_that_hangs_lasts_no_longer_than_the_cloud_timeout(self) -> None:
         held = faults.Held()

@@ -13,10 +13,12 @@ from itertools import count
 from threading import Event
 from typing import Any
 
+import freezegun.api
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
 from durabletest import HandlerStillRunsWarning, HandlerStuckError, LocalDurableTestRunner
 from durabletest.local.handler_threads import invoker_thread_of
+from durabletest.local.invoker_thread import LoopEnder
 
 observed = type(sys.gettrace()).__name__ not in ("NoneType", "CTracer")
 
@@ -56,6 +58,17 @@ LOOPS: dict[str, Callable[[Any], None]] = {
 }
 
 
+LOOP = """
+try:
+    begun.set()
+    for _ in iter(stop.__len__, 1):
+        pass
+    ends.append("went on")
+except SystemExit:
+    ends.append("ended")
+"""
+
+
 def families() -> list[threading.Thread]:
     """The threads that still run code of handlers."""
     return [thread for thread in threading.enumerate() if invoker_thread_of(thread) is not None]
@@ -86,6 +99,22 @@ class LoopTests(unittest.TestCase):
             with self.subTest(event):
                 self.give_up(event)
                 self.assertEqual(families(), self.before)
+
+    def test_the_tool_that_shows_the_clock_goes_on(self) -> None:
+        """Its loops are in the SDK's threads, too, which have to wake those of the handler before they end."""
+        for file, end in ((__file__, "ended"), (freezegun.api.__file__, "went on")):
+            with self.subTest(file):
+                names: dict[str, Any] = {"begun": Event(), "stop": list[int](), "ends": list[str]()}
+                thread = threading.Thread(target=exec, args=(compile(LOOP, file, "exec"), names))
+                thread.start()
+                names["begun"].wait()
+                ender = LoopEnder()
+                for _ in range(20):
+                    ender.end([thread])
+                    Event().wait(0.001)
+                names["stop"].append(1)
+                thread.join(5)
+                self.assertEqual(names["ends"], [end])
 
     def test_it_takes_nothing_from_the_runs_after_it(self) -> None:
         LocalDurableTestRunner.setup_test_environment()

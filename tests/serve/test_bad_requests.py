@@ -69,6 +69,7 @@ class BadRequestTests(ServeTestCase):
             "/%2e%2e/%2e%2e/etc/passwd",
             "/..%2f..%2fsetup.cfg",
             "//etc/passwd",
+            "//[",
             "/durabletest/../../setup.cfg",
             "/" + "a" * 5000,
         ):
@@ -114,7 +115,8 @@ class BadRequestTests(ServeTestCase):
             yield wrong, "POST", f"{path}/checkpoint", _json(CheckpointToken=TOKEN), {"Content_Type": other}
         yield unreadable, "GET", f"{path}/history?MaxItems=many", b"", {}
         yield unreadable, "GET", f"{path}/history?ReverseOrder=perhaps", b"", {}
-        yield unreadable, "GET", f"{API}/functions/approval/durable-executions?StartedAfter=soon", b"", {}
+        for instant in ("soon", "1e400", "9" * 20):
+            yield unreadable, "GET", f"{API}/functions/approval/durable-executions?StartedAfter={instant}", b"", {}
         yield invalid, "GET", f"{API}/functions/approval/durable-executions?Statuses=DREAMING", b"", {}
         yield invalid, "GET", f"{path}/history?MaxItems=1000000", b"", {}
         yield invalid, "GET", f"{path}/history?MaxItems=-1", b"", {}
@@ -179,6 +181,15 @@ class BadRequestTests(ServeTestCase):
         connection.request("POST", INVOKE.format("approval:1"), pieces, encode_chunked=True)
         answer = Answer(connection.getresponse())
         self.assertEqual((answer.status, answer.code), (413, "RequestTooLargeException"))
+
+    def test_a_client_that_hangs_up_in_its_request_is_no_error(self) -> None:
+        host, port = self.url.removeprefix("http://").split(":")
+        head = f"POST {INVOKE.format('plain')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+        with self.assertNoLogs("uvicorn.error", "ERROR"):
+            with socket.create_connection((host, int(port)), BOUND) as connection:
+                connection.sendall(head.encode() + b"abc")
+            for _ in range(3):
+                self.assertEqual(self.send("POST", INVOKE.format("plain"), b"1").json, 1)
 
     def test_time_is_moved_by_nothing_but_a_length_of_time(self) -> None:
         for body in (

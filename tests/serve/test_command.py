@@ -15,7 +15,9 @@ import textwrap
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
+from unittest import mock
 
 from botocore.exceptions import ClientError
 
@@ -102,6 +104,19 @@ class CommandTests(unittest.TestCase):
         with serving(load(["examples/order.py"])) as url:
             client = self.client(url)
             client.invoke(FunctionName="order_handler:1", InvocationType="Event", Payload=b'{"order": 1}')
+        self.assertEqual(leftovers(), [])
+
+    def test_nothing_is_left_if_its_beginning_is_interrupted(self) -> None:
+        class Interrupted(Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                if not interrupted:
+                    interrupted.append(self)
+                    raise KeyboardInterrupt
+                return super().wait(timeout)
+
+        interrupted: list[Event] = []
+        with mock.patch("durabletest.serve.loopback.Event", Interrupted), self.assertRaises(KeyboardInterrupt):
+            self.enterContext(serving(load(["examples/order.py"])))
         self.assertEqual(leftovers(), [])
 
     def test_what_cannot_be_served_is_said_with_what_to_write(self) -> None:

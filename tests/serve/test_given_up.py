@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import unittest
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from freezegun import freeze_time
 
 from durabletest.local.process_environment import process_environment
 from durabletest.serve import serving
-from tests.serve.case import ServeTestCase
+from tests.serve.case import BOUND, ServeTestCase
 from tests.serve.served import client_of
 
 frozen: list[Any] = []
@@ -73,6 +75,11 @@ class DeadServerTests(unittest.TestCase):
                 with self.assertRaises(client.exceptions.ServiceException) as caught:
                     client.invoke(FunctionName="killing:1")
                 self.assertIn("died of ZeroDivisionError", str(caught.exception))
+            for how in (b"{}", b'{"seconds": 1}'):
+                with self.subTest(how), self.assertRaises(HTTPError) as refused:
+                    urlopen(Request(f"{url}/durabletest/time", how), timeout=BOUND)
+                with refused.exception:
+                    self.assertIn("died of ZeroDivisionError", refused.exception.read().decode())
 
 
 if __name__ == "__main__":

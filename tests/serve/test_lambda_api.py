@@ -19,7 +19,9 @@ from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from botocore.exceptions import ClientError
 
 from durabletest import sdk
+from durabletest.local.orchestrator import TestExecutionOrchestrator
 from durabletest.local.server.service_model import response_findings
+from durabletest.local.waiting import Wait
 from durabletest.serve import serving
 from tests.serve.case import BOUND, ServeTestCase
 from tests.serve.served import client_of
@@ -298,6 +300,21 @@ class PaceTests(unittest.TestCase):
             with refused.exception:
                 self.assertEqual(refused.exception.code, 400)
                 self.assertIn("time is real here", refused.exception.read().decode())
+
+    def test_time_may_have_moved_before_anybody_waits_for_that(self) -> None:
+        wait = TestExecutionOrchestrator.wait
+
+        def late(*arguments: Any, **named: Any) -> Wait:
+            begun = wait(*arguments, **named)
+            begun.future.exception(BOUND)
+            return begun
+
+        with (
+            serving({"quick": quick}, time="manual") as url,
+            mock.patch.object(TestExecutionOrchestrator, "wait", late),
+            urlopen(Request(f"{url}/durabletest/time", b'{"seconds": 60}')) as answer,
+        ):
+            self.assertTrue(json.load(answer)["moved"])
 
     def test_a_client_that_only_reads_gets_a_callbacks_timeout_when_its_patience_is_over(self) -> None:
         with serving({"approval": approval}, patience=5) as url, ExitStack() as stack:

@@ -13,10 +13,11 @@ import socket
 import sys
 import tempfile
 import unittest
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 from unittest import mock
 
@@ -30,9 +31,10 @@ from durabletest.serve import serving
 from durabletest.serve.runtime_api import PATH, ForeignFunction
 from durabletest.serve.runtime_server import RuntimeProcess, RuntimeServer, RuntimeSpec, defaults
 from tests.effort import LONG
+from tests.forks import started
 from tests.serve.processes import is_running
 from tests.serve.runtime_client import BOUND, RuntimeClient
-from tests.serve.served import Served, client_of
+from tests.serve.served import ROOT, Served, client_of
 
 RUNTIME = str(Path(__file__).with_name("raw_runtime.py"))
 LOGGER = logging.getLogger("durabletest.serve")
@@ -207,6 +209,26 @@ class ProcessTests(unittest.TestCase):
         crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
         self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
 
+    def test_one_that_comes_when_the_server_takes_no_more_fails_too(self) -> None:
+        """It is handed to the event loop, which is closed before it gets to it."""
+        server, close = self.server(), asyncio.SelectorEventLoop.close
+        runner = self.runner(server, invocation_attempts=1, watchdog=2)
+        runs: list[Future[TestResult]] = []
+        with ThreadPoolExecutor() as pool:
+
+            def closing(loop: Any) -> None:
+                handed_over, hand_over = Event(), loop.call_soon_threadsafe
+                loop.call_soon_threadsafe = lambda *call: (hand_over(*call), handed_over.set())
+                runs.append(pool.submit(runner.run, {"todo": "answer"}))
+                handed_over.wait(BOUND)
+                close(loop)
+
+            with mock.patch("asyncio.SelectorEventLoop.close", closing):
+                server.close()
+            result = runs[0].result(BOUND)
+        crash = "RequestId: ID Error: Runtime exited with error: the server has ended"
+        self.assertEqual(self.errors(result), [("Runtime.ExitError", crash)])
+
     def test_a_command_that_is_gone_when_it_is_to_be_started_again(self) -> None:
         script = Path(self.memory).with_name("runtime")
         script.write_text(f"#!/bin/sh\nexec {shlex.join(PYTHON)}\n")
@@ -328,6 +350,30 @@ class CommandTests(unittest.TestCase):
                     self.assertIsNone(served.process.poll())
                 self.assertEqual(served.end(by), (0, ""))
                 self.assertFalse(is_running(int(memory.read_text())))
+
+    def assertEndsWith(self, script: str) -> None:
+        """The command ends by a signal of its runtime, a shell script that knows it as its parent, and takes it along.
+
+        The script writes its process id to ``$0``.
+        """
+        pid = Path(self.enterContext(tempfile.TemporaryDirectory()), "pid")
+        runtime = shlex.join(("sh", "-c", script, str(pid)))
+        command = ("durabletest", "serve", "--port", "0", "--runtime", f"orders={runtime}")
+        with tempfile.TemporaryFile("w+") as said:
+            process = started(command, ROOT, {**os.environ, "PYTHONPATH": str(ROOT)}, said, said)
+            self.assertEqual(process.wait(BOUND), 0)
+            said.seek(0)
+            self.assertNotIn("Traceback", said.read())
+        self.assertFalse(is_running(int(pid.read_text())))
+
+    def test_a_signal_that_comes_as_the_process_begins_ends_that_too(self) -> None:
+        for by in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(by):
+                self.assertEndsWith(f"echo $$ > $0; kill -{by.value} $PPID; exec sleep 20")
+
+    @unittest.skipUnless(LONG, "it takes the two seconds that a process has to end; DURABLETEST_LONG_TESTS=1")
+    def test_a_second_sigterm_does_not_leave_it_running(self) -> None:
+        self.assertEndsWith("echo $$ > $0; trap 'kill $PPID' TERM; kill $PPID; for _ in $(seq 99); do sleep 0.1; done")
 
     def test_a_runtime_is_served_for_a_block_of_code(self) -> None:
         with serving({"parent": parent}, runtimes={"child": shlex.join(PYTHON)}) as url:

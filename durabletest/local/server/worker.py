@@ -298,6 +298,8 @@ class CheckpointWorkerManager:
         except BaseException as error:
             self._cause = error
         finally:
+            if self.is_mine:
+                self._in_charge = None  # the system gives idents again
             self._dead.set()
             self._fail_pending()
             if self._companion is not None:

@@ -6,7 +6,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event, Thread, current_thread
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from durabletest import CheckpointServerError, UsageError
 from durabletest.local.server.checkpoint_server import CheckpointServer
@@ -183,6 +183,15 @@ class TakingTheServersPlaceTests(TestCase):
             self.assertIsInstance(caught.exception.__cause__, SystemExit)
         self.server.thread.join(5)
         self.assertFalse(self.server.thread.is_alive())
+
+    def test_a_thread_that_gets_the_ident_of_the_dead_one_is_not_in_charge(self) -> None:
+        self.server.post(lambda: self.desk.refuse(SystemExit("out of memory")))
+        self.server.thread.join(5)
+        with (
+            mock.patch("durabletest.local.server.worker.get_ident", return_value=self.server.thread.ident),
+            self.assertRaisesRegex(CheckpointServerError, "died of SystemExit"),
+        ):
+            self.server.call(Desk.come, "ann")
 
     def test_the_thread_looks_again_as_soon_as_the_companion_wants_it_to(self) -> None:
         self.until_at_rest()
