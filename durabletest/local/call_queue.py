@@ -9,6 +9,7 @@ from functools import partial
 from threading import RLock, Thread, current_thread
 from typing import Any, Protocol, TypeAlias
 
+from durabletest.errors import CheckpointServerError
 from durabletest.local.deployment import Deployment
 from durabletest.local.invocations import Call
 from durabletest.local.invoker_thread import Answered, Invoker, Raised
@@ -122,7 +123,13 @@ class CallQueue:
         self._report(running, outcome if running.crashed is None else Raised(running.crashed, crashed=True))
 
     def _report(self, running: RunningCall, outcome: Answered | Raised) -> None:
-        error = running.call.report(outcome)
+        try:
+            error = running.call.report(outcome)
+        except CheckpointServerError:
+            raise
+        except Exception as failure:
+            # The report puts values of the author's into words: a ``__str__`` or ``__repr__`` may fail.
+            error = failure
         if error is not None:
             self._failed(running.call.arn, error)
 

@@ -328,7 +328,7 @@ class TestExecutionOrchestrator(Companion):
             seed,
             deployment.schedule,
             on_idle=self._look_around,
-            wanted=lambda: self._waiters.must_notify,
+            wanted=lambda: bool(self.sleepers) or self._waiters.must_notify,
             helpers=self.calls.helper_threads,
         )
 

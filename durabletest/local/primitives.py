@@ -17,19 +17,12 @@ from threading import Event, Lock
 from typing import Any, Generic, Self, TypeVar
 
 from durabletest.local.blocking import watch_until
-from durabletest.local.tasks import RoundOver, Task, TaskState, Unwound, current_task, current_turns
+from durabletest.local.tasks import RoundOver, Task, TaskState, Unwound, current_task, current_turns, enter
 from durabletest.local.turns import Turns
 
 ItemT = TypeVar("ItemT")
 
 _making = Lock()
-
-
-def enter() -> None:
-    """If the calling thread has lost its turn, return when it has it again."""
-    task = current_task()
-    if task is not None:
-        task.turns.enter(task)
 
 
 class TurnEvent:
@@ -131,14 +124,21 @@ class CheckpointQueue(Generic[ItemT]):
         self._batches = 0
         self._found_empty = False
         self.first = False
+        turns.unwind_others = self.unwind
 
     def put(self, item: ItemT) -> None:
-        """Add an update. Once the invocation is over it is not sent: the thread that waits for it is unwound."""
-        event = getattr(item, "completion_event", None)
-        if self._turns.over and event is not None:
-            event.set(Unwound())
+        """Add an update."""
         self._items.append(item)
+        if self._turns.over:
+            self.unwind()
         self._turns.sender_has_work()
+
+    def unwind(self) -> None:
+        """The invocation is over, and nothing more is sent: threads that wait for it end, the author's own, too."""
+        for item in list(self._items):
+            event = getattr(item, "completion_event", None)
+            if event is not None:
+                event.set(Unwound() if isinstance(event, TurnEvent) else SystemExit())
 
     def begin_round(self) -> None:
         """The sender has its turn."""
@@ -377,6 +377,7 @@ class Primitives:
         """A thread comes to the SDK: a task whose turn was taken while it waited elsewhere gets in line."""
         task = current_task()
         if task is not None:
+            task.check_stack(more=5)  # before the SDK queues what it then waits for
             task.turns.enter(task)
             task.note(doing)
 

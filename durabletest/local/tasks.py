@@ -16,6 +16,12 @@ _here = threading.local()
 """``task``: the task that the current thread runs; ``turns``: those of the invocation that it waits for."""
 
 
+_STACK = 200
+"""Frames that the work on a request needs at most, with some to spare."""
+_HANDOVER = 30
+"""Frames that a thread needs at most to give its turn up, with some to spare."""
+
+
 class Unwound(BaseException):
     """Raised where a thread waits once its invocation is over: in Lambda its process would have ended."""
 
@@ -97,6 +103,14 @@ class Task:
         """Whether the calling thread runs it."""
         return current_task() is self
 
+    def check_stack(self, more: int = 0) -> None:
+        """Raise ``RecursionError`` if its thread has no room to give the turn up, ``more`` frames further in.
+
+        In the middle of that the error would lose the turn.
+        """
+        if not has_stack(_HANDOVER + more):
+            raise RecursionError("maximum recursion depth exceeded")
+
     def note(self, doing: object) -> None:
         """Keep what it does next, for the story of a schedule."""
         if self.turns.explored:
@@ -140,10 +154,6 @@ class TaskOrder(Protocol):
         ...
 
 
-_STACK = 200
-"""Frames that the work on a request needs at most, with some to spare."""
-
-
 def may_serve() -> bool:
     """Whether the calling thread may do the server's work: it runs a task, and its stack is not nearly full.
 
@@ -152,13 +162,26 @@ def may_serve() -> bool:
     return current_task() is not None and has_stack()
 
 
-def has_stack() -> bool:
-    """Whether the calling thread has room for ``_STACK`` more frames before a ``RecursionError``."""
+def has_stack(frames: int = _STACK) -> bool:
+    """Whether the calling thread has room for so many more frames before a ``RecursionError``.
+
+    In Python 3.11 calls of C functions count, too, and nothing tells how many there are on the stack. So only a stack
+    that is not even a quarter full is known by its frames; on another one it is tried.
+    """
     try:
-        sys._getframe(max(sys.getrecursionlimit() - _STACK, 0))
+        sys._getframe(max((sys.getrecursionlimit() - frames) // 4, 0))
     except ValueError:  # the stack is not that deep
         return True
-    return False
+    try:
+        _descend(frames)
+    except RecursionError:
+        return False
+    return True
+
+
+def _descend(frames: int) -> None:
+    if frames:
+        _descend(frames - 1)
 
 
 def current_task() -> Task | None:
@@ -170,6 +193,13 @@ def current_turns() -> Turns | None:
     """The turns of the invocation that the calling thread works for, as a task or as the invoker thread."""
     task = current_task()
     return task.turns if task is not None else getattr(_here, "turns", None)
+
+
+def enter() -> None:
+    """If the calling thread has lost its turn, return when it has it again."""
+    task = current_task()
+    if task is not None:
+        task.turns.enter(task)
 
 
 def set_current_task(task: Task | None) -> None:

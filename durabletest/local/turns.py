@@ -27,6 +27,7 @@ class Turns:
 
     ``sender`` sends checkpoints, ``holder`` has the turn; ``over`` tells that the invocation has been ended from
     outside, ``handovers`` how often the turn was given, ``explored`` that a schedule decides other than the default.
+    ``unwind_others`` is called at that end, for threads that take no turns and wait for a checkpoint.
     """
 
     def __init__(
@@ -49,14 +50,13 @@ class Turns:
         self._unfinished: set[Task] = set()
         self._outside: dict[Task, Sight | None] = {}
         self._returned: set[Task] = set()
-        self._coming = False
         self._losses = itertools.count()
-        self._sender_has_work = False
-        self._held = False
+        self._sender_has_work = self._held = self._coming = False
         self._deadlines: dict[Task, float] = {}
         self._numbers = itertools.count()
         self._threads: list[Thread] = []
         self._host: Task | None = None
+        self.unwind_others: Callable[[], None] = lambda: None
         self.sender: Sender | None = None
         self.holder: Task | None = None
         self.explored = order is not None
@@ -113,6 +113,7 @@ class Turns:
 
         Called by the task's thread. Raises :class:`Unwound` when the invocation is over.
         """
+        task.check_stack()
         with self._lock:
             if task.permit and not self.over:
                 task.permit = False
@@ -229,6 +230,7 @@ class Turns:
             task.baton.release()
         if self.sender in never:
             self.sender.cancel()
+        self.unwind_others()
 
     def jitter(self) -> float:
         """The next random number from 0 to 1 for the SDK's jitter."""

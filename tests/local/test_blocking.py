@@ -12,6 +12,7 @@ import time
 import unittest
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from queue import Queue
 from threading import Barrier, Condition, Event, Lock, Semaphore, Thread
@@ -417,6 +418,35 @@ class EndingTests(BlockingTestCase):
         for number, end in enumerate(ends):
             with self.subTest(number):
                 self.check(self.ending(end), ["again"] * 4, took=1, skip_sleep=True)
+
+    def test_a_process_that_ends_while_a_thread_of_the_authors_waits_for_a_checkpoint(self) -> None:
+        crashes: list[int] = []
+        workers: list[Thread] = []
+
+        @durable_execution
+        def handler(event: Any, context: DurableContext) -> Any:
+            def joining(child: DurableContext) -> str:
+                def work() -> None:
+                    with suppress(SystemExit):  # of which pytest would complain
+                        child.step(lambda _: "done", name="work")
+
+                worker = Thread(target=work)
+                workers.append(worker)
+                worker.start()
+                worker.join()
+                return "joined"
+
+            def crashing(child: DurableContext) -> str:
+                if not crashes:
+                    crashes.append(1)
+                    os._exit(3)
+                return "went on"
+
+            return context.parallel([joining, crashing]).get_results()
+
+        with LocalDurableTestRunner(handler) as runner:
+            self.assertEqual(runner.run().get_result(), ["joined", "went on"])
+        self.assertEqual([worker.is_alive() for worker in workers], [False, False])
 
     def test_an_interrupt_in_one_branch(self) -> None:
         def interrupt() -> None:

@@ -6,6 +6,7 @@ import logging
 import sys
 import unittest
 from collections.abc import Callable
+from functools import cache
 from threading import Event
 from typing import Any
 from unittest.mock import patch
@@ -51,6 +52,23 @@ def large(event: Any, context: DurableContext) -> Any:
     return context.parallel([branch("a"), branch("b")]).get_results()
 
 
+def calling(depth: int, context: DurableContext) -> Any:
+    """Call itself until the stack is full, and then try a step on each level, from the top."""
+    try:
+        return calling(depth + 1, context)
+    except RecursionError:
+        return context.step(lambda _: 1, name="step")
+
+
+@cache
+def calling_through_c(depth: int, context: DurableContext) -> Any:
+    """As ``calling``; before Python 3.12 the calls of C functions in between take room, too."""
+    try:
+        return calling_through_c(depth + 1, context)
+    except RecursionError:
+        return context.step(lambda _: 1, name="step")
+
+
 def deep(depth: int, context: DurableContext) -> Any:
     """Steps and a wait under so many frames of the author's."""
     if depth:
@@ -90,9 +108,19 @@ class RoundTests(DurableTestCase):
         self.assertLess(asked.count("checkpoint_durable_execution"), 5)
 
     def test_a_handler_whose_stack_is_nearly_full_is_answered_elsewhere(self) -> None:
-        for depth in range(sys.getrecursionlimit() - 300, sys.getrecursionlimit() - 34, 7):
+        for depth in range(sys.getrecursionlimit() - 300, sys.getrecursionlimit() - 54, 7):
             with self.subTest(depth), LocalDurableTestRunner(recursive) as runner:
                 self.assertEqual(runner.run(depth).get_result(), 2)
+
+    def test_a_full_stack_is_an_error_of_the_handler_and_no_harm_to_what_serves_it(self) -> None:
+        for call in (calling, calling_through_c):
+
+            @durable_execution
+            def full(event: Any, context: DurableContext, call: Callable[..., Any] = call) -> Any:
+                return call(0, context)
+
+            with self.subTest(call), LocalDurableTestRunner(full) as runner:
+                self.assertEqual(runner.start().result(timeout=BOUND).get_result(), 1)
 
     @needs_turns
     def test_checkpoints_are_sent_in_the_thread_that_waits_for_them(self) -> None:

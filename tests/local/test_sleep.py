@@ -203,6 +203,18 @@ class ConcurrentTests(unittest.TestCase):
         self.assertEqual(order, [(name, f"00:00:{seconds:02}") for name, seconds in expected])
         self.assertEqual(runner.get_operation("threads").duration, timedelta(seconds=40))
 
+    def test_a_thread_that_the_handler_waits_for_while_it_has_nothing_to_record(self) -> None:
+        @durable_execution
+        def joining(event: Any, context: DurableContext) -> None:
+            thread = Thread(target=sleeping("thread", 20))
+            thread.start()
+            thread.join()
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(sleeping("pool", 10)).result()
+
+        self.run_asleep(joining)
+        self.assertEqual(order, [("thread", "00:00:20"), ("pool", "00:00:30")])
+
     def test_plain_functions_sleep_too(self) -> None:
         @durable_execution
         def invoking(event: Any, context: DurableContext) -> Any:
