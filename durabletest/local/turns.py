@@ -51,7 +51,9 @@ class Turns:
         self._outside: dict[Task, Sight | None] = {}
         self._returned: set[Task] = set()
         self._losses = itertools.count()
-        self._sender_has_work = self._held = self._coming = False
+        self._coming = False
+        self._sender_has_work = False
+        self._held = False
         self._deadlines: dict[Task, float] = {}
         self._numbers = itertools.count()
         self._threads: list[Thread] = []
