@@ -9,7 +9,6 @@ from functools import partial
 from threading import RLock, Thread, current_thread
 from typing import Any, Protocol, TypeAlias
 
-from durabletest.errors import CheckpointServerError
 from durabletest.local.deployment import Deployment
 from durabletest.local.invocations import Call
 from durabletest.local.invoker_thread import Answered, Invoker, Raised
@@ -123,13 +122,7 @@ class CallQueue:
         self._report(running, outcome if running.crashed is None else Raised(running.crashed, crashed=True))
 
     def _report(self, running: RunningCall, outcome: Answered | Raised) -> None:
-        try:
-            error = running.call.report(outcome)
-        except CheckpointServerError:
-            raise
-        except Exception as failure:
-            # The report puts values of the author's into words: a ``__str__`` or ``__repr__`` may fail.
-            error = failure
+        error = running.call.report(outcome)
         if error is not None:
             self._failed(running.call.arn, error)
 

@@ -238,50 +238,6 @@ class NothingPendingTests(DurableTestCase):
         self.assertEqual(gaps(result), seconds(0, 0))
 
 
-class WordlessError(Exception):
-    """An error of the author's that cannot be put into words."""
-
-    def __str__(self) -> str:
-        return f"error {self.args[0]}"
-
-
-def wordless(event: Any, context: Any) -> None:
-    raise WordlessError
-
-
-class Wordless:
-    def __repr__(self) -> str:
-        raise WordlessError("no repr")
-
-
-@durable_execution
-def invoking(event: str, context: DurableContext) -> Any:
-    return context.invoke(event, {}, name="invoke")
-
-
-class WordlessTests(unittest.TestCase):
-    """What cannot be put into words ends the run with the error of the attempt, and no run after it."""
-
-    def check(self, handler: Callable[..., Any], error: type[Exception]) -> None:
-        with LocalDurableTestRunner(invoking, functions={"answers": lambda event, _: 1, "fails": wordless}) as other:
-            with LocalDurableTestRunner(handler, functions={"fails": wordless}) as runner, self.assertRaises(error):
-                runner.run("fails")
-            self.assertEqual(other.run("answers").get_result(), 1)
-
-    def test_an_exception_of_a_plain_function(self) -> None:
-        self.check(invoking, IndexError)
-
-    def test_an_exception_that_escapes_the_handler(self) -> None:
-        def handler(event: Any, context: Any) -> Any:
-            working(event, context)
-            raise WordlessError
-
-        self.check(handler, IndexError)
-
-    def test_what_a_handler_returns_that_is_not_durable(self) -> None:
-        self.check(lambda event, context: Wordless(), WordlessError)
-
-
 class AnsweringOtherwise:
     """What is wrapped around the durable function answers with a status of its own."""
 
