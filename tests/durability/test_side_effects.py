@@ -109,6 +109,7 @@ class ClaimTests(unittest.TestCase):
         self.assertEqual(report(two_in_a_step, self.body(lambda effect: effect.happened(2), keyed=True)), "")
         self.assertIn("happened 3 times", report(two_in_a_step, self.body(lambda effect: effect.happened(2))))
 
+    @needs_turns
     def test_what_does_not_happen_after_a_crash_is_told(self) -> None:
         once = StepConfig(step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=RetryPresets.none())
 

@@ -325,8 +325,9 @@ class OutsideTests(BlockingTestCase):
 
 
 class SleepingTests(BlockingTestCase):
-    """With ``skip_sleep``."""
+    """With ``skip_sleep``. Without turns a sleep of a branch takes real seconds, by which monotonic clocks move on."""
 
+    @needs_turns
     def test_a_rate_limiter_that_holds_a_lock_while_it_sleeps(self) -> None:
         lock = Lock()
 
@@ -350,6 +351,7 @@ class SleepingTests(BlockingTestCase):
         self.assertEqual(calls, [f"00:00:{second:02}" for second in (0, 5, 10, 15, 20)])
         self.assertRegex(str(result.get_error()), "StepError: down")
 
+    @needs_turns
     def test_a_deadline_by_the_monotonic_clock_around_sleeps_of_branches(self) -> None:
         def polls(number: int) -> Branch:
             def poll(_: Any) -> str:
@@ -419,6 +421,7 @@ class EndingTests(BlockingTestCase):
             with self.subTest(number):
                 self.check(self.ending(end), ["again"] * 4, took=1, skip_sleep=True)
 
+    @needs_turns
     def test_a_process_that_ends_while_a_thread_of_the_authors_waits_for_a_checkpoint(self) -> None:
         crashes: list[int] = []
         workers: list[Thread] = []
