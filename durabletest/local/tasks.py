@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,8 @@ _STACK = 200
 """Frames that the work on a request needs at most, with some to spare."""
 _HANDOVER = 30
 """Frames that a thread needs at most to give its turn up, with some to spare."""
+_FRAMES_PER_C_CALL = 8
+"""Of so many frames of such work one is called by a C function, with many to spare."""
 
 
 class Unwound(BaseException):
@@ -165,8 +168,8 @@ def may_serve() -> bool:
 def has_stack(frames: int = _STACK) -> bool:
     """Whether the calling thread has room for so many more frames before a ``RecursionError``.
 
-    In Python 3.11 calls of C functions count, too, and nothing tells how many there are on the stack. So only a stack
-    that is not even a quarter full is known by its frames; on another one it is tried.
+    Calls of C functions count, too, in Python 3.12 by a limit of their own, and nothing tells how many there are on the
+    stack. So only a stack that is not even a quarter full is known by its frames; on another one both are tried.
     """
     try:
         sys._getframe(max((sys.getrecursionlimit() - frames) // 4, 0))
@@ -174,6 +177,7 @@ def has_stack(frames: int = _STACK) -> bool:
         return True
     try:
         _descend(frames)
+        _descend_through_c(frames // _FRAMES_PER_C_CALL)
     except RecursionError:
         return False
     return True
@@ -182,6 +186,11 @@ def has_stack(frames: int = _STACK) -> bool:
 def _descend(frames: int) -> None:
     if frames:
         _descend(frames - 1)
+
+
+def _descend_through_c(calls: int) -> None:
+    if calls:
+        partial(_descend_through_c, calls - 1)()
 
 
 def current_task() -> Task | None:
