@@ -143,13 +143,13 @@ def patient(event: Any, context: DurableContext) -> Any:
 
 class LongWaitTests(unittest.TestCase):
     def test_while_a_timer_is_armed_nothing_is_stuck(self) -> None:
-        with LocalDurableTestRunner(patient, skip_time=False, watchdog=0.02) as runner:
-            runner.on_callback("answer").succeed("at last", after=SECOND / 10)
+        with LocalDurableTestRunner(patient, skip_time=False, watchdog=0.5) as runner:
+            runner.on_callback("answer").succeed("at last", after=SECOND * 0.8)
             self.assertEqual(runner.run().get_result(), "at last")
 
     def test_without_one_a_run_is_stuck_after_the_time_of_the_watchdog(self) -> None:
         with (
-            LocalDurableTestRunner(patient, skip_time=False, watchdog=0.02) as runner,
+            LocalDurableTestRunner(patient, skip_time=False, watchdog=0.5) as runner,
             self.assertRaisesRegex(ExecutionStuckError, "no timer is left"),
         ):
             runner.run()
