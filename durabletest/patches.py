@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Self
 
 _MISSING: Any = object()
@@ -32,7 +33,7 @@ class Patches:
         """Set an attribute of a module, class or object, which has to exist."""
         getattr(owner, name)
         original = vars(owner).get(name, _MISSING)
-        setattr(owner, name, replacement)
+        _assign(owner, name, replacement)
         self._patched.append((owner, name, original, vars(owner)[name]))
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -48,7 +49,15 @@ class Patches:
             if original is _MISSING:
                 delattr(owner, name)
             else:
-                setattr(owner, name, original)
+                _assign(owner, name, original)
+
+
+def _assign(owner: Any, name: str, value: Any) -> None:
+    """Set an attribute; that of a module in its dictionary, as a module may refuse it, or do more when it is set."""
+    if isinstance(owner, ModuleType):
+        vars(owner)[name] = value
+    else:
+        setattr(owner, name, value)
 
 
 class PatchGroup(ABC):

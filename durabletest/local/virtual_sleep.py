@@ -190,7 +190,6 @@ class VirtualSleep(PatchGroup):
         self._passed = passed
         super().__init__()
         self._replaced: list[tuple[Any, Any]] = []
-        self._patched: list[tuple[dict[str, Any], str]] = []
 
     @property
     def installed(self) -> bool:
@@ -205,17 +204,14 @@ class VirtualSleep(PatchGroup):
             real = getattr(time, name)
             self._replaced.append((real, self._ahead(real, per_second)))
         for module, name, replacement in _holders(self._replaced):
-            vars(module)[name] = replacement  # a module may refuse that its attributes are set
-            self._patched.append((vars(module), name))
+            self._patches.replace(module, name, replacement)
 
     def remove(self) -> None:
-        reals = {id(replacement): real for real, replacement in self._replaced}
+        super().remove()
         # Modules that were imported since have taken the replacements from those that were patched.
-        late = _holders([(replacement, real) for real, replacement in self._replaced])
-        for names, name in (*self._patched, *((vars(module), name) for module, name, _ in late)):
-            if id(names.get(name)) in reals:
-                names[name] = reals[id(names[name])]
-        self._replaced, self._patched = [], []
+        for module, name, real in _holders([(replacement, real) for real, replacement in self._replaced]):
+            vars(module)[name] = real
+        self._replaced = []
 
     def _patched_sleep(self, real: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float, /) -> None:
